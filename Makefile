@@ -1,0 +1,44 @@
+# Sardonyx. `make demo` and `make test` set up all that they need on a machine with Go, gcc, make and npm.
+
+GO      ?= go
+OUT     ?= out
+SEED    ?= 1
+EPOCHS  ?= 10
+BIN     := bin/sardonyx
+
+.PHONY: build setup demo test check race nocgo bench clean
+
+build: ## the command, bin/sardonyx
+	$(GO) build -o $(BIN) ./cmd/sardonyx
+
+setup: build ## fetch onnxruntime and MNIST into the cache, hash-checked; nothing where they are there already
+	$(BIN) runtime install
+	$(BIN) data fetch mnist
+
+demo: setup ## train the VAE on MNIST, export it, verify it, sample it in onnxruntime
+	$(BIN) train vae --data mnist --epochs $(EPOCHS) --seed $(SEED) --out $(OUT)/vae
+	$(BIN) export vae --run $(OUT)/vae --func encode --func decode
+	$(BIN) verify vae --run $(OUT)/vae --func encode --func decode
+	$(BIN) sample vae --run $(OUT)/vae --count 100 --seed $(SEED) --png $(OUT)/vae/samples.png
+	@echo
+	@echo "done: the training run, its checkpoints, loss curve and ONNX files are in $(OUT)/vae"
+	@echo "      100 digits, decoded by onnxruntime, are in $(OUT)/vae/samples.png"
+
+test: setup ## all tests
+	$(GO) test ./...
+
+check: ## what a reviewer would run besides the tests
+	$(GO) vet ./...
+	test -z "$$(gofmt -l .)"
+
+race: ## the race detector where goroutines are
+	$(GO) test -race ./graph/kernel ./runtime/...
+
+nocgo: ## everything but onnxruntime works without cgo
+	CGO_ENABLED=0 $(GO) build ./...
+
+bench: ## the figures of docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchmem ./runtime/gorgonia ./exporters/onnx ./compiler
+
+clean:
+	rm -rf bin out

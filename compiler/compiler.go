@@ -1,0 +1,273 @@
+// Package compiler turns a model's definition into a [Program]: checked, differentiated graphs over one set of named
+// weights.
+//
+// A definition names its models, its entry points (Funcs, for inference) and its training steps (Steps: loss, gradients
+// and optimizer update). Compile traces each one, reports every mistake in all of them as one error, and runs the passes.
+//
+//	b := compiler.New("vae")
+//	b.Model("", m)
+//	b.Func("decode", func(f *graph.Func) {
+//		f.Output("image", m.Decode(f.Input("z", graph.F32, batch, 20)).Sigmoid())
+//	})
+//	b.Step("train", optim.Adam{LR: 1e-3}, m, func(f *graph.Func) *graph.Value {
+//		return m.Loss(f.Input("image", graph.F32, batch, 1, 28, 28))
+//	})
+//	prog, err := b.Compile()
+package compiler
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/nn"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// A Builder collects a definition.
+type Builder struct {
+	name    string
+	models  []boundModel
+	entries []*entry
+	diags   graph.Diags
+	passes  pass.Options
+}
+
+type boundModel struct {
+	prefix string
+	layers []*nn.Layer
+	pos    graph.Pos
+}
+
+type entry struct {
+	name  string
+	pos   graph.Pos
+	build func(f *graph.Func)              // of a Func
+	loss  func(f *graph.Func) *graph.Value // of a Step
+	opt   optim.Optimizer
+	model any
+
+	f       *graph.Func
+	trained []trained
+}
+
+// trained is a parameter of a Step's model, and whether the Step's loss reaches it.
+type trained struct {
+	param   *graph.Value
+	reached bool
+}
+
+// New begins the definition of a program.
+func New(name string) *Builder { return &Builder{name: name} }
+
+// Passes sets which optimisations Compile runs.
+func (b *Builder) Passes(o pass.Options) { b.passes = o }
+
+// Model names the layers of m, a pointer to a struct, by the fields that lead to them, under prefix: with prefix "gen" the
+// field Up[0].Conv becomes gen.up.0.conv. The prefix of a program's only model may be "".
+func (b *Builder) Model(prefix string, m any) {
+	pos := graph.Caller()
+	layers, problems := nn.Bind(prefix, m)
+	for _, p := range problems {
+		b.diags = append(b.diags, &graph.Diag{Pos: pos, Scope: prefix, Msg: "Model: " + p.Msg, Hint: p.Hint})
+	}
+	for _, other := range b.models {
+		if other.prefix == prefix {
+			b.mistake(pos, fmt.Sprintf("Model: a second model with the prefix %q", prefix), fmt.Sprintf("the first is at %v; give each its own prefix", other.pos))
+		}
+	}
+	b.models = append(b.models, boundModel{prefix, layers, pos})
+}
+
+// Func defines the inference entry point called name. Layers take their inference form: no dropout, running statistics.
+func (b *Builder) Func(name string, build func(f *graph.Func)) {
+	b.add(&entry{name: name, pos: graph.Caller(), build: build})
+}
+
+// Step defines a training step called name: loss is traced in training form and must be a scalar; opt updates the
+// parameters of model, and no others. model is a pointer that was given to Model, a part of one, or a slice of such.
+// The step's outputs are "loss" and what the loss function itself names with f.Output.
+func (b *Builder) Step(name string, opt optim.Optimizer, model any, loss func(f *graph.Func) *graph.Value) {
+	b.add(&entry{name: name, pos: graph.Caller(), loss: loss, opt: opt, model: model})
+}
+
+func (b *Builder) add(e *entry) {
+	if e.name == "" {
+		b.mistake(e.pos, "the entry point has no name", "")
+	}
+	for _, o := range b.entries {
+		if o.name == e.name {
+			b.mistake(e.pos, fmt.Sprintf("a second entry point named %q", e.name), fmt.Sprintf("the first is at %v", o.pos))
+			return
+		}
+	}
+	if e.build == nil && e.loss == nil {
+		b.mistake(e.pos, fmt.Sprintf("%q has a nil function", e.name), "")
+		return
+	}
+	if e.loss != nil && e.opt == nil {
+		b.mistake(e.pos, fmt.Sprintf("Step %q has no optimizer", e.name), "give one, such as optim.Adam{LR: 1e-3}")
+		return
+	}
+	b.entries = append(b.entries, e)
+}
+
+func (b *Builder) mistake(pos graph.Pos, msg, hint string) {
+	b.diags = append(b.diags, &graph.Diag{Pos: pos, Msg: msg, Hint: hint})
+}
+
+// Compile traces the definition and returns the program, or every mistake in it as [graph.Diags].
+func (b *Builder) Compile() (*Program, error) {
+	diags := append(graph.Diags(nil), b.diags...)
+	if len(b.entries) == 0 {
+		diags = append(diags, &graph.Diag{Pos: graph.Caller(), Msg: fmt.Sprintf("program %q has no entry point", b.name), Hint: "define a Func or a Step"})
+	}
+	for _, e := range b.entries {
+		e.trace()
+		diags = append(diags, e.f.Diags...)
+	}
+	prog := &Program{name: b.name}
+	diags = append(diags, prog.collectState(b.entries)...)
+	if len(diags) == 0 { // with mistakes about, a layer may be unused only because a poisoned value silenced it
+		diags = append(diags, b.unused(prog)...)
+	}
+	if len(diags) > 0 {
+		return nil, diags
+	}
+	for _, e := range b.entries {
+		f, err := pass.Run(e.f, b.passes)
+		if err != nil {
+			return nil, fmt.Errorf("compiling %s: %w", b.name, err)
+		}
+		if e.loss != nil {
+			prog.steps = append(prog.steps, f)
+		} else {
+			prog.funcs = append(prog.funcs, f)
+		}
+	}
+	return prog, nil
+}
+
+// trace runs the user's function. A panic in it becomes a mistake at the line that panicked.
+func (e *entry) trace() {
+	f := graph.NewFunc(e.name, e.loss != nil)
+	e.f, e.trained = f, nil
+	defer func() {
+		if r := recover(); r != nil {
+			f.Mistake(graph.Caller(), fmt.Sprintf("%s: panic while tracing: %v", e.name, r), "the model's own Go code panicked here")
+		}
+	}()
+	if e.build != nil {
+		e.build(f)
+		if len(f.Outputs) == 0 && len(f.Diags) == 0 {
+			f.Mistake(e.pos, fmt.Sprintf("Func %q has no output", e.name), "name a result with f.Output(\"name\", value)")
+		}
+		return
+	}
+	loss := e.loss(f)
+	switch {
+	case loss == nil:
+		f.Mistake(e.pos, fmt.Sprintf("Step %q: the loss is nil", e.name), "return the loss value")
+		return
+	case !loss.OK():
+		return
+	case loss.Rank() != 0 || !loss.DType().Float():
+		f.Mistake(loss.Pos, fmt.Sprintf("Step %q: the loss is %v, want a floating-point scalar", e.name, loss.Type), "reduce it, with .Mean() for one", loss)
+		return
+	}
+	f.At(e.pos, "", func() { f.Output("loss", loss) })
+	var all []*graph.Value
+	for _, path := range nn.Paths(e.model) {
+		for _, p := range f.Params {
+			if p.Op.(graph.Param).Trainable && strings.HasPrefix(p.Name, path+".") && !contains(all, p) {
+				all = append(all, p)
+			}
+		}
+	}
+	if len(all) == 0 {
+		f.Mistake(e.pos, fmt.Sprintf("Step %q trains nothing: its loss uses no parameter of the model given", e.name), "give the model whose layers the loss applies, as it was given to Model")
+		return
+	}
+	var params []*graph.Value
+	for i, reached := range graph.Reaches(loss, all...) {
+		e.trained = append(e.trained, trained{all[i], reached})
+		if reached {
+			params = append(params, all[i])
+		}
+	}
+	f.At(e.pos, "", func() {
+		grads := graph.Grad(loss, params...)
+		e.opt.Update(f, "opt."+e.name, params, grads)
+	})
+}
+
+func contains(vs []*graph.Value, v *graph.Value) bool {
+	for _, x := range vs {
+		if x == v {
+			return true
+		}
+	}
+	return false
+}
+
+// collectState joins the parameters of all entry points and reports those that disagree.
+func (p *Program) collectState(entries []*entry) graph.Diags {
+	var diags graph.Diags
+	index := map[string]int{}
+	for _, e := range entries {
+		for _, v := range e.f.Params {
+			o := v.Op.(graph.Param)
+			i, ok := index[o.Name]
+			if !ok {
+				index[o.Name] = len(p.params)
+				p.params = append(p.params, ParamInfo{o.Name, o.Type, o.Trainable, o.Init, v.Pos})
+				continue
+			}
+			if q := p.params[i]; q.Type.DType != o.Type.DType || !q.Type.Shape.Equal(o.Type.Shape) {
+				diags = append(diags, &graph.Diag{Pos: v.Pos, Scope: v.Scope,
+					Msg:  fmt.Sprintf("%s: parameter %q is %v here, but %v where it was first used, at %v", e.name, o.Name, o.Type, q.Type, q.Pos),
+					Hint: "two layers claim one name, or one layer is applied to inputs of different widths: give the second its own layer"})
+			}
+		}
+	}
+	return diags
+}
+
+// unused reports parameters that a Step should train but no Step's loss reaches, and layers that nothing applies.
+func (b *Builder) unused(p *Program) graph.Diags {
+	var diags graph.Diags
+	reached := map[string]bool{}
+	for _, e := range b.entries {
+		for _, t := range e.trained {
+			reached[t.param.Name] = reached[t.param.Name] || t.reached
+		}
+	}
+	for _, e := range b.entries {
+		for _, t := range e.trained {
+			if !reached[t.param.Name] {
+				diags = append(diags, &graph.Diag{Pos: t.param.Pos, Scope: t.param.Scope,
+					Msg:  fmt.Sprintf("Step %q: no loss reaches parameter %q: it would never be trained", e.name, t.param.Name),
+					Hint: "use the layer's result in the loss, or leave the layer out of the model given to Step"})
+				reached[t.param.Name] = true // once is enough
+			}
+		}
+	}
+	for _, m := range b.models {
+		for _, l := range m.layers {
+			if !l.HasParams() {
+				continue
+			}
+			used := false
+			for _, q := range p.params {
+				used = used || strings.HasPrefix(q.Name, l.Path()+".")
+			}
+			if !used {
+				diags = append(diags, &graph.Diag{Pos: m.pos, Scope: l.Path(),
+					Msg:  "Model: no entry point applies this layer",
+					Hint: "apply it, or remove the field"})
+			}
+		}
+	}
+	return diags
+}

@@ -1,0 +1,82 @@
+// Package models describes models to the commands that train, export and sample them. The zoo's families live in the
+// packages below it, one each; a person's own program describes its model the same way and gets the same commands.
+package models
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+)
+
+// A Model is what the commands need to know of one model.
+type Model struct {
+	Name string // on the command line: "vae"
+	Doc  string // one line: what it is and where it is from
+
+	// Settings are the numbers a person may change with --set, with their defaults.
+	Settings Settings
+
+	// Define builds the program.
+	Define func(s Settings) (*compiler.Program, error)
+
+	Train  Training
+	Sample Sampling
+}
+
+// Training says how the model is trained by default.
+type Training struct {
+	Step   string            // the Step to run
+	Inputs map[string]string // the Step's inputs and the data set fields that feed them: {"image": "image"}
+	// Validate is a Func with the same inputs whose outputs are averaged over the test split; "" for none. Its output
+	// "loss" decides which checkpoint is best.
+	Validate string
+	Data     string // the data set's name
+	Epochs   int
+	Batch    int
+}
+
+// Sampling says how to draw from the trained model.
+type Sampling struct {
+	Func  string // the Func to run
+	Noise string // its input of standard normal noise, [batch, ...]
+	Image string // its output of images in [0, 1], [batch, channels, height, width]
+}
+
+// Settings are a model's numbers by name.
+type Settings map[string]float64
+
+// Int is the setting called name as an integer. A missing name is a bug in the model and panics.
+func (s Settings) Int(name string) int { return int(s.Float(name)) }
+
+// Float is the setting called name. A missing name is a bug in the model and panics.
+func (s Settings) Float(name string) float64 {
+	v, ok := s[name]
+	if !ok {
+		panic(fmt.Sprintf("models: no setting %q", name))
+	}
+	return v
+}
+
+// With returns the defaults s with changes applied; a name that s lacks is an error.
+func (s Settings) With(changes Settings) (Settings, error) {
+	out := maps.Clone(s)
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		if _, ok := s[name]; !ok {
+			return nil, fmt.Errorf("no setting is called %q: there are %s", name, s)
+		}
+		out[name] = changes[name]
+	}
+	return out, nil
+}
+
+// String lists the settings, name=value, sorted.
+func (s Settings) String() string {
+	var p []string
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		p = append(p, fmt.Sprintf("%s=%v", name, s[name]))
+	}
+	return strings.Join(p, ", ")
+}

@@ -1,0 +1,171 @@
+// Package pass has the rewrites that every compiled Func undergoes, one file each, and the one table that orders them.
+//
+// A pass returns a new Func with the same inputs, outputs and updates that computes the same numbers. Each is verified
+// after it ran, can be switched off by name, and is checked numerically: [Check] runs a Func before and after.
+package pass
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// A Pass is one rewrite.
+type Pass struct {
+	Name string
+	Doc  string
+	Run  func(f *graph.Func) *graph.Func
+	// Tolerance is how far a pass may move a number, relative to its size: 0 if it keeps every bit.
+	Tolerance float64
+}
+
+// Table lists the passes in the order in which they run.
+var Table = []Pass{
+	{Name: "prune", Doc: "drop values that no output and no update needs", Run: graph.Prune},
+	{Name: "simplify", Doc: "drop operations that change nothing, fold transposes into matrix products", Run: simplify, Tolerance: 1e-6},
+	{Name: "cse", Doc: "compute equal values once", Run: cse},
+	{Name: "sweep", Doc: "drop what the rewrites left unused", Run: graph.Prune},
+}
+
+// order holds pairs that must keep their order in the table: simplify makes equal values that cse then joins, and both
+// leave values unused.
+var order = [][2]string{{"prune", "simplify"}, {"simplify", "cse"}, {"cse", "sweep"}}
+
+func init() {
+	for _, o := range order {
+		if a, b := index(o[0]), index(o[1]); a < 0 || b < 0 || a > b {
+			panic(fmt.Sprintf("pass: %s must run before %s", o[0], o[1]))
+		}
+	}
+}
+
+func index(name string) int {
+	return slices.IndexFunc(Table, func(p Pass) bool { return p.Name == name })
+}
+
+// Options choose the passes to run. The zero value runs all of them.
+type Options struct {
+	Off []string // names of passes not to run
+}
+
+// Run applies the passes to f.
+func Run(f *graph.Func, o Options) (*graph.Func, error) {
+	for _, name := range o.Off {
+		if index(name) < 0 {
+			return nil, fmt.Errorf("pass: no pass is called %q", name)
+		}
+	}
+	for _, p := range Table {
+		if slices.Contains(o.Off, p.Name) {
+			continue
+		}
+		g := p.Run(f)
+		if len(g.Diags) > 0 {
+			return nil, fmt.Errorf("pass %s broke %q: %w", p.Name, f.Name, g.Diags)
+		}
+		if err := g.Verify(); err != nil {
+			return nil, fmt.Errorf("pass %s: %w", p.Name, err)
+		}
+		f = g
+	}
+	return f, nil
+}
+
+// Check runs f before and after each pass on inputs and state drawn from seed, at the given binding of its symbols, and
+// returns an error that names the first pass to move an output or update past its tolerance.
+func Check(c *kernel.Context, f *graph.Func, b graph.Binding, seed uint64) error {
+	in, err := sampleInputs(f, b, seed)
+	if err != nil {
+		return err
+	}
+	before, err := results(c, f, in)
+	if err != nil {
+		return err
+	}
+	for _, p := range Table {
+		g := p.Run(f)
+		after, err := results(c, g, in)
+		if err != nil {
+			return fmt.Errorf("pass %s: %w", p.Name, err)
+		}
+		for i, r := range before {
+			if d := difference(r.t, after[i].t); d > p.Tolerance {
+				return fmt.Errorf("pass %s moves %q of %q by %.3g, more than %.3g: it is %s, made at %v",
+					p.Name, r.name, f.Name, d, p.Tolerance, after[i].v.Text(), after[i].v.Pos)
+			}
+		}
+		f, before = g, after
+	}
+	return nil
+}
+
+type result struct {
+	name string
+	v    *graph.Value
+	t    *tensor.Tensor
+}
+
+func results(c *kernel.Context, f *graph.Func, in map[string]*tensor.Tensor) ([]result, error) {
+	all, err := graph.Evaluate(c, f, in)
+	if err != nil {
+		return nil, err
+	}
+	var out []result
+	for _, o := range f.Outputs {
+		out = append(out, result{o.Name, o.Value, all[o.Value.ID]})
+	}
+	for _, u := range f.Updates {
+		out = append(out, result{u.Name, u.Value, all[u.Value.ID]})
+	}
+	return out, nil
+}
+
+// sampleInputs draws inputs and state: floats in [0.1, 1), small integers.
+func sampleInputs(f *graph.Func, b graph.Binding, seed uint64) (map[string]*tensor.Tensor, error) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	in := map[string]*tensor.Tensor{}
+	for _, v := range slices.Concat(f.Inputs, f.Params) {
+		shape, err := v.Shape().Eval(b)
+		if err == nil {
+			_, err = tensor.Count(shape)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s %q: %w", f.Name, v.Name, err)
+		}
+		t := tensor.New(v.DType(), shape...)
+		for i := range t.Len() {
+			if v.DType().Float() {
+				t.Set(i, .1+.9*r.Float64())
+			} else {
+				t.Set(i, float64(r.IntN(2)))
+			}
+		}
+		in[v.Name] = t
+	}
+	return in, nil
+}
+
+// difference is the largest |a-b| relative to max(1, |a|).
+func difference(a, b *tensor.Tensor) float64 {
+	if a.Len() != b.Len() || a.DType() != b.DType() {
+		return math.Inf(1)
+	}
+	worst := 0.0
+	for i := range a.Len() {
+		x, y := a.At(i), b.At(i)
+		if x == y || math.IsNaN(x) && math.IsNaN(y) {
+			continue
+		}
+		d := math.Abs(x-y) / max(1, math.Abs(x))
+		if math.IsNaN(d) {
+			return math.Inf(1)
+		}
+		worst = max(worst, d)
+	}
+	return worst
+}

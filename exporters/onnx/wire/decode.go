@@ -1,0 +1,254 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+const (
+	// maxDepth bounds the nesting of graphs inside attributes.
+	maxDepth = 16
+	// maxStructure bounds the memory of everything but tensor payloads, in bytes: an empty message takes two bytes of
+	// file and a hundred of memory.
+	maxStructure = 512 << 20
+	// window is how much of the file is looked at in one read.
+	window = 32 << 10
+)
+
+// Decode reads the model in data. Tensors refer to data, which must not change while they are in use.
+func Decode(data []byte) (*Model, error) { return DecodeFrom(bytes.NewReader(data), int64(len(data))) }
+
+// DecodeFrom reads the model in the first size bytes of r. Payloads of tensors are not read but checked: their length
+// against the shape; r must stay open while [Tensor.Values] is in use. External data is reported in [Tensor.External] and not
+// followed. Functions, sparse tensors and training information are skipped.
+func DecodeFrom(r io.ReaderAt, size int64) (*Model, error) {
+	d := &decoder{r: r, size: size, left: maxStructure}
+	m, err := d.model()
+	if err != nil {
+		return nil, fmt.Errorf("reading ONNX model: %w", err)
+	}
+	return m, nil
+}
+
+type decoder struct {
+	r     io.ReaderAt
+	size  int64
+	pos   int64
+	buf   []byte // what lies at bufAt
+	bufAt int64
+	left  int64 // of maxStructure
+	depth int
+}
+
+// A field is one field of a message: its number, and its value by wire type.
+type field struct {
+	num      protowire.Number
+	typ      protowire.Type
+	v        uint64 // of a varint, fixed32 or fixed64
+	off, end int64  // of the value; behind the length if it has one
+}
+
+// spend counts n bytes of memory against the bound on structure.
+func (d *decoder) spend(n int64) error {
+	if d.left -= n; d.left < 0 {
+		return fmt.Errorf("names, nodes and attributes take more than %d MiB", maxStructure>>20)
+	}
+	return nil
+}
+
+// peek returns the bytes at the position, at most n and not beyond end.
+func (d *decoder) peek(n, end int64) ([]byte, error) {
+	n = min(n, end-d.pos)
+	if d.pos < d.bufAt || d.pos+n > d.bufAt+int64(len(d.buf)) {
+		want := min(max(n, window), d.size-d.pos)
+		if int64(cap(d.buf)) < want {
+			d.buf = make([]byte, want)
+		}
+		d.buf = d.buf[:want]
+		d.bufAt = d.pos
+		if k, err := d.r.ReadAt(d.buf, d.pos); int64(k) < want {
+			d.buf = d.buf[:0]
+			return nil, fmt.Errorf("at byte %d: %w", d.pos, noEOF(err))
+		}
+	}
+	i := d.pos - d.bufAt
+	return d.buf[i : i+n], nil
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (d *decoder) varint(end int64) (uint64, error) {
+	b, err := d.peek(binary.MaxVarintLen64, end)
+	if err != nil {
+		return 0, err
+	}
+	v, n := protowire.ConsumeVarint(b)
+	if n < 0 {
+		return 0, fmt.Errorf("at byte %d: %w", d.pos, noEOF(protowire.ParseError(n)))
+	}
+	d.pos += int64(n)
+	return v, nil
+}
+
+// fields calls handle with each field up to end.
+func (d *decoder) fields(end int64, handle func(f field) error) error {
+	for d.pos < end {
+		start := d.pos
+		tag, err := d.varint(end)
+		if err != nil {
+			return err
+		}
+		f := field{typ: protowire.Type(tag & 7)}
+		if tag>>3 == 0 || tag>>3 > uint64(protowire.MaxValidNumber) {
+			return fmt.Errorf("at byte %d: field number %d", start, tag>>3)
+		}
+		f.num, f.off = protowire.Number(tag>>3), d.pos
+		switch f.typ {
+		case protowire.VarintType:
+			f.v, err = d.varint(end)
+			f.end = d.pos
+		case protowire.Fixed32Type, protowire.Fixed64Type:
+			size := int64(4)
+			if f.typ == protowire.Fixed64Type {
+				size = 8
+			}
+			var b []byte
+			if b, err = d.peek(size, end); err == nil && int64(len(b)) < size {
+				err = fmt.Errorf("at byte %d: %w", d.pos, io.ErrUnexpectedEOF)
+			}
+			if err == nil {
+				var v [8]byte
+				copy(v[:], b)
+				f.v = binary.LittleEndian.Uint64(v[:])
+			}
+			f.end = f.off + size
+		case protowire.BytesType:
+			var n uint64
+			n, err = d.varint(end)
+			if err == nil && n > uint64(end-d.pos) {
+				err = fmt.Errorf("at byte %d: field %d claims %d bytes, %d are left", start, f.num, n, end-d.pos)
+			}
+			f.off = d.pos
+			f.end = d.pos + int64(n)
+		default:
+			err = fmt.Errorf("at byte %d: field %d has wire type %d, which ONNX does not use", start, f.num, f.typ)
+		}
+		if err != nil {
+			return err
+		}
+		if err := handle(f); err != nil {
+			return err
+		}
+		d.pos = f.end
+	}
+	return nil
+}
+
+func (f field) want(typ protowire.Type) error {
+	if f.typ != typ {
+		return fmt.Errorf("at byte %d: field %d has wire type %d, want %d", f.off, f.num, f.typ, typ)
+	}
+	return nil
+}
+
+func (d *decoder) str(f field, to *string) error {
+	if err := f.want(protowire.BytesType); err != nil {
+		return err
+	}
+	n := f.end - f.off
+	if err := d.spend(n + 16); err != nil {
+		return err
+	}
+	d.pos = f.off
+	b, err := d.peek(n, f.end)
+	if err != nil {
+		return err
+	}
+	*to = string(b)
+	return nil
+}
+
+func (d *decoder) strs(f field, to *[]string) error {
+	var s string
+	err := d.str(f, &s)
+	*to = append(*to, s)
+	return err
+}
+
+func (d *decoder) integer(f field, to *int64) error {
+	*to = int64(f.v)
+	return f.want(protowire.VarintType)
+}
+
+// integers reads a repeated integer, packed or not.
+func (d *decoder) integers(f field, to *[]int64) error {
+	if f.typ != protowire.BytesType {
+		*to = append(*to, int64(f.v))
+		if err := d.spend(8); err != nil {
+			return err
+		}
+		return f.want(protowire.VarintType)
+	}
+	for d.pos = f.off; d.pos < f.end; {
+		v, err := d.varint(f.end)
+		if err != nil {
+			return err
+		}
+		if err := d.spend(8); err != nil {
+			return err
+		}
+		*to = append(*to, int64(v))
+	}
+	return nil
+}
+
+// floats reads a repeated float, packed or not.
+func (d *decoder) floats(f field, to *[]float32) error {
+	if f.typ != protowire.BytesType {
+		*to = append(*to, math.Float32frombits(uint32(f.v)))
+		if err := d.spend(4); err != nil {
+			return err
+		}
+		return f.want(protowire.Fixed32Type)
+	}
+	if (f.end-f.off)%4 != 0 {
+		return fmt.Errorf("at byte %d: %d bytes are no list of floats", f.off, f.end-f.off)
+	}
+	if err := d.spend(f.end - f.off); err != nil {
+		return err
+	}
+	for d.pos = f.off; d.pos < f.end; d.pos += 4 {
+		b, err := d.peek(4, f.end)
+		if err != nil {
+			return err
+		}
+		*to = append(*to, math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	}
+	return nil
+}
+
+// sub reads f as a message; handle gets its fields. what names it in errors.
+func (d *decoder) sub(f field, what string, handle func(f field) error) error {
+	err := f.want(protowire.BytesType)
+	if err == nil {
+		err = d.spend(160) // about the largest of the structs and its pointer
+	}
+	if err == nil {
+		d.pos = f.off
+		err = d.fields(f.end, handle)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}

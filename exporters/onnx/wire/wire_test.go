@@ -1,0 +1,448 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// addModel is y = x + w over f32[n 2].
+func addModel() *Model {
+	f := func(name string) *ValueInfo {
+		return &ValueInfo{Name: name, Type: &TensorType{Elem: Float, Shape: []Dim{{Param: "n"}, {Value: 2}}}}
+	}
+	return &Model{
+		IRVersion: 8, ProducerName: "p", Opsets: []Opset{{Version: 17}},
+		Graph: &Graph{
+			Name:         "g",
+			Nodes:        []*Node{{Inputs: []string{"x", "w"}, Outputs: []string{"y"}, OpType: "Add"}},
+			Initializers: []*Tensor{{Name: "w", Type: Float, Dims: []int64{2}, Data: []float32{1, -2}}},
+			Inputs:       []*ValueInfo{f("x")},
+			Outputs:      []*ValueInfo{f("y")},
+		},
+	}
+}
+
+// fullModel uses every message and field that can be written, except subgraphs.
+func fullModel() *Model {
+	m := addModel()
+	m.ProducerVersion, m.Domain, m.Version, m.Doc = "1.2", "org.example", 3, "a model"
+	m.Opsets = append(m.Opsets, Opset{"org.example", 1})
+	m.Metadata = []Entry{{"a", "1"}, {"b", ""}}
+	g := m.Graph
+	g.Doc = "a graph"
+	tensors := []*Tensor{
+		{Type: Float, Dims: []int64{}, Data: []float32{3}},
+		{Type: Double, Dims: []int64{2}, Data: []float64{math.Pi, math.Inf(-1)}},
+		{Type: Int64, Dims: []int64{1, 2}, Data: []int64{-1, math.MaxInt64}},
+		{Type: Int32, Dims: []int64{2}, Data: []int32{-5, 7}},
+		{Type: Uint8, Dims: []int64{3}, Data: []uint8{0, 128, 255}},
+		{Type: Int8, Dims: []int64{2}, Data: []int8{-128, 127}},
+		{Type: Uint16, Dims: []int64{2}, Data: []uint16{1, 65535}},
+		{Type: Int16, Dims: []int64{2}, Data: []int16{-2, 2}},
+		{Type: Uint32, Dims: []int64{1}, Data: []uint32{math.MaxUint32}},
+		{Type: Uint64, Dims: []int64{1}, Data: []uint64{math.MaxUint64}},
+		{Type: Bool, Dims: []int64{4}, Data: []bool{true, false, false, true}},
+		{Type: Float16, Dims: []int64{2}, Data: []uint16{0x3c00, 0x7c00}},
+		{Type: BFloat16, Dims: []int64{1}, Data: []uint16{0x3f80}},
+		{Type: Float, Dims: []int64{0, 4}, Data: []float32{}},
+	}
+	for i, t := range tensors {
+		t.Name = "t" + string(rune('a'+i))
+	}
+	tensors[0].Doc = "a scalar"
+	g.Initializers = append(g.Initializers, tensors...)
+	g.Nodes = append(g.Nodes,
+		&Node{Inputs: []string{"y", "", "ta"}, Outputs: []string{"c"}, Name: "m.clip", OpType: "Clip", Doc: "x.go:1"},
+		&Node{Inputs: []string{"c"}, Outputs: []string{"d"}, Name: "odd", OpType: "Odd", Domain: "org.example", Attributes: []*Attribute{
+			{Name: "f", Value: float32(0)}, {Name: "i", Value: int64(-3)}, {Name: "s", Value: "\xff", Doc: "bytes"},
+			{Name: "t", Value: &Tensor{Type: Int64, Dims: []int64{1}, Data: []int64{9}}},
+			{Name: "fs", Value: []float32{1, 2}}, {Name: "is", Value: []int64{-1, 0, 300}}, {Name: "ss", Value: []string{"", "b"}},
+		}})
+	g.Outputs = append(g.Outputs, &ValueInfo{Name: "d", Type: &TensorType{Elem: Float}, Doc: "no shape"})
+	g.Values = []*ValueInfo{{Name: "c", Type: &TensorType{Elem: Float, Shape: []Dim{{Unknown: true}, {Value: 2}}}}}
+	return m
+}
+
+func encode(t testing.TB, m *Model) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := m.Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := m.Size(); err != nil || n != int64(b.Len()) {
+		t.Fatalf("Size is %d, %v; Encode wrote %d bytes", n, err, b.Len())
+	}
+	return b.Bytes()
+}
+
+// TestGolden holds the encoding to bytes taken apart by hand: field<<3|wire type, length, contents.
+func TestGolden(t *testing.T) {
+	value := func(name string) string { // ValueInfoProto: name, type{tensor{elem_type 1, shape{dim{param n}, dim{value 2}}}}
+		return "0a01" + name + "120f" + "0a0d" + "0801" + "1209" + "0a03" + "12016e" + "0a02" + "0802"
+	}
+	node := "0a01" + "78" + "0a01" + "77" + "1201" + "79" + "2203" + "416464"
+	tensor := "0802" + "1001" + "4201" + "77" + "4a08" + "0000803f" + "000000c0"
+	graph := "0a" + size(node) + node + "1201" + "67" + "2a" + size(tensor) + tensor +
+		"5a" + size(value("78")) + value("78") + "62" + size(value("79")) + value("79")
+	want := "0808" + "1201" + "70" + "3a" + size(graph) + graph + "4202" + "1011"
+	if got := hex.EncodeToString(encode(t, addModel())); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func size(hexed string) string { return hex.EncodeToString([]byte{byte(len(hexed) / 2)}) }
+
+// plain replaces what Decode cannot give back literally: payloads become Data, nil lists and empty ones agree.
+func plain(t *testing.T, m *Model) {
+	fix := func(x *Tensor) {
+		v, err := x.Values()
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Data, x.stored = v, stored{}
+		if x.Dims == nil {
+			x.Dims = []int64{}
+		}
+	}
+	for _, x := range m.Graph.Initializers {
+		fix(x)
+	}
+	for _, n := range m.Graph.Nodes {
+		for _, a := range n.Attributes {
+			if x, ok := a.Value.(*Tensor); ok {
+				fix(x)
+			}
+		}
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	for name, m := range map[string]*Model{"add": addModel(), "full": fullModel()} {
+		data := encode(t, m)
+		got, err := Decode(data)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if again := encode(t, got); !bytes.Equal(again, data) {
+			t.Errorf("%s: a decoded model encodes to other bytes", name)
+		}
+		plain(t, got)
+		if !reflect.DeepEqual(got, m) {
+			t.Errorf("%s: got %+v\nwant %+v", name, got.Graph, m.Graph)
+		}
+		if again := encode(t, m); !bytes.Equal(again, data) {
+			t.Errorf("%s: a second encoding differs", name)
+		}
+	}
+}
+
+func TestSubgraphs(t *testing.T) {
+	m := addModel()
+	inner := addModel().Graph
+	m.Graph.Nodes = append(m.Graph.Nodes, &Node{OpType: "If", Inputs: []string{"y"}, Outputs: []string{"z"}, Attributes: []*Attribute{
+		{Name: "then_branch", Value: inner}, {Name: "gs", Value: []*Graph{inner, inner}}, {Name: "ts", Value: []*Tensor{inner.Initializers[0]}}}})
+	got, err := Decode(encode(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := got.Graph.Nodes[1].Attributes
+	if g, ok := a[0].Value.(*Graph); !ok || g.Nodes[0].OpType != "Add" {
+		t.Errorf("then_branch is %#v", a[0].Value)
+	}
+	if g, ok := a[1].Value.([]*Graph); !ok || len(g) != 2 || len(g[1].Inputs) != 1 {
+		t.Errorf("gs is %#v", a[1].Value)
+	}
+	if x, ok := a[2].Value.([]*Tensor); !ok || len(x) != 1 || x[0].Name != "w" {
+		t.Errorf("ts is %#v", a[2].Value)
+	}
+	for range maxDepth + 1 {
+		inner = &Graph{Nodes: []*Node{{OpType: "If", Attributes: []*Attribute{{Name: "b", Value: inner}}}}}
+	}
+	m.Graph = inner
+	if _, err := Decode(encode(t, m)); err == nil || !strings.Contains(err.Error(), "nested more than") {
+		t.Errorf("deep nesting: %v", err)
+	}
+}
+
+func TestEncodeErrors(t *testing.T) {
+	tests := []struct {
+		name, want string
+		change     func(m *Model)
+	}{
+		{"no graph", "no graph", func(m *Model) { m.Graph = nil }},
+		{"text", "not UTF-8", func(m *Model) { m.Graph.Nodes[0].Name = "\xff" }},
+		{"attribute", "cannot be a int", func(m *Model) { m.Graph.Nodes[0].Attributes = []*Attribute{{Name: "a", Value: 1}} }},
+		{"go type", "cannot be written from a []float64", func(m *Model) { m.Graph.Initializers[0].Data = []float64{1, 2} }},
+		{"no data", "cannot be written from a <nil>", func(m *Model) { m.Graph.Initializers[0].Data = nil }},
+		{"length", "has 2 elements, the data 1", func(m *Model) { m.Graph.Initializers[0].Data = []float32{1} }},
+		{"negative", "negative", func(m *Model) { m.Graph.Initializers[0].Dims = []int64{-2} }},
+	}
+	for _, tt := range tests {
+		m := addModel()
+		tt.change(m)
+		var b bytes.Buffer
+		if err := m.Encode(&b); err == nil || !strings.Contains(err.Error(), tt.want) || b.Len() != 0 {
+			t.Errorf("%s: got %v after %d bytes, want an error with %q", tt.name, err, b.Len(), tt.want)
+		}
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	m := addModel()
+	one := make([]float32, 1<<20)
+	for range 513 { // the same 4 MiB again and again
+		m.Graph.Initializers = append(m.Graph.Initializers, &Tensor{Name: "big", Type: Float, Dims: []int64{1 << 20}, Data: one})
+	}
+	var b bytes.Buffer
+	if err := m.Encode(&b); !errors.Is(err, ErrTooLarge) || b.Len() != 0 {
+		t.Errorf("got %v after %d bytes, want ErrTooLarge", err, b.Len())
+	}
+	for _, x := range m.Graph.Initializers {
+		x.External = []Entry{{"location", "weights.data"}}
+	}
+	got, err := Decode(encode(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := got.Graph.Initializers[1]
+	if _, err := x.Values(); !errors.Is(err, ErrExternal) || len(x.External) != 1 {
+		t.Errorf("Values of an external tensor: %v; External %v", err, x.External)
+	}
+}
+
+// TestStreaming holds writing to its promise: no second copy of the weights.
+func TestStreaming(t *testing.T) {
+	m := addModel()
+	m.Graph.Initializers[0].Dims, m.Graph.Initializers[0].Data = []int64{4 << 20}, make([]float32, 4<<20)
+	r := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			if err := m.Encode(discard{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	if n := r.AllocedBytesPerOp(); n > 1<<20 {
+		t.Errorf("writing 16 MiB of weights allocates %d bytes", n)
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// walk fetches every payload.
+func walk(m *Model) {
+	for _, x := range m.Graph.Initializers {
+		x.Values()
+	}
+	for _, n := range m.Graph.Nodes {
+		for _, a := range n.Attributes {
+			if x, ok := a.Value.(*Tensor); ok {
+				x.Values()
+			}
+		}
+	}
+}
+
+func TestTruncated(t *testing.T) {
+	data := encode(t, fullModel())
+	whole := 0
+	for n := range len(data) {
+		if m, err := Decode(data[:n]); err == nil {
+			walk(m)
+			whole++
+		} else if !strings.HasPrefix(err.Error(), "reading ONNX model: ") {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+	if whole > 8 { // only cuts between the last fields of the model leave a readable one
+		t.Errorf("%d truncations were accepted", whole)
+	}
+}
+
+func TestCorrupted(t *testing.T) {
+	data := encode(t, fullModel())
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		bad := bytes.Clone(data)
+		for range 1 + r.IntN(3) {
+			bad[r.IntN(len(bad))] = byte(r.Uint32())
+		}
+		if m, err := Decode(bad); err == nil {
+			walk(m)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(encode(f, addModel()))
+	f.Add(encode(f, fullModel()))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if m, err := Decode(data); err == nil {
+			walk(m)
+		}
+	})
+}
+
+// message is hex for a length-delimited field of less than 128 bytes.
+func message(tag string, body ...string) string {
+	s := strings.Join(body, "")
+	return tag + size(s) + s
+}
+
+func TestDecodeTensors(t *testing.T) {
+	tests := []struct {
+		name, body string // the body of the initializer
+		want       any
+		err        string
+	}{
+		{"float_data packed", "0802" + "1001" + "2208" + "0000803f" + "00000040", []float32{1, 2}, ""},
+		{"float_data", "0802" + "1001" + "250000803f" + "2500000040", []float32{1, 2}, ""},
+		{"int64_data packed", "0802" + "1007" + "3a03" + "05" + "ac02", []int64{5, 300}, ""},
+		{"int64_data", "0801" + "1007" + "38" + "ffffffffffffffffff01", []int64{-1}, ""},
+		{"int32_data", "0801" + "1006" + "28" + "ffffffffffffffffff01", []int32{-1}, ""},
+		{"half in int32_data", "0801" + "100a" + "2a02" + "8078", []uint16{0x3c00}, ""},
+		{"bool in int32_data", "0802" + "1009" + "2a02" + "0100", []bool{true, false}, ""},
+		{"double_data", "0801" + "100b" + "5208" + "000000000000f03f", []float64{1}, ""},
+		{"uint64_data", "0801" + "100c" + "5a01" + "07", []uint32{7}, ""},
+		{"dims packed", "0a020102" + "1001" + "4a08" + "0000803f" + "00000040", []float32{1, 2}, ""},
+		{"no data, no elements", "0800" + "1001", []float32{}, ""},
+
+		{"raw too short", "0802" + "1001" + "4a04" + "0000803f", nil, "takes 8 bytes, raw_data has 4"},
+		{"raw too long", "1001" + "4a08" + "0000803f" + "00000040", nil, "takes 4 bytes, raw_data has 8"},
+		{"dims 2^36 in few bytes", "08808080808002" + "1001" + "4a04" + "0000803f", nil, "raw_data has 4"},
+		{"dims overflow", "08808080808080808040" + "08808080808080808040" + "1001", nil, "overflows"},
+		{"negative dim", "08ffffffffffffffffff01" + "1001", nil, "negative"},
+		{"no data", "0802" + "1001", nil, "has no data"},
+		{"float_data length", "0802" + "1001" + "2204" + "0000803f", nil, "takes 8 bytes, the file has 4"},
+		{"too few varints", "0803" + "1007" + "3a02" + "0101", nil, "the file has 2 bytes"},
+		{"wrong field", "0801" + "1001" + "3a01" + "01", nil, "cannot hold"},
+		{"two fields", "0801" + "1001" + "3a01" + "01" + "2204" + "0000803f", nil, "two fields"},
+		{"field and raw", "0801" + "1001" + "2204" + "0000803f" + "4a04" + "0000803f", nil, "two fields"},
+		{"external without place", "0801" + "1001" + "7001", nil, "no place"},
+		{"segment", "0801" + "1001" + "1a00", nil, "segment"},
+		{"length beyond", "0801" + "1001" + "4aff01", nil, "claims 255 bytes"},
+		{"group", "0b", nil, "wire type 3"},
+		{"field 0", "0000", nil, "field number 0"},
+		{"name as number", "4001", nil, "wire type 0, want 2"},
+		{"type too large", "10ffffffffffffffff7f", nil, "data_type"},
+	}
+	for _, tt := range tests {
+		data, err := hex.DecodeString(message("3a", message("2a", tt.body)))
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		m, err := Decode(data)
+		var got any
+		if err == nil {
+			got, err = m.Graph.Initializers[0].Values()
+		}
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%s: got %v, %v, want an error with %q", tt.name, got, err, tt.err)
+			}
+			continue
+		}
+		if err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: got %v, %v, want %v", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+// TestVarintCount: the count of varints is only known when they are read.
+func TestVarintCount(t *testing.T) {
+	for _, body := range []string{"0801" + "1007" + "3a02" + "0101", "0802" + "1007" + "3a02" + "8101"} {
+		data, _ := hex.DecodeString(message("3a", message("2a", body)))
+		m, err := Decode(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := m.Graph.Initializers[0].Values(); err == nil {
+			t.Errorf("%s: got %v, want an error", body, v)
+		}
+	}
+}
+
+func TestStructureBound(t *testing.T) {
+	data := append([]byte{0x3a}, appendLen(nil, 8<<20)...)
+	for range 4 << 20 { // 4 million empty nodes in 8 MB
+		data = append(data, 0x0a, 0)
+	}
+	if _, err := Decode(data); err == nil || !strings.Contains(err.Error(), "MiB") {
+		t.Errorf("got %v, want the bound on structure", err)
+	}
+}
+
+func appendLen(b []byte, n int) []byte {
+	for ; n >= 0x80; n >>= 7 {
+		b = append(b, byte(n)|0x80)
+	}
+	return append(b, byte(n))
+}
+
+func TestDecodeShapes(t *testing.T) {
+	m := addModel()
+	m.Graph.Inputs[0].Type.Shape = []Dim{{Value: -1}, {Value: 0}, {Unknown: true}, {Param: "n"}}
+	got, err := Decode(encode(t, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Dim{{Unknown: true}, {Value: 0}, {Unknown: true}, {Param: "n"}}
+	if s := got.Graph.Inputs[0].Type.Shape; !reflect.DeepEqual(s, want) {
+		t.Errorf("got %v, want %v", s, want)
+	}
+	if _, err := Decode([]byte("PK\x03\x04 not a model")); err == nil {
+		t.Error("a zip file was accepted")
+	}
+	if _, err := Decode(nil); err == nil || !strings.Contains(err.Error(), "not an ONNX model") {
+		t.Errorf("an empty file: %v", err)
+	}
+}
+
+// TestReference lets the reference implementation check models and write them again: the same bytes must come out.
+func TestReference(t *testing.T) {
+	python := "/usr/bin/python3"
+	if err := exec.Command(python, "-c", "import onnx").Run(); err != nil {
+		t.Skip("needs python3 with the onnx package (Debian: python3-onnx)")
+	}
+	const script = `
+import sys, onnx
+from onnx import checker, numpy_helper
+for path in sys.argv[1:]:
+    data = open(path, "rb").read()
+    m = onnx.load_from_string(data)
+    if "full" not in path:
+        checker.check_model(m, full_check=True)
+    for t in m.graph.initializer:
+        print(t.name, t.data_type, list(t.dims), numpy_helper.to_array(t).ravel().tolist())
+    assert m.SerializeToString(deterministic=True) == data, path + ": other bytes"
+`
+	dir := t.TempDir()
+	args := []string{"-c", script}
+	for name, m := range map[string]*Model{"add": addModel(), "full": fullModel()} {
+		path := filepath.Join(dir, name+".onnx")
+		if err := os.WriteFile(path, encode(t, m), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, path)
+	}
+	out, err := exec.Command(python, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"w 1 [2] [1.0, -2.0]", "tb 11 [2] [3.141592653589793, -inf]", "tk 9 [4] [True, False, False, True]", "tl 10 [2] [1.0, inf]"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the reference did not read %q:\n%s", want, out)
+		}
+	}
+}

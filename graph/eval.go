@@ -1,0 +1,84 @@
+package graph
+
+import (
+	"fmt"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// Evaluate computes every value of f, one after another, each into a new tensor. It is the plainest engine there is: the
+// one that passes and other engines are checked against. inputs holds the Inputs and Params of f by name. The result is
+// indexed by Value.ID.
+func Evaluate(c *kernel.Context, f *Func, inputs map[string]*tensor.Tensor) ([]*tensor.Tensor, error) {
+	b, err := f.Bind(inputs)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*tensor.Tensor, len(f.Values))
+	for i, v := range f.Values {
+		switch o := v.Op.(type) {
+		case Input, Param:
+			t := inputs[v.Name]
+			if t == nil {
+				return nil, fmt.Errorf("%s: no tensor for %q", f.Name, v.Name)
+			}
+			out[i] = t
+			continue
+		case Const:
+			out[i] = o.Value
+			continue
+		}
+		shape, err := v.Type.Shape.Eval(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", f.Name, v.Text(), err)
+		}
+		if _, err := tensor.Count(shape); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", f.Name, v.Text(), err)
+		}
+		args := make([]*tensor.Tensor, len(v.Args))
+		for k, a := range v.Args {
+			args[k] = out[a.ID]
+		}
+		out[i] = tensor.New(v.DType(), shape...)
+		if err := v.Op.Eval(c, out[i], args); err != nil {
+			return nil, fmt.Errorf("%s: %s at %v: %w", f.Name, v.Text(), v.Pos, err)
+		}
+	}
+	return out, nil
+}
+
+// Bind finds the sizes of f's symbols from the shapes of its inputs, and checks that every input is there with the
+// declared dtype and a shape that fits. Entries of inputs that f does not know are ignored.
+func (f *Func) Bind(inputs map[string]*tensor.Tensor) (Binding, error) {
+	b := Binding{}
+	for _, in := range f.Inputs {
+		t := inputs[in.Name]
+		if t == nil {
+			return nil, fmt.Errorf("%s: input %q is missing: it is %v", f.Name, in.Name, in.Type)
+		}
+		if t.DType() != in.DType() || t.Rank() != in.Rank() {
+			return nil, fmt.Errorf("%s: input %q is %v, want %v", f.Name, in.Name, t, in.Type)
+		}
+		for i, d := range in.Shape() { // plain symbols first: products follow from them
+			if n := d.Symbols(); len(n) == 1 && n[0] == d.String() {
+				if old, ok := b[n[0]]; ok && old != t.Dim(i) {
+					return nil, fmt.Errorf("%s: input %q has %s = %d, another input has %d", f.Name, in.Name, d, t.Dim(i), old)
+				}
+				b[n[0]] = t.Dim(i)
+			}
+		}
+	}
+	for _, in := range f.Inputs {
+		for i, d := range in.Shape() {
+			n, err := d.Eval(b)
+			if err != nil {
+				return nil, fmt.Errorf("%s: input %q: %w: some input must have it as an axis of its own", f.Name, in.Name, err)
+			}
+			if n != inputs[in.Name].Dim(i) {
+				return nil, fmt.Errorf("%s: input %q is %v, want %v", f.Name, in.Name, inputs[in.Name], in.Type)
+			}
+		}
+	}
+	return b, nil
+}

@@ -1,0 +1,197 @@
+package graph
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// A Func is one traced entry point: inputs, values in order, named outputs, and, in a training step, the updates that
+// state undergoes when it has run.
+type Func struct {
+	Name     string
+	Training bool     // layers that differ (Dropout, BatchNorm) take their training form
+	Values   []*Value // every argument stands before its users
+	Inputs   []*Value
+	Params   []*Value // parameters and buffers, in the order of first use
+	Outputs  []Output
+	Updates  []Update
+	Diags    Diags
+
+	byName map[string]*Value // params
+	random *Value
+	draws  int
+	scope  string
+	at     Pos // overrides the caller's position when set
+}
+
+// An Output is a named result of a Func.
+type Output struct {
+	Name  string
+	Value *Value
+}
+
+// An Update says that the state called Name becomes Value after the Func has run.
+type Update struct {
+	Name  string
+	Value *Value
+}
+
+// An Initializer fills a parameter with its first values, drawing what it needs from r.
+type Initializer interface {
+	Init(t *tensor.Tensor, r *rand.Rand)
+}
+
+// NewFunc returns an empty Func; compilers and tests trace into it.
+func NewFunc(name string, training bool) *Func {
+	return &Func{Name: name, Training: training, byName: map[string]*Value{}}
+}
+
+func (f *Func) pos() Pos {
+	if f.at != (Pos{}) {
+		return f.at
+	}
+	return Caller()
+}
+
+// Report records a mistake.
+func (f *Func) Report(d *Diag) { f.Diags = append(f.Diags, d) }
+
+// Mistake records a mistake at pos about args.
+func (f *Func) Mistake(pos Pos, msg, hint string, args ...*Value) {
+	f.Report(&Diag{Pos: pos, Scope: f.scope, Msg: msg, Args: args, Hint: hint})
+}
+
+// In runs do with scope as the path of the layer that new values belong to.
+func (f *Func) In(scope string, do func() *Value) *Value {
+	old := f.scope
+	f.scope = scope
+	defer func() { f.scope = old }()
+	return do()
+}
+
+// As runs do with every new value taking v's position and scope: for rewrites, where the user's line is v's.
+func (f *Func) As(v *Value, do func()) { f.At(v.Pos, v.Scope, do) }
+
+// At runs do with every new value taking the given position and scope.
+func (f *Func) At(pos Pos, scope string, do func()) {
+	oldAt, oldScope := f.at, f.scope
+	f.at, f.scope = pos, scope
+	defer func() { f.at, f.scope = oldAt, oldScope }()
+	do()
+}
+
+// Input declares an input. Its name is the one in the ONNX file and in calls.
+func (f *Func) Input(name string, t DType, dims ...Dim) *Value {
+	v := f.Apply(Input{Name: name, Type: Type{t, dims}})
+	v.Name = name
+	for _, in := range f.Inputs {
+		if in.Name == name {
+			f.Mistake(v.Pos, fmt.Sprintf("Input: a second input named %q", name), fmt.Sprintf("the first is at %v; give each its own name", in.Pos))
+			v.bad = true
+			return v
+		}
+	}
+	if v.OK() {
+		f.Inputs = append(f.Inputs, v)
+	}
+	return v
+}
+
+// Output names v as a result.
+func (f *Func) Output(name string, v *Value) {
+	pos := f.pos()
+	switch {
+	case v == nil:
+		f.Mistake(pos, fmt.Sprintf("Output %q: the value is nil", name), "")
+		return
+	case v.bad:
+		return
+	case v.fn != f:
+		f.Mistake(pos, fmt.Sprintf("Output %q: the value belongs to %q, not to %q", name, v.fn.Name, f.Name), "a value lives in the Func or Step that made it", v)
+		return
+	case name == "":
+		f.Mistake(pos, "Output: the name is empty", "", v)
+		return
+	}
+	for _, o := range f.Outputs {
+		if o.Name == name {
+			f.Mistake(pos, fmt.Sprintf("Output: a second output named %q", name), "give each output its own name", v, o.Value)
+			return
+		}
+	}
+	f.Outputs = append(f.Outputs, Output{name, v})
+}
+
+// Param is the trainable parameter called name. Asking again for the same name gives the same value: that is how layers
+// share weights; asking with another shape is a mistake.
+func (f *Func) Param(name string, init Initializer, dims ...Dim) *Value {
+	return f.state(Param{Name: name, Type: Type{F32, dims}, Init: init, Trainable: true})
+}
+
+// Buffer is state that no gradient trains, such as running statistics, optimizer moments and counters.
+func (f *Func) Buffer(name string, t DType, init Initializer, dims ...Dim) *Value {
+	return f.state(Param{Name: name, Type: Type{t, dims}, Init: init})
+}
+
+func (f *Func) state(p Param) *Value {
+	if old := f.byName[p.Name]; old != nil {
+		if want := old.Op.(Param); want.Type.DType != p.Type.DType || !want.Type.Shape.Equal(p.Type.Shape) {
+			f.Mistake(f.pos(), fmt.Sprintf("parameter %q is %v here, but %v where it was first used, at %v", p.Name, p.Type, old.Type, old.Pos),
+				"two layers claim one name, or one layer is applied to inputs of different widths: give the second its own layer")
+			return f.Poison()
+		}
+		return old
+	}
+	v := f.Apply(p)
+	v.Name = p.Name
+	if v.OK() {
+		f.byName[p.Name] = v
+		f.Params = append(f.Params, v)
+	}
+	return v
+}
+
+// Lookup is the parameter or buffer called name that f uses, or nil.
+func (f *Func) Lookup(name string) *Value { return f.byName[name] }
+
+// Update makes new the contents of state from the next run on.
+func (f *Func) Update(state, new *Value) {
+	if !state.OK() || !new.OK() {
+		return
+	}
+	p, ok := state.Op.(Param)
+	switch {
+	case !ok:
+		f.Mistake(f.pos(), "Update: the target is not a parameter or buffer", "", state)
+		return
+	case state.Type.DType != new.Type.DType || !state.Type.Shape.Equal(new.Type.Shape):
+		f.Mistake(f.pos(), fmt.Sprintf("Update of %q: %v into %v", p.Name, new.Type, state.Type), "", new, state)
+		return
+	}
+	for _, u := range f.Updates {
+		if u.Name == p.Name {
+			f.Mistake(f.pos(), fmt.Sprintf("Update: %q is updated twice in one step", p.Name),
+				"a layer with running statistics was applied twice, or two optimizers train one parameter", new, u.Value)
+			return
+		}
+	}
+	f.Updates = append(f.Updates, Update{p.Name, new})
+}
+
+// RandomState is the name of the buffer i64[2] {seed, step} that random ops draw from.
+const RandomState = "random"
+
+// Random is the random state, and the number of a stream not yet used. In a training step the state advances after
+// each run; elsewhere a Func is pure and draws the same numbers until a step has run.
+func (f *Func) Random() (state *Value, stream int) {
+	if f.random == nil {
+		f.random = f.Buffer(RandomState, I64, nil, 2)
+		if f.Training {
+			f.Update(f.random, f.random.Add(f.Const(tensor.Of([]int64{0, 1}, 2))))
+		}
+	}
+	f.draws++
+	return f.random, f.draws - 1
+}

@@ -1,0 +1,138 @@
+package graph
+
+import "fmt"
+
+// Grad returns the gradients of the sum of y's elements with respect to each of xs, as values of the same Func: they can
+// be used in a loss, exported, and differentiated again. An x that y does not depend on has a zero gradient; [Reaches]
+// tells.
+//
+// It is reverse accumulation over the graph: each op's VJP adds the values that carry the gradient to its arguments.
+func Grad(y *Value, xs ...*Value) []*Value {
+	f := y.fn
+	out := make([]*Value, len(xs))
+	poison := !y.OK()
+	for _, x := range xs {
+		poison = poison || !x.OK()
+		if x.OK() && x.fn != f {
+			f.Mistake(f.pos(), fmt.Sprintf("Grad: with respect to a value of %q in %q", x.fn.Name, f.Name), "", x)
+			poison = true
+		}
+	}
+	if !poison && !y.DType().Float() {
+		f.Mistake(f.pos(), fmt.Sprintf("Grad: of a %v", y.DType()), "only floating-point values have gradients", y)
+		poison = true
+	}
+	if poison {
+		for i := range out {
+			out[i] = f.Poison()
+		}
+		return out
+	}
+	onPath := dependents(f, xs)
+	grads := make([]*Value, y.ID+1)
+	grads[y.ID] = f.Full(y.DType(), 1, y.Shape()...)
+	for id := y.ID; id >= 0; id-- {
+		v, g := f.Values[id], grads[id]
+		if g == nil || !onPath[id] || len(v.Args) == 0 {
+			continue
+		}
+		f.As(v, func() {
+			for k, ga := range v.Op.VJP(v, g) {
+				a := v.Args[k]
+				if ga == nil || !onPath[a.ID] {
+					continue
+				}
+				if old := grads[a.ID]; old != nil {
+					ga = old.Add(ga)
+				}
+				grads[a.ID] = ga
+			}
+		})
+	}
+	for i, x := range xs {
+		if x.ID <= y.ID {
+			out[i] = grads[x.ID]
+		}
+		if out[i] == nil {
+			out[i] = f.Full(x.DType(), 0, x.Shape()...)
+		}
+	}
+	return out
+}
+
+// dependents marks, by ID, the values that a gradient must flow through to reach one of xs.
+func dependents(f *Func, xs []*Value) []bool {
+	mark := make([]bool, len(f.Values))
+	for _, x := range xs {
+		mark[x.ID] = true
+	}
+	for _, v := range f.Values {
+		for _, a := range v.Args {
+			mark[v.ID] = mark[v.ID] || mark[a.ID]
+		}
+	}
+	return mark
+}
+
+// Reaches reports, for each of xs, whether a gradient flows from y to it.
+func Reaches(y *Value, xs ...*Value) []bool {
+	out := make([]bool, len(xs))
+	if !y.OK() {
+		return out
+	}
+	f := y.fn
+	flows := make([]bool, len(f.Values))
+	flows[y.ID] = true
+	for id := y.ID; id >= 0; id-- {
+		v := f.Values[id]
+		if !flows[id] {
+			continue
+		}
+		for k, a := range v.Args {
+			if !flows[a.ID] && a.DType().Float() && passesGradient(v, k) {
+				flows[a.ID] = true
+			}
+		}
+	}
+	for i, x := range xs {
+		out[i] = x.OK() && x.ID <= y.ID && flows[x.ID]
+	}
+	return out
+}
+
+// passesGradient reports whether v's op has a VJP for argument k, by building it in a scratch Func.
+func passesGradient(v *Value, k int) bool {
+	s := NewFunc("", false)
+	args := make([]*Value, len(v.Args))
+	for i, a := range v.Args {
+		args[i] = s.Apply(Input{Name: fmt.Sprint(i), Type: a.Type})
+	}
+	y := s.Apply(v.Op, args...)
+	if !y.OK() {
+		return false
+	}
+	g := s.Apply(Input{Name: "g", Type: y.Type})
+	vjp := v.Op.VJP(y, g)
+	return k < len(vjp) && vjp[k] != nil
+}
+
+// sumTo undoes broadcasting: it sums g over the axes that were added or stretched to reach its shape from s.
+func sumTo(g *Value, s Shape) *Value {
+	if !g.OK() || g.Shape().Equal(s) {
+		return g
+	}
+	lead := g.Rank() - len(s)
+	var sum, kept []int
+	for i, d := range g.Shape() {
+		switch {
+		case i < lead:
+			sum = append(sum, i)
+		case s[i-lead] == 1 && d != 1:
+			kept = append(kept, i)
+		}
+	}
+	if len(kept) > 0 || len(sum) > 0 {
+		g = Apply(Sum{Axes: append(sum, kept...), KeepDims: true}, g)
+	}
+	return g.Reshape(s...)
+}

@@ -1,0 +1,233 @@
+package graph_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/blas/gonum"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// leaves have no kernel of their own, so no samples.
+var leaves = []string{"Input", "Param"}
+
+// TestOps runs everything an op promises on each of its samples. A new op is tested by standing in the table.
+func TestOps(t *testing.T) {
+	refs := allRefs()
+	for _, op := range graph.All() {
+		name := graph.OpName(op)
+		t.Run(name, func(t *testing.T) {
+			samples := op.Samples()
+			if slices.Contains(leaves, name) {
+				return
+			}
+			if len(samples) == 0 {
+				t.Fatal("no samples: nothing would be tested")
+			}
+			if refs[name] == nil {
+				t.Fatal("no independent reference: add one to ref_<family>_test.go")
+			}
+			for i, s := range samples {
+				if graph.OpName(s.Op) != name {
+					t.Fatalf("sample %d is of op %s", i, graph.OpName(s.Op))
+				}
+				t.Run(fmt.Sprintf("%d_%s", i, strings.ReplaceAll(graph.OpText(s.Op), "/", "_")), func(t *testing.T) {
+					checkKernel(t, s, refs[name], graph.F32, 2e-5)
+					checkKernel(t, s, refs[name], graph.F64, 1e-12)
+					checkGradient(t, s)
+				})
+			}
+		})
+	}
+}
+
+func newContext(threads int) *kernel.Context {
+	return kernel.NewContext(gonum.Implementation{}, threads)
+}
+
+// fillSample draws the inputs of s from a seed, with float as the dtype of its floats.
+func fillSample(s graph.Sample, float graph.DType) []*tensor.Tensor {
+	r := rand.New(rand.NewPCG(7, 11))
+	out := make([]*tensor.Tensor, len(s.In))
+	for k, in := range s.In {
+		dt := in.DType
+		if dt.Float() {
+			dt = float
+		}
+		lo, hi := in.Lo, in.Hi
+		if lo == 0 && hi == 0 {
+			lo, hi = -2, 2
+		}
+		x := tensor.New(dt, in.Shape...)
+		n := x.Len()
+		order := r.Perm(n)
+		for i := range n {
+			v := lo + (hi-lo)*r.Float64()
+			if in.Distinct { // a shuffled ladder, off zero
+				v = lo + (hi-lo)*(float64(order[i])+.3+.4*r.Float64())/float64(n)
+				if math.Abs(v) < .01 {
+					v += .02
+				}
+			}
+			switch {
+			case dt == graph.Bool:
+				v = float64(r.IntN(2))
+			case dt.Integer():
+				v = math.Floor(v)
+			case dt.Float():
+				v = float64(float32(v)) // the same numbers in both precisions
+			}
+			x.Set(i, v)
+		}
+		out[k] = x
+	}
+	return out
+}
+
+// trace builds a Func that applies s to inputs typed like the tensors in.
+func trace(t *testing.T, s graph.Sample, in []*tensor.Tensor) (*graph.Func, []*graph.Value, *graph.Value) {
+	t.Helper()
+	f := graph.NewFunc("sample", false)
+	args := make([]*graph.Value, len(in))
+	for k, x := range in {
+		dims := make([]graph.Dim, x.Rank())
+		for i, d := range x.Shape() {
+			dims[i] = graph.Dim(d)
+		}
+		args[k] = f.Input(fmt.Sprint("in", k), x.DType(), dims...)
+	}
+	y := f.Apply(s.Op, args...)
+	if len(f.Diags) > 0 {
+		t.Fatalf("the sample does not type-check: %v", f.Diags)
+	}
+	return f, args, y
+}
+
+func byName(in []*tensor.Tensor) map[string]*tensor.Tensor {
+	m := map[string]*tensor.Tensor{}
+	for k, x := range in {
+		m[fmt.Sprint("in", k)] = x
+	}
+	return m
+}
+
+func evaluate(t *testing.T, c *kernel.Context, f *graph.Func, in map[string]*tensor.Tensor) []*tensor.Tensor {
+	t.Helper()
+	out, err := graph.Evaluate(c, f, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// checkKernel compares the kernel with the reference, and one thread with four.
+func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType, tol float64) {
+	t.Helper()
+	in := fillSample(s, float)
+	f, _, y := trace(t, s, in)
+	if err := f.Verify(); err != nil {
+		t.Error(err)
+	}
+	got := evaluate(t, newContext(1), f, byName(in))[y.ID]
+	want := ref(s.Op, in)
+	if got.Len() != len(want) {
+		t.Fatalf("%v: %v has %d elements, the reference %d", float, got, got.Len(), len(want))
+	}
+	for i, w := range want {
+		if g := got.At(i); !near(g, w, tol) {
+			t.Fatalf("%v: element %d is %v, the reference says %v", float, i, g, w)
+		}
+	}
+	again := evaluate(t, newContext(4), f, byName(in))[y.ID]
+	for i := range want {
+		if g, h := got.At(i), again.At(i); !near(g, h, tol) {
+			t.Fatalf("%v: element %d is %v on one thread, %v on four", float, i, g, h)
+		}
+	}
+}
+
+func near(a, b, tol float64) bool {
+	if math.IsNaN(a) || math.IsNaN(b) {
+		return math.IsNaN(a) && math.IsNaN(b)
+	}
+	return a == b || math.Abs(a-b) <= tol*max(1, math.Abs(b))
+}
+
+// checkGradient compares the VJP, and the VJP of the VJP, with central differences in f64.
+func checkGradient(t *testing.T, s graph.Sample) {
+	t.Helper()
+	in := fillSample(s, graph.F64)
+	f, args, y := trace(t, s, in)
+	var wrt []int
+	for k, a := range args {
+		if a.DType() == graph.F64 && !s.In[k].NoGrad && y.DType() == graph.F64 && graph.Reaches(y, a)[0] {
+			wrt = append(wrt, k)
+		}
+	}
+	if len(wrt) == 0 {
+		return
+	}
+	// A fixed random functional of y makes a scalar; its gradient g is a second op graph, and a functional of g a third.
+	first := weighted(f, y, 1)
+	grads := graph.Grad(first, pick(args, wrt)...)
+	second := f.Full(graph.F64, 0)
+	for i, g := range grads {
+		second = second.Add(weighted(f, g, uint64(i)+2))
+	}
+	grads2 := graph.Grad(second, pick(args, wrt)...)
+	if len(f.Diags) > 0 {
+		t.Fatalf("differentiating twice: %v", f.Diags)
+	}
+	if err := f.Verify(); err != nil {
+		t.Fatal(err)
+	}
+	c := newContext(1)
+	inputs := byName(in)
+	out := evaluate(t, c, f, inputs)
+	for i, k := range wrt {
+		differences(t, "VJP", c, f, inputs, in[k], out[grads[i].ID], first, k)
+		differences(t, "VJP of VJP", c, f, inputs, in[k], out[grads2[i].ID], second, k)
+	}
+}
+
+func pick(vs []*graph.Value, idx []int) []*graph.Value {
+	out := make([]*graph.Value, len(idx))
+	for i, k := range idx {
+		out[i] = vs[k]
+	}
+	return out
+}
+
+// weighted is the sum of v's elements times fixed random weights.
+func weighted(f *graph.Func, v *graph.Value, seed uint64) *graph.Value {
+	r := rand.New(rand.NewPCG(seed, 3))
+	shape, _ := v.Shape().Eval(nil)
+	w := tensor.New(graph.F64, shape...)
+	for i := range w.Len() {
+		w.Set(i, r.NormFloat64())
+	}
+	return v.Mul(f.Const(w)).Sum()
+}
+
+func differences(t *testing.T, what string, c *kernel.Context, f *graph.Func, inputs map[string]*tensor.Tensor, x, got *tensor.Tensor, y *graph.Value, arg int) {
+	t.Helper()
+	const h = 1e-5
+	for i := range x.Len() {
+		old := x.At(i)
+		x.Set(i, old+h)
+		hi := evaluate(t, c, f, inputs)[y.ID].At(0)
+		x.Set(i, old-h)
+		lo := evaluate(t, c, f, inputs)[y.ID].At(0)
+		x.Set(i, old)
+		if want := (hi - lo) / (2 * h); !near(got.At(i), want, 2e-5) {
+			t.Fatalf("%s with respect to argument %d, element %d: %v, finite differences say %v", what, arg, i, got.At(i), want)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+// Package kernel has the numeric loops: functions over slices that know no graph, in float32 and float64 by type
+// parameter.
+//
+// A kernel writes every element of its output, reads only its inputs, and keeps nothing between calls. What it needs
+// from its surroundings (a BLAS, threads, scratch memory) comes in a [Context].
+package kernel
+
+import (
+	"runtime"
+	"sync"
+
+	"gonum.org/v1/gonum/blas"
+)
+
+// Float is the type parameter of a kernel that computes in f32 and f64.
+type Float interface{ float32 | float64 }
+
+// BLAS is the part of a BLAS that kernels call, row-major, as in gonum's blas interface. An implementation must
+// allow concurrent calls and should use one thread a call: [Gemm] itself splits the work.
+type BLAS interface {
+	Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int)
+	Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int)
+}
+
+// A Context carries what kernels need from their surroundings. It belongs to one caller at a time.
+type Context struct {
+	BLAS    BLAS
+	Threads int // how many goroutines a kernel may use, itself included
+
+	scratch32 []float32
+	scratch64 []float64
+}
+
+// NewContext returns a context that computes matrix products with b, on at most threads goroutines; 0 means one a CPU.
+func NewContext(b BLAS, threads int) *Context {
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	return &Context{BLAS: b, Threads: threads}
+}
+
+// Scratch returns n elements of reused memory with undefined contents, valid until the next call of Scratch on c.
+func Scratch[T Float](c *Context, n int) []T {
+	var zero T
+	switch any(zero).(type) {
+	case float32:
+		if cap(c.scratch32) < n {
+			c.scratch32 = make([]float32, n)
+		}
+		return any(c.scratch32[:n]).([]T)
+	default:
+		if cap(c.scratch64) < n {
+			c.scratch64 = make([]float64, n)
+		}
+		return any(c.scratch64[:n]).([]T)
+	}
+}
+
+// Parallel calls do on consecutive ranges that cover [0, n), on up to c.Threads goroutines, none of them smaller than
+// grain (except that there is always one range when n > 0). The cut depends only on n, grain and c.Threads, so results
+// are the same on every run. A panic in do is raised again on the calling goroutine.
+func (c *Context) Parallel(n, grain int, do func(lo, hi int)) {
+	parts := min(c.Threads, n/max(grain, 1))
+	if parts <= 1 {
+		if n > 0 {
+			do(0, n)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed any
+	for p := 1; p < parts; p++ {
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil {
+					mu.Lock()
+					failed = r
+					mu.Unlock()
+				}
+			}()
+			do(p*n/parts, (p+1)*n/parts)
+		})
+	}
+	func() {
+		defer wg.Wait() // the others write to memory of the caller: never leave them behind
+		do(0, n/parts)
+	}()
+	if failed != nil {
+		panic(failed)
+	}
+}

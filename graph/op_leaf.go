@@ -1,0 +1,258 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var leafOps = []Op{Input{}, Param{}, Const{}, Full{}, Size{}, Detach{}}
+
+// bound is embedded by ops whose value the engine provides: there is nothing to compute.
+type bound struct{ noGradient }
+
+// Eval fails: the engine binds inputs, parameters and constants itself.
+func (bound) Eval(*kernel.Context, *tensor.Tensor, []*tensor.Tensor) error {
+	return fmt.Errorf("a leaf has no kernel: the engine must bind it")
+}
+
+// Samples returns none.
+func (bound) Samples() []Sample { return nil }
+
+// Input is a value that the caller gives. ONNX: a graph input.
+type Input struct {
+	Name string
+	Type Type
+	bound
+}
+
+// Infer returns the declared type.
+func (o Input) Infer([]*Value) (Type, error) {
+	if o.Name == "" {
+		return Type{}, &Mistake{Msg: "the name is empty"}
+	}
+	return o.Type, nil
+}
+
+// ONNX returns the input's name: the exporter declares it.
+func (o Input) ONNX(e Emitter, y *Value, in []string) string { return o.Name }
+
+// Param is a piece of state: a trainable parameter, or a buffer. ONNX: an initializer.
+type Param struct {
+	Name      string
+	Type      Type
+	Init      Initializer `text:"-"`
+	Trainable bool
+	bound
+}
+
+// Infer returns the declared type; a symbolic dimension is a mistake.
+func (o Param) Infer([]*Value) (Type, error) {
+	if err := o.Type.Shape.check(); err != nil {
+		return Type{}, err
+	}
+	if !o.Type.Shape.Static() {
+		return Type{}, Mistakef("state has a fixed size; take the width from a numeric axis, or flatten the axes that are numbers",
+			"%q cannot have the shape %v: %v is symbolic", o.Name, o.Type.Shape, o.Type.Shape[slices.IndexFunc(o.Type.Shape, Dim.Symbolic)])
+	}
+	return o.Type, nil
+}
+
+// ONNX returns the parameter's name: the exporter writes its contents.
+func (o Param) ONNX(e Emitter, y *Value, in []string) string { return o.Name }
+
+// Const is a tensor known when the model is defined. ONNX: an initializer.
+type Const struct {
+	Value *tensor.Tensor `text:"-"`
+	Text  string         // the contents, for the text form
+	noGradient
+}
+
+// Const is t as a value. t must not be changed afterwards.
+func (f *Func) Const(t *tensor.Tensor) *Value { return f.Apply(Const{Value: t, Text: constText(t)}) }
+
+func constText(t *tensor.Tensor) string {
+	if t.Len() <= 8 {
+		return fmt.Sprint(t.Raw())
+	}
+	h := uint64(14695981039346656037) // FNV-1a over the elements
+	for i := range t.Len() {
+		h = (h ^ uint64(int64(t.At(i)*(1<<24)))) * 1099511628211
+	}
+	return fmt.Sprintf("%v#%x", t, h)
+}
+
+// Infer returns the tensor's type.
+func (o Const) Infer([]*Value) (Type, error) {
+	if o.Value == nil {
+		return Type{}, &Mistake{Msg: "the tensor is nil"}
+	}
+	s := make(Shape, o.Value.Rank())
+	for i, d := range o.Value.Shape() {
+		s[i] = Dim(d)
+	}
+	return Type{o.Value.DType(), s}, nil
+}
+
+// Eval copies the tensor.
+func (o Const) Eval(_ *kernel.Context, out *tensor.Tensor, _ []*tensor.Tensor) error {
+	out.CopyFrom(o.Value)
+	return nil
+}
+
+// ONNX adds an initializer.
+func (o Const) ONNX(e Emitter, y *Value, in []string) string { return e.Const(o.Value) }
+
+// Samples covers ranks 0 and 2.
+func (Const) Samples() []Sample {
+	a, b := tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3), tensor.Scalar(int64(7))
+	return []Sample{{Op: Const{Value: a, Text: constText(a)}}, {Op: Const{Value: b, Text: constText(b)}}}
+}
+
+// Full is a tensor of one number. ONNX: ConstantOfShape, or an initializer for a scalar.
+type Full struct {
+	Type  Type
+	Value float64
+	noGradient
+}
+
+// Full is a tensor with every element equal to value.
+func (f *Func) Full(t DType, value float64, dims ...Dim) *Value {
+	return f.Apply(Full{Type: Type{t, slices.Clone(dims)}, Value: value})
+}
+
+// Infer returns the declared type.
+func (o Full) Infer([]*Value) (Type, error) { return o.Type, nil }
+
+// Eval fills out.
+func (o Full) Eval(c *kernel.Context, out *tensor.Tensor, _ []*tensor.Tensor) error {
+	switch d := out.Raw().(type) {
+	case []float32:
+		fill(d, float32(o.Value))
+	case []float64:
+		fill(d, o.Value)
+	default:
+		for i := range out.Len() {
+			out.Set(i, o.Value)
+		}
+	}
+	return nil
+}
+
+func fill[T any](d []T, v T) {
+	for i := range d {
+		d[i] = v
+	}
+}
+
+// ONNX adds a ConstantOfShape node, or a scalar initializer.
+func (o Full) ONNX(e Emitter, y *Value, in []string) string {
+	s := tensor.New(o.Type.DType, 1)
+	s.Set(0, o.Value)
+	if len(o.Type.Shape) == 0 {
+		return e.Const(s.Reshape())
+	}
+	return e.Node("ConstantOfShape", []string{e.Shape(o.Type.Shape)}, Attr{"value", s})
+}
+
+// Samples covers the dtypes and ranks.
+func (Full) Samples() []Sample {
+	return []Sample{
+		{Op: Full{Type: Type{F32, Shape{2, 3}}, Value: 1.5}},
+		{Op: Full{Type: Type{F32, Shape{}}, Value: -1}},
+		{Op: Full{Type: Type{I64, Shape{4}}, Value: 3}},
+		{Op: Full{Type: Type{Bool, Shape{2, 2}}, Value: 1}},
+	}
+}
+
+// Size is the number of elements along some axes, as a scalar of the argument's dtype: what a mean divides by when an
+// axis is symbolic. ONNX: Shape, Gather, ReduceProd, Cast.
+type Size struct {
+	Axes []int
+	noGradient
+}
+
+// Size is the product of the sizes of v's axes, as a scalar of v's dtype; no axes means all of them.
+func (v *Value) Size(list ...int) *Value {
+	if v.OK() {
+		if ax, err := axes(list, v.Rank()); err == nil {
+			n := Dim(1)
+			for _, a := range ax {
+				n = n.Times(v.Shape()[a])
+			}
+			if !n.Symbolic() {
+				return v.fn.Full(v.DType(), float64(n))
+			}
+			list = ax
+		}
+	}
+	return Apply(Size{Axes: list}, v)
+}
+
+// Infer returns a scalar of the argument's dtype.
+func (o Size) Infer(in []*Value) (Type, error) {
+	if _, err := axes(o.Axes, in[0].Rank()); err != nil {
+		return Type{}, err
+	}
+	return Type{in[0].DType(), Shape{}}, nil
+}
+
+// Eval multiplies the dimensions.
+func (o Size) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	list, err := axes(o.Axes, in[0].Rank())
+	if err != nil {
+		return err
+	}
+	n := 1
+	for _, a := range list {
+		n *= in[0].Dim(a)
+	}
+	out.Set(0, float64(n))
+	return nil
+}
+
+// ONNX computes the product from the argument's Shape.
+func (o Size) ONNX(e Emitter, y *Value, in []string) string {
+	list, err := axes(o.Axes, y.Args[0].Rank())
+	if err != nil {
+		return e.Fail(y, "%v", err)
+	}
+	idx := make([]int64, len(list))
+	for i, a := range list {
+		idx[i] = int64(a)
+	}
+	dims := e.Node("Gather", []string{e.Node("Shape", in), e.Const(tensor.Of(idx, len(idx)))})
+	n := e.Node("ReduceProd", []string{dims}, Attr{"keepdims", 0})
+	return e.Node("Cast", []string{n}, Attr{"to", ONNXType(y.DType())})
+}
+
+// Samples covers some and all axes.
+func (Size) Samples() []Sample {
+	in := []SampleInput{{Shape: []int{2, 3, 4}}}
+	return []Sample{{Op: Size{}, In: in}, {Op: Size{Axes: []int{0, 2}}, In: in}}
+}
+
+// Detach is the identity through which no gradient flows. ONNX: Identity.
+type Detach struct{ noGradient }
+
+// Detach is v as a constant to gradients: the fake images in a critic's loss, for one.
+func (v *Value) Detach() *Value { return Apply(Detach{}, v) }
+
+// Infer returns the argument's type.
+func (Detach) Infer(in []*Value) (Type, error) { return in[0].Type, nil }
+
+// Eval copies.
+func (Detach) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	out.CopyFrom(in[0])
+	return nil
+}
+
+// ONNX adds an Identity node.
+func (Detach) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Identity", in) }
+
+// Samples covers one shape.
+func (Detach) Samples() []Sample {
+	return []Sample{{Op: Detach{}, In: []SampleInput{{Shape: []int{2, 3}}}}}
+}

@@ -1,0 +1,97 @@
+package graph
+
+// Rewrite returns a copy of f in which visit may replace values. It goes through the values in order; visit gets the copy
+// under construction, the old value and its new arguments, and returns the new value, or nil for a plain copy. Inputs and
+// parameters are always kept, so the result has the same interface as f.
+func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Func {
+	out := NewFunc(f.Name, f.Training)
+	out.draws = f.draws
+	to := make([]*Value, len(f.Values))
+	for i, v := range f.Values {
+		args := make([]*Value, len(v.Args))
+		for k, a := range v.Args {
+			args[k] = to[a.ID]
+		}
+		out.As(v, func() {
+			switch v.Op.(type) {
+			case Input:
+				to[i] = out.Apply(v.Op)
+				to[i].Name = v.Name
+				out.Inputs = append(out.Inputs, to[i])
+			case Param:
+				to[i] = out.state(v.Op.(Param))
+			default:
+				if to[i] = visit(out, v, args); to[i] == nil {
+					to[i] = out.Apply(v.Op, args...)
+				}
+			}
+		})
+	}
+	for _, o := range f.Outputs {
+		out.Outputs = append(out.Outputs, Output{o.Name, to[o.Value.ID]})
+	}
+	for _, u := range f.Updates {
+		out.Updates = append(out.Updates, Update{u.Name, to[u.Value.ID]})
+	}
+	if f.random != nil {
+		out.random = to[f.random.ID]
+	}
+	out.Diags = append(out.Diags, f.Diags...)
+	return out
+}
+
+// Prune returns a copy of f without the values that no output and no update needs. Inputs stay, since callers give them;
+// parameters that nothing uses go.
+func Prune(f *Func) *Func {
+	live := make([]bool, len(f.Values))
+	for _, o := range f.Outputs {
+		live[o.Value.ID] = true
+	}
+	for _, u := range f.Updates {
+		live[u.Value.ID] = true
+		live[f.byName[u.Name].ID] = true
+	}
+	for i := len(f.Values) - 1; i >= 0; i-- {
+		v := f.Values[i]
+		if _, ok := v.Op.(Input); ok {
+			live[i] = true
+		}
+		if live[i] {
+			for _, a := range v.Args {
+				live[a.ID] = true
+			}
+		}
+	}
+	out := NewFunc(f.Name, f.Training)
+	out.draws = f.draws
+	to := make([]*Value, len(f.Values))
+	for i, v := range f.Values {
+		if !live[i] {
+			continue
+		}
+		c := *v
+		c.ID, c.fn, c.Args = len(out.Values), out, make([]*Value, len(v.Args))
+		for k, a := range v.Args {
+			c.Args[k] = to[a.ID]
+		}
+		to[i] = &c
+		out.Values = append(out.Values, &c)
+		switch v.Op.(type) {
+		case Input:
+			out.Inputs = append(out.Inputs, &c)
+		case Param:
+			out.Params = append(out.Params, &c)
+			out.byName[v.Name] = &c
+		}
+	}
+	for _, o := range f.Outputs {
+		out.Outputs = append(out.Outputs, Output{o.Name, to[o.Value.ID]})
+	}
+	for _, u := range f.Updates {
+		out.Updates = append(out.Updates, Update{u.Name, to[u.Value.ID]})
+	}
+	if f.random != nil {
+		out.random = to[f.random.ID]
+	}
+	return out
+}

@@ -1,0 +1,12 @@
+package graph
+
+import "slices"
+
+// All is the op table: one entry for each op, the zero value of its type. Tests and generated docs range over it.
+func All() []Op {
+	return slices.Concat(
+		leafOps,
+		// one line a family, in op_<family>.go:
+		// arithOps, unaryOps, ...
+	)
+}

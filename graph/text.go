@@ -1,0 +1,70 @@
+package graph
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// String is the text form of f with source positions.
+func (f *Func) String() string {
+	var b strings.Builder
+	f.Print(&b, true)
+	return b.String()
+}
+
+// Print writes the text form of f: one line a value, then outputs and updates. It is what golden tests compare;
+// positions adds the layer and source line of each value.
+//
+//	func encode
+//	  v0 = Input "image" : f32[batch 784]
+//	  v1 = Param "enc.weight" : f32[784 512]
+//	  v2 = MatMul v0 v1 : f32[batch 512]	; enc vae.go:20
+//	  output "h" v2
+func (f *Func) Print(w io.Writer, positions bool) {
+	kind := "func"
+	if f.Training {
+		kind = "step"
+	}
+	fmt.Fprintf(w, "%s %s\n", kind, f.Name)
+	for _, v := range f.Values {
+		fmt.Fprintf(w, "  %s", v.Text())
+		if positions {
+			fmt.Fprintf(w, "\t; ")
+			if v.Scope != "" {
+				fmt.Fprintf(w, "%s ", v.Scope)
+			}
+			fmt.Fprint(w, v.Pos)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, o := range f.Outputs {
+		fmt.Fprintf(w, "  output %q v%d\n", o.Name, o.Value.ID)
+	}
+	for _, u := range f.Updates {
+		fmt.Fprintf(w, "  update %q v%d\n", u.Name, u.Value.ID)
+	}
+}
+
+// Text is v's line in the text form, without its position.
+func (v *Value) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "v%d = ", v.ID)
+	switch o := v.Op.(type) {
+	case Input:
+		fmt.Fprintf(&b, "Input %q", o.Name)
+	case Param:
+		kind := "Buffer"
+		if o.Trainable {
+			kind = "Param"
+		}
+		fmt.Fprintf(&b, "%s %q", kind, o.Name)
+	default:
+		b.WriteString(OpText(v.Op))
+	}
+	for _, a := range v.Args {
+		fmt.Fprintf(&b, " v%d", a.ID)
+	}
+	fmt.Fprintf(&b, " : %v", v.Type)
+	return b.String()
+}

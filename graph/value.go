@@ -1,0 +1,146 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A Value is one result in a Func. Values form a directed acyclic graph through Args; IDs rise from arguments to results.
+// Its methods are the ops.
+type Value struct {
+	ID    int
+	Op    Op
+	Args  []*Value
+	Type  Type
+	Name  string // of an input, parameter or output; "" otherwise
+	Scope string // the layer that made it, a dotted path: "dec.up.0"
+	Pos   Pos    // the user's line that made it; of a gradient, the line of the value it differentiates
+
+	fn  *Func
+	bad bool // poisoned: a mistake was already reported
+}
+
+// Apply adds the result of op over args to the Func that the arguments belong to. It is how ops are written, the house's
+// and a user's own; op methods such as x.Tanh() call it. A mistake becomes a Diag and the result is poison.
+func Apply(op Op, args ...*Value) *Value {
+	for _, a := range args {
+		if a != nil {
+			return a.fn.Apply(op, args...)
+		}
+	}
+	panic(fmt.Sprintf("%s: every argument is nil", OpName(op)))
+}
+
+// Apply adds the result of op over args to f; see [Apply].
+func (f *Func) Apply(op Op, args ...*Value) *Value {
+	v := &Value{ID: len(f.Values), Op: op, Args: args, fn: f, Scope: f.scope, Pos: f.at}
+	if v.Pos == (Pos{}) {
+		v.Pos = Caller()
+	}
+	for i, a := range args {
+		switch {
+		case a == nil:
+			return f.poison(v, &Mistake{Msg: fmt.Sprintf("argument %d is nil", i), Hint: "a *graph.Value was declared but never assigned"})
+		case a.fn != f:
+			return f.poison(v, &Mistake{
+				Msg:  fmt.Sprintf("argument %d belongs to %q, not to %q", i, a.fn.Name, f.Name),
+				Hint: "a value lives in the Func or Step that made it: make it again here, from the same layers"})
+		case a.bad:
+			v.bad = true
+			return v
+		}
+	}
+	t, err := op.Infer(args)
+	if err == nil {
+		err = t.Shape.check()
+	}
+	if err != nil {
+		return f.poison(v, err)
+	}
+	v.Type = t
+	f.Values = append(f.Values, v)
+	return v
+}
+
+// poison records the mistake err about v and returns v poisoned.
+func (f *Func) poison(v *Value, err error) *Value {
+	d := &Diag{Pos: v.Pos, Scope: v.Scope, Msg: OpName(v.Op) + ": " + err.Error(), Args: slices.Clone(v.Args)}
+	if m, ok := err.(*Mistake); ok {
+		d.Hint = m.Hint
+	}
+	f.Report(d)
+	v.bad = true
+	return v
+}
+
+// Func is the Func that v belongs to.
+func (v *Value) Func() *Func { return v.fn }
+
+// OK reports whether v is free of mistakes. Model code need not ask: ops over a poisoned value are silent.
+func (v *Value) OK() bool { return v != nil && !v.bad }
+
+// DType is the type of v's elements.
+func (v *Value) DType() DType { return v.Type.DType }
+
+// Shape is v's shape. The caller must not change it.
+func (v *Value) Shape() Shape { return v.Type.Shape }
+
+// Rank is the number of v's axes.
+func (v *Value) Rank() int { return len(v.Type.Shape) }
+
+// Dim is the size of axis i, counted from the end when negative. An axis that v does not have is a mistake; on a poisoned
+// value the result is a placeholder, so that model code never has to ask.
+func (v *Value) Dim(i int) Dim {
+	k := i
+	if k < 0 {
+		k += v.Rank()
+	}
+	if v.bad {
+		return 1
+	}
+	if k < 0 || k >= v.Rank() {
+		v.fn.Mistake(v.fn.pos(), fmt.Sprintf("Dim: axis %d of %v", i, v.Type), fmt.Sprintf("%v has %d axes", v.Type, v.Rank()), v)
+		v.bad = true // everything computed from it would be wrong too
+		return 1
+	}
+	return v.Type.Shape[k]
+}
+
+// Poison returns a value that silences every op over it; helpers return it after reporting a mistake themselves.
+func (f *Func) Poison() *Value { return &Value{ID: -1, fn: f, bad: true, Pos: f.pos(), Scope: f.scope} }
+
+// axis normalises axis i of a value with the given rank.
+func axis(i, rank int) (int, error) {
+	k := i
+	if k < 0 {
+		k += rank
+	}
+	if k < 0 || k >= rank {
+		return 0, fmt.Errorf("axis %d is outside a value with %d axes", i, rank)
+	}
+	return k, nil
+}
+
+// axes normalises a set of axes: none means all of them; sorted, distinct.
+func axes(list []int, rank int) ([]int, error) {
+	if len(list) == 0 {
+		out := make([]int, rank)
+		for i := range out {
+			out[i] = i
+		}
+		return out, nil
+	}
+	out := make([]int, 0, len(list))
+	for _, a := range list {
+		k, err := axis(a, rank)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	if len(slices.Compact(slices.Clone(out))) != len(list) {
+		return nil, fmt.Errorf("axes %v name one axis twice", list)
+	}
+	return out, nil
+}

@@ -1,0 +1,101 @@
+package gorgonia
+
+import (
+	"fmt"
+	"hash"
+	"hash/fnv"
+
+	"github.com/chewxy/hm"
+	G "gorgonia.org/gorgonia"
+	gt "gorgonia.org/tensor"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// kernelOp is the one gorgonia.Op there is: it runs an IR op's kernel into a buffer that it owns. It never overwrites an
+// input, so every value of a run can still be looked at when the run is over.
+type kernelOp struct {
+	value *graph.Value
+	ctx   *kernel.Context
+	out   *buffer
+	in    []*buffer // the arguments' buffers, in order
+	args  []*tensor.Tensor
+	salt  uint32
+}
+
+// A buffer is a tensor with its gorgonia face. The two share memory.
+type buffer struct {
+	*tensor.Tensor
+	dense *gt.Dense
+}
+
+func newBuffer(t *tensor.Tensor) *buffer {
+	shape := t.Shape()
+	if len(shape) == 0 {
+		shape = []int{1} // gorgonia's rank-0 values are not Dense
+	}
+	return &buffer{t, gt.New(gt.WithShape(shape...), gt.WithBacking(t.Raw()))}
+}
+
+// denseType is the type of b's gorgonia node.
+func (b *buffer) denseType() hm.Type {
+	return G.TensorType{Dims: b.dense.Dims(), Of: b.dense.Dtype()}
+}
+
+// Do runs the kernel. gorgonia calls it on a goroutine of its own, where a panic would end the process.
+func (o *kernelOp) Do(...G.Value) (_ G.Value, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+		if err != nil {
+			err = &kernelError{o.value, err}
+		}
+	}()
+	o.args = o.args[:0]
+	for _, b := range o.in {
+		o.args = append(o.args, b.Tensor) // anew each time: state moves between buffers
+	}
+	return o.out.dense, o.value.Op.Eval(o.ctx, o.out.Tensor, o.args)
+}
+
+// A kernelError is a kernel's failure with the value it was computing.
+type kernelError struct {
+	value *graph.Value
+	err   error
+}
+
+func (e *kernelError) Error() string {
+	return fmt.Sprintf("%s at %v: %v", e.value.Text(), e.value.Pos, e.err)
+}
+
+func (e *kernelError) Unwrap() error { return e.err }
+
+func (o *kernelOp) Arity() int { return len(o.in) }
+
+func (o *kernelOp) Type() hm.Type {
+	ts := make([]hm.Type, 0, len(o.in)+1)
+	for _, b := range o.in {
+		ts = append(ts, b.denseType())
+	}
+	return hm.NewFnType(append(ts, o.out.denseType())...)
+}
+
+func (o *kernelOp) InferShape(...G.DimSizer) (gt.Shape, error) {
+	return o.out.dense.Shape().Clone(), nil
+}
+func (o *kernelOp) ReturnsPtr() bool     { return false }
+func (o *kernelOp) CallsExtern() bool    { return false }
+func (o *kernelOp) OverwritesInput() int { return -1 }
+func (o *kernelOp) String() string       { return fmt.Sprintf("%s#%d", graph.OpName(o.value.Op), o.value.ID) }
+
+// WriteHash gives each op an identity of its own: gorgonia merges nodes whose hashes agree.
+func (o *kernelOp) WriteHash(h hash.Hash) { fmt.Fprintf(h, "%v %d", o, o.salt) }
+
+func (o *kernelOp) Hashcode() uint32 {
+	h := fnv.New32a()
+	o.WriteHash(h)
+	return h.Sum32()
+}

@@ -1,0 +1,227 @@
+package gorgonia
+
+import (
+	"errors"
+	"fmt"
+
+	_ "go4.org/unsafe/assume-no-moving-gc" // the version that lets gorgonia start on this Go
+	G "gorgonia.org/gorgonia"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+)
+
+// A plan is a Func specialised to one binding of its symbols: a gorgonia graph with fixed shapes, a machine that runs it,
+// and a buffer for every value.
+type plan struct {
+	f       *graph.Func
+	machine G.VM
+	ops     []*kernelOp    // in order; ops[i].value.ID rises
+	bufs    []*buffer      // by Value.ID
+	nodes   []*G.Node      // by Value.ID
+	states  []*graph.Value // the params of f
+	updates []update
+	outputs map[string]*tensor.Tensor
+}
+
+// An update is how a new piece of state reaches the State after a run.
+type update struct {
+	name  string
+	value int  // the Value.ID whose buffer holds the new contents
+	swap  bool // the buffer itself may become the state; otherwise its contents are copied
+}
+
+// maxSalts bounds the search for node hashes without a collision; one collision in 2³² is expected per 65,000 nodes.
+const maxSalts = 8
+
+func newPlan(f *graph.Func, b graph.Binding, ctx *kernel.Context, s *runtime.State) (*plan, error) {
+	p := &plan{f: f, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}}
+	constant := make([]bool, len(f.Values)) // known now: computed once, here
+	for _, v := range f.Values {
+		shape, err := v.Type.Shape.Eval(b)
+		if err == nil {
+			_, err = tensor.Count(shape)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s at %v: %w", f.Name, v.Text(), v.Pos, err)
+		}
+		switch v.Op.(type) {
+		case graph.Input:
+			p.bufs[v.ID] = newBuffer(tensor.New(v.DType(), shape...))
+		case graph.Param:
+			t, err := s.Tensor(v.Name)
+			if err != nil {
+				return nil, err
+			}
+			p.bufs[v.ID] = newBuffer(t)
+			p.states = append(p.states, v)
+		default:
+			o := &kernelOp{value: v, ctx: ctx, out: newBuffer(tensor.New(v.DType(), shape...))}
+			constant[v.ID] = true
+			for _, a := range v.Args {
+				o.in = append(o.in, p.bufs[a.ID])
+				constant[v.ID] = constant[v.ID] && constant[a.ID]
+			}
+			p.bufs[v.ID] = o.out
+			if !constant[v.ID] {
+				p.ops = append(p.ops, o)
+			} else if _, err := o.Do(); err != nil {
+				return nil, fmt.Errorf("%s: %w", f.Name, err)
+			}
+		}
+	}
+	if err := p.build(); err != nil {
+		return nil, fmt.Errorf("%s: building the gorgonia graph: %w", f.Name, err)
+	}
+	p.planUpdates()
+	return p, nil
+}
+
+// build makes the gorgonia graph and compiles it.
+func (p *plan) build() (err error) {
+	defer func() { // gorgonia panics on graphs that it cannot compile
+		if r := recover(); r != nil {
+			err = fmt.Errorf("gorgonia panicked: %v", r)
+		}
+	}()
+	if len(p.ops) == 0 {
+		return nil // every output is an input, state or constant
+	}
+	for salt := range uint32(maxSalts) {
+		g := G.NewGraph()
+		p.nodes = make([]*G.Node, len(p.bufs))
+		for _, o := range p.ops {
+			o.salt = salt
+			in := make([]*G.Node, len(o.in))
+			for k, a := range o.value.Args {
+				if p.nodes[a.ID] == nil {
+					p.nodes[a.ID] = p.leaf(g, a)
+				}
+				in[k] = p.nodes[a.ID]
+			}
+			if p.nodes[o.value.ID], err = G.ApplyOp(o, in...); err != nil {
+				return fmt.Errorf("%s: %w", o.value.Text(), err)
+			}
+		}
+		if distinct(g) {
+			p.machine = G.NewTapeMachine(g)
+			return nil
+		}
+	}
+	return errors.New("node hashes collide")
+}
+
+// leaf is the node of a value that is known before the run: an input, state, or a constant.
+func (p *plan) leaf(g *G.ExprGraph, v *graph.Value) *G.Node {
+	b := p.bufs[v.ID]
+	return G.NewTensor(g, b.dense.Dtype(), b.dense.Dims(), G.WithShape(b.dense.Shape()...), G.WithName(fmt.Sprint("v", v.ID)), G.WithValue(b.dense))
+}
+
+// distinct reports whether no two nodes have one hash: gorgonia would take them for the same node.
+func distinct(g *G.ExprGraph) bool {
+	seen := map[uint32]bool{}
+	for _, n := range g.AllNodes() {
+		if h := n.Hashcode(); seen[h] {
+			return false
+		} else {
+			seen[h] = true
+		}
+	}
+	return true
+}
+
+// planUpdates decides which new state can be swapped in. A buffer may go to the State only if nothing else looks at it
+// once the run is over: no output, no second update, and not an input, a constant or other state.
+func (p *plan) planUpdates() {
+	computed := make([]bool, len(p.bufs))
+	for _, o := range p.ops {
+		computed[o.value.ID] = true
+	}
+	taken := make([]bool, len(p.bufs))
+	for _, o := range p.f.Outputs {
+		taken[o.Value.ID] = true
+	}
+	for _, u := range p.f.Updates {
+		id := u.Value.ID
+		p.updates = append(p.updates, update{u.Name, id, computed[id] && !taken[id]})
+		taken[id] = true
+	}
+}
+
+// run computes all values from the inputs, which must have been checked against the binding, and the state s.
+func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
+	for _, v := range p.f.Inputs {
+		p.bufs[v.ID].CopyFrom(in[v.Name])
+	}
+	for _, v := range p.states {
+		t, err := s.Tensor(v.Name)
+		if err != nil {
+			return err
+		}
+		if b := p.bufs[v.ID]; b.Tensor != t { // a step of this or another plan swapped it
+			*b = *newBuffer(t)
+			if p.nodes != nil && p.nodes[v.ID] != nil {
+				if err := G.Let(p.nodes[v.ID], b.dense); err != nil {
+					return fmt.Errorf("%s: binding %q: %w", p.f.Name, v.Name, err)
+				}
+			}
+		}
+	}
+	for _, o := range p.f.Outputs {
+		p.outputs[o.Name] = p.bufs[o.Value.ID].Tensor
+	}
+	if p.machine == nil {
+		return nil
+	}
+	defer p.machine.Reset()
+	if err := p.machine.RunAll(); err != nil {
+		var k *kernelError
+		if errors.As(err, &k) {
+			err = k
+		}
+		return fmt.Errorf("%s: %w", p.f.Name, err)
+	}
+	return nil
+}
+
+// finite reports whether the loss and all new state are finite.
+func (p *plan) finite() bool {
+	for _, o := range p.f.Outputs {
+		if o.Name == "loss" && !runtime.Finite(p.bufs[o.Value.ID].Tensor) {
+			return false
+		}
+	}
+	for _, u := range p.updates {
+		if !runtime.Finite(p.bufs[u.value].Tensor) {
+			return false
+		}
+	}
+	return true
+}
+
+// commit makes the new state current.
+func (p *plan) commit(s *runtime.State) error {
+	for _, u := range p.updates { // copies first: their sources may be state that a swap replaces
+		if !u.swap {
+			if err := s.Set(u.name, p.bufs[u.value].Tensor); err != nil {
+				return err
+			}
+		}
+	}
+	for _, u := range p.updates {
+		if u.swap {
+			b := p.bufs[u.value]
+			*b = *newBuffer(s.Swap(u.name, b.Tensor))
+		}
+	}
+	return nil
+}
+
+func (p *plan) close() error {
+	if p.machine == nil {
+		return nil
+	}
+	return p.machine.Close()
+}

@@ -1,0 +1,119 @@
+package runtime
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// State is everything that training changes, by name: parameters, optimizer moments, running statistics, step counts, and
+// the random counter. Saving and restoring all of it makes a resumed run equal an unbroken one.
+type State struct {
+	tensors map[string]*tensor.Tensor
+}
+
+// NewState returns the initial state of prog. Each parameter's initializer draws from a generator seeded with seed and the
+// parameter's name, so adding a layer does not change the others.
+func NewState(prog *compiler.Program, seed uint64) (*State, error) {
+	s := &State{tensors: map[string]*tensor.Tensor{}}
+	for _, p := range prog.Params() {
+		shape, err := p.Type.Shape.Eval(nil)
+		if err == nil {
+			_, err = tensor.Count(shape)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("state %q: %w", p.Name, err)
+		}
+		t := tensor.New(p.Type.DType, shape...)
+		switch {
+		case p.Name == graph.RandomState:
+			tensor.Data[int64](t)[0] = int64(seed)
+		case p.Init != nil:
+			h := fnv.New64a()
+			h.Write([]byte(p.Name))
+			p.Init.Init(t, rand.New(rand.NewPCG(seed, h.Sum64())))
+		}
+		s.tensors[p.Name] = t
+	}
+	return s, nil
+}
+
+// Names lists the state, sorted.
+func (s *State) Names() []string { return slices.Sorted(maps.Keys(s.tensors)) }
+
+// Tensor is the state called name. It is shared, and valid until the next training step.
+func (s *State) Tensor(name string) (*tensor.Tensor, error) {
+	t := s.tensors[name]
+	if t == nil {
+		return nil, fmt.Errorf("no state is called %q", name)
+	}
+	return t, nil
+}
+
+// Set copies t into the state called name; dtype and shape must be the same.
+func (s *State) Set(name string, t *tensor.Tensor) error {
+	old, err := s.Tensor(name)
+	if err != nil {
+		return err
+	}
+	if old.DType() != t.DType() || !slices.Equal(old.Shape(), t.Shape()) {
+		return fmt.Errorf("state %q is %v, not %v", name, old, t)
+	}
+	old.CopyFrom(t)
+	return nil
+}
+
+// Swap makes t, of the same dtype and shape, the tensor called name and returns the one it replaces. Engines use it to
+// commit a step without copying.
+func (s *State) Swap(name string, t *tensor.Tensor) *tensor.Tensor {
+	old := s.tensors[name]
+	if old == nil || old.DType() != t.DType() || old.Len() != t.Len() {
+		panic(fmt.Sprintf("runtime: swapping %v into state %q, %v", t, name, old))
+	}
+	s.tensors[name] = t
+	return old
+}
+
+// Clone returns a copy with its own tensors.
+func (s *State) Clone() *State {
+	c := &State{tensors: make(map[string]*tensor.Tensor, len(s.tensors))}
+	for name, t := range s.tensors {
+		c.tensors[name] = t.Clone()
+	}
+	return c
+}
+
+// Finite reports whether t has neither NaN nor Inf.
+func Finite(t *tensor.Tensor) bool {
+	switch d := t.Raw().(type) {
+	case []float32:
+		// A sum of exponent fields would need a branch an element; x-x is 0 for finite x and NaN otherwise.
+		var a, b, c, e float32
+		n := len(d) &^ 3
+		for i := 0; i < n; i += 4 {
+			q := d[i : i+4 : i+4]
+			a += q[0] - q[0]
+			b += q[1] - q[1]
+			c += q[2] - q[2]
+			e += q[3] - q[3]
+		}
+		for _, x := range d[n:] {
+			a += x - x
+		}
+		return a+b+c+e == 0
+	case []float64:
+		for _, x := range d {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				return false
+			}
+		}
+	}
+	return true
+}

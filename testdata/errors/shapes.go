@@ -1,0 +1,113 @@
+package errors
+
+import (
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+var shapeCases = []Case{
+	{"inner dimensions differ", fn(func(f *graph.Func) {
+		q := f.Input("q", graph.F32, batch, 12, seq, 64)
+		k := f.Input("k", graph.F32, batch, 12, seq, 64)
+		att := q.MatMul(k) // want "(?s)MatMul: inner dimensions differ: 64 and seq.*argument 0: f32.batch 12 seq 64. made by Input \"q\" at .*shapes.go:10.*hint: .*T\\(\\)"
+		f.Output("att", att.Softmax(-1))
+	})},
+	{"broadcast clash", fn(func(f *graph.Func) {
+		a := f.Input("a", graph.F32, batch, 10)
+		b := f.Input("b", graph.F32, batch, 11)
+		f.Output("y", a.Add(b)) // want "(?s)Add: .*\\[batch 10\\].*\\[batch 11\\].*10 against 11"
+	})},
+	{"broadcast of a symbol with a number", fn(func(f *graph.Func) {
+		a := f.Input("a", graph.F32, batch, 10)
+		b := f.Input("b", graph.F32, 32, 10)
+		f.Output("y", a.Mul(b)) // want "(?s)Mul: .*batch against 32.*hint: .*may differ at run time"
+	})},
+	{"reshape of the wrong size", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 28, 28)
+		f.Output("y", x.Reshape(batch, 700)) // want "Reshape: .*784.*700"
+	})},
+	{"arithmetic on a symbolic dim", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 12, 64)
+		f.Output("y", x.Reshape(batch*12, 64)) // want "(?s)Reshape: axis 0 of the shape is not a dimension.*hint: .*Times"
+	})},
+	{"arithmetic on a symbolic dim of an input", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch+1, 64)) // want "(?s)Input: axis 0 of the shape is not a dimension.*hint: .*Plus"
+	})},
+	{"wrong dtype", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 10)
+		ids := f.Input("ids", graph.I64, batch, 10)
+		f.Output("y", x.Add(ids)) // want "(?s)Add: .*f32.*i64.*hint: .*Cast"
+	})},
+	{"float op on integers", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("ids", graph.I64, batch).Exp()) // want "Exp: .*i64"
+	})},
+	{"where on floats", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch)
+		f.Output("y", x.Where(x, x)) // want "Where: .*f32.*bool"
+	})},
+	{"gather with float indices", fn(func(f *graph.Func) {
+		table := f.Input("table", graph.F32, 100, 16)
+		f.Output("y", table.Gather(f.Input("ids", graph.F32, batch), 0)) // want "Gather: .*f32"
+	})},
+	{"permutation of the wrong length", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 3, 4).Transpose(1, 0)) // want "Transpose: .*\\[1 0\\]"
+	})},
+	{"permutation that repeats", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 3, 4).Transpose(0, 1, 1)) // want "Transpose: .*\\[0 1 1\\]"
+	})},
+	{"concat of different widths", fn(func(f *graph.Func) {
+		a := f.Input("a", graph.F32, batch, 3, 8)
+		b := f.Input("b", graph.F32, batch, 4, 9)
+		f.Output("y", graph.Concat(1, a, b)) // want "Concat: .*8.*9"
+	})},
+	{"slice past the end", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).Slice(1, 4, 12)) // want "Slice: .*12"
+	})},
+	{"slice of a symbolic axis", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).Slice(0, 1, 2)) // want "Slice: .*batch"
+	})},
+	{"split that does not divide", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).Split(1, 3)[0]) // want "Split: .*10.*3"
+	})},
+	{"axis out of range", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).Softmax(2)) // want "Softmax: axis 2"
+	})},
+	{"axis named twice", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).Sum(1, -1)) // want "Sum: axes .* twice"
+	})},
+	{"expand to a smaller shape", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).Expand(batch, 5)) // want "Expand: .*10.*5"
+	})},
+	{"pad with too few amounts", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).Pad([]int{1}, []int{1}, 0)) // want "Pad: "
+	})},
+	{"channels differ", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 3, 32, 32)
+		w := f.Input("w", graph.F32, 64, 4, 3, 3)
+		f.Output("y", x.Conv2D(w, graph.Conv2D{})) // want "Conv2D: .*3.*4"
+	})},
+	{"filter larger than the image", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 3, 4, 4)
+		w := f.Input("w", graph.F32, 8, 3, 5, 5)
+		f.Output("y", x.Conv2D(w, graph.Conv2D{})) // want "Conv2D: "
+	})},
+	{"pooling without spatial axes", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 3)
+		f.Output("y", x.MaxPool(graph.MaxPool{Kernel: [2]int{2, 2}})) // want "MaxPool: .*\\[batch 3\\]"
+	})},
+	{"certain dropout", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 3).Dropout(1)) // want "Dropout: .*1"
+	})},
+	{"Dim of an axis that is not there", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 3)
+		n := x.Dim(2) // want "Dim: axis 2 of f32.batch 3."
+		f.Output("y", x.Reshape(n))
+	})},
+	{"every independent mistake, and no echo of one", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 10)
+		y := x.MatMul(f.Input("w", graph.F32, 11, 5)) // want "MatMul: inner dimensions differ"
+		y = y.Add(x).Tanh().Reshape(3)               // silent: y is already wrong
+		f.Output("y", y)
+		f.Output("z", x.Reshape(batch, 9)) // want "Reshape: "
+		f.Output("s", x.Softmax(5))        // want "Softmax: axis 5"
+	})},
+}
