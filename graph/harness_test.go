@@ -136,6 +136,9 @@ func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType,
 		t.Error(err)
 	}
 	got := evaluate(t, newContext(1), f, byName(in))[y.ID]
+	if y.DType() == graph.F32 {
+		tol = max(tol, 2e-5)
+	}
 	want := ref(s.Op, in)
 	if got.Len() != len(want) {
 		t.Fatalf("%v: %v has %d elements, the reference %d", float, got, got.Len(), len(want))

@@ -15,6 +15,8 @@ func allRefs() map[string]reference {
 	all := map[string]reference{}
 	for _, family := range []map[string]reference{
 		leafRefs,
+		mathRefs,
+		shapeRefs,
 		// one line a family, in ref_<family>_test.go:
 	} {
 		maps.Copy(all, family)

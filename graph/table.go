@@ -6,7 +6,18 @@ import "slices"
 func All() []Op {
 	return slices.Concat(
 		leafOps,
-		// one line a family, in op_<family>.go:
-		// arithOps, unaryOps, ...
+		arithOps,
+		unaryOps,
+		activationOps,
+		compareOps,
+		matmulOps,
+		reduceOps,
+		softmaxOps,
+		shapeOps,
+		sliceOps,
+		indexOps,
+		castOps,
+		randomOps,
+		// one line a family, in op_<family>.go
 	)
 }

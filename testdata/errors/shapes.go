@@ -57,7 +57,7 @@ var shapeCases = []Case{
 	{"concat of different widths", fn(func(f *graph.Func) {
 		a := f.Input("a", graph.F32, batch, 3, 8)
 		b := f.Input("b", graph.F32, batch, 4, 9)
-		f.Output("y", graph.Concat(1, a, b)) // want "Concat: .*8.*9"
+		f.Output("y", graph.Join(1, a, b)) // want "Concat: .*8.*9"
 	})},
 	{"slice past the end", fn(func(f *graph.Func) {
 		f.Output("y", f.Input("x", graph.F32, batch, 10).Slice(1, 4, 12)) // want "Slice: .*12"
@@ -105,7 +105,7 @@ var shapeCases = []Case{
 	{"every independent mistake, and no echo of one", fn(func(f *graph.Func) {
 		x := f.Input("x", graph.F32, batch, 10)
 		y := x.MatMul(f.Input("w", graph.F32, 11, 5)) // want "MatMul: inner dimensions differ"
-		y = y.Add(x).Tanh().Reshape(3)               // silent: y is already wrong
+		y = y.Add(x).Tanh().Reshape(3)                // silent: y is already wrong
 		f.Output("y", y)
 		f.Output("z", x.Reshape(batch, 9)) // want "Reshape: "
 		f.Output("s", x.Softmax(5))        // want "Softmax: axis 5"

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -39,6 +40,12 @@ type stored struct {
 }
 
 type extent struct{ off, n int64 }
+
+// FromRaw is a tensor over a payload in raw form; [Tensor.Values] holds its length to the shape.
+func FromRaw(name string, t DataType, dims []int64, raw []byte) *Tensor {
+	n := int64(len(raw))
+	return &Tensor{Name: name, Type: t, Dims: dims, stored: stored{r: bytes.NewReader(raw), raw: true, pieces: []extent{{0, n}}, n: n}}
+}
 
 var typeNames = [...]string{Undefined: "undefined", Float: "f32", Uint8: "u8", Int8: "i8", Uint16: "u16", Int16: "i16",
 	Int32: "i32", Int64: "i64", String: "string", Bool: "bool", Float16: "f16", Double: "f64", Uint32: "u32", Uint64: "u64",

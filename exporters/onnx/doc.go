@@ -1,0 +1,12 @@
+// Package onnx writes a traced graph as an ONNX file, and tells what is in one.
+//
+//	report, err := onnx.ExportFile("vae.onnx", prog.Func("decode"), state, onnx.Options{})
+//
+// Names are the model's own: an initializer has the name of its parameter, inputs and outputs those that the model
+// declares, a node the path of the layer it belongs to, with the Go file and line in its doc string. A symbolic dimension
+// becomes a dim_param. The same program, weights and options give the same bytes.
+//
+// A random op becomes an input noise.<stream> that the caller fills ([RandomInputs]), or the runtime's own random node
+// ([RandomNative]). A training step may be written too ([Options.Training]): its state then goes in as inputs and comes out
+// as outputs.
+package onnx

@@ -1,0 +1,300 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// The ai.onnx opsets that can be written.
+const (
+	MinOpset     = 17
+	MaxOpset     = 21
+	DefaultOpset = 17 // what most runtimes read
+)
+
+// irVersions has the IR version that came with each opset from MinOpset on.
+var irVersions = [...]int64{8, 8, 9, 9, 10}
+
+// Weights is where parameters and buffers come from; runtime.State is one, [Tensors] another.
+type Weights interface {
+	Tensor(name string) (*tensor.Tensor, error)
+}
+
+// Tensors is a map of weights by name.
+type Tensors map[string]*tensor.Tensor
+
+// Tensor is the tensor called name.
+func (ts Tensors) Tensor(name string) (*tensor.Tensor, error) {
+	if t := ts[name]; t != nil {
+		return t, nil
+	}
+	return nil, fmt.Errorf("there is no tensor %q", name)
+}
+
+// Options say how to export. The zero value is good for most.
+type Options struct {
+	Opset  int    // of ai.onnx, MinOpset to MaxOpset; 0 means DefaultOpset
+	Random Random // what becomes of random ops
+
+	// Training allows a training step: each state update becomes an output "<state>.next", and all state is listed as
+	// inputs too, with the weights as their defaults. With nil Weights the file holds none and the inputs have no
+	// defaults.
+	Training bool
+
+	// External puts weights of 1 KiB and more into a second file beside the model, its name that of the model with .data
+	// added. Models over 2 GiB are written so in any case. Only ExportFile can.
+	External bool
+
+	NoPositions     bool              // leave the Go file and line out of the nodes' doc strings
+	Doc             string            // of the model
+	Version         int64             // of the model
+	ProducerVersion string            // "" means the version of this module in the running program
+	Metadata        map[string]string // more metadata, such as a summary of the training; written in the order of the keys
+	Vectors         []Vector          // stored in the metadata, for later verification
+}
+
+// A Port is a named input or output.
+type Port struct {
+	Name string
+	Type graph.Type
+}
+
+// An OpCount says how often an operator occurs.
+type OpCount struct {
+	Op string // with its domain unless that is ai.onnx: com.microsoft.Gelu
+	N  int
+}
+
+// A File is one file that was written.
+type File struct {
+	Path  string
+	Bytes int64
+}
+
+// A Report tells what was exported.
+type Report struct {
+	Files   []File // by ExportFile; the model first
+	Bytes   int64  // of all files
+	Opset   int
+	IR      int
+	Nodes   []OpCount // sorted by operator
+	Tensors int       // stored parameters and buffers, constants not counted
+	Params  int64     // the elements in them
+	Inputs  []Port
+	Outputs []Port
+	Noise   []Noise // the inputs that stand for random ops
+}
+
+// Export writes f to w as an ONNX model with the given weights. Values that no output needs are left out. Errors in the
+// graph, such as ops without an ONNX form, are all reported together as [graph.Diags], before anything is written.
+func Export(w io.Writer, f *graph.Func, weights Weights, o Options) (*Report, error) {
+	if o.External {
+		return nil, fmt.Errorf("exporting %q: external data needs a file name; use ExportFile", f.Name)
+	}
+	m, r, err := build(f, weights, o)
+	if err == nil {
+		r.Bytes, err = m.Size()
+	}
+	if err == nil {
+		err = m.Encode(w)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("exporting %q: %w", f.Name, err)
+	}
+	return r, nil
+}
+
+// build makes the messages of the model. Tensors in them share the elements of weights.
+func build(f *graph.Func, weights Weights, o Options) (*wire.Model, *Report, error) {
+	if o.Opset == 0 {
+		o.Opset = DefaultOpset
+	}
+	if o.Opset < MinOpset || o.Opset > MaxOpset {
+		return nil, nil, fmt.Errorf("opset %d cannot be written; choose %d to %d", o.Opset, MinOpset, MaxOpset)
+	}
+	if len(f.Diags) > 0 {
+		return nil, nil, f.Diags
+	}
+	if (f.Training || len(f.Updates) > 0) && !o.Training {
+		return nil, nil, errors.New("it is a training step; export a Func for inference, or ask for the whole step with Options.Training")
+	}
+	if len(f.Outputs) == 0 {
+		return nil, nil, errors.New("it has no outputs")
+	}
+	f, noise, err := prepare(f, o.Random)
+	if err != nil {
+		return nil, nil, err
+	}
+	x := &exporter{f: f, o: o, weights: weights, noise: noise, e: newEmitter(f, o)}
+	m, err := x.model()
+	if err != nil {
+		return nil, nil, err
+	}
+	return m, x.report(m), nil
+}
+
+// prepare drops what no output needs, and replaces random ops by inputs if asked to.
+func prepare(f *graph.Func, r Random) (*graph.Func, []Noise, error) {
+	f = graph.Prune(f)
+	var noise []Noise
+	if r == RandomNative {
+		f = shareDraws(f)
+	} else {
+		f, noise = HoistRandom(f)
+	}
+	if len(f.Diags) > 0 {
+		return nil, nil, f.Diags
+	}
+	return f, noise, nil
+}
+
+// An exporter holds one export.
+type exporter struct {
+	f       *graph.Func
+	o       Options
+	weights Weights
+	noise   []Noise
+	e       *emitter
+	errs    []error
+	outputs []Port
+	stored  []*wire.Tensor // parameters and buffers
+}
+
+// Next is the suffix of the output that holds a state after a training step: w goes in, w.next comes out.
+const Next = ".next"
+
+func (x *exporter) model() (*wire.Model, error) {
+	x.reserve()
+	for _, v := range x.f.Values {
+		x.e.value(v)
+	}
+	g := &wire.Graph{Name: x.f.Name}
+	for _, o := range x.f.Outputs {
+		x.output(g, o.Name, o.Value)
+	}
+	for _, u := range x.f.Updates {
+		x.output(g, u.Name+Next, u.Value)
+	}
+	x.e.finish(g)
+	for _, v := range x.f.Inputs {
+		g.Inputs = append(g.Inputs, &wire.ValueInfo{Name: v.Name, Type: tensorType(v.Type), Doc: x.noiseDoc(v.Name)})
+	}
+	x.params(g)
+	meta, err := x.metadata()
+	if len(x.e.diags) > 0 {
+		x.errs = append(x.errs, x.e.diags)
+	}
+	if err = errors.Join(append(x.errs, err)...); err != nil {
+		return nil, err
+	}
+	version := x.o.ProducerVersion
+	if version == "" {
+		version = moduleVersion()
+	}
+	return &wire.Model{
+		IRVersion:       irVersions[x.o.Opset-MinOpset],
+		ProducerName:    "sardonyx",
+		ProducerVersion: version,
+		Version:         x.o.Version,
+		Doc:             x.o.Doc,
+		Graph:           g,
+		Opsets:          []wire.Opset{{Version: int64(x.o.Opset)}},
+		Metadata:        meta,
+	}, nil
+}
+
+// reserve claims the names that the model declares, before any are made up. In ONNX they share one name space.
+func (x *exporter) reserve() {
+	claim := func(name, what string, v *graph.Value) {
+		if other, ok := x.e.reserve(name, what); !ok {
+			x.e.diags = append(x.e.diags, &graph.Diag{Pos: v.Pos, Scope: v.Scope, Args: []*graph.Value{v},
+				Msg:  fmt.Sprintf("%s %q has the name of %s", what, name, other),
+				Hint: "an ONNX file has one name space: rename one of them"})
+		}
+	}
+	for _, v := range x.f.Params {
+		claim(v.Name, "a parameter", v)
+	}
+	for _, v := range x.f.Inputs {
+		claim(v.Name, "an input", v)
+	}
+	for _, o := range x.f.Outputs {
+		claim(o.Name, "an output", o.Value)
+	}
+	for _, u := range x.f.Updates {
+		claim(u.Name+Next, "an output", u.Value)
+	}
+}
+
+func (x *exporter) output(g *wire.Graph, name string, v *graph.Value) {
+	x.e.output(name, v)
+	g.Outputs = append(g.Outputs, &wire.ValueInfo{Name: name, Type: tensorType(v.Type)})
+	x.outputs = append(x.outputs, Port{name, v.Type})
+}
+
+// params adds the initializers of parameters and buffers before those of constants. In inference, state that no node reads is
+// left out.
+func (x *exporter) params(g *wire.Graph) {
+	var inits []*wire.Tensor
+	for _, v := range x.f.Params {
+		if x.o.Training {
+			g.Inputs = append(g.Inputs, &wire.ValueInfo{Name: v.Name, Type: tensorType(v.Type)})
+			if x.weights == nil {
+				continue
+			}
+		} else if !x.e.used[v.Name] {
+			continue
+		}
+		t, err := x.param(v)
+		if err != nil {
+			x.errs = append(x.errs, fmt.Errorf("parameter %q: %w", v.Name, err))
+			continue
+		}
+		inits = append(inits, wireTensor(v.Name, t))
+	}
+	x.stored = inits
+	g.Initializers = slices.Concat(inits, g.Initializers)
+}
+
+func (x *exporter) param(v *graph.Value) (*tensor.Tensor, error) {
+	if x.weights == nil {
+		return nil, errors.New("no weights were given")
+	}
+	t, err := x.weights.Tensor(v.Name)
+	if err != nil {
+		return nil, err
+	}
+	want, err := v.Shape().Eval(nil)
+	if err != nil {
+		return nil, err
+	}
+	if t.DType() != v.DType() || !slices.Equal(t.Shape(), want) {
+		return nil, fmt.Errorf("the weights are %v, the model wants %v", t, v.Type)
+	}
+	return t, nil
+}
+
+func (x *exporter) report(m *wire.Model) *Report {
+	r := &Report{
+		Opset: x.o.Opset, IR: int(m.IRVersion), Nodes: countNodes(m.Graph), Tensors: len(x.stored), Outputs: x.outputs, Noise: x.noise,
+	}
+	for _, v := range x.f.Inputs {
+		r.Inputs = append(r.Inputs, Port{v.Name, v.Type})
+	}
+	if x.o.Training {
+		for _, v := range x.f.Params {
+			r.Inputs = append(r.Inputs, Port{v.Name, v.Type})
+		}
+	}
+	for _, t := range x.stored {
+		n, _ := t.Len()
+		r.Params += n
+	}
+	return r
+}

@@ -1,0 +1,189 @@
+package onnx
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+)
+
+// A Summary tells what is in an ONNX file, whoever wrote it.
+type Summary struct {
+	Bytes        int64 // of the file; external data not counted
+	IR           int64
+	Opsets       []wire.Opset
+	Producer     string // name and version
+	Version      int64
+	Doc          string
+	Graph        string // its name
+	Inputs       []Value
+	Outputs      []Value
+	Initializers []Initializer // in the order of the file
+	Params       int64         // elements of all initializers
+	Nodes        []OpCount     // sorted by operator; those of subgraphs counted too
+	NodeCount    int
+	Metadata     []wire.Entry // without what the fields below hold
+	Noise        []Noise      // inputs that stand for random ops, by this exporter
+	Vectors      []Vector     // test vectors, by this exporter
+}
+
+// A Value is an input or output as a file declares it.
+type Value struct {
+	Name string
+	Type string // f32[batch 784]; ? where the file does not say
+	Doc  string
+	// Default says that an initializer gives an input's contents where the caller does not.
+	Default bool
+}
+
+// An Initializer is a tensor stored with the model.
+type Initializer struct {
+	Name     string
+	Type     string // f32[784 512]
+	Len      int64  // elements
+	Bytes    int64
+	External string // the file that holds it; "" if this one does
+}
+
+// Inspect tells what is in the ONNX file path. Weights are not read, external data is not looked for.
+func Inspect(path string) (*Summary, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	s, err := Read(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// Read tells what is in the ONNX model that is the first size bytes of r.
+func Read(r io.ReaderAt, size int64) (*Summary, error) {
+	m, err := wire.DecodeFrom(r, size)
+	if err != nil {
+		return nil, err
+	}
+	g := m.Graph
+	s := &Summary{
+		Bytes: size, IR: m.IRVersion, Opsets: m.Opsets, Producer: strings.TrimSpace(m.ProducerName + " " + m.ProducerVersion),
+		Version: m.Version, Doc: m.Doc, Graph: g.Name, Nodes: countNodes(g),
+	}
+	for _, c := range s.Nodes {
+		s.NodeCount += c.N
+	}
+	stored := map[string]bool{}
+	for _, t := range g.Initializers {
+		n, err := t.Len()
+		if err != nil {
+			return nil, fmt.Errorf("initializer %q: %w", t.Name, err)
+		}
+		in := Initializer{Name: t.Name, Type: fmt.Sprintf("%v%v", t.Type, t.Dims), Len: n}
+		in.Bytes, _ = t.Bytes() // strings have no fixed size
+		for _, e := range t.External {
+			if e.Key == "location" {
+				in.External = e.Value
+			}
+		}
+		s.Initializers = append(s.Initializers, in)
+		s.Params += n
+		stored[t.Name] = true
+	}
+	for _, v := range g.Inputs {
+		if stored[v.Name] && m.IRVersion < 4 {
+			continue // old files list their weights as inputs
+		}
+		s.Inputs = append(s.Inputs, Value{v.Name, typeText(v.Type), v.Doc, stored[v.Name]})
+	}
+	for _, v := range g.Outputs {
+		s.Outputs = append(s.Outputs, Value{Name: v.Name, Type: typeText(v.Type), Doc: v.Doc})
+	}
+	if err := s.metadata(m.Metadata); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Summary) metadata(list []wire.Entry) error {
+	for _, e := range list {
+		if name, ok := strings.CutPrefix(e.Key, metaNoise); ok {
+			stream, _ := strconv.Atoi(strings.TrimPrefix(name, noisePrefix))
+			s.Noise = append(s.Noise, Noise{name, e.Value, stream})
+		} else if strings.HasPrefix(e.Key, metaVector) {
+			var v Vector
+			if err := json.Unmarshal([]byte(e.Value), &v); err != nil {
+				return fmt.Errorf("metadata %q: %w", e.Key, err)
+			}
+			s.Vectors = append(s.Vectors, v)
+		} else {
+			s.Metadata = append(s.Metadata, e)
+		}
+	}
+	return nil
+}
+
+func typeText(t *wire.TensorType) string {
+	switch {
+	case t == nil:
+		return "?"
+	case t.Shape == nil:
+		return t.Elem.String() + "[...]"
+	}
+	p := make([]string, len(t.Shape))
+	for i, d := range t.Shape {
+		switch {
+		case d.Unknown:
+			p[i] = "?"
+		case d.Param != "":
+			p[i] = d.Param
+		default:
+			p[i] = strconv.FormatInt(d.Value, 10)
+		}
+	}
+	return fmt.Sprintf("%v[%s]", t.Elem, strings.Join(p, " "))
+}
+
+// countNodes counts the operators of g and of the graphs in its nodes' attributes.
+func countNodes(g *wire.Graph) []OpCount {
+	n := map[string]int{}
+	var walk func(g *wire.Graph)
+	walk = func(g *wire.Graph) {
+		for _, node := range g.Nodes {
+			op := node.OpType
+			if node.Domain != "" && node.Domain != "ai.onnx" {
+				op = node.Domain + "." + op
+			}
+			n[op]++
+			for _, a := range node.Attributes {
+				switch v := a.Value.(type) {
+				case *wire.Graph:
+					walk(v)
+				case []*wire.Graph:
+					for _, sub := range v {
+						walk(sub)
+					}
+				}
+			}
+		}
+	}
+	walk(g)
+	var out []OpCount
+	for _, op := range slices.Sorted(maps.Keys(n)) {
+		out = append(out, OpCount{op, n[op]})
+	}
+	return out
+}

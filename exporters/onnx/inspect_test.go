@@ -1,0 +1,145 @@
+package onnx
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// checkONNX lets the reference implementation check the file path, where it is installed.
+func checkONNX(t *testing.T, paths ...string) {
+	t.Helper()
+	const python = "/usr/bin/python3"
+	if exec.Command(python, "-c", "import onnx").Run() != nil {
+		t.Skip("needs python3 with the onnx package (Debian: python3-onnx)")
+	}
+	const script = "import sys, onnx\nfor p in sys.argv[1:]: onnx.checker.check_model(p, full_check=True)"
+	if out, err := exec.Command(python, append([]string{"-c", script}, paths...)...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestReference(t *testing.T) {
+	dir := t.TempDir()
+	var paths []string
+	for name, o := range map[string]Options{"plain": {}, "rich": {Doc: "d", NoPositions: true, Vectors: []Vector{vector()}}} {
+		f, w := dense()
+		path := filepath.Join(dir, name+".onnx")
+		if _, err := ExportFile(path, f, w, o); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	checkONNX(t, paths...)
+}
+
+func vector() Vector {
+	return Vector{
+		Inputs:  map[string]*tensor.Tensor{"x": tensor.Of([]float32{1, 0, float32(math.Inf(1))}, 1, 3)},
+		Outputs: map[string]*tensor.Tensor{"h": tensor.Of([]float32{0, 3}, 1, 2)},
+		ATol:    1e-6, RTol: 1e-5,
+	}
+}
+
+func TestInspect(t *testing.T) {
+	f, w := dense()
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	r, err := ExportFile(path, f, w, Options{ProducerVersion: "v1", Doc: "d", Metadata: map[string]string{"epochs": "3"}, Vectors: []Vector{vector(), vector()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Inspect(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Summary{
+		Bytes: r.Bytes, IR: 8, Opsets: []wire.Opset{{Version: 17}}, Producer: "sardonyx v1", Doc: "d", Graph: "encode",
+		Inputs:  []Value{{Name: "x", Type: "f32[batch 3]"}},
+		Outputs: []Value{{Name: "h", Type: "f32[batch 2]"}},
+		Initializers: []Initializer{
+			{Name: "enc.fc.weight", Type: "f32[3 2]", Len: 6, Bytes: 24}, {Name: "enc.fc.bias", Type: "f32[2]", Len: 2, Bytes: 8}},
+		Params: 8, Nodes: []OpCount{{"Add", 1}, {"MatMul", 1}}, NodeCount: 2,
+		Metadata: []wire.Entry{{Key: "epochs", Value: "3"}}, Vectors: []Vector{vector(), vector()},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestInspectErrors(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "m.onnx")
+	if err := os.WriteFile(path, []byte("no model"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, dir, filepath.Join(dir, "none.onnx")} {
+		if s, err := Inspect(p); err == nil || !strings.Contains(err.Error(), p) {
+			t.Errorf("%s: got %v, %v, want an error that names it", p, s, err)
+		}
+	}
+	f, w := dense()
+	m, _, _ := export(t, f, w, Options{})
+	m.Metadata = []wire.Entry{{Key: metaVector + "000", Value: `{"inputs":{"x":{"type":"f32","shape":[1099511627776],"data":"AAAAAA=="}}}`}}
+	var b bytes.Buffer
+	if err := m.Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(bytes.NewReader(b.Bytes()), int64(b.Len())); err == nil || !strings.Contains(err.Error(), "raw_data has 4") {
+		t.Errorf("a vector with a false shape: %v", err)
+	}
+}
+
+func TestVectorJSON(t *testing.T) {
+	v := vector()
+	v.Inputs["b"] = tensor.Of([]bool{true, false}, 2)
+	v.Inputs["h"] = tensor.OfBits(tensor.BF16, []uint16{1, 2}, 1, 2)
+	v.Outputs["i"] = tensor.Scalar(int64(-1))
+	v.Outputs["e"] = tensor.New(tensor.U8, 0, 3)
+	a, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Vector
+	if err := json.Unmarshal(a, &got); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(got)
+	if err != nil || !bytes.Equal(a, b) {
+		t.Errorf("%v\n%s\n%s", err, a, b)
+	}
+	if x := got.Inputs["h"]; x.DType() != tensor.BF16 || !slices.Equal(x.Shape(), []int{1, 2}) || x.Raw().([]uint16)[1] != 2 {
+		t.Errorf("bf16 came back as %v %v", x, x.Raw())
+	}
+	if err := json.Unmarshal([]byte(`{"inputs":{"x":{"type":"f33","shape":[]}}}`), &got); err == nil {
+		t.Error("type f33 was accepted")
+	}
+}
+
+func TestVectorErrors(t *testing.T) {
+	for _, tt := range []struct {
+		change func(v Vector)
+		want   string
+	}{
+		{func(v Vector) { delete(v.Inputs, "x") }, `input "x"`},
+		{func(v Vector) { v.Inputs["x"] = tensor.New(tensor.F64, 1, 3) }, "f64[1 3], the model wants f32[batch 3]"},
+		{func(v Vector) { v.Outputs["q"] = tensor.New(tensor.F32) }, `no output "q"`},
+		{func(v Vector) { delete(v.Outputs, "h") }, "no outputs"},
+	} {
+		f, w := dense()
+		v := vector()
+		tt.change(v)
+		if _, err := Export(&bytes.Buffer{}, f, w, Options{Vectors: []Vector{v}}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("got %v, want %q", err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package onnx
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// The metadata keys that the exporter writes itself.
+const (
+	metaPrefix = "sardonyx."
+	metaNoise  = metaPrefix + "noise."  // + an input's name: the distribution it stands for
+	metaVector = metaPrefix + "vector." // + a number: a Vector as JSON
+)
+
+const module = "github.com/sardonyx-ml/sardonyx"
+
+// moduleVersion is the version of this module in the running program, "devel" where that is not known.
+func moduleVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
+		if m.Path == module && m.Version != "" {
+			return strings.Trim(m.Version, "()")
+		}
+	}
+	return "devel"
+}
+
+func (x *exporter) metadata() ([]wire.Entry, error) {
+	meta := maps.Clone(x.o.Metadata)
+	if meta == nil {
+		meta = map[string]string{}
+	}
+	for k := range meta {
+		if strings.HasPrefix(k, metaPrefix) {
+			return nil, fmt.Errorf("metadata key %q: keys that begin with %s are the exporter's own", k, metaPrefix)
+		}
+	}
+	for _, n := range x.noise {
+		meta[metaNoise+n.Input] = n.Distribution
+	}
+	for i, v := range x.o.Vectors {
+		if err := x.checkVector(v); err != nil {
+			return nil, fmt.Errorf("test vector %d: %w", i, err)
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("test vector %d: %w", i, err)
+		}
+		meta[fmt.Sprintf("%s%03d", metaVector, i)] = string(b)
+	}
+	var out []wire.Entry
+	for _, k := range slices.Sorted(maps.Keys(meta)) {
+		out = append(out, wire.Entry{Key: k, Value: meta[k]})
+	}
+	return out, nil
+}
+
+// checkVector sees that v names the model's inputs and outputs.
+func (x *exporter) checkVector(v Vector) error {
+	for _, in := range x.f.Inputs {
+		if t := v.Inputs[in.Name]; t == nil || t.DType() != in.DType() || t.Rank() != in.Rank() {
+			return fmt.Errorf("input %q is %v, the model wants %v", in.Name, t, in.Type)
+		}
+	}
+	for name := range v.Outputs {
+		if !slices.ContainsFunc(x.outputs, func(p Port) bool { return p.Name == name }) {
+			return fmt.Errorf("the model has no output %q", name)
+		}
+	}
+	if len(v.Outputs) == 0 {
+		return errors.New("it has no outputs")
+	}
+	return nil
+}
+
+// A Vector is a test vector: inputs, and the outputs that any runtime must give for them within a tolerance.
+type Vector struct {
+	Inputs  map[string]*tensor.Tensor
+	Outputs map[string]*tensor.Tensor
+	// An output passes if |got - want| ≤ ATol + RTol·|want| for each element.
+	ATol, RTol float64
+}
+
+type vectorJSON struct {
+	Inputs  map[string]tensorJSON `json:"inputs"`
+	Outputs map[string]tensorJSON `json:"outputs"`
+	ATol    float64               `json:"atol"`
+	RTol    float64               `json:"rtol"`
+}
+
+type tensorJSON struct {
+	Type  string `json:"type"` // as tensor.DType prints: f32
+	Shape []int  `json:"shape"`
+	Data  []byte `json:"data"` // base64 of the little-endian elements
+}
+
+// MarshalJSON writes v as an object of inputs, outputs, atol and rtol, elements in base64.
+func (v Vector) MarshalJSON() ([]byte, error) {
+	in, err := encodeTensors(v.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	out, err := encodeTensors(v.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(vectorJSON{in, out, v.ATol, v.RTol})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. Shapes are checked against the data.
+func (v *Vector) UnmarshalJSON(b []byte) error {
+	var j vectorJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	in, err := decodeTensors(j.Inputs)
+	if err != nil {
+		return err
+	}
+	out, err := decodeTensors(j.Outputs)
+	if err != nil {
+		return err
+	}
+	*v = Vector{in, out, j.ATol, j.RTol}
+	return nil
+}
+
+func encodeTensors(ts map[string]*tensor.Tensor) (map[string]tensorJSON, error) {
+	out := map[string]tensorJSON{}
+	for name, t := range ts {
+		var b bytes.Buffer
+		if err := wireTensor(name, t).WriteRaw(&b); err != nil {
+			return nil, err
+		}
+		out[name] = tensorJSON{t.DType().String(), append([]int{}, t.Shape()...), b.Bytes()}
+	}
+	return out, nil
+}
+
+func decodeTensors(ts map[string]tensorJSON) (map[string]*tensor.Tensor, error) {
+	out := map[string]*tensor.Tensor{}
+	for name, j := range ts {
+		t, err := j.tensor()
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		}
+		out[name] = t
+	}
+	return out, nil
+}
+
+func (j tensorJSON) tensor() (*tensor.Tensor, error) {
+	for t := tensor.F32; t <= tensor.Bool; t++ {
+		if t.String() == j.Type {
+			dims := make([]int64, len(j.Shape))
+			for i, d := range j.Shape {
+				dims[i] = int64(d)
+			}
+			return hostTensor(wire.FromRaw("", wire.DataType(graph.ONNXType(t)), dims, j.Data))
+		}
+	}
+	return nil, fmt.Errorf("%q is no type of elements", j.Type)
+}

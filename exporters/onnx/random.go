@@ -1,0 +1,110 @@
+package onnx
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// Random says what becomes of the ops that draw random numbers.
+type Random int
+
+const (
+	// RandomInputs makes each random op an input noise.<stream> that the caller fills: the file computes a pure function,
+	// and the same numbers give the same result on every runtime.
+	RandomInputs Random = iota
+	// RandomNative writes the runtime's own random nodes. What they draw differs from runtime to runtime.
+	RandomNative
+)
+
+// The distributions of noise.
+const (
+	Normal  = "normal"  // mean 0, variance 1
+	Uniform = "uniform" // [0, 1)
+)
+
+const noisePrefix = "noise."
+
+// A Noise is an input that stands for the numbers of one random op.
+type Noise struct {
+	Input        string // noise.<stream>
+	Distribution string // Normal or Uniform
+	Stream       int    // of the random op
+}
+
+// HoistRandom returns a copy of f in which every random op is an input of the value's type, called noise.<stream>, and the
+// list of those inputs. Dropout in training takes uniform noise of its argument's type, and keeps the elements where
+// it is at least P. The random state, which then only counts runs, is left out: counting is up to the caller who draws the noise.
+func HoistRandom(f *graph.Func) (*graph.Func, []Noise) {
+	h := hoist{inputs: map[string]*graph.Value{}}
+	out := graph.Rewrite(f, h.visit)
+	if len(h.noise) == 0 {
+		return f, nil
+	}
+	out.Updates = slices.DeleteFunc(out.Updates, func(u graph.Update) bool { return u.Name == graph.RandomState })
+	return graph.Prune(out), h.noise
+}
+
+type hoist struct {
+	inputs map[string]*graph.Value
+	noise  []Noise
+}
+
+func (h *hoist) visit(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
+	switch o := v.Op.(type) {
+	case graph.RandomNormal:
+		return h.input(out, o.Stream, Normal, v.Type)
+	case graph.RandomUniform:
+		return h.input(out, o.Stream, Uniform, v.Type)
+	case graph.Dropout:
+		return dropout(out, o, args[0], h.input(out, o.Stream, Uniform, v.Type))
+	}
+	return nil
+}
+
+// input is the noise of a stream. The gradient of a Dropout draws the numbers of the Dropout itself: one input is both.
+func (h *hoist) input(out *graph.Func, stream int, distribution string, t graph.Type) *graph.Value {
+	name := noisePrefix + strconv.Itoa(stream)
+	if v := h.inputs[name]; v != nil {
+		return v
+	}
+	v := out.Input(name, t.DType, t.Shape...)
+	h.inputs[name] = v
+	h.noise = append(h.noise, Noise{name, distribution, stream})
+	return v
+}
+
+// dropout is o of x with the uniform numbers u.
+func dropout(out *graph.Func, o graph.Dropout, x, u *graph.Value) *graph.Value {
+	kept := u.GreaterEqual(out.Full(x.DType(), o.P))
+	return kept.Where(x.Scale(1/(1-o.P)), out.Full(x.DType(), 0))
+}
+
+// shareDraws makes the Dropouts of one stream, a layer's and its gradient's, use one draw: the random nodes of runtimes
+// never draw the same numbers twice.
+func shareDraws(f *graph.Func) *graph.Func {
+	draws := map[int]*graph.Value{}
+	return graph.Rewrite(f, func(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
+		o, ok := v.Op.(graph.Dropout)
+		if !ok {
+			return nil
+		}
+		if draws[o.Stream] == nil {
+			draws[o.Stream] = out.Apply(graph.RandomUniform{Type: v.Type, Stream: o.Stream}, args[1])
+		}
+		return dropout(out, o, args[0], draws[o.Stream])
+	})
+}
+
+// noiseDoc describes the input called name if it stands for random numbers.
+func (x *exporter) noiseDoc(name string) string {
+	for _, n := range x.noise {
+		if n.Input == name && n.Distribution == Normal {
+			return "random numbers of the standard normal distribution"
+		} else if n.Input == name {
+			return "random numbers uniform in [0, 1)"
+		}
+	}
+	return ""
+}

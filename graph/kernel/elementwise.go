@@ -1,0 +1,251 @@
+package kernel
+
+import "math"
+
+// Number is what arithmetic kernels compute in.
+type Number interface{ Float | int64 }
+
+// The flat kernels below compute out[i] from a[i], or from a[i] and b[i]. Unary ones want a as long as out; of the
+// operands of a binary one, each has as many elements as out, or one. out may be an operand.
+
+// Add is a + b.
+func Add[T Number](out, a, b []T) {
+	switch {
+	case len(a) == len(out) && len(b) == len(out):
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = a[i] + b[i]
+		}
+	case len(b) == 1 && len(a) == len(out):
+		Shift(out, a, b[0])
+	default:
+		Shift(out, b, a[0])
+	}
+}
+
+// Sub is a − b.
+func Sub[T Number](out, a, b []T) {
+	switch {
+	case len(a) == len(out) && len(b) == len(out):
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = a[i] - b[i]
+		}
+	case len(b) == 1 && len(a) == len(out):
+		Shift(out, a, -b[0])
+	default:
+		b = b[:len(out)]
+		c := a[0]
+		for i := range out {
+			out[i] = c - b[i]
+		}
+	}
+}
+
+// Mul is a · b.
+func Mul[T Number](out, a, b []T) {
+	switch {
+	case len(a) == len(out) && len(b) == len(out):
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = a[i] * b[i]
+		}
+	case len(b) == 1 && len(a) == len(out):
+		Scale(out, a, b[0])
+	default:
+		Scale(out, b, a[0])
+	}
+}
+
+// Div is a / b.
+func Div[T Float](out, a, b []T) {
+	switch {
+	case len(a) == len(out) && len(b) == len(out):
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = a[i] / b[i]
+		}
+	case len(b) == 1 && len(a) == len(out):
+		c := b[0]
+		a = a[:len(out)]
+		for i := range out {
+			out[i] = a[i] / c
+		}
+	default:
+		b = b[:len(out)]
+		c := a[0]
+		for i := range out {
+			out[i] = c / b[i]
+		}
+	}
+}
+
+// operands returns the two operands' steps: 1, or 0 for an operand of one element.
+func operands[T any](out, a, b []T) (sa, sb int) {
+	if len(a) == len(out) {
+		sa = 1
+	}
+	if len(b) == len(out) {
+		sb = 1
+	}
+	return sa, sb
+}
+
+// Min is the smaller of a and b; NaN if either is.
+func Min[T Number](out, a, b []T) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		out[i] = min(a[i*sa], b[i*sb])
+	}
+}
+
+// Max is the larger of a and b; NaN if either is.
+func Max[T Number](out, a, b []T) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		out[i] = max(a[i*sa], b[i*sb])
+	}
+}
+
+// Pow is a to the power b.
+func Pow[T Float](out, a, b []T) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		out[i] = T(math.Pow(float64(a[i*sa]), float64(b[i*sb])))
+	}
+}
+
+// Lerp is a + t·(b − a).
+func Lerp[T Float](out, a, b []T, t T) {
+	if len(a) == len(out) && len(b) == len(out) {
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = a[i] + t*(b[i]-a[i])
+		}
+		return
+	}
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		x := a[i*sa]
+		out[i] = x + t*(b[i*sb]-x)
+	}
+}
+
+// Scale is a · c.
+func Scale[T Number](out, a []T, c T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = a[i] * c
+	}
+}
+
+// Shift is a + c.
+func Shift[T Number](out, a []T, c T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = a[i] + c
+	}
+}
+
+// Neg is −a.
+func Neg[T Number](out, a []T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = -a[i]
+	}
+}
+
+// Abs is |a|.
+func Abs[T Float](out, a []T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = max(a[i], -a[i])
+	}
+}
+
+// Sign is −1, 0 or 1 by the sign of a.
+func Sign[T Float](out, a []T) {
+	a = a[:len(out)]
+	for i := range out {
+		switch x := a[i]; {
+		case x > 0:
+			out[i] = 1
+		case x < 0:
+			out[i] = -1
+		default:
+			out[i] = x // 0 or NaN
+		}
+	}
+}
+
+// Square is a².
+func Square[T Float](out, a []T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = a[i] * a[i]
+	}
+}
+
+// Sqrt is the square root of a.
+func Sqrt[T Float](out, a []T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = T(math.Sqrt(float64(a[i]))) // one instruction, in the type's own width
+	}
+}
+
+// Reciprocal is 1 / a.
+func Reciprocal[T Float](out, a []T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = 1 / a[i]
+	}
+}
+
+// Floor is a rounded down.
+func Floor[T Float](out, a []T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = T(math.Floor(float64(a[i])))
+	}
+}
+
+// ReLU is max(a, 0).
+func ReLU[T Float](out, a []T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = max(a[i], 0)
+	}
+}
+
+// Step is 1 where a > 0, else 0.
+func Step[T Float](out, a []T) {
+	a = a[:len(out)]
+	for i := range out {
+		var y T
+		if a[i] > 0 {
+			y = 1
+		}
+		out[i] = y
+	}
+}
+
+// LeakyReLU is a where it is above 0, else alpha · a.
+func LeakyReLU[T Float](out, a []T, alpha T) {
+	a = a[:len(out)]
+	for i := range out {
+		x := a[i]
+		if x < 0 {
+			x *= alpha
+		}
+		out[i] = x
+	}
+}
+
+// Clip is a limited to [lo, hi].
+func Clip[T Float](out, a []T, lo, hi T) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = min(max(a[i], lo), hi)
+	}
+}

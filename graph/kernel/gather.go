@@ -1,0 +1,63 @@
+package kernel
+
+import "fmt"
+
+// Index is the type parameter of gather indices.
+type Index interface{ int64 | int32 }
+
+// position is index i of n, counted from the end when negative.
+func position[I Index](i I, n, at int) (int, error) {
+	k := int(i)
+	if k < 0 {
+		k += n
+	}
+	if k < 0 || k >= n {
+		return 0, fmt.Errorf("index %d at position %d is outside an axis of size %d", i, at, n)
+	}
+	return k, nil
+}
+
+// Gather copies slices of in, seen as [outer n inner], along the middle axis: out is [outer len(index) inner].
+func Gather[E any, I Index](out, in []E, index []I, outer, n, inner int) error {
+	for o := range outer {
+		for at, i := range index {
+			k, err := position(i, n, at)
+			if err != nil {
+				return err
+			}
+			copy(out[(o*len(index)+at)*inner:][:inner], in[(o*n+k)*inner:][:inner])
+		}
+	}
+	return nil
+}
+
+// ScatterAdd is the adjoint of Gather: it adds the slices of in, [outer len(index) inner], to zeros at their places in
+// out, [outer n inner], in the order of index.
+func ScatterAdd[T Float, I Index](out, in []T, index []I, outer, n, inner int) error {
+	clear(out)
+	for o := range outer {
+		for at, i := range index {
+			k, err := position(i, n, at)
+			if err != nil {
+				return err
+			}
+			dst := out[(o*n+k)*inner:][:inner]
+			Add(dst, dst, in[(o*len(index)+at)*inner:][:inner])
+		}
+	}
+	return nil
+}
+
+// OneHot writes, for each index, a row of depth elements: one at the index, zeros elsewhere. An index outside
+// [-depth, depth) gives a row of zeros, as in ONNX.
+func OneHot[E any, I Index](out []E, index []I, depth int, zero, one E) {
+	for at, i := range index {
+		row := out[at*depth : (at+1)*depth]
+		for j := range row {
+			row[j] = zero
+		}
+		if k, err := position(i, depth, at); err == nil {
+			row[k] = one
+		}
+	}
+}

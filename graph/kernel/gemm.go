@@ -1,0 +1,54 @@
+package kernel
+
+import "gonum.org/v1/gonum/blas"
+
+// gemmGrain is the number of multiply-adds worth a goroutine.
+const gemmGrain = 1 << 18
+
+// Gemm is out = alpha·op(a)·op(b) + beta·out, where op transposes on request: op(a) is m×k, op(b) k×n, out m×n, row-major
+// with the given strides. The work is cut along the longer side of out, so results do not depend on how k is summed.
+func Gemm[T Float](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, out []T, ldc int) {
+	if m == 0 || n == 0 {
+		return
+	}
+	if k == 0 {
+		for i := range m {
+			row := out[i*ldc : i*ldc+n]
+			Scale(row, row, beta)
+		}
+		return
+	}
+	if m >= n {
+		c.Parallel(m, max(1, gemmGrain/(n*k)), func(lo, hi int) {
+			at := lo * lda
+			if tA {
+				at = lo
+			}
+			gemm(c.BLAS, tA, tB, hi-lo, n, k, alpha, a[at:], lda, b, ldb, beta, out[lo*ldc:], ldc)
+		})
+		return
+	}
+	c.Parallel(n, max(1, gemmGrain/(m*k)), func(lo, hi int) {
+		at := lo
+		if tB {
+			at = lo * ldb
+		}
+		gemm(c.BLAS, tA, tB, m, hi-lo, k, alpha, a, lda, b[at:], ldb, beta, out[lo:], ldc)
+	})
+}
+
+// gemm is one call of the BLAS.
+func gemm[T Float](b BLAS, tA, tB bool, m, n, k int, alpha T, x []T, lda int, y []T, ldb int, beta T, out []T, ldc int) {
+	flag := func(t bool) blas.Transpose {
+		if t {
+			return blas.Trans
+		}
+		return blas.NoTrans
+	}
+	switch x := any(x).(type) {
+	case []float32:
+		b.Sgemm(flag(tA), flag(tB), m, n, k, float32(alpha), x, lda, any(y).([]float32), ldb, float32(beta), any(out).([]float32), ldc)
+	case []float64:
+		b.Dgemm(flag(tA), flag(tB), m, n, k, float64(alpha), x, lda, any(y).([]float64), ldb, float64(beta), any(out).([]float64), ldc)
+	}
+}

@@ -1,0 +1,322 @@
+package graph
+
+import (
+	"fmt"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var compareOps = []Op{Equal{}, Less{}, LessEqual{}, Greater{}, GreaterEqual{}, Not{}, And{}, Or{}, Where{}}
+
+// inferCompare is the inference of a comparison: bool, the shapes broadcast.
+func inferCompare(in []*Value) (Type, error) {
+	t, err := inferBinary(in)
+	return Type{Bool, t.Shape}, err
+}
+
+// comparison holds a comparison's kernels.
+type comparison struct {
+	f32 func(out []bool, a, b []float32)
+	f64 func(out []bool, a, b []float64)
+	i64 func(out []bool, a, b []int64)
+}
+
+// eval compares by the arguments' dtype.
+func (k comparison) eval(c *kernel.Context, op Op, out *tensor.Tensor, in []*tensor.Tensor) error {
+	switch in[0].DType() {
+	case F32:
+		compare(c, k.f32, out, in)
+	case F64:
+		compare(c, k.f64, out, in)
+	case I64:
+		compare(c, k.i64, out, in)
+	default:
+		return fmt.Errorf("%s has no kernel for %v", OpName(op), in[0].DType())
+	}
+	return nil
+}
+
+// compare runs a kernel of two arguments of one type and a result of type bool.
+func compare[T tensor.Element](c *kernel.Context, f func(out []bool, a, b []T), out *tensor.Tensor, in []*tensor.Tensor) {
+	kernel.Map(c, func(out []bool, in [][]T) { f(out, in[0], in[1]) }, tensor.Data[bool](out), out.Shape(),
+		[][]T{tensor.Data[T](in[0]), tensor.Data[T](in[1])}, [][]int{in[0].Shape(), in[1].Shape()}, grain)
+}
+
+// compareSamples covers the broadcasts in floats, with equal elements among small integers.
+func compareSamples(op Op) []Sample {
+	out := binarySamples(op, SampleInput{}, SampleInput{})
+	return append(out, Sample{Op: op, In: []SampleInput{{DType: I64, Shape: []int{3, 4}}, {DType: I64, Shape: []int{4}}}})
+}
+
+// Equal is x = y, with broadcasting, over floats and i64. ONNX: Equal.
+type Equal struct{ noGradient }
+
+// Equal is true where v is equal to w.
+func (v *Value) Equal(w *Value) *Value { return Apply(Equal{}, v, w) }
+
+// Infer broadcasts the shapes.
+func (Equal) Infer(in []*Value) (Type, error) { return inferCompare(in) }
+
+// Eval compares.
+func (o Equal) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	return comparison{kernel.Equal[float32], kernel.Equal[float64], kernel.Equal[int64]}.eval(c, o, out, in)
+}
+
+// ONNX adds a Equal node.
+func (Equal) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Equal", in) }
+
+// Samples covers the broadcasts.
+func (o Equal) Samples() []Sample { return compareSamples(o) }
+
+// Less is x < y, with broadcasting, over floats and i64. ONNX: Less.
+type Less struct{ noGradient }
+
+// Less is true where v is smaller than w.
+func (v *Value) Less(w *Value) *Value { return Apply(Less{}, v, w) }
+
+// Infer broadcasts the shapes.
+func (Less) Infer(in []*Value) (Type, error) { return inferCompare(in) }
+
+// Eval compares.
+func (o Less) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	return comparison{kernel.Less[float32], kernel.Less[float64], kernel.Less[int64]}.eval(c, o, out, in)
+}
+
+// ONNX adds a Less node.
+func (Less) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Less", in) }
+
+// Samples covers the broadcasts.
+func (o Less) Samples() []Sample { return compareSamples(o) }
+
+// LessEqual is x ≤ y, with broadcasting, over floats and i64. ONNX: LessOrEqual.
+type LessEqual struct{ noGradient }
+
+// LessEqual is true where v is smaller or equal to w.
+func (v *Value) LessEqual(w *Value) *Value { return Apply(LessEqual{}, v, w) }
+
+// Infer broadcasts the shapes.
+func (LessEqual) Infer(in []*Value) (Type, error) { return inferCompare(in) }
+
+// Eval compares.
+func (o LessEqual) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	return comparison{kernel.LessEqual[float32], kernel.LessEqual[float64], kernel.LessEqual[int64]}.eval(c, o, out, in)
+}
+
+// ONNX adds a LessOrEqual node.
+func (LessEqual) ONNX(e Emitter, y *Value, in []string) string { return e.Node("LessOrEqual", in) }
+
+// Samples covers the broadcasts.
+func (o LessEqual) Samples() []Sample { return compareSamples(o) }
+
+// Greater is x > y, with broadcasting, over floats and i64. ONNX: Greater.
+type Greater struct{ noGradient }
+
+// Greater is true where v is larger than w.
+func (v *Value) Greater(w *Value) *Value { return Apply(Greater{}, v, w) }
+
+// Infer broadcasts the shapes.
+func (Greater) Infer(in []*Value) (Type, error) { return inferCompare(in) }
+
+// Eval compares.
+func (o Greater) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	return comparison{kernel.Greater[float32], kernel.Greater[float64], kernel.Greater[int64]}.eval(c, o, out, in)
+}
+
+// ONNX adds a Greater node.
+func (Greater) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Greater", in) }
+
+// Samples covers the broadcasts.
+func (o Greater) Samples() []Sample { return compareSamples(o) }
+
+// GreaterEqual is x ≥ y, with broadcasting, over floats and i64. ONNX: GreaterOrEqual.
+type GreaterEqual struct{ noGradient }
+
+// GreaterEqual is true where v is larger or equal to w.
+func (v *Value) GreaterEqual(w *Value) *Value { return Apply(GreaterEqual{}, v, w) }
+
+// Infer broadcasts the shapes.
+func (GreaterEqual) Infer(in []*Value) (Type, error) { return inferCompare(in) }
+
+// Eval compares.
+func (o GreaterEqual) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	return comparison{kernel.GreaterEqual[float32], kernel.GreaterEqual[float64], kernel.GreaterEqual[int64]}.eval(c, o, out, in)
+}
+
+// ONNX adds a GreaterOrEqual node.
+func (GreaterEqual) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("GreaterOrEqual", in)
+}
+
+// Samples covers the broadcasts.
+func (o GreaterEqual) Samples() []Sample { return compareSamples(o) }
+
+// inferLogic is the inference of a logical op: bools, the shapes broadcast.
+func inferLogic(in []*Value) (Type, error) {
+	s := in[0].Shape()
+	for _, v := range in {
+		if v.DType() != Bool {
+			return Type{}, Mistakef("compare first, with .Greater for one", "needs bool, has %v", v.Type)
+		}
+		var err error
+		if s, err = broadcast(s, v.Shape()); err != nil {
+			return Type{}, err
+		}
+	}
+	return Type{Bool, s}, nil
+}
+
+// Not is the negation of a bool. ONNX: Not.
+type Not struct{ noGradient }
+
+// Not is true where v is false.
+func (v *Value) Not() *Value { return Apply(Not{}, v) }
+
+// Infer returns the argument's type.
+func (Not) Infer(in []*Value) (Type, error) { return inferLogic(in) }
+
+// Eval negates.
+func (Not) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	y := tensor.Data[bool](out)
+	for i, x := range tensor.Data[bool](in[0]) {
+		y[i] = !x
+	}
+	return nil
+}
+
+// ONNX adds a Not node.
+func (Not) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Not", in) }
+
+// Samples covers two ranks.
+func (o Not) Samples() []Sample {
+	return []Sample{{Op: o, In: []SampleInput{{DType: Bool, Shape: []int{}}}}, {Op: o, In: []SampleInput{{DType: Bool, Shape: []int{2, 5}}}}}
+}
+
+// evalLogic runs a logical kernel of two arguments; either may be one element.
+func evalLogic(c *kernel.Context, f func(a, b bool) bool, out *tensor.Tensor, in []*tensor.Tensor) error {
+	compare(c, func(out, a, b []bool) {
+		for i := range out {
+			out[i] = f(a[min(i, len(a)-1)], b[min(i, len(b)-1)])
+		}
+	}, out, in)
+	return nil
+}
+
+func logicSamples(op Op) []Sample {
+	return binarySamples(op, SampleInput{DType: Bool}, SampleInput{DType: Bool})
+}
+
+// And is the conjunction of two bools, with broadcasting. ONNX: And.
+type And struct{ noGradient }
+
+// And is true where v and w are.
+func (v *Value) And(w *Value) *Value { return Apply(And{}, v, w) }
+
+// Infer broadcasts the shapes.
+func (And) Infer(in []*Value) (Type, error) { return inferLogic(in) }
+
+// Eval computes it.
+func (And) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	return evalLogic(c, func(a, b bool) bool { return a && b }, out, in)
+}
+
+// ONNX adds an And node.
+func (And) ONNX(e Emitter, y *Value, in []string) string { return e.Node("And", in) }
+
+// Samples covers the broadcasts.
+func (o And) Samples() []Sample { return logicSamples(o) }
+
+// Or is the disjunction of two bools, with broadcasting. ONNX: Or.
+type Or struct{ noGradient }
+
+// Or is true where v or w is.
+func (v *Value) Or(w *Value) *Value { return Apply(Or{}, v, w) }
+
+// Infer broadcasts the shapes.
+func (Or) Infer(in []*Value) (Type, error) { return inferLogic(in) }
+
+// Eval computes it.
+func (Or) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	return evalLogic(c, func(a, b bool) bool { return a || b }, out, in)
+}
+
+// ONNX adds an Or node.
+func (Or) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Or", in) }
+
+// Samples covers the broadcasts.
+func (o Or) Samples() []Sample { return logicSamples(o) }
+
+// Where is x where a condition holds, else y, with broadcasting of all three. ONNX: Where.
+type Where struct{}
+
+// Where is a where v is true, else b; v is bool, and the three shapes broadcast.
+func (v *Value) Where(a, b *Value) *Value { return Apply(Where{}, v, a, b) }
+
+// Infer broadcasts the shapes.
+func (Where) Infer(in []*Value) (Type, error) {
+	cond, a, b := in[0], in[1], in[2]
+	if cond.DType() != Bool {
+		return Type{}, Mistakef("compare first: x.Greater(y).Where(a, b)", "the condition is %v, want bool", cond.Type)
+	}
+	t, err := inferBinary([]*Value{a, b})
+	if err != nil {
+		return Type{}, err
+	}
+	s, err := broadcast(cond.Shape(), t.Shape)
+	return Type{t.DType, s}, err
+}
+
+// VJP is (none, g where the condition holds, g where it does not).
+func (Where) VJP(y, g *Value) []*Value {
+	if !y.DType().Float() {
+		return nil
+	}
+	return append([]*Value{nil}, choose(y.Args[0], g, y.Args[1], y.Args[2])...)
+}
+
+// Eval selects.
+func (o Where) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	switch out.DType() {
+	case F32:
+		where[float32](c, out, in)
+	case F64:
+		where[float64](c, out, in)
+	case I64:
+		where[int64](c, out, in)
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+func where[T tensor.Element](c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) {
+	y, cond, a, b := tensor.Data[T](out), tensor.Data[bool](in[0]), tensor.Data[T](in[1]), tensor.Data[T](in[2])
+	shapes := [][]int{in[0].Shape(), in[1].Shape(), in[2].Shape()}
+	kernel.Runs(c, out.Shape(), shapes, grain, func(r *kernel.Run) {
+		step := [3]int{1, 1, 1}
+		for k := range step {
+			if r.One[k] {
+				step[k] = 0
+			}
+		}
+		for i := range r.N {
+			if cond[r.At[0]+i*step[0]] {
+				y[r.Out+i] = a[r.At[1]+i*step[1]]
+			} else {
+				y[r.Out+i] = b[r.At[2]+i*step[2]]
+			}
+		}
+	})
+}
+
+// ONNX adds a Where node.
+func (Where) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Where", in) }
+
+// Samples covers broadcasts of each argument.
+func (o Where) Samples() []Sample {
+	var out []Sample
+	for _, s := range [][3][]int{{{}, {}, {}}, {{3}, {3}, {3}}, {{2, 3}, {}, {3}}, {{3}, {2, 3}, {2, 1}}, {{}, {2, 2}, {2, 2}}, {{2, 1, 1, 2, 1}, {1, 3, 1, 1, 2}, {1}}} {
+		out = append(out, Sample{Op: o, In: []SampleInput{{DType: Bool, Shape: s[0]}, {Shape: s[1]}, {Shape: s[2]}}})
+	}
+	return append(out, Sample{Op: o, In: []SampleInput{{DType: Bool, Shape: []int{3}}, {DType: I64, Shape: []int{3}}, {DType: I64, Shape: []int{}}}})
+}

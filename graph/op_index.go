@@ -1,0 +1,221 @@
+package graph
+
+import (
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var indexOps = []Op{Gather{}, ScatterAdd{}, OneHot{}}
+
+func wantIndex(v *Value) error {
+	if v.DType() != I64 && v.DType() != I32 {
+		return Mistakef("indices are i64 or i32: declare the input so, or .Cast(graph.I64)", "the indices are %v", v.Type)
+	}
+	return nil
+}
+
+// Gather takes slices of a table along an axis, by index; negative indices count from the end. ONNX: Gather.
+type Gather struct{ Axis int }
+
+// Gather is v's slices along axis at the given indices: the axis is replaced by the axes of indices.
+func (v *Value) Gather(indices *Value, axis int) *Value { return Apply(Gather{axis}, v, indices) }
+
+// Infer replaces the axis by the indices' shape.
+func (o Gather) Infer(in []*Value) (Type, error) {
+	k, err := axis(o.Axis, in[0].Rank())
+	if err != nil {
+		return Type{}, err
+	}
+	if err := wantIndex(in[1]); err != nil {
+		return Type{}, err
+	}
+	if err := wantFloat(in[0]); err != nil {
+		return Type{}, err
+	}
+	s := in[0].Shape()
+	return Type{in[0].DType(), slices.Concat(s[:k], in[1].Shape(), s[k+1:])}, nil
+}
+
+// VJP adds g's slices at their places.
+func (o Gather) VJP(y, g *Value) []*Value {
+	return []*Value{Apply(ScatterAdd{Axis: o.Axis, Shape: y.Args[0].Shape()}, g, y.Args[1])}
+}
+
+// Eval copies.
+func (o Gather) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
+	if err != nil {
+		return err
+	}
+	switch out.DType() {
+	case F32:
+		return gather[float32](out, in, outer, n, inner)
+	case F64:
+		return gather[float64](out, in, outer, n, inner)
+	}
+	return noKernel(o, out)
+}
+
+func gather[T tensor.Element](out *tensor.Tensor, in []*tensor.Tensor, outer, n, inner int) error {
+	if in[1].DType() == I32 {
+		return kernel.Gather(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int32](in[1]), outer, n, inner)
+	}
+	return kernel.Gather(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int64](in[1]), outer, n, inner)
+}
+
+// ONNX adds a Gather node.
+func (o Gather) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("Gather", in, Attr{"axis", o.Axis})
+}
+
+// Samples covers the places of the axis and repeated and negative indices.
+func (Gather) Samples() []Sample {
+	index := func(shape ...int) SampleInput { return SampleInput{DType: I64, Shape: shape, Lo: -3, Hi: 3} }
+	return []Sample{
+		{Op: Gather{0}, In: []SampleInput{{Shape: []int{4}}, index(5)}},
+		{Op: Gather{0}, In: []SampleInput{{Shape: []int{4, 2}}, index(2, 3)}},
+		{Op: Gather{1}, In: []SampleInput{{Shape: []int{2, 3, 2}}, index(4)}},
+		{Op: Gather{-1}, In: []SampleInput{{Shape: []int{2, 3}}, index()}},
+		{Op: Gather{0}, In: []SampleInput{{Shape: []int{4, 2}}, {DType: I32, Shape: []int{3}, Lo: 0, Hi: 3}}},
+	}
+}
+
+// ScatterAdd is the adjoint of Gather: slices are added to zeros of the given shape, at their indices along the axis.
+// ONNX: a one-hot matrix product.
+type ScatterAdd struct {
+	Axis  int
+	Shape Shape
+}
+
+// Infer checks the slices' shape.
+func (o ScatterAdd) Infer(in []*Value) (Type, error) {
+	k, err := axis(o.Axis, len(o.Shape))
+	if err != nil {
+		return Type{}, err
+	}
+	if err := wantIndex(in[1]); err != nil {
+		return Type{}, err
+	}
+	if want := slices.Concat(o.Shape[:k], in[1].Shape(), o.Shape[k+1:]); !in[0].Shape().Equal(want) {
+		return Type{}, Mistakef("", "the slices are %v, want the shape %v", in[0].Type, want)
+	}
+	return Type{in[0].DType(), o.Shape}, wantFloat(in[0])
+}
+
+// VJP gathers g's slices.
+func (o ScatterAdd) VJP(y, g *Value) []*Value { return []*Value{g.Gather(y.Args[1], o.Axis), nil} }
+
+// Eval adds, in the order of the indices.
+func (o ScatterAdd) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	outer, n, inner, err := alongAxis(out.Shape(), o.Axis)
+	if err != nil {
+		return err
+	}
+	switch out.DType() {
+	case F32:
+		return scatterAdd[float32](out, in, outer, n, inner)
+	case F64:
+		return scatterAdd[float64](out, in, outer, n, inner)
+	}
+	return noKernel(o, out)
+}
+
+func scatterAdd[T kernel.Float](out *tensor.Tensor, in []*tensor.Tensor, outer, n, inner int) error {
+	if in[1].DType() == I32 {
+		return kernel.ScatterAdd(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int32](in[1]), outer, n, inner)
+	}
+	return kernel.ScatterAdd(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int64](in[1]), outer, n, inner)
+}
+
+// ONNX adds zeros and a ScatterElements node with reduction add (opset 16), along the axis with the indices spread over
+// the slices.
+func (o ScatterAdd) ONNX(e Emitter, y *Value, in []string) string {
+	k, err := axis(o.Axis, len(o.Shape))
+	if err != nil {
+		return e.Fail(y, "%v", err)
+	}
+	index := y.Args[1]
+	flat := slices.Concat(o.Shape[:k], Shape{index.Shape().Size()}, o.Shape[k+1:])
+	column := Shape{index.Shape().Size()}
+	for range o.Shape[k+1:] {
+		column = append(column, 1)
+	}
+	spread := e.Node("Expand", []string{e.Node("Reshape", []string{in[1], e.Shape(column)}), e.Shape(flat)})
+	zero := tensor.New(y.DType(), 1)
+	zeros := e.Node("ConstantOfShape", []string{e.Shape(o.Shape)}, Attr{"value", zero})
+	slices := e.Node("Reshape", []string{in[0], e.Shape(flat)})
+	return e.Node("ScatterElements", []string{zeros, spread, slices}, Attr{"axis", k}, Attr{"reduction", "add"})
+}
+
+// Samples mirrors Gather's.
+func (ScatterAdd) Samples() []Sample {
+	index := func(shape ...int) SampleInput { return SampleInput{DType: I64, Shape: shape, Lo: -3, Hi: 3} }
+	return []Sample{
+		{Op: ScatterAdd{0, Shape{4}}, In: []SampleInput{{Shape: []int{5}}, index(5)}},
+		{Op: ScatterAdd{0, Shape{4, 2}}, In: []SampleInput{{Shape: []int{2, 3, 2}}, index(2, 3)}},
+		{Op: ScatterAdd{1, Shape{2, 3, 2}}, In: []SampleInput{{Shape: []int{2, 4, 2}}, index(4)}},
+	}
+}
+
+// OneHot turns indices into rows with a one at the index; an index out of range gives a row of zeros. ONNX: OneHot.
+type OneHot struct {
+	Depth int
+	DType DType
+	noGradient
+}
+
+// OneHot is a new last axis of the given depth with a one at v's index, in dtype t.
+func (v *Value) OneHot(depth int, t DType) *Value { return Apply(OneHot{Depth: depth, DType: t}, v) }
+
+// Infer adds the axis.
+func (o OneHot) Infer(in []*Value) (Type, error) {
+	if err := wantIndex(in[0]); err != nil {
+		return Type{}, err
+	}
+	if o.Depth < 1 {
+		return Type{}, Mistakef("the depth is the number of classes", "depth %d", o.Depth)
+	}
+	if !o.DType.Float() {
+		return Type{}, Mistakef("one-hot rows are f32 or f64", "dtype %v", o.DType)
+	}
+	return Type{o.DType, append(slices.Clone(in[0].Shape()), Dim(o.Depth))}, nil
+}
+
+// Eval writes the rows.
+func (o OneHot) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	switch y := out.Raw().(type) {
+	case []float32:
+		oneHot(y, in[0], o.Depth)
+	case []float64:
+		oneHot(y, in[0], o.Depth)
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+func oneHot[T kernel.Float](y []T, index *tensor.Tensor, depth int) {
+	if index.DType() == I32 {
+		kernel.OneHot(y, tensor.Data[int32](index), depth, 0, 1)
+	} else {
+		kernel.OneHot(y, tensor.Data[int64](index), depth, 0, 1)
+	}
+}
+
+// ONNX adds a OneHot node.
+func (o OneHot) ONNX(e Emitter, y *Value, in []string) string {
+	values := tensor.New(o.DType, 2)
+	values.Set(1, 1)
+	return e.Node("OneHot", []string{in[0], e.Const(tensor.Scalar(int64(o.Depth))), e.Const(values)}, Attr{"axis", -1})
+}
+
+// Samples covers ranks, negative indices and ones out of range.
+func (OneHot) Samples() []Sample {
+	return []Sample{
+		{Op: OneHot{Depth: 3, DType: F32}, In: []SampleInput{{DType: I64, Shape: []int{}, Lo: 0, Hi: 3}}},
+		{Op: OneHot{Depth: 3, DType: F32}, In: []SampleInput{{DType: I64, Shape: []int{2, 4}, Lo: -3, Hi: 3}}},
+		{Op: OneHot{Depth: 2, DType: F32}, In: []SampleInput{{DType: I64, Shape: []int{8}, Lo: -4, Hi: 4}}},
+	}
+}

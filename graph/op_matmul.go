@@ -1,0 +1,253 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var matmulOps = []Op{MatMul{}, Gemm{}}
+
+// MatMul is the matrix product over the last two axes; the axes before them broadcast. ONNX: MatMul.
+type MatMul struct{}
+
+// MatMul is the matrix product of v [... n k] and w [... k m], [... n m].
+func (v *Value) MatMul(w *Value) *Value { return Apply(MatMul{}, v, w) }
+
+// Infer checks the inner dimensions and broadcasts the outer ones.
+func (MatMul) Infer(in []*Value) (Type, error) {
+	a, b := in[0], in[1]
+	if err := wantFloat(a); err != nil {
+		return Type{}, err
+	}
+	if a.DType() != b.DType() {
+		return inferBinary(in) // says what differs
+	}
+	if a.Rank() < 2 || b.Rank() < 2 {
+		return Type{}, Mistakef("make a vector a matrix of one row or column, with .Unsqueeze(0) or .Unsqueeze(-1)",
+			"needs two matrices, has %v and %v", a.Type, b.Type)
+	}
+	as, bs := a.Shape(), b.Shape()
+	n, m := len(as), len(bs)
+	if as[n-1] != bs[m-2] {
+		hint := fmt.Sprintf("the last axis of the first, %v, must equal the last but one of the second, %v", as[n-1], bs[m-2])
+		switch {
+		case as[n-1] == bs[m-1]:
+			hint = "the last axes agree: did you mean a.MatMul(b.T())?"
+		case as[n-2] == bs[m-2]:
+			hint = "the rows agree: did you mean a.T().MatMul(b)?"
+		}
+		return Type{}, Mistakef(hint, "inner dimensions differ: %v and %v", as[n-1], bs[m-2])
+	}
+	outer, err := broadcast(as[:n-2], bs[:m-2])
+	if err != nil {
+		return Type{}, err
+	}
+	return Type{a.DType(), append(outer, as[n-2], bs[m-1])}, nil
+}
+
+// VJP is (g·bᵀ, aᵀ·g). Where b is one matrix for all of a, the rows of a are first joined: one product, not a sum of many.
+func (MatMul) VJP(y, g *Value) []*Value {
+	a, b := y.Args[0], y.Args[1]
+	if b.Rank() == 2 && a.Rank() > 2 {
+		k, m := a.Dim(-1), g.Dim(-1)
+		rows := a.Shape()[:a.Rank()-1].Size()
+		db := a.Reshape(rows, k).T().MatMul(g.Reshape(rows, m))
+		return []*Value{g.MatMul(b.T()), db}
+	}
+	return []*Value{sumTo(g.MatMul(b.T()), a.Shape()), sumTo(a.T().MatMul(g), b.Shape())}
+}
+
+// Eval multiplies.
+func (o MatMul) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	switch out.DType() {
+	case F32:
+		evalMatMul[float32](c, out, in[0], in[1])
+	case F64:
+		evalMatMul[float64](c, out, in[0], in[1])
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+func evalMatMul[T kernel.Float](c *kernel.Context, out, a, b *tensor.Tensor) {
+	n, k, m := a.Dim(-2), a.Dim(-1), b.Dim(-1)
+	x, y, z := tensor.Data[T](a), tensor.Data[T](b), tensor.Data[T](out)
+	if b.Rank() == 2 { // one matrix for all: join the rows
+		rows := 1
+		for _, d := range a.Shape()[:a.Rank()-1] {
+			rows *= d
+		}
+		kernel.Gemm(c, false, false, rows, m, k, 1, x, k, y, m, 0, z, m)
+		return
+	}
+	outer := out.Shape()[:out.Rank()-2]
+	shapes := [][]int{a.Shape()[:a.Rank()-2], b.Shape()[:b.Rank()-2]}
+	products := 1
+	for _, d := range outer {
+		products *= d
+	}
+	one := func(c *kernel.Context, i, j, l int) {
+		kernel.Gemm(c, false, false, n, m, k, 1, x[i*n*k:], k, y[j*k*m:], m, 0, z[l*n*m:], m)
+	}
+	each := func(c *kernel.Context, inner *kernel.Context, grain int) {
+		kernel.Runs(c, outer, shapes, grain, func(r *kernel.Run) {
+			for t := range r.N {
+				i, j := r.At[0], r.At[1]
+				if !r.One[0] {
+					i += t
+				}
+				if !r.One[1] {
+					j += t
+				}
+				one(inner, i, j, r.Out+t)
+			}
+		})
+	}
+	serial := kernel.NewContext(c.BLAS, 1)
+	if products >= c.Threads { // whole products on each goroutine
+		each(c, serial, max(1, (64<<10)/max(1, n*k*m)))
+	} else { // few large ones: cut each
+		each(serial, c, 1)
+	}
+}
+
+// ONNX adds a MatMul node.
+func (MatMul) ONNX(e Emitter, y *Value, in []string) string { return e.Node("MatMul", in) }
+
+// Samples covers ranks 2 to 5 and broadcast outer axes.
+func (o MatMul) Samples() []Sample {
+	var out []Sample
+	for _, s := range [][2][]int{
+		{{1, 1}, {1, 1}}, {{2, 3}, {3, 4}}, {{2, 2, 3}, {3, 2}}, {{2, 3}, {2, 3, 2}}, {{2, 2, 3}, {2, 3, 1}},
+		{{2, 1, 2, 2}, {3, 2, 1}}, {{1, 2, 1, 1, 2}, {2, 1, 2, 2, 2}}, {{3, 1}, {1, 2}},
+	} {
+		out = append(out, Sample{Op: o, In: []SampleInput{{Shape: s[0]}, {Shape: s[1]}}})
+	}
+	return out
+}
+
+// Gemm is Alpha·A·B + Beta·C with A or B transposed on request; C, if there, broadcasts to the result. ONNX: Gemm.
+type Gemm struct {
+	Alpha, Beta    float64
+	TransA, TransB bool
+}
+
+// Gemm is o applied to the matrices v and w, plus c if it is not nil.
+func (v *Value) Gemm(w, c *Value, o Gemm) *Value {
+	if c == nil {
+		return Apply(o, v, w)
+	}
+	return Apply(o, v, w, c)
+}
+
+// Infer checks the shapes.
+func (o Gemm) Infer(in []*Value) (Type, error) {
+	if err := wantFloat(in[0]); err != nil {
+		return Type{}, err
+	}
+	for _, v := range in[1:] {
+		if v.DType() != in[0].DType() {
+			return inferBinary([]*Value{in[0], v})
+		}
+	}
+	a, b := in[0], in[1]
+	if a.Rank() != 2 || b.Rank() != 2 {
+		return Type{}, Mistakef("MatMul takes values of any rank", "needs two matrices, has %v and %v", a.Type, b.Type)
+	}
+	as, bs := slices.Clone(a.Shape()), slices.Clone(b.Shape())
+	if o.TransA {
+		slices.Reverse(as)
+	}
+	if o.TransB {
+		slices.Reverse(bs)
+	}
+	if as[1] != bs[0] {
+		return Type{}, Mistakef("TransA and TransB say which factor is transposed", "inner dimensions differ: %v and %v", as[1], bs[0])
+	}
+	y := Shape{as[0], bs[1]}
+	if len(in) == 3 {
+		if s, err := broadcast(y, in[2].Shape()); err != nil || !s.Equal(y) {
+			return Type{}, Mistakef("it must be a row, a column, a scalar, or a whole matrix", "the addend %v does not broadcast to %v", in[2].Type, y)
+		}
+	}
+	return Type{a.DType(), y}, nil
+}
+
+// VJP multiplies g with the other factor, transposed as needed.
+func (o Gemm) VJP(y, g *Value) []*Value {
+	a, b := y.Args[0], y.Args[1]
+	p := func(x *Value, tx bool, w *Value, tw bool) *Value {
+		return Apply(Gemm{Alpha: o.Alpha, Beta: 1, TransA: tx, TransB: tw}, x, w)
+	}
+	da, db := p(g, false, b, !o.TransB), p(a, !o.TransA, g, false)
+	if o.TransA {
+		da = p(b, o.TransB, g, true)
+	}
+	if o.TransB {
+		db = p(g, true, a, o.TransA)
+	}
+	out := []*Value{da, db}
+	if len(y.Args) == 3 {
+		out = append(out, sumTo(g.Scale(o.Beta), y.Args[2].Shape()))
+	}
+	return out
+}
+
+// Eval multiplies and adds.
+func (o Gemm) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	switch out.DType() {
+	case F32:
+		evalGemm[float32](c, o, out, in)
+	case F64:
+		evalGemm[float64](c, o, out, in)
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+func evalGemm[T kernel.Float](c *kernel.Context, o Gemm, out *tensor.Tensor, in []*tensor.Tensor) {
+	a, b, y := in[0], in[1], tensor.Data[T](out)
+	n, m, k := out.Dim(0), out.Dim(1), a.Dim(1)
+	if o.TransA {
+		k = a.Dim(0)
+	}
+	beta := T(0)
+	if len(in) == 3 {
+		beta = T(o.Beta)
+		kernel.Map(c, func(out []T, in [][]T) { copy(out, spread(out, in[0])) }, y, out.Shape(), [][]T{tensor.Data[T](in[2])}, [][]int{in[2].Shape()}, grain)
+	}
+	kernel.Gemm(c, o.TransA, o.TransB, n, m, k, T(o.Alpha), tensor.Data[T](a), a.Dim(1), tensor.Data[T](b), b.Dim(1), beta, y, m)
+}
+
+// ONNX adds a Gemm node.
+func (o Gemm) ONNX(e Emitter, y *Value, in []string) string {
+	flag := map[bool]int{true: 1}
+	return e.Node("Gemm", in, Attr{"alpha", o.Alpha}, Attr{"beta", o.Beta}, Attr{"transA", flag[o.TransA]}, Attr{"transB", flag[o.TransB]})
+}
+
+// Samples covers the transposes and the kinds of addend.
+func (Gemm) Samples() []Sample {
+	var out []Sample
+	for i, add := range [][]int{nil, {2, 4}, {4}, {2, 1}, {}} {
+		for _, t := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
+			a, b := []int{2, 3}, []int{3, 4}
+			if t[0] {
+				a = []int{3, 2}
+			}
+			if t[1] {
+				b = []int{4, 3}
+			}
+			s := Sample{Op: Gemm{Alpha: .5 + float64(i), Beta: 1.5, TransA: t[0], TransB: t[1]}, In: []SampleInput{{Shape: a}, {Shape: b}}}
+			if i > 0 {
+				s.In = append(s.In, SampleInput{Shape: add})
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}

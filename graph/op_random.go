@@ -1,0 +1,213 @@
+package graph
+
+import (
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var randomOps = []Op{RandomNormal{}, RandomUniform{}, Dropout{}}
+
+// inferRandom checks the random state and the type.
+func inferRandom(state *Value, t Type) (Type, error) {
+	if state.DType() != I64 || !state.Shape().Equal(Shape{2}) {
+		return Type{}, Mistakef("take it from Func.Random", "the random state is %v, want i64[2]", state.Type)
+	}
+	if !t.DType.Float() {
+		return Type{}, Mistakef("draw f32 and cast it", "random numbers are f32 or f64, not %v", t.DType)
+	}
+	return t, nil
+}
+
+// drawFrom is the draw that a stream makes of a state {seed, step}.
+func drawFrom(state *tensor.Tensor, stream int) kernel.Draw {
+	s := tensor.Data[int64](state)
+	return kernel.Draw{Seed: uint64(s[0]), Step: uint64(s[1]), Stream: stream}
+}
+
+// randomSamples has one draw in each rank.
+func randomSamples(op func(Type) Op) []Sample {
+	state := SampleInput{DType: I64, Shape: []int{2}, Lo: 1, Hi: 9}
+	var out []Sample
+	for _, s := range []Shape{{}, {7}, {2, 3}, {2, 1, 2, 1, 3}} {
+		out = append(out, Sample{Op: op(Type{F32, s}), In: []SampleInput{state}})
+	}
+	return out
+}
+
+// RandomNormal draws standard normal numbers. Element i depends on the random state {seed, step}, the stream and i, so
+// every engine that draws them draws the same. ONNX: RandomNormalLike, whose numbers are the runtime's own.
+type RandomNormal struct {
+	Type   Type
+	Stream int
+	noGradient
+}
+
+// RandomNormal is standard normal noise.
+func (f *Func) RandomNormal(t DType, dims ...Dim) *Value {
+	state, stream := f.Random()
+	return f.Apply(RandomNormal{Type: Type{t, slices.Clone(dims)}, Stream: stream}, state)
+}
+
+// NormalLike is standard normal noise in v's dtype and shape.
+func (v *Value) NormalLike() *Value {
+	if !v.OK() {
+		return v
+	}
+	return v.fn.RandomNormal(v.DType(), v.Shape()...)
+}
+
+// Infer returns the declared type.
+func (o RandomNormal) Infer(in []*Value) (Type, error) { return inferRandom(in[0], o.Type) }
+
+// Eval draws.
+func (o RandomNormal) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	switch y := out.Raw().(type) {
+	case []float32:
+		kernel.Normal(c, drawFrom(in[0], o.Stream), y)
+	case []float64:
+		kernel.Normal(c, drawFrom(in[0], o.Stream), y)
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX adds a RandomNormalLike node over zeros of the shape.
+func (o RandomNormal) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("RandomNormalLike", []string{zerosONNX(e, o.Type)})
+}
+
+func zerosONNX(e Emitter, t Type) string { return Full{Type: t}.ONNX(e, nil, nil) }
+
+// Samples covers the ranks.
+func (RandomNormal) Samples() []Sample {
+	return randomSamples(func(t Type) Op { return RandomNormal{Type: t, Stream: 3} })
+}
+
+// RandomUniform draws uniform numbers in [0, 1); see [RandomNormal]. ONNX: RandomUniformLike.
+type RandomUniform struct {
+	Type   Type
+	Stream int
+	noGradient
+}
+
+// RandomUniform is uniform noise in [0, 1).
+func (f *Func) RandomUniform(t DType, dims ...Dim) *Value {
+	state, stream := f.Random()
+	return f.Apply(RandomUniform{Type: Type{t, slices.Clone(dims)}, Stream: stream}, state)
+}
+
+// UniformLike is uniform noise in [0, 1) in v's dtype and shape.
+func (v *Value) UniformLike() *Value {
+	if !v.OK() {
+		return v
+	}
+	return v.fn.RandomUniform(v.DType(), v.Shape()...)
+}
+
+// Infer returns the declared type.
+func (o RandomUniform) Infer(in []*Value) (Type, error) { return inferRandom(in[0], o.Type) }
+
+// Eval draws.
+func (o RandomUniform) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	switch y := out.Raw().(type) {
+	case []float32:
+		kernel.Uniform(c, drawFrom(in[0], o.Stream), y)
+	case []float64:
+		kernel.Uniform(c, drawFrom(in[0], o.Stream), y)
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX adds a RandomUniformLike node over zeros of the shape.
+func (o RandomUniform) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("RandomUniformLike", []string{zerosONNX(e, o.Type)})
+}
+
+// Samples covers the ranks.
+func (RandomUniform) Samples() []Sample {
+	return randomSamples(func(t Type) Op { return RandomUniform{Type: t, Stream: 3} })
+}
+
+// Dropout zeroes each element with probability P and scales the others by 1/(1−P) (Srivastava et al. 2014). Its mask is a
+// uniform draw of its stream, so its gradient is the same Dropout of the gradient. ONNX: the mask's draw and arithmetic.
+type Dropout struct {
+	P      float64
+	Stream int
+}
+
+// Dropout is v with each element zeroed with probability p and the others scaled by 1/(1−p) in a training step; elsewhere
+// it is v itself.
+func (v *Value) Dropout(p float64) *Value {
+	if !v.OK() {
+		return v
+	}
+	if !v.fn.Training {
+		if !(p >= 0 && p < 1) || !v.DType().Float() { // as wrong here as in training
+			return Apply(Dropout{P: p}, v, v.fn.Const(tensor.New(I64, 2)))
+		}
+		return v
+	}
+	state, stream := v.fn.Random()
+	return Apply(Dropout{P: p, Stream: stream}, v, state)
+}
+
+// Infer returns the argument's type.
+func (o Dropout) Infer(in []*Value) (Type, error) {
+	if !(o.P >= 0 && o.P < 1) {
+		return Type{}, Mistakef("0.5 drops half of the elements, 0 none", "the probability %v is outside [0, 1)", o.P)
+	}
+	if err := wantFloat(in[0]); err != nil {
+		return Type{}, err
+	}
+	return inferRandom(in[1], in[0].Type)
+}
+
+// VJP drops the same elements of g.
+func (o Dropout) VJP(y, g *Value) []*Value { return []*Value{Apply(o, g, y.Args[1]), nil} }
+
+// Eval draws the mask into the result and multiplies.
+func (o Dropout) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	switch y := out.Raw().(type) {
+	case []float32:
+		dropout(c, drawFrom(in[1], o.Stream), float32(o.P), y, tensor.Data[float32](in[0]))
+	case []float64:
+		dropout(c, drawFrom(in[1], o.Stream), o.P, y, tensor.Data[float64](in[0]))
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+func dropout[T kernel.Float](c *kernel.Context, d kernel.Draw, p T, y, x []T) {
+	kernel.Uniform(c, d, y)
+	keep := 1 / (1 - p)
+	for i, u := range y {
+		if u < p {
+			y[i] = 0
+		} else {
+			y[i] = x[i] * keep
+		}
+	}
+}
+
+// ONNX draws uniform numbers, compares them with P, and selects.
+func (o Dropout) ONNX(e Emitter, y *Value, in []string) string {
+	kept := e.Node("Mul", []string{in[0], number(e, y, 1/(1-o.P))})
+	drop := e.Node("Less", []string{e.Node("RandomUniformLike", in[:1]), number(e, y, o.P)})
+	return e.Node("Where", []string{drop, number(e, y, 0), kept})
+}
+
+// Samples covers two ranks.
+func (Dropout) Samples() []Sample {
+	state := SampleInput{DType: I64, Shape: []int{2}, Lo: 1, Hi: 9}
+	return []Sample{
+		{Op: Dropout{P: .4, Stream: 1}, In: []SampleInput{{Shape: []int{9}}, state}},
+		{Op: Dropout{P: 0}, In: []SampleInput{{Shape: []int{2, 3}}, state}},
+		{Op: Dropout{P: .9, Stream: 2}, In: []SampleInput{{Shape: []int{2, 1, 5}}, state}},
+	}
+}

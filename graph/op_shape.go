@@ -1,0 +1,315 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var shapeOps = []Op{Reshape{}, Transpose{}, Expand{}}
+
+// copyOp runs a strided copy on tensors of any one dtype.
+func copyOp(c *kernel.Context, shape []int, out *tensor.Tensor, to kernel.View, in *tensor.Tensor, from kernel.View) error {
+	switch y := out.Raw().(type) {
+	case []float32:
+		kernel.Copy(c, shape, y, to, tensor.Data[float32](in), from)
+	case []float64:
+		kernel.Copy(c, shape, y, to, tensor.Data[float64](in), from)
+	case []uint16:
+		kernel.Copy(c, shape, y, to, tensor.Data[uint16](in), from)
+	case []int64:
+		kernel.Copy(c, shape, y, to, tensor.Data[int64](in), from)
+	case []int32:
+		kernel.Copy(c, shape, y, to, tensor.Data[int32](in), from)
+	case []uint8:
+		kernel.Copy(c, shape, y, to, tensor.Data[uint8](in), from)
+	case []bool:
+		kernel.Copy(c, shape, y, to, tensor.Data[bool](in), from)
+	}
+	return nil
+}
+
+// Reshape gives the elements, in row-major order, another shape of the same size. ONNX: Reshape.
+type Reshape struct{ Shape Shape }
+
+// Reshape is v in another shape of the same size; one of dims may be -1, which stands for what is left.
+func (v *Value) Reshape(dims ...Dim) *Value {
+	s := slices.Clone(Shape(dims))
+	if s == nil {
+		s = Shape{}
+	}
+	if v.OK() {
+		if i := slices.Index(s, -1); i >= 0 {
+			rest := slices.Delete(slices.Clone(s), i, i+1)
+			if rest.check() == nil {
+				if d, ok := v.Shape().Size().divide(rest.Size()); ok {
+					s[i] = d
+				}
+			}
+		}
+	}
+	return Apply(Reshape{s}, v)
+}
+
+// divide returns d/n where that is a whole number, or a product of symbols and a whole number, for every binding.
+func (d Dim) divide(n Dim) (Dim, bool) {
+	num, den := d.sum(), n.sum()
+	if len(num) != 1 || len(den) != 1 || num[0].coef%den[0].coef != 0 {
+		return 0, false
+	}
+	atoms := slices.Clone(num[0].atoms)
+	for _, a := range den[0].atoms {
+		i := slices.Index(atoms, a)
+		if i < 0 {
+			return 0, false
+		}
+		atoms = slices.Delete(atoms, i, i+1)
+	}
+	return intern([]term{{num[0].coef / den[0].coef, atoms}}), true
+}
+
+// Flatten joins all axes but the first: [batch 1 28 28] becomes [batch 784].
+func (v *Value) Flatten() *Value {
+	if !v.OK() {
+		return v
+	}
+	if v.Rank() == 0 {
+		v.fn.Mistake(v.fn.pos(), "Flatten: the value is a scalar", "", v)
+		return v.fn.Poison()
+	}
+	return v.Reshape(v.Shape()[0], v.Shape()[1:].Size())
+}
+
+// Squeeze drops the given axes, each of size 1.
+func (v *Value) Squeeze(list ...int) *Value {
+	if !v.OK() {
+		return v
+	}
+	ax, err := axes(list, v.Rank())
+	if err == nil {
+		for _, a := range ax {
+			if v.Shape()[a] != 1 && len(list) > 0 {
+				err = fmt.Errorf("axis %d has size %v, not 1", a, v.Shape()[a])
+			}
+		}
+	}
+	if err != nil {
+		v.fn.Mistake(v.fn.pos(), "Squeeze: "+err.Error(), "Squeeze drops axes of size 1; Reshape and Slice do more", v)
+		return v.fn.Poison()
+	}
+	if len(list) == 0 {
+		ax = slices.DeleteFunc(ax, func(a int) bool { return v.Shape()[a] != 1 })
+	}
+	return v.Reshape(without(v.Shape(), ax)...)
+}
+
+// Unsqueeze inserts axes of size 1 so that they stand at the given places of the result, counted from its end when
+// negative.
+func (v *Value) Unsqueeze(list ...int) *Value {
+	if !v.OK() {
+		return v
+	}
+	ax, err := axes(list, v.Rank()+len(list))
+	if err != nil {
+		v.fn.Mistake(v.fn.pos(), "Unsqueeze: "+err.Error(), "", v)
+		return v.fn.Poison()
+	}
+	s := slices.Clone(v.Shape())
+	if len(list) > 0 {
+		for _, a := range ax {
+			s = slices.Insert(s, a, 1)
+		}
+	}
+	return v.Reshape(s...)
+}
+
+// Infer checks the size.
+func (o Reshape) Infer(in []*Value) (Type, error) {
+	x := in[0]
+	if slices.Contains(o.Shape, -1) {
+		return Type{}, Mistakef("-1 may stand for one axis, and the others must divide the size", "%v has %v elements, which %v does not divide", x.Type, x.Shape().Size(), o.Shape)
+	}
+	if err := o.Shape.check(); err != nil {
+		return Type{}, err
+	}
+	if a, b := x.Shape().Size(), o.Shape.Size(); a != b {
+		return Type{}, Mistakef("one of the axes may be -1: it takes what is left", "%v has %v elements, %v has %v", x.Shape(), a, o.Shape, b)
+	}
+	return Type{x.DType(), o.Shape}, nil
+}
+
+// VJP reshapes g back.
+func (Reshape) VJP(y, g *Value) []*Value { return []*Value{g.Reshape(y.Args[0].Shape()...)} }
+
+// Eval copies.
+func (Reshape) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	out.CopyFrom(in[0])
+	return nil
+}
+
+// ONNX adds a Reshape node.
+func (o Reshape) ONNX(e Emitter, y *Value, in []string) string {
+	symbolic := 0
+	s := make([]int64, len(o.Shape))
+	for i, d := range o.Shape {
+		if s[i] = int64(d); d.Symbolic() {
+			s[i] = -1
+			symbolic++
+		}
+	}
+	if symbolic == 1 && !slices.Contains(o.Shape, 0) {
+		return e.Node("Reshape", []string{in[0], e.Const(tensor.Of(s, len(s)))})
+	}
+	return e.Node("Reshape", []string{in[0], e.Shape(o.Shape)})
+}
+
+// Samples covers ranks that rise and fall.
+func (Reshape) Samples() []Sample {
+	var out []Sample
+	for _, s := range []struct {
+		from []int
+		to   Shape
+	}{{[]int{}, Shape{1, 1}}, {[]int{1}, Shape{}}, {[]int{6}, Shape{2, 3}}, {[]int{2, 3, 2}, Shape{4, 3}}, {[]int{2, 1, 3, 1, 2}, Shape{2, 6}}, {[]int{4}, Shape{1, 2, 1, 2, 1}}} {
+		out = append(out, Sample{Op: Reshape{s.to}, In: []SampleInput{{Shape: s.from}}})
+	}
+	return append(out, Sample{Op: Reshape{Shape{3, 2}}, In: []SampleInput{{DType: I64, Shape: []int{2, 3}}}})
+}
+
+// Transpose permutes the axes: axis i of the result is axis Perm[i] of the argument. ONNX: Transpose.
+type Transpose struct{ Perm []int }
+
+// Transpose is v with axis i taken from v's axis perm[i].
+func (v *Value) Transpose(perm ...int) *Value { return Apply(Transpose{perm}, v) }
+
+// T swaps the last two axes.
+func (v *Value) T() *Value {
+	if !v.OK() {
+		return v
+	}
+	n := v.Rank()
+	if n < 2 {
+		v.fn.Mistake(v.fn.pos(), fmt.Sprintf("T: needs a matrix, has %v", v.Type), "", v)
+		return v.fn.Poison()
+	}
+	perm := make([]int, n)
+	for i := range perm {
+		perm[i] = i
+	}
+	perm[n-1], perm[n-2] = n-2, n-1
+	return v.Transpose(perm...)
+}
+
+// Infer permutes the shape.
+func (o Transpose) Infer(in []*Value) (Type, error) {
+	x := in[0]
+	seen := make([]bool, x.Rank())
+	ok := len(o.Perm) == x.Rank()
+	s := make(Shape, 0, x.Rank())
+	for _, k := range o.Perm {
+		if ok = ok && k >= 0 && k < x.Rank() && !seen[k]; !ok {
+			break
+		}
+		seen[k] = true
+		s = append(s, x.Shape()[k])
+	}
+	if !ok {
+		return Type{}, Mistakef("name each axis of the argument once, from 0", "%v is no permutation of the %d axes of %v", o.Perm, x.Rank(), x.Type)
+	}
+	return Type{x.DType(), s}, nil
+}
+
+// VJP permutes g back.
+func (o Transpose) VJP(y, g *Value) []*Value {
+	back := make([]int, len(o.Perm))
+	for i, k := range o.Perm {
+		back[k] = i
+	}
+	return []*Value{g.Transpose(back...)}
+}
+
+// Eval copies.
+func (o Transpose) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	whole := kernel.Contiguous(in[0].Shape())
+	from := kernel.View{Strides: make([]int, len(o.Perm))}
+	for i, k := range o.Perm {
+		from.Strides[i] = whole.Strides[k]
+	}
+	return copyOp(c, out.Shape(), out, kernel.Contiguous(out.Shape()), in[0], from)
+}
+
+// ONNX adds a Transpose node.
+func (o Transpose) ONNX(e Emitter, y *Value, in []string) string {
+	if len(o.Perm) == 0 { // a scalar: an empty attribute would mean the reverse order
+		return e.Node("Identity", in)
+	}
+	return e.Node("Transpose", in, Attr{"perm", o.Perm})
+}
+
+// Samples covers ranks 0 to 5.
+func (Transpose) Samples() []Sample {
+	var out []Sample
+	for _, s := range []struct{ shape, perm []int }{
+		{[]int{}, nil}, {[]int{3}, []int{0}}, {[]int{2, 3}, []int{1, 0}}, {[]int{17, 2}, []int{1, 0}}, {[]int{2, 3, 4}, []int{2, 0, 1}},
+		{[]int{2, 3, 2}, []int{0, 2, 1}}, {[]int{2, 1, 3, 2}, []int{0, 2, 1, 3}}, {[]int{1, 2, 3, 1, 2}, []int{4, 1, 0, 3, 2}},
+	} {
+		out = append(out, Sample{Op: Transpose{s.perm}, In: []SampleInput{{Shape: s.shape}}})
+	}
+	return append(out, Sample{Op: Transpose{[]int{1, 0}}, In: []SampleInput{{DType: Bool, Shape: []int{2, 3}}}})
+}
+
+// Expand broadcasts to a shape. ONNX: Expand.
+type Expand struct{ Shape Shape }
+
+// Expand is v broadcast to the shape dims.
+func (v *Value) Expand(dims ...Dim) *Value { return Apply(Expand{slices.Clone(Shape(dims))}, v) }
+
+// Infer checks that the argument broadcasts to the shape itself.
+func (o Expand) Infer(in []*Value) (Type, error) {
+	if err := o.Shape.check(); err != nil {
+		return Type{}, err
+	}
+	s, err := broadcast(in[0].Shape(), o.Shape)
+	if err != nil || !s.Equal(o.Shape) {
+		return Type{}, Mistakef("axes align at the last; each of the argument must be equal or 1", "%v does not broadcast to %v", in[0].Type, o.Shape)
+	}
+	t := Type{in[0].DType(), o.Shape}
+	if t.Shape == nil {
+		t.Shape = Shape{}
+	}
+	return t, nil
+}
+
+// VJP sums g over what was stretched.
+func (Expand) VJP(y, g *Value) []*Value { return []*Value{sumTo(g, y.Args[0].Shape())} }
+
+// Eval copies.
+func (Expand) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	whole := kernel.Contiguous(in[0].Shape())
+	from := kernel.View{Strides: make([]int, out.Rank())}
+	lead := out.Rank() - in[0].Rank()
+	for i := lead; i < out.Rank(); i++ {
+		if in[0].Dim(i-lead) != 1 {
+			from.Strides[i] = whole.Strides[i-lead]
+		}
+	}
+	return copyOp(c, out.Shape(), out, kernel.Contiguous(out.Shape()), in[0], from)
+}
+
+// ONNX adds an Expand node.
+func (o Expand) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("Expand", []string{in[0], e.Shape(o.Shape)})
+}
+
+// Samples covers added and stretched axes.
+func (Expand) Samples() []Sample {
+	var out []Sample
+	for _, s := range []struct {
+		from []int
+		to   Shape
+	}{{[]int{}, Shape{}}, {[]int{}, Shape{2, 3}}, {[]int{3}, Shape{3}}, {[]int{3}, Shape{2, 3}}, {[]int{2, 1}, Shape{2, 4}}, {[]int{1, 3, 1}, Shape{2, 2, 3, 2}}, {[]int{1, 1, 2}, Shape{2, 1, 2, 1, 2}}} {
+		out = append(out, Sample{Op: Expand{s.to}, In: []SampleInput{{Shape: s.from}}})
+	}
+	return out
+}

@@ -1,0 +1,216 @@
+package graph_test
+
+import (
+	"math"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var shapeRefs = map[string]reference{
+	"Reshape": func(_ graph.Op, in []*tensor.Tensor) []float64 { return in[0].Float64s() },
+	"Transpose": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		perm := op.(graph.Transpose).Perm
+		shape := make([]int, len(perm))
+		for i, k := range perm {
+			shape[i] = in[0].Dim(k)
+		}
+		return pull(in[0], shape, func(index []int) []int {
+			from := make([]int, len(perm))
+			for i, k := range perm {
+				from[k] = index[i]
+			}
+			return from
+		})
+	},
+	"Expand": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		shape, _ := op.(graph.Expand).Shape.Eval(nil)
+		return pull(in[0], shape, func(index []int) []int {
+			from := slices.Clone(index[len(shape)-in[0].Rank():])
+			for i := range from {
+				from[i] = min(from[i], in[0].Dim(i)-1)
+			}
+			return from
+		})
+	},
+	"Slice": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		o := op.(graph.Slice)
+		shape := slices.Clone(in[0].Shape())
+		shape[o.Axis] = 0
+		for i := o.Start; i < o.End; i += o.Step {
+			shape[o.Axis]++
+		}
+		return pull(in[0], shape, func(index []int) []int {
+			from := slices.Clone(index)
+			from[o.Axis] = o.Start + index[o.Axis]*o.Step
+			return from
+		})
+	},
+	"Concat": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		axis := op.(graph.Concat).Axis
+		if axis < 0 {
+			axis += in[0].Rank()
+		}
+		shape := slices.Clone(in[0].Shape())
+		for _, x := range in[1:] {
+			shape[axis] += x.Dim(axis)
+		}
+		var out []float64
+		odometer(shape, func(index []int) {
+			own := slices.Clone(index)
+			for _, x := range in {
+				if own[axis] < x.Dim(axis) {
+					out = append(out, x.At(offset(x.Shape(), own)))
+					return
+				}
+				own[axis] -= x.Dim(axis)
+			}
+		})
+		return out
+	},
+	"Pad": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		o := op.(graph.Pad)
+		shape := slices.Clone(in[0].Shape())
+		for i := range shape {
+			shape[i] += o.Before[i] + o.After[i]
+		}
+		var out []float64
+		odometer(shape, func(index []int) {
+			own := slices.Clone(index)
+			inside := true
+			for i := range own {
+				own[i] -= o.Before[i]
+				inside = inside && own[i] >= 0 && own[i] < in[0].Dim(i)
+			}
+			if inside {
+				out = append(out, in[0].At(offset(in[0].Shape(), own)))
+			} else {
+				out = append(out, o.Value)
+			}
+		})
+		return out
+	},
+	"Gather": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		axis, x, idx := op.(graph.Gather).Axis, in[0], in[1]
+		if axis < 0 {
+			axis += x.Rank()
+		}
+		shape := slices.Concat(x.Shape()[:axis], idx.Shape(), x.Shape()[axis+1:])
+		return pull(x, shape, func(index []int) []int {
+			return slices.Concat(index[:axis], []int{lookup(idx, index[axis:axis+idx.Rank()], x.Dim(axis))}, index[axis+idx.Rank():])
+		})
+	},
+	"ScatterAdd": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		o, idx := op.(graph.ScatterAdd), in[1]
+		shape, _ := o.Shape.Eval(nil)
+		n, _ := tensor.Count(shape)
+		out := make([]float64, n)
+		at := 0
+		odometer(in[0].Shape(), func(index []int) {
+			to := slices.Concat(index[:o.Axis], []int{lookup(idx, index[o.Axis:o.Axis+idx.Rank()], shape[o.Axis])}, index[o.Axis+idx.Rank():])
+			out[offset(shape, to)] += in[0].At(at)
+			at++
+		})
+		return out
+	},
+	"OneHot": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		depth := op.(graph.OneHot).Depth
+		var out []float64
+		for i := range in[0].Len() {
+			for j := range depth {
+				k := int(in[0].At(i))
+				out = append(out, truth(k == j || k == j-depth))
+			}
+		}
+		return out
+	},
+	"Cast": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		out := in[0].Float64s()
+		for i, x := range out {
+			switch to := op.(graph.Cast).To; {
+			case to == graph.Bool:
+				out[i] = truth(x != 0)
+			case to.Integer():
+				out[i] = math.Trunc(x)
+			}
+		}
+		return out
+	},
+	"RandomUniform": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		o := op.(graph.RandomUniform)
+		return draws(in[0], o.Stream, o.Type.Shape, uniformRef)
+	},
+	"RandomNormal": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		o := op.(graph.RandomNormal)
+		return draws(in[0], o.Stream, o.Type.Shape, func(w [4]uint32) [4]float64 {
+			var out [4]float64
+			for k := 0; k < 4; k += 2 {
+				r := math.Sqrt(-2 * math.Log(float64(w[k]>>8)/(1<<24)+1.0/(1<<25)))
+				angle := 2 * math.Pi * float64(w[k+1]>>8) / (1 << 24)
+				out[k], out[k+1] = r*math.Cos(angle), r*math.Sin(angle)
+			}
+			return out
+		})
+	},
+	"Dropout": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		o := op.(graph.Dropout)
+		u := draws(in[1], o.Stream, graph.Shape{graph.Dim(in[0].Len())}, uniformRef)
+		out := in[0].Float64s()
+		for i := range out {
+			if u[i] < o.P {
+				out[i] = 0
+			}
+			out[i] /= 1 - o.P
+		}
+		return out
+	},
+}
+
+// pull builds a tensor of the given shape whose element at index is x's at from(index).
+func pull(x *tensor.Tensor, shape []int, from func(index []int) []int) []float64 {
+	var out []float64
+	odometer(shape, func(index []int) { out = append(out, x.At(offset(x.Shape(), from(index)))) })
+	return out
+}
+
+// lookup is the index stored at the given place of idx, from the end of n if negative.
+func lookup(idx *tensor.Tensor, at []int, n int) int {
+	k := int(idx.At(offset(idx.Shape(), at)))
+	if k < 0 {
+		k += n
+	}
+	return k
+}
+
+func uniformRef(w [4]uint32) [4]float64 {
+	var out [4]float64
+	for k := range out {
+		out[k] = float64(w[k]>>8) / (1 << 24)
+	}
+	return out
+}
+
+// draws turns the generator's words for {seed, step} and stream into numbers.
+func draws(state *tensor.Tensor, stream int, shape graph.Shape, f func([4]uint32) [4]float64) []float64 {
+	n, _ := shape.Size().Eval(nil)
+	seed, step := uint64(state.At(0)), uint64(state.At(1))
+	var out []float64
+	for i := 0; len(out) < n; i++ {
+		at := step*65536 + uint64(stream)
+		v := f(philoxRef([4]uint64{uint64(i), 0, at & 0xffffffff, at >> 32}, [2]uint64{seed & 0xffffffff, seed >> 32}))
+		out = append(out, v[:]...)
+	}
+	return out[:n]
+}
+
+// philoxRef is Philox 4x32-10 as the paper's section 4 states it, in 64-bit arithmetic.
+func philoxRef(ctr [4]uint64, key [2]uint64) [4]uint32 {
+	const mask = 1<<32 - 1
+	for range 10 {
+		p0, p1 := ctr[0]*0xD2511F53, ctr[2]*0xCD9E8D57
+		ctr = [4]uint64{p1>>32 ^ ctr[1] ^ key[0], p1 & mask, p0>>32 ^ ctr[3] ^ key[1], p0 & mask}
+		key = [2]uint64{(key[0] + 0x9E3779B9) & mask, (key[1] + 0xBB67AE85) & mask}
+	}
+	return [4]uint32{uint32(ctr[0]), uint32(ctr[1]), uint32(ctr[2]), uint32(ctr[3])}
+}

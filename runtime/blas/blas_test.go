@@ -1,0 +1,121 @@
+package blas
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/blas"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+)
+
+func openBLAS(t testing.TB) Impl {
+	t.Helper()
+	l, err := Find("openblas")
+	if err != nil {
+		t.Skipf("needs OpenBLAS: %v", err)
+	}
+	return l
+}
+
+func random(r *rand.Rand, n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = r.NormFloat64()
+	}
+	return out
+}
+
+func single(a []float64) []float32 {
+	out := make([]float32, len(a))
+	for i, x := range a {
+		out[i] = float32(x)
+	}
+	return out
+}
+
+// TestAgainstGo compares the library with gonum over transposes, strides and sizes.
+func TestAgainstGo(t *testing.T) {
+	l := openBLAS(t)
+	if !strings.Contains(l.Name(), "OpenBLAS") && !strings.Contains(l.Name(), "Accelerate") {
+		t.Errorf("it calls itself %q", l.Name())
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {64, 33, 17}, {128, 512, 20}} {
+		for _, tr := range [][2]blas.Transpose{{blas.NoTrans, blas.NoTrans}, {blas.Trans, blas.NoTrans}, {blas.NoTrans, blas.Trans}, {blas.Trans, blas.Trans}} {
+			m, n, k := s[0], s[1], s[2]
+			lda, ldb, ldc := k+2, n+1, n+3
+			if tr[0] == blas.Trans {
+				lda = m + 2
+			}
+			if tr[1] == blas.Trans {
+				ldb = k + 1
+			}
+			a, b, c := random(r, (m+k)*(lda+1)), random(r, (k+n)*(ldb+1)), random(r, m*ldc)
+			a32, b32, c32 := single(a), single(b), single(c)
+			want, want32 := append([]float64(nil), c...), append([]float32(nil), c32...)
+			Go().Dgemm(tr[0], tr[1], m, n, k, 1.5, a, lda, b, ldb, .5, want, ldc)
+			Go().Sgemm(tr[0], tr[1], m, n, k, 1.5, a32, lda, b32, ldb, .5, want32, ldc)
+			l.Dgemm(tr[0], tr[1], m, n, k, 1.5, a, lda, b, ldb, .5, c, ldc)
+			l.Sgemm(tr[0], tr[1], m, n, k, 1.5, a32, lda, b32, ldb, .5, c32, ldc)
+			for i := range c {
+				if math.Abs(c[i]-want[i]) > 1e-10 || math.Abs(float64(c32[i]-want32[i])) > 1e-3 {
+					t.Fatalf("%v %v: element %d is %v and %v, want %v and %v", s, tr, i, c[i], c32[i], want[i], want32[i])
+				}
+			}
+		}
+	}
+}
+
+// TestShortSlices must panic in Go, not read past the slice in C.
+func TestShortSlices(t *testing.T) {
+	l := openBLAS(t)
+	for _, cut := range []int{0, 1, 2} {
+		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			s := [3][]float32{make([]float32, 6), make([]float32, 6), make([]float32, 4)}
+			s[cut] = s[cut][:len(s[cut])-1]
+			l.Sgemm(blas.NoTrans, blas.NoTrans, 2, 2, 3, 1, s[0], 3, s[1], 2, 0, s[2], 2)
+		})
+	}
+}
+
+func TestFind(t *testing.T) {
+	if b, err := Find("go"); err != nil || b.Name() != Go().Name() {
+		t.Errorf("%v, %v", b, err)
+	}
+	if b, err := Find(""); err != nil || b == nil {
+		t.Errorf("the default: %v", err)
+	}
+	if _, err := Find("/no/such/library.so"); err == nil || !strings.Contains(err.Error(), "/no/such/library.so") {
+		t.Errorf("a missing library: %v", err)
+	}
+}
+
+// BenchmarkSgemm gives GFLOP/s of the kernel's product on one and two goroutines.
+func BenchmarkSgemm(b *testing.B) {
+	impls := []Impl{Go()}
+	if l, err := Find("openblas"); err == nil {
+		impls = append(impls, l)
+	}
+	for _, impl := range impls {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/threads=%d", impl.Name(), threads), func(b *testing.B) {
+				const m, n, k = 128, 512, 784
+				x, y, z := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n)
+				c := kernel.NewContext(impl, threads)
+				for range b.N {
+					kernel.Gemm(c, false, false, m, n, k, 1, x, k, y, n, 0, z, n)
+				}
+				b.ReportMetric(2*m*n*k*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+			})
+		}
+	}
+}

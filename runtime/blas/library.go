@@ -1,0 +1,120 @@
+//go:build darwin || linux || freebsd
+
+package blas
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/ebitengine/purego"
+	"gonum.org/v1/gonum/blas"
+)
+
+// libraryNames are what the loader is asked for, in order.
+var libraryNames = map[bool][]string{
+	true:  {"/System/Library/Frameworks/Accelerate.framework/Accelerate"},
+	false: {"libopenblas.so.0", "libopenblas.so", "libopenblasp.so.0"},
+}[runtime.GOOS == "darwin"]
+
+const (
+	rowMajor = 101
+	noTrans  = 111
+	trans    = 112
+)
+
+// A library is a BLAS opened at run time. Its products run on the calling goroutine's thread alone: kernels cut the work
+// themselves, and two levels of threads would fight for the CPUs.
+type library struct {
+	name  string
+	sgemm func(order, tA, tB, m, n, k int32, alpha float32, a *float32, lda int32, b *float32, ldb int32, beta float32, c *float32, ldc int32)
+	dgemm func(order, tA, tB, m, n, k int32, alpha float64, a *float64, lda int32, b *float64, ldb int32, beta float64, c *float64, ldc int32)
+}
+
+var (
+	mu     sync.Mutex
+	opened = map[string]*library{}
+)
+
+// open loads a library with the CBLAS interface, once.
+func open(name string) (Impl, error) {
+	mu.Lock()
+	defer mu.Unlock()
+	if l := opened[name]; l != nil {
+		return l, nil
+	}
+	h, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", name, err)
+	}
+	l := &library{name: name}
+	for symbol, fn := range map[string]any{"cblas_sgemm": &l.sgemm, "cblas_dgemm": &l.dgemm} {
+		addr, err := purego.Dlsym(h, symbol)
+		if err != nil {
+			return nil, fmt.Errorf("%s is no CBLAS: %w", name, err)
+		}
+		purego.RegisterFunc(fn, addr)
+	}
+	if addr, err := purego.Dlsym(h, "openblas_set_num_threads"); err == nil {
+		var set func(n int32)
+		purego.RegisterFunc(&set, addr)
+		set(1)
+	}
+	if addr, err := purego.Dlsym(h, "openblas_get_config"); err == nil {
+		var config func() string
+		purego.RegisterFunc(&config, addr)
+		if f := strings.Fields(config()); len(f) >= 2 {
+			l.name = f[0] + " " + f[1] // "OpenBLAS 0.3.21"
+		}
+	} else if runtime.GOOS == "darwin" {
+		l.name = "Accelerate"
+	}
+	opened[name] = l
+	return l, nil
+}
+
+func (l *library) Name() string { return l.name }
+
+func flag(t blas.Transpose) int32 {
+	if t == blas.NoTrans {
+		return noTrans
+	}
+	return trans
+}
+
+// check panics where the library would read or write past a slice, as gonum does.
+func check(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) {
+	rowsA, colsA := m, k
+	if tA != blas.NoTrans {
+		rowsA, colsA = k, m
+	}
+	rowsB, colsB := k, n
+	if tB != blas.NoTrans {
+		rowsB, colsB = n, k
+	}
+	fits := func(length, rows, cols, ld int) bool {
+		return ld >= max(1, cols) && (rows == 0 || cols == 0 || length >= (rows-1)*ld+cols)
+	}
+	if m < 0 || n < 0 || k < 0 || !fits(a, rowsA, colsA, lda) || !fits(b, rowsB, colsB, ldb) || !fits(c, m, n, ldc) {
+		panic(fmt.Sprintf("blas: a product of %dx%d by %dx%d does not fit its slices of %d, %d and %d elements", rowsA, colsA, rowsB, colsB, a, b, c))
+	}
+}
+
+// Sgemm is c = alpha·op(a)·op(b) + beta·c in float32.
+func (l *library) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
+	if m == 0 || n == 0 || k == 0 {
+		panic("blas: an empty product")
+	}
+	l.sgemm(rowMajor, flag(tA), flag(tB), int32(m), int32(n), int32(k), alpha, &a[0], int32(lda), &b[0], int32(ldb), beta, &c[0], int32(ldc))
+}
+
+// Dgemm is c = alpha·op(a)·op(b) + beta·c in float64.
+func (l *library) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
+	if m == 0 || n == 0 || k == 0 {
+		panic("blas: an empty product")
+	}
+	l.dgemm(rowMajor, flag(tA), flag(tB), int32(m), int32(n), int32(k), alpha, &a[0], int32(lda), &b[0], int32(ldb), beta, &c[0], int32(ldc))
+}

@@ -1,0 +1,12 @@
+//go:build !(darwin || linux || freebsd)
+
+package blas
+
+import "fmt"
+
+// libraryNames is empty: on this platform only the pure Go BLAS is used.
+var libraryNames []string
+
+func open(name string) (Impl, error) {
+	return nil, fmt.Errorf("opening %s: loading a BLAS is not supported on this platform", name)
+}

@@ -1,0 +1,200 @@
+package data
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// maxInflation bounds how many bytes one compressed byte can become in deflate (RFC 1951: 258 bytes for 2 bits).
+const maxInflation = 1032
+
+// readTensor reads the elements of a tensor from r, which must hold exactly that many and no more. stored is the dtype in
+// the file and maxBytes the most that r can yield, judged by real sizes; exact says that it yields just that many.
+func readTensor(r io.Reader, stored storage, shape []int, maxBytes int64, exact bool) (*tensor.Tensor, error) {
+	n, err := tensor.Count(shape)
+	if err != nil {
+		return nil, err
+	}
+	need := int64(n) * int64(stored.size) // Count bounds n by MaxInt/16
+	switch {
+	case need > maxBytes && exact:
+		return nil, fmt.Errorf("its header claims shape %v, %d bytes, but only %d are there: the file is cut short or damaged",
+			shape, need, maxBytes)
+	case need > maxBytes:
+		return nil, fmt.Errorf("its header claims shape %v, %d bytes, more than so small a compressed file can hold: it is damaged",
+			shape, need)
+	case need < maxBytes && exact:
+		return nil, fmt.Errorf("%d bytes follow the array of shape %v", maxBytes-need, shape)
+	}
+	x, err := stored.read(r, n, exact, shape)
+	if err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
+			return nil, fmt.Errorf("the data end before the %d bytes of shape %v: the file is cut short", need, shape)
+		}
+		return nil, err
+	}
+	// Reading to the end also lets gzip and zip check their sums.
+	switch k, err := io.CopyN(io.Discard, r, 1); {
+	case k > 0:
+		return nil, fmt.Errorf("more data follow the array of shape %v", shape)
+	case err != io.EOF:
+		return nil, err
+	}
+	return x, nil
+}
+
+// A storage is an element type as files have it: its size, and how to read n of them as a tensor.
+type storage struct {
+	size int
+	read func(r io.Reader, n int, exact bool, shape []int) (*tensor.Tensor, error)
+}
+
+func storageOf[T tensor.Element](size int, conv func(dst []T, src []byte)) storage {
+	return storage{size, func(r io.Reader, n int, exact bool, shape []int) (*tensor.Tensor, error) {
+		data, err := readElems(r, n, size, exact, conv)
+		if err != nil {
+			return nil, err
+		}
+		return tensor.Of(data, shape...), nil
+	}}
+}
+
+// readElems reads n elements of size bytes each. Unless exact, the slice grows only as data really arrive.
+func readElems[T any](r io.Reader, n, size int, exact bool, conv func(dst []T, src []byte)) ([]T, error) {
+	const chunk = 1 << 16 // elements
+	known := n
+	if !exact {
+		known = min(n, chunk)
+	}
+	out := make([]T, 0, known)
+	buf := make([]byte, size*min(n, chunk))
+	for len(out) < n {
+		k := min(n-len(out), chunk)
+		if _, err := io.ReadFull(r, buf[:k*size]); err != nil {
+			return nil, err
+		}
+		if cap(out)-len(out) < k {
+			grown := make([]T, len(out), min(n, 2*cap(out)+k))
+			copy(grown, out)
+			out = grown
+		}
+		out = out[:len(out)+k]
+		conv(out[len(out)-k:], buf[:k*size])
+	}
+	return out, nil
+}
+
+func storeU8() storage {
+	return storageOf(1, func(dst, src []byte) { copy(dst, src) })
+}
+
+func storeBool() storage {
+	return storageOf(1, func(dst []bool, src []byte) {
+		for i := range dst {
+			dst[i] = src[i] != 0
+		}
+	})
+}
+
+func storeI8() storage {
+	return storageOf(1, func(dst []int32, src []byte) {
+		for i := range dst {
+			dst[i] = int32(int8(src[i]))
+		}
+	})
+}
+
+func storeI16(o binary.ByteOrder) storage {
+	return storageOf(2, func(dst []int32, src []byte) {
+		for i := range dst {
+			dst[i] = int32(int16(o.Uint16(src[2*i:])))
+		}
+	})
+}
+
+func storeI32(o binary.ByteOrder) storage {
+	return storageOf(4, func(dst []int32, src []byte) {
+		for i := range dst {
+			dst[i] = int32(o.Uint32(src[4*i:]))
+		}
+	})
+}
+
+func storeI64(o binary.ByteOrder) storage {
+	return storageOf(8, func(dst []int64, src []byte) {
+		for i := range dst {
+			dst[i] = int64(o.Uint64(src[8*i:]))
+		}
+	})
+}
+
+func storeF16(o binary.ByteOrder) storage {
+	return storageOf(2, func(dst []uint16, src []byte) {
+		for i := range dst {
+			dst[i] = o.Uint16(src[2*i:])
+		}
+	})
+}
+
+func storeF32(o binary.ByteOrder) storage {
+	return storageOf(4, func(dst []float32, src []byte) {
+		for i := range dst {
+			dst[i] = math.Float32frombits(o.Uint32(src[4*i:]))
+		}
+	})
+}
+
+func storeF64(o binary.ByteOrder) storage {
+	return storageOf(8, func(dst []float64, src []byte) {
+		for i := range dst {
+			dst[i] = math.Float64frombits(o.Uint64(src[8*i:]))
+		}
+	})
+}
+
+// writeElems writes d as little-endian bytes, a chunk at a time: [binary.Write] makes a copy of all it is given.
+func writeElems[T tensor.Element](w io.Writer, d []T) error {
+	for part := range slices.Chunk(d, 1<<15) {
+		if err := binary.Write(w, binary.LittleEndian, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeAtomic writes a file through a temporary one beside it, so that path is either as before or complete.
+func writeAtomic(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close() // a second Close only returns an error that is not news
+			os.Remove(f.Name())
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<16)
+	if err := write(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

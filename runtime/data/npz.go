@@ -1,0 +1,95 @@
+package data
+
+import (
+	"archive/zip"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// ReadNPZ reads a NumPy .npz file: a zip archive of .npy arrays, compressed or not, by their names without ".npy".
+func ReadNPZ(path string) (map[string]*tensor.Tensor, error) {
+	arrays, err := readNPZ(path)
+	if err != nil {
+		return nil, fmt.Errorf("read npz file %s: %w", path, err)
+	}
+	return arrays, nil
+}
+
+func readNPZ(path string) (map[string]*tensor.Tensor, error) {
+	f, size, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := zip.NewReader(f, size)
+	if err != nil {
+		return nil, err
+	}
+	// Entries that share their bytes are how a small archive claims any size at all.
+	left := uint64(size)
+	for _, e := range z.File {
+		if e.CompressedSize64 > left {
+			return nil, fmt.Errorf("its entries claim more bytes than the %d of the file: it is damaged", size)
+		}
+		left -= e.CompressedSize64
+	}
+	arrays := make(map[string]*tensor.Tensor, len(z.File))
+	for _, e := range z.File {
+		name, ok := strings.CutSuffix(e.Name, ".npy")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("its entry %q is not a .npy array", e.Name)
+		}
+		if _, twice := arrays[name]; twice {
+			return nil, fmt.Errorf("it has two arrays called %q", name)
+		}
+		x, err := readEntry(e)
+		if err != nil {
+			return nil, fmt.Errorf("array %q: %w", name, err)
+		}
+		arrays[name] = x
+	}
+	return arrays, nil
+}
+
+func readEntry(e *zip.File) (*tensor.Tensor, error) {
+	r, err := e.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	if e.Method == zip.Store {
+		return readNPY(r, int64(e.CompressedSize64), true)
+	}
+	return readNPY(r, int64(e.CompressedSize64)*maxInflation, false)
+}
+
+// WriteNPZ writes arrays as an uncompressed NumPy .npz file, replacing path only when the file is complete. The same
+// arrays give the same bytes.
+func WriteNPZ(path string, arrays map[string]*tensor.Tensor) error {
+	if err := writeAtomic(path, func(w io.Writer) error { return writeNPZ(w, arrays) }); err != nil {
+		return fmt.Errorf("write npz file %s: %w", path, err)
+	}
+	return nil
+}
+
+func writeNPZ(w io.Writer, arrays map[string]*tensor.Tensor) error {
+	z := zip.NewWriter(w)
+	for _, name := range slices.Sorted(maps.Keys(arrays)) {
+		if name == "" {
+			return fmt.Errorf("an array has no name")
+		}
+		e, err := z.CreateHeader(&zip.FileHeader{Name: name + ".npy", Method: zip.Store})
+		if err != nil {
+			return fmt.Errorf("array %q: %w", name, err)
+		}
+		if err := writeNPY(e, arrays[name]); err != nil {
+			return fmt.Errorf("array %q: %w", name, err)
+		}
+	}
+	return z.Close()
+}

@@ -1,0 +1,340 @@
+package gorgonia_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	gonum "gonum.org/v1/gonum/blas/gonum"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/compiler/nn"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+)
+
+var batch = graph.Sym("batch")
+
+type regressor struct{ Hidden, Out nn.Dense }
+
+func (m *regressor) Apply(x *graph.Value) *graph.Value { return m.Out.Apply(m.Hidden.Apply(x).Tanh()) }
+
+// regression is a small program with a Func and a Step.
+func regression(t testing.TB, opt optim.Optimizer) *compiler.Program {
+	t.Helper()
+	m := &regressor{nn.Dense{Units: 8}, nn.Dense{Units: 2}}
+	b := compiler.New("regression")
+	b.Model("", m)
+	b.Func("predict", func(f *graph.Func) {
+		f.Output("y", m.Apply(f.Input("x", graph.F32, batch, 3)))
+		f.Output("weight", f.Lookup("out.weight")) // state as an output
+	})
+	b.Step("train", opt, m, func(f *graph.Func) *graph.Value {
+		y := m.Apply(f.Input("x", graph.F32, batch, 3).Dropout(.1))
+		d := y.Sub(f.Input("y", graph.F32, batch, 2))
+		f.Output("error", d.Abs().ReduceMax())
+		return d.Square().Mean()
+	})
+	return compile(t, b)
+}
+
+func compile(t testing.TB, b *compiler.Builder) *compiler.Program {
+	t.Helper()
+	prog, err := b.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prog
+}
+
+func load(t testing.TB, prog *compiler.Program, seed uint64) (*runtime.State, runtime.Executable) {
+	t.Helper()
+	e, err := gorgonia.New(gorgonia.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := runtime.NewState(prog, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := e.Load(prog, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, x
+}
+
+func normal(r *rand.Rand, shape ...int) *tensor.Tensor {
+	t := tensor.New(tensor.F32, shape...)
+	for i := range t.Len() {
+		t.Set(i, r.NormFloat64())
+	}
+	return t
+}
+
+// TestEngineAgrees runs the step and the function over several batch sizes, and compares every output and all state with
+// the plain evaluation of the same graphs.
+func TestEngineAgrees(t *testing.T) {
+	optimizers := map[string]optim.Optimizer{
+		"sgd":  optim.SGD{LR: .1, Momentum: .9, Nesterov: true},
+		"adam": optim.Adam{LR: 1e-2},
+	}
+	for name, opt := range optimizers {
+		t.Run(name, func(t *testing.T) {
+			prog := regression(t, opt)
+			s, x := load(t, prog, 3)
+			ref := s.Clone()
+			c := kernel.NewContext(gonum.Implementation{}, 1)
+			r := rand.New(rand.NewPCG(1, 2))
+			for i, n := range []int{4, 4, 7, 1, 4, 7} {
+				in := map[string]*tensor.Tensor{"x": normal(r, n, 3), "y": normal(r, n, 2)}
+				got := run(t, x, "train", in)
+				want := evaluate(t, c, prog.Step("train"), in, ref, true)
+				agree(t, fmt.Sprintf("step %d", i), got, want)
+				one := map[string]*tensor.Tensor{"x": in["x"]}
+				agree(t, fmt.Sprintf("function %d", i), run(t, x, "predict", one), evaluate(t, c, prog.Func("predict"), one, ref, false))
+			}
+			for _, name := range s.Names() {
+				a, _ := s.Tensor(name)
+				b, _ := ref.Tensor(name)
+				agree(t, "state", map[string]*tensor.Tensor{name: a}, map[string]*tensor.Tensor{name: b})
+			}
+		})
+	}
+}
+
+func run(t testing.TB, x runtime.Executable, entry string, in map[string]*tensor.Tensor) map[string]*tensor.Tensor {
+	t.Helper()
+	out, err := x.Run(context.Background(), entry, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// evaluate runs f plainly over a copy of the state s, and updates s if asked to.
+func evaluate(t *testing.T, c *kernel.Context, f *graph.Func, in map[string]*tensor.Tensor, s *runtime.State, update bool) map[string]*tensor.Tensor {
+	t.Helper()
+	all := map[string]*tensor.Tensor{}
+	for k, v := range in {
+		all[k] = v
+	}
+	for _, p := range f.Params {
+		v, err := s.Tensor(p.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[p.Name] = v.Clone()
+	}
+	vals, err := graph.Evaluate(c, f, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]*tensor.Tensor{}
+	for _, o := range f.Outputs {
+		out[o.Name] = vals[o.Value.ID]
+	}
+	if update {
+		for _, u := range f.Updates {
+			if err := s.Set(u.Name, vals[u.Value.ID]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return out
+}
+
+func agree(t *testing.T, what string, got, want map[string]*tensor.Tensor) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: outputs %v, want %v", what, got, want)
+	}
+	for name, w := range want {
+		g := got[name]
+		if g == nil || g.Len() != w.Len() {
+			t.Fatalf("%s: %q is %v, want %v", what, name, g, w)
+		}
+		for i := range w.Len() {
+			if d := g.At(i) - w.At(i); d > 1e-5 || d < -1e-5 || d != d {
+				t.Fatalf("%s: %q[%d] is %v, want %v", what, name, i, g.At(i), w.At(i))
+			}
+		}
+	}
+}
+
+// TestLearns fits a plane: the loss must fall by far.
+func TestLearns(t *testing.T) {
+	prog := regression(t, optim.Adam{LR: 1e-2})
+	_, x := load(t, prog, 3)
+	r := rand.New(rand.NewPCG(4, 5))
+	first, last := 0.0, 0.0
+	for i := range 300 {
+		xs, ys := normal(r, 32, 3), tensor.New(tensor.F32, 32, 2)
+		for j := range 32 {
+			a, b := xs.At(3*j), xs.At(3*j+1)
+			ys.Set(2*j, .5*a)
+			ys.Set(2*j+1, .3*a-.4*b)
+		}
+		last = run(t, x, "train", map[string]*tensor.Tensor{"x": xs, "y": ys})["loss"].At(0)
+		if i == 0 {
+			first = last
+		}
+	}
+	if last > first/5 {
+		t.Errorf("the loss fell only from %v to %v", first, last)
+	}
+}
+
+// TestRepeats trains twice from one seed: every bit of the state must be the same.
+func TestRepeats(t *testing.T) {
+	prog := regression(t, optim.Adam{LR: 1e-2})
+	states := [2]*runtime.State{}
+	for k := range states {
+		s, x := load(t, prog, 9)
+		r := rand.New(rand.NewPCG(4, 5))
+		for range 20 {
+			run(t, x, "train", map[string]*tensor.Tensor{"x": normal(r, 32, 3), "y": normal(r, 32, 2)})
+		}
+		states[k] = s
+	}
+	for _, name := range states[0].Names() {
+		a, _ := states[0].Tensor(name)
+		b, _ := states[1].Tensor(name)
+		for i := range a.Len() {
+			if a.At(i) != b.At(i) {
+				t.Fatalf("%s[%d] is %v and %v", name, i, a.At(i), b.At(i))
+			}
+		}
+	}
+}
+
+// TestNonFinite makes a step go bad in three ways; the error must name the first bad value and this file's line, and the
+// state must be as before the step.
+func TestNonFinite(t *testing.T) {
+	m := &regressor{nn.Dense{Units: 8}, nn.Dense{Units: 1}}
+	b := compiler.New("bad")
+	b.Model("", m)
+	b.Step("train", optim.SGD{LR: .1}, m, func(f *graph.Func) *graph.Value {
+		y := m.Apply(f.Input("x", graph.F32, batch, 3))
+		return y.Square().Mean().Add(f.Input("c", graph.F32).Log()) // the culprit
+	})
+	b.Step("grad", optim.SGD{LR: .1}, m, func(f *graph.Func) *graph.Value {
+		return m.Apply(f.Input("x", graph.F32, batch, 3)).Square().Sum().Sqrt() // finite, but its gradient is not
+	})
+	prog := compile(t, b)
+	for _, c := range []struct{ entry, op, what string }{{"train", "Log", "NaN"}, {"grad", "", "NaN"}} {
+		s, x := load(t, prog, 1)
+		if c.entry == "grad" { // zero weights: sqrt'(0)
+			for _, name := range []string{"out.weight", "out.bias"} {
+				w, _ := s.Tensor(name)
+				if err := s.Set(name, tensor.New(tensor.F32, w.Shape()...)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		before := s.Clone()
+		in := map[string]*tensor.Tensor{"x": normal(rand.New(rand.NewPCG(1, 1)), 4, 3)}
+		if c.entry == "train" {
+			in["c"] = tensor.Scalar(float32(-1))
+		}
+		_, err := x.Run(context.Background(), c.entry, in)
+		var bad *runtime.NonFiniteError
+		if !errors.As(err, &bad) {
+			t.Fatalf("%s: %v, want a NonFiniteError", c.entry, err)
+		}
+		if !strings.HasSuffix(bad.Pos.File, "engine_test.go") || !strings.Contains(bad.Value, c.op) {
+			t.Errorf("%s: blames %v", c.entry, bad)
+		}
+		for _, name := range s.Names() {
+			a, _ := s.Tensor(name)
+			b, _ := before.Tensor(name)
+			for i := range a.Len() {
+				if a.At(i) != b.At(i) {
+					t.Fatalf("%s: %s changed", c.entry, name)
+				}
+			}
+		}
+	}
+}
+
+// TestWrongInput tries what a caller can get wrong.
+func TestWrongInput(t *testing.T) {
+	_, x := load(t, regression(t, optim.SGD{LR: .1}), 1)
+	good := tensor.New(tensor.F32, 2, 3)
+	for _, c := range []struct {
+		name, entry string
+		in          map[string]*tensor.Tensor
+		want        string
+	}{
+		{"unknown entry", "sing", nil, `no entry point "sing": it has predict, train`},
+		{"missing input", "predict", nil, `input "x" is missing: it is f32[batch 3]`},
+		{"unknown input", "predict", map[string]*tensor.Tensor{"x": good, "z": good}, `no input is called "z"`},
+		{"wrong dtype", "predict", map[string]*tensor.Tensor{"x": tensor.New(tensor.F64, 2, 3)}, "is f64[2 3], want f32[batch 3]"},
+		{"wrong width", "predict", map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 2, 4)}, "is f32[2 4], want f32[batch 3]"},
+		{"wrong rank", "predict", map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 3)}, "is f32[3], want f32[batch 3]"},
+		{"batches differ", "train", map[string]*tensor.Tensor{"x": good, "y": tensor.New(tensor.F32, 5, 2)}, "another input has 2"},
+	} {
+		if _, err := x.Run(context.Background(), c.entry, c.in); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestManyShapes runs more batch sizes than plans are kept.
+func TestManyShapes(t *testing.T) {
+	_, x := load(t, regression(t, optim.SGD{LR: .1}), 1)
+	for n := 1; n < 40; n++ {
+		if y := run(t, x, "predict", map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, n, 3)})["y"]; y.Dim(0) != n {
+			t.Fatalf("batch %d gives %v", n, y)
+		}
+	}
+}
+
+// panicking is an op whose kernel panics.
+type panicking struct{ graph.Detach }
+
+func (panicking) Eval(*kernel.Context, *tensor.Tensor, []*tensor.Tensor) error { panic("boom") }
+
+func TestKernelPanic(t *testing.T) {
+	b := compiler.New("panics")
+	b.Func("f", func(f *graph.Func) { f.Output("y", graph.Apply(panicking{}, f.Input("x", graph.F32, batch))) })
+	_, x := load(t, compile(t, b), 1)
+	_, err := x.Run(context.Background(), "f", map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 2)})
+	if err == nil || !strings.Contains(err.Error(), "boom") || !strings.Contains(err.Error(), "engine_test.go") {
+		t.Errorf("%v, want an error with the panic and the line", err)
+	}
+}
+
+// BenchmarkVAEStep is the training step of the VAE on MNIST's shapes: 784-512-20-512-784, batch 128, Adam.
+func BenchmarkVAEStep(b *testing.B) {
+	prog, err := vae.Define(vae.Model.Settings)
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, x := load(b, prog, 1)
+	r := rand.New(rand.NewPCG(1, 1))
+	image := tensor.New(tensor.F32, 128, 1, 28, 28)
+	for i := range image.Len() {
+		image.Set(i, r.Float64())
+	}
+	in := map[string]*tensor.Tensor{"image": image}
+	run(b, x, "train", in)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		run(b, x, "train", in)
+	}
+}
