@@ -134,6 +134,7 @@ func TestVectorErrors(t *testing.T) {
 		{func(v Vector) { v.Inputs["x"] = tensor.New(tensor.F64, 1, 3) }, "f64[1 3], the model wants f32[batch 3]"},
 		{func(v Vector) { v.Outputs["q"] = tensor.New(tensor.F32) }, `no output "q"`},
 		{func(v Vector) { delete(v.Outputs, "h") }, "no outputs"},
+		{func(v Vector) { v.Outputs["h"] = nil }, `tensor "h" is nil`},
 	} {
 		f, w := dense()
 		v := vector()

@@ -141,6 +141,9 @@ func (v *Vector) UnmarshalJSON(b []byte) error {
 func encodeTensors(ts map[string]*tensor.Tensor) (map[string]tensorJSON, error) {
 	out := map[string]tensorJSON{}
 	for name, t := range ts {
+		if t == nil {
+			return nil, fmt.Errorf("tensor %q is nil", name)
+		}
 		var b bytes.Buffer
 		if err := wireTensor(name, t).WriteRaw(&b); err != nil {
 			return nil, err

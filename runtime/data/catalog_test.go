@@ -245,6 +245,9 @@ func TestLoadErrors(t *testing.T) {
 
 // The real thing, where it is on this machine.
 func TestLoadPublished(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reading 55 MB takes seconds with the race detector")
+	}
 	tests := []struct {
 		name                  string
 		firstTrain, firstTest int64

@@ -1,0 +1,130 @@
+// Package loss has the losses of models, as functions over graph values. Each gives one number an example, [batch]: losses
+// are added as such, and .Mean() makes the scalar that a training step wants.
+package loss
+
+import (
+	"fmt"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// perExample sums v over all axes but the first.
+func perExample(v *graph.Value) *graph.Value {
+	if !v.OK() || v.Rank() < 2 {
+		return v
+	}
+	return v.Sum(rest(v.Rank())...)
+}
+
+// meanPerExample averages v over all axes but the first.
+func meanPerExample(v *graph.Value) *graph.Value {
+	if !v.OK() || v.Rank() < 2 {
+		return v
+	}
+	return v.Mean(rest(v.Rank())...)
+}
+
+func rest(rank int) []int {
+	out := make([]int, 0, rank-1)
+	for i := 1; i < rank; i++ {
+		out = append(out, i)
+	}
+	return out
+}
+
+// matching checks that a loss's two arguments have one shape and dtype; broadcasting them is nearly always a mistake.
+func matching(name string, a, b *graph.Value) bool {
+	if !a.OK() || !b.OK() {
+		return false
+	}
+	if a.DType() != b.DType() || !a.Shape().Equal(b.Shape()) {
+		a.Func().Mistake(graph.Caller(), fmt.Sprintf("%s: the arguments are %v and %v", name, a.Type, b.Type), "a loss compares element by element: give both one shape, and floats", a, b)
+		return false
+	}
+	return true
+}
+
+// BCEWithLogits is the binary cross-entropy −y·ln σ(x) − (1−y)·ln(1−σ(x)) of targets y in [0, 1] under logits x, summed over
+// each example. It is computed as softplus(x) − x·y, without overflow.
+func BCEWithLogits(logits, targets *graph.Value) *graph.Value {
+	if !matching("BCEWithLogits", logits, targets) {
+		return logits.Func().Poison()
+	}
+	return perExample(logits.Softplus().Sub(logits.Mul(targets)))
+}
+
+// KLNormal is the divergence KL(N(μ, σ²) ‖ N(0, 1)) = ½ Σ (μ² + σ² − ln σ² − 1), summed over each example (Kingma and
+// Welling 2014, appendix B). logVar is ln σ².
+func KLNormal(mu, logVar *graph.Value) *graph.Value {
+	if !matching("KLNormal", mu, logVar) {
+		return mu.Func().Poison()
+	}
+	return perExample(mu.Square().Add(logVar.Exp()).Sub(logVar).Shift(-1)).Scale(.5)
+}
+
+// CrossEntropy is −ln softmax(logits)[label], averaged over each example's positions: logits [batch ... classes], labels
+// i64 [batch ...].
+func CrossEntropy(logits, labels *graph.Value) *graph.Value {
+	if !logits.OK() || !labels.OK() {
+		return logits.Func().Poison()
+	}
+	fail := func(msg, hint string) *graph.Value {
+		logits.Func().Mistake(graph.Caller(), "CrossEntropy: "+msg, hint, logits, labels)
+		return logits.Func().Poison()
+	}
+	n := logits.Rank()
+	switch {
+	case n < 2 || !logits.Shape()[:n-1].Equal(labels.Shape()):
+		return fail(fmt.Sprintf("logits %v and labels %v", logits.Type, labels.Type), "logits have the labels' axes and one more, of classes, at the end")
+	case labels.DType() != graph.I64 && labels.DType() != graph.I32:
+		return fail(fmt.Sprintf("the labels are %v", labels.Type), "labels are class numbers, i64: declare the input so, or .Cast(graph.I64)")
+	case logits.Dim(-1).Symbolic():
+		return fail(fmt.Sprintf("the number of classes is the symbol %v", logits.Dim(-1)), "classes are the last axis, of known size")
+	}
+	picked := logits.LogSoftmax(-1).Mul(labels.OneHot(int(logits.Dim(-1)), logits.DType()))
+	return meanPerExample(picked.Sum(-1)).Neg()
+}
+
+// MSE is the mean squared difference over each example.
+func MSE(x, target *graph.Value) *graph.Value {
+	if !matching("MSE", x, target) {
+		return x.Func().Poison()
+	}
+	return meanPerExample(x.Sub(target).Square())
+}
+
+// MAE is the mean absolute difference over each example.
+func MAE(x, target *graph.Value) *graph.Value {
+	if !matching("MAE", x, target) {
+		return x.Func().Poison()
+	}
+	return meanPerExample(x.Sub(target).Abs())
+}
+
+// Huber is ½d² where |d| ≤ delta, else delta·(|d| − ½·delta), for the difference d, averaged over each example (Huber 1964).
+func Huber(x, target *graph.Value, delta float64) *graph.Value {
+	if !matching("Huber", x, target) {
+		return x.Func().Poison()
+	}
+	d := x.Sub(target).Abs()
+	near := d.Clip(0, delta)
+	return meanPerExample(near.Square().Scale(.5).Add(d.Sub(near).Scale(delta)))
+}
+
+// GradientPenalty is (‖∇ critic(x̂)‖₂ − 1)² at a random point x̂ between each real and fake example (Gulrajani et al. 2017,
+// eq. 3). real and fake are [batch ...].
+func GradientPenalty(critic func(x *graph.Value) *graph.Value, real, fake *graph.Value) *graph.Value {
+	if !matching("GradientPenalty", real, fake) {
+		return real.Func().Poison()
+	}
+	dims := []graph.Dim{real.Dim(0)}
+	for range real.Rank() - 1 {
+		dims = append(dims, 1)
+	}
+	t := real.Func().RandomUniform(real.DType(), dims...)
+	mix := fake.Add(t.Mul(real.Sub(fake)))
+	slope := graph.Grad(critic(mix).Sum(), mix)[0]
+	// The square root's gradient at 0 is infinite; a critic flat at a point has slope 0 there.
+	norm := perExample(slope.Square()).Shift(1e-12).Sqrt()
+	return norm.Shift(-1).Square()
+}

@@ -1,0 +1,147 @@
+package loss_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/blas/gonum"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/loss"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+const batch, n = 3, 5
+
+// evaluate traces a loss of inputs with the shapes of in and computes it.
+func evaluate(t *testing.T, in map[string]*tensor.Tensor, build func(f *graph.Func, v map[string]*graph.Value) *graph.Value) []float64 {
+	t.Helper()
+	f := graph.NewFunc("loss", true)
+	vals := map[string]*graph.Value{}
+	for name, x := range in {
+		dims := make([]graph.Dim, x.Rank())
+		for i, d := range x.Shape() {
+			dims[i] = graph.Dim(d)
+		}
+		vals[name] = f.Input(name, x.DType(), dims...)
+	}
+	y := build(f, vals)
+	if len(f.Diags) > 0 {
+		t.Fatal(f.Diags)
+	}
+	in[graph.RandomState] = tensor.Of([]int64{1, 2}, 2)
+	out, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out[y.ID].Float64s()
+}
+
+func normal(r *rand.Rand, shape ...int) *tensor.Tensor {
+	x := tensor.New(tensor.F64, shape...)
+	for i := range x.Len() {
+		x.Set(i, 2*r.NormFloat64())
+	}
+	return x
+}
+
+// TestValues compares each loss with its formula.
+func TestValues(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	a, b, unit := normal(r, batch, n), normal(r, batch, n), tensor.New(tensor.F64, batch, n)
+	for i := range unit.Len() {
+		unit.Set(i, r.Float64())
+	}
+	labels := tensor.Of([]int64{4, 0, 2}, batch)
+	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	for _, c := range []struct {
+		name  string
+		y     *tensor.Tensor
+		build func(x, y *graph.Value) *graph.Value
+		term  func(x, y float64) float64 // of each element
+		scale float64
+	}{
+		{"BCEWithLogits", unit, loss.BCEWithLogits, func(x, y float64) float64 { return -y*math.Log(sigmoid(x)) - (1-y)*math.Log(1-sigmoid(x)) }, 1},
+		{"KLNormal", b, loss.KLNormal, func(m, v float64) float64 { return .5 * (m*m + math.Exp(v) - v - 1) }, 1},
+		{"MSE", b, loss.MSE, func(x, y float64) float64 { return (x - y) * (x - y) }, 1. / n},
+		{"MAE", b, loss.MAE, func(x, y float64) float64 { return math.Abs(x - y) }, 1. / n},
+		{"Huber", b, func(x, y *graph.Value) *graph.Value { return loss.Huber(x, y, 1.5) }, func(x, y float64) float64 {
+			if d := math.Abs(x - y); d > 1.5 {
+				return 1.5 * (d - .75)
+			}
+			return .5 * (x - y) * (x - y)
+		}, 1. / n},
+	} {
+		got := evaluate(t, map[string]*tensor.Tensor{"x": a, "y": c.y}, func(_ *graph.Func, v map[string]*graph.Value) *graph.Value { return c.build(v["x"], v["y"]) })
+		compare(t, c.name, got, func(i int) float64 {
+			sum := 0.0
+			for j := range n {
+				sum += c.term(a.At(i*n+j), c.y.At(i*n+j))
+			}
+			return sum * c.scale
+		})
+	}
+	got := evaluate(t, map[string]*tensor.Tensor{"x": a, "y": labels}, func(_ *graph.Func, v map[string]*graph.Value) *graph.Value {
+		return loss.CrossEntropy(v["x"], v["y"])
+	})
+	compare(t, "CrossEntropy", got, func(i int) float64 {
+		sum := 0.0
+		for j := range n {
+			sum += math.Exp(a.At(i*n + j))
+		}
+		return -math.Log(math.Exp(a.At(i*n+int(labels.At(i)))) / sum)
+	})
+}
+
+func compare(t *testing.T, name string, got []float64, want func(i int) float64) {
+	t.Helper()
+	if len(got) != batch {
+		t.Fatalf("%s: %d numbers, want one an example", name, len(got))
+	}
+	for i, g := range got {
+		if w := want(i); math.Abs(g-w) > 1e-9*max(1, math.Abs(w)) {
+			t.Errorf("%s: example %d is %v, want %v", name, i, g, w)
+		}
+	}
+}
+
+// TestGradientPenalty takes a linear critic, whose slope is known.
+func TestGradientPenalty(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	w := normal(r, n, 1)
+	norm := 0.0
+	for i := range n {
+		norm += w.At(i) * w.At(i)
+	}
+	got := evaluate(t, map[string]*tensor.Tensor{"x": normal(r, batch, n), "y": normal(r, batch, n), "w": w}, func(_ *graph.Func, v map[string]*graph.Value) *graph.Value {
+		return loss.GradientPenalty(func(x *graph.Value) *graph.Value { return x.MatMul(v["w"]) }, v["x"], v["y"])
+	})
+	compare(t, "GradientPenalty", got, func(int) float64 { return math.Pow(math.Sqrt(norm)-1, 2) })
+}
+
+// TestMistakes gives arguments that do not match.
+func TestMistakes(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		build func(f *graph.Func, x *graph.Value) *graph.Value
+	}{
+		{"BCEWithLogits", func(f *graph.Func, x *graph.Value) *graph.Value {
+			return loss.BCEWithLogits(x, f.Input("y", graph.F32, 3, 1))
+		}},
+		{"CrossEntropy", func(f *graph.Func, x *graph.Value) *graph.Value {
+			return loss.CrossEntropy(x, f.Input("y", graph.I64, 4))
+		}},
+		{"MSE", func(f *graph.Func, x *graph.Value) *graph.Value {
+			return loss.MSE(x, f.Input("y", graph.I64, 3, 5))
+		}},
+	} {
+		f := graph.NewFunc("f", false)
+		y := c.build(f, f.Input("x", graph.F32, 3, 5))
+		if y.OK() || len(f.Diags) != 1 || !strings.HasPrefix(f.Diags[0].Msg, c.name+": ") || !strings.HasSuffix(f.Diags[0].Pos.File, "loss_test.go") {
+			t.Errorf("%s: %v", c.name, f.Diags)
+		}
+	}
+}

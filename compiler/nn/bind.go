@@ -1,0 +1,190 @@
+package nn
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// A Problem is why part of a model cannot be named.
+type Problem struct{ Msg, Hint string }
+
+// layered is every struct that embeds Layer.
+type layered interface{ layer() *Layer }
+
+// stateless is a layer without parameters of its own.
+type stateless interface{ stateless() }
+
+var layeredType = reflect.TypeFor[layered]()
+
+// Bind names every layer in model, a pointer to a struct, by the fields that lead to it, under prefix. A layer reached
+// twice keeps its first name. It returns the layers it named.
+func Bind(prefix string, model any) ([]*Layer, []Problem) {
+	b := binder{seen: map[*Layer]bool{}}
+	v := reflect.ValueOf(model)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		b.problem("give the address of the struct that holds the layers: &m", "the model is a %T, want a pointer to a struct", model)
+		return nil, b.problems
+	}
+	b.walk(v, prefix)
+	return b.layers, b.problems
+}
+
+// Paths lists the names of the layers in model: a model, a part of one, or a slice of such.
+func Paths(model any) []string {
+	b := binder{seen: map[*Layer]bool{}, readOnly: true}
+	v := reflect.ValueOf(model)
+	if v.IsValid() {
+		b.walk(v, "")
+	}
+	var out []string
+	for _, l := range b.layers {
+		if l.path != "" && !slices.Contains(out, l.path) {
+			out = append(out, l.path)
+		}
+	}
+	return out
+}
+
+// binder walks a model. Read-only, it collects layers and leaves their names.
+type binder struct {
+	readOnly bool
+	seen     map[*Layer]bool
+	layers   []*Layer
+	problems []Problem
+}
+
+func (b *binder) problem(hint, format string, args ...any) {
+	b.problems = append(b.problems, Problem{fmt.Sprintf(format, args...), hint})
+}
+
+func (b *binder) walk(v reflect.Value, path string) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		switch {
+		case v.IsNil():
+			if holdsLayers(v.Type(), nil) {
+				b.problem("give the field a layer, or remove it", "%s is a nil %v", path, v.Type())
+			}
+		case v.Kind() == reflect.Interface && v.Elem().Kind() != reflect.Pointer && holdsLayers(v.Elem().Type(), nil):
+			b.problem("store a pointer: &nn.Dense{...}", "%s holds a %v by value, which cannot be named", path, v.Elem().Type())
+		default:
+			b.walk(v.Elem(), path)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			b.walk(v.Index(i), join(path, fmt.Sprint(i)))
+		}
+	case reflect.Map:
+		b.walkMap(v, path)
+	case reflect.Struct:
+		b.walkStruct(v, path)
+	}
+}
+
+func (b *binder) walkMap(v reflect.Value, path string) {
+	if !holdsLayers(v.Type().Elem(), nil) {
+		return
+	}
+	if v.Type().Key().Kind() != reflect.String {
+		b.problem("key the map by string: the key is part of the name", "%s is a map keyed by %v", path, v.Type().Key())
+		return
+	}
+	if k := v.Type().Elem().Kind(); k != reflect.Pointer && k != reflect.Interface {
+		b.problem("store pointers in the map", "%s holds layers by value in a map, where they cannot be named", path)
+		return
+	}
+	byName := map[string]reflect.Value{}
+	for _, k := range v.MapKeys() {
+		byName[k.String()] = v.MapIndex(k)
+	}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		b.walk(byName[name], join(path, name))
+	}
+}
+
+func (b *binder) walkStruct(v reflect.Value, path string) {
+	if v.Type() == reflect.TypeFor[Layer]() {
+		return
+	}
+	if v.CanAddr() && v.Addr().CanInterface() {
+		if outer, ok := v.Addr().Interface().(layered); ok {
+			l := outer.layer()
+			if b.seen[l] {
+				return // shared: the first name stays
+			}
+			b.seen[l] = true
+			b.layers = append(b.layers, l)
+			if !b.readOnly && l.path == "" {
+				_, none := outer.(stateless)
+				l.path, l.params = path, !none
+				if path == "" {
+					l.path = strings.ToLower(v.Type().Name()) // the model is itself one layer
+				}
+			}
+		}
+	}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		switch {
+		case f.IsExported() && f.Anonymous:
+			b.walk(v.Field(i), path) // an embedded struct's fields are the outer one's
+		case f.IsExported():
+			b.walk(v.Field(i), join(path, snake(f.Name)))
+		case holdsLayers(f.Type, nil):
+			b.problem("export it: a field's name is the name of its parameters", "the unexported field %s holds a layer", join(path, f.Name))
+		}
+	}
+}
+
+// holdsLayers reports whether a value of type t may hold layers.
+func holdsLayers(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] || t == reflect.TypeFor[Layer]() {
+		return false
+	}
+	if t.Implements(layeredType) || reflect.PointerTo(t).Implements(layeredType) || t == reflect.TypeFor[Module]() {
+		return true
+	}
+	if seen == nil {
+		seen = map[reflect.Type]bool{}
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return holdsLayers(t.Elem(), seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if holdsLayers(t.Field(i).Type, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// snake is a field's name in snake case: LogVar is log_var, QKV qkv, LN1 ln1.
+func snake(name string) string {
+	var out strings.Builder
+	runes := []rune(name)
+	for i, r := range runes {
+		if unicode.IsUpper(r) && i > 0 {
+			prev := runes[i-1]
+			next := i+1 < len(runes) && unicode.IsLower(runes[i+1])
+			if unicode.IsLower(prev) || unicode.IsDigit(prev) && next || unicode.IsUpper(prev) && next {
+				out.WriteByte('_')
+			}
+		}
+		out.WriteRune(unicode.ToLower(r))
+	}
+	return out.String()
+}

@@ -1,0 +1,130 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// Conv2D is a convolution over [batch channels height width] with square filters. Its parameters are weight
+// [Filters channels/Groups Kernel Kernel] and bias [Filters].
+type Conv2D struct {
+	Filters, Kernel int
+	Stride          int  // 0 means 1
+	Pad             int  // zeros on every side
+	Same            bool // pad so that the result has ⌈size/Stride⌉ rows and columns, the odd one at the end, as TensorFlow
+	Dilation        int  // 0 means 1
+	Groups          int  // 0 means 1
+	NoBias          bool
+	// Weight and Bias say how the parameters start; nil means GlorotUniform and Zeros.
+	Weight, Bias graph.Initializer
+	Layer
+}
+
+// Apply convolves x.
+func (l *Conv2D) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *Conv2D) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		c, ok := channels("Conv2D", x)
+		if !ok || !positive("Conv2D", x, "Filters", l.Filters, "Kernel", l.Kernel) {
+			return x.Func().Poison()
+		}
+		stride, dilation, groups := orInt(l.Stride, 1), orInt(l.Dilation, 1), orInt(l.Groups, 1)
+		if groups < 1 || int(c)%groups != 0 || l.Filters%groups != 0 {
+			return mistake(x, fmt.Sprintf("Conv2D: %d groups of %v channels and %d filters", groups, c, l.Filters), "both must be multiples of Groups")
+		}
+		o := graph.Conv2D{Strides: square(stride), Dilations: square(dilation), Groups: groups, Pads: [4]int{l.Pad, l.Pad, l.Pad, l.Pad}}
+		if l.Same {
+			for i := range 2 {
+				n, ok := width("Conv2D with Same", x, 2+i)
+				if !ok {
+					return x.Func().Poison()
+				}
+				total := max(0, ((int(n)+stride-1)/max(stride, 1)-1)*stride+(l.Kernel-1)*dilation+1-int(n))
+				o.Pads[i], o.Pads[i+2] = total/2, total-total/2
+			}
+		}
+		y := x.Conv2D(l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), graph.Dim(l.Filters), c/graph.Dim(groups), graph.Dim(l.Kernel), graph.Dim(l.Kernel)), o)
+		return addBias(&l.Layer, x, y, l.NoBias, l.Bias, l.Filters)
+	})
+}
+
+// ConvTranspose2D is the adjoint of a convolution: it makes images larger by Stride. Its parameters are weight
+// [channels Filters Kernel Kernel] and bias [Filters].
+type ConvTranspose2D struct {
+	Filters, Kernel int
+	Stride          int  // 0 means 1
+	Pad             int  // rows and columns cut from every side of the result
+	OutputPad       int  // rows and columns added at the end of the result
+	Same            bool // cut so that the result has size·Stride rows and columns, the odd one at the end, as TensorFlow
+	NoBias          bool
+	// Weight and Bias say how the parameters start; nil means GlorotUniform and Zeros.
+	Weight, Bias graph.Initializer
+	Layer
+}
+
+// Apply convolves x.
+func (l *ConvTranspose2D) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *ConvTranspose2D) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		c, ok := channels("ConvTranspose2D", x)
+		if !ok || !positive("ConvTranspose2D", x, "Filters", l.Filters, "Kernel", l.Kernel) {
+			return x.Func().Poison()
+		}
+		stride := orInt(l.Stride, 1)
+		o := graph.ConvTranspose2D{Strides: square(stride), Pads: [4]int{l.Pad, l.Pad, l.Pad, l.Pad}, OutputPadding: square(l.OutputPad)}
+		if l.Same {
+			cut := l.Kernel - stride
+			if cut < 0 { // the windows leave gaps: zeros fill them
+				o.OutputPadding, cut = square(-cut), 0
+			}
+			o.Pads = [4]int{cut / 2, cut / 2, cut - cut/2, cut - cut/2}
+		}
+		y := x.ConvTranspose2D(l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), c, graph.Dim(l.Filters), graph.Dim(l.Kernel), graph.Dim(l.Kernel)), o)
+		return addBias(&l.Layer, x, y, l.NoBias, l.Bias, l.Filters)
+	})
+}
+
+func channels(layer string, x *graph.Value) (graph.Dim, bool) {
+	if x.Rank() != 4 {
+		mistake(x, fmt.Sprintf("%s: needs [batch channels height width], has %v", layer, x.Type), "Reshape gives a flat image its axes")
+		return 0, false
+	}
+	return width(layer, x, 1)
+}
+
+// addBias adds one number a filter.
+func addBias(l *Layer, x, y *graph.Value, none bool, init graph.Initializer, filters int) *graph.Value {
+	if none {
+		return y
+	}
+	b := l.Param(x, "bias", or(init, initializer.Zeros{}), graph.Dim(filters))
+	return y.Add(b.Reshape(graph.Dim(filters), 1, 1))
+}
+
+func orInt(v, otherwise int) int {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+func square(n int) [2]int { return [2]int{n, n} }
+
+// MaxPool2D takes the largest element of windows of Kernel×Kernel, for Sequential; a stride of 0 means Kernel.
+func MaxPool2D(kernel, stride int) Func {
+	return func(x *graph.Value) *graph.Value {
+		return x.MaxPool(graph.MaxPool{Kernel: square(kernel), Strides: square(orInt(stride, kernel))})
+	}
+}
+
+// AveragePool2D takes the mean of windows of Kernel×Kernel, for Sequential; a stride of 0 means Kernel.
+func AveragePool2D(kernel, stride int) Func {
+	return func(x *graph.Value) *graph.Value {
+		return x.AveragePool(graph.AveragePool{Kernel: square(kernel), Strides: square(orInt(stride, kernel))})
+	}
+}
+
+// Upsample repeats rows and columns scale times, for Sequential.
+func Upsample(scale int) Func {
+	return func(x *graph.Value) *graph.Value { return x.Upsample(scale) }
+}

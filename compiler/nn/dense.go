@@ -1,0 +1,51 @@
+package nn
+
+import (
+	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// Dense is y = x·W + b over the last axis. Its parameters are weight [in Units] and bias [Units].
+type Dense struct {
+	Units  int
+	NoBias bool
+	// Weight and Bias say how the parameters start; nil means GlorotUniform and Zeros.
+	Weight, Bias graph.Initializer
+	Layer
+}
+
+// Apply maps x [... in] to [... Units].
+func (l *Dense) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *Dense) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		in, ok := width("Dense", x, -1)
+		if !ok || !positive("Dense", x, "Units", l.Units) {
+			return x.Func().Poison()
+		}
+		if x.Rank() < 2 {
+			return mistake(x, "Dense: needs [... in] with at least one axis before the last", "give a single example a batch axis, with .Unsqueeze(0)")
+		}
+		y := x.MatMul(l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), in, graph.Dim(l.Units)))
+		if l.NoBias {
+			return y
+		}
+		return y.Add(l.Param(x, "bias", or(l.Bias, initializer.Zeros{}), graph.Dim(l.Units)))
+	})
+}
+
+// Embedding is a table of vectors, looked up by index. Its parameter is weight [Vocab Dim].
+type Embedding struct {
+	Vocab, Dim int
+	Weight     graph.Initializer // nil means Uniform{-.05, .05}
+	Layer
+}
+
+// Apply maps indices x [...] to [... Dim].
+func (l *Embedding) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *Embedding) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		if !positive("Embedding", x, "Vocab", l.Vocab, "Dim", l.Dim) {
+			return x.Func().Poison()
+		}
+		table := l.Param(x, "weight", or(l.Weight, initializer.Uniform{Lo: -.05, Hi: .05}), graph.Dim(l.Vocab), graph.Dim(l.Dim))
+		return table.Gather(x, 0)
+	})
+}

@@ -1,0 +1,104 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// BatchNorm normalises each channel, axis 1, over all other axes (Ioffe and Szegedy 2015). Its parameters are scale and
+// bias [channels], its buffers mean and variance. In training it uses the batch's statistics and moves the running ones
+// towards them; elsewhere it uses the running ones.
+type BatchNorm struct {
+	// Momentum is what the running statistics keep of themselves at each step: r ← Momentum·r + (1−Momentum)·batch; 0 means
+	// 0.9. (PyTorch's momentum is 1 minus this.) The running variance is the unbiased one, as in PyTorch.
+	Momentum float64
+	Eps      float64 // 0 means 1e-5
+	NoAffine bool    // no scale and bias
+	Layer
+}
+
+// Apply normalises x [batch channels ...].
+func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *BatchNorm) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		if x.Rank() < 2 {
+			return mistake(x, fmt.Sprintf("BatchNorm: needs [batch channels ...], has %v", x.Type), "")
+		}
+		c, ok := width("BatchNorm", x, 1)
+		if !ok {
+			return x.Func().Poison()
+		}
+		momentum, eps := orFloat(l.Momentum, .9), orFloat(l.Eps, 1e-5)
+		if momentum < 0 || momentum >= 1 || eps < 0 {
+			return mistake(x, fmt.Sprintf("BatchNorm: momentum %v and eps %v", momentum, eps), "momentum is in [0, 1), eps above 0")
+		}
+		f := x.Func()
+		scale, bias := f.Full(graph.F32, 1, c), f.Full(graph.F32, 0, c)
+		if !l.NoAffine {
+			scale, bias = l.Param(x, "scale", initializer.Ones{}, c), l.Param(x, "bias", initializer.Zeros{}, c)
+		}
+		mean, variance := l.Buffer(x, "mean", initializer.Zeros{}, c), l.Buffer(x, "variance", initializer.Ones{}, c)
+		if !f.Training {
+			return x.BatchNorm(scale, bias, mean, variance, eps)
+		}
+		y, m, v := x.BatchNormTrain(scale, bias, eps)
+		n := x.Size(others(x.Rank())...)
+		unbiased := v.Mul(n.Div(n.Shift(-1).Max(f.Full(graph.F32, 1))))
+		f.Update(mean, mean.Lerp(m.Detach(), 1-momentum))
+		f.Update(variance, variance.Lerp(unbiased.Detach(), 1-momentum))
+		return y
+	})
+}
+
+// others are all axes but 1.
+func others(rank int) []int {
+	out := []int{0}
+	for i := 2; i < rank; i++ {
+		out = append(out, i)
+	}
+	return out
+}
+
+func orFloat(v, otherwise float64) float64 {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+// LayerNorm normalises each example over its last axis (Ba et al. 2016). Its parameters are scale and bias, of that axis'
+// size.
+type LayerNorm struct {
+	Eps      float64 // 0 means 1e-5
+	NoAffine bool    // no scale and bias
+	Layer
+}
+
+// Apply normalises x [... n].
+func (l *LayerNorm) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *LayerNorm) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		n, ok := width("LayerNorm", x, -1)
+		if !ok {
+			return x.Func().Poison()
+		}
+		eps := orFloat(l.Eps, 1e-5)
+		if l.NoAffine {
+			return x.LayerNorm(nil, nil, eps)
+		}
+		return x.LayerNorm(l.Param(x, "scale", initializer.Ones{}, n), l.Param(x, "bias", initializer.Zeros{}, n), eps)
+	})
+}
+
+// Dropout zeroes elements with probability P in training, and is the identity elsewhere.
+type Dropout struct {
+	P float64
+	Layer
+}
+
+func (*Dropout) stateless() {}
+
+// Apply drops elements of x.
+func (l *Dropout) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *Dropout) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value { return x.Dropout(l.P) })
+}

@@ -1,0 +1,52 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// Sequential applies modules one after another. The layer at index i is named by that index: net.0.weight.
+type Sequential []Module
+
+// Apply runs x through the modules.
+func (s Sequential) Apply(x *graph.Value) *graph.Value {
+	for i, m := range s {
+		if m == nil {
+			if !x.OK() {
+				return x
+			}
+			return mistake(x, fmt.Sprintf("Sequential: module %d is nil", i), "remove it, or put a layer there")
+		}
+		x = m.Apply(x)
+	}
+	return x
+}
+
+// Func is a function as a Module.
+type Func func(x *graph.Value) *graph.Value
+
+// Apply calls the function.
+func (f Func) Apply(x *graph.Value) *graph.Value { return f(x) }
+
+// The ops that models put between layers, for Sequential.
+var (
+	ReLU    = Func((*graph.Value).ReLU)
+	GELU    = Func((*graph.Value).GELU)
+	SiLU    = Func((*graph.Value).SiLU)
+	Tanh    = Func((*graph.Value).Tanh)
+	Sigmoid = Func((*graph.Value).Sigmoid)
+	Flatten = Func((*graph.Value).Flatten)
+)
+
+// LeakyReLU is x where it is above 0, else alpha·x, for Sequential.
+func LeakyReLU(alpha float64) Func {
+	return func(x *graph.Value) *graph.Value { return x.LeakyReLU(alpha) }
+}
+
+// Reshape gives each example the shape dims, for Sequential: x [batch ...] becomes [batch dims...].
+func Reshape(dims ...graph.Dim) Func {
+	return func(x *graph.Value) *graph.Value {
+		return x.Reshape(append([]graph.Dim{x.Dim(0)}, dims...)...)
+	}
+}

@@ -1,0 +1,272 @@
+// Package optim has optimizers and learning-rate schedules as functions over graph values: an optimizer adds to a training
+// step the new values of the parameters, and of the state it keeps, so the step is one graph that any engine can run.
+package optim
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// An Optimizer updates parameters from their gradients.
+type Optimizer interface {
+	// Update adds to f the updates of params given grads. Its own state are buffers called <group>.<slot>.<param>.
+	Update(f *graph.Func, group string, params, grads []*graph.Value)
+}
+
+// updater is what the optimizers share: a step count and the rate that follows from it.
+type updater struct {
+	f     *graph.Func
+	group string
+	step  *graph.Value // f64, 0 at the first step
+}
+
+// begin counts the step and checks the numbers, pairs of a name and a value; which have to lie in [0, 1) if named Beta,
+// Rho or Momentum, be positive if named LR or Max, and not be negative otherwise.
+func begin(f *graph.Func, name, group string, numbers ...any) (*updater, bool) {
+	for i := 0; i < len(numbers); i += 2 {
+		field, v := numbers[i].(string), numbers[i+1].(float64)
+		want := ""
+		switch field {
+		case "LR", "Max", "Eps":
+			if !(v > 0) || math.IsInf(v, 0) {
+				want = "must be above 0"
+			}
+		case "WeightDecay":
+			if !(v >= 0) || math.IsInf(v, 0) {
+				want = "must not be negative"
+			}
+		default:
+			if !(v >= 0 && v < 1) {
+				want = "must be in [0, 1)"
+			}
+		}
+		if want != "" {
+			f.Mistake(graph.Caller(), fmt.Sprintf("%s: %s is %v, and %s", name, field, v, want), "a usual choice is LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Momentum: 0.9")
+			return nil, false
+		}
+	}
+	count := f.Buffer(group+".step", graph.I64, initializer.Zeros{})
+	f.Update(count, count.Add(f.Full(graph.I64, 1)))
+	return &updater{f, group, count.Cast(graph.F64)}, true
+}
+
+// rate is the learning rate at this step, an f64 scalar.
+func (u *updater) rate(lr float64, s Schedule) *graph.Value {
+	if s == nil {
+		return u.f.Full(graph.F64, lr)
+	}
+	return s.Factor(u.step).Scale(lr)
+}
+
+// slot is the buffer that an optimizer keeps for a parameter, in its shape.
+func (u *updater) slot(name string, p *graph.Value) *graph.Value {
+	return u.f.Buffer(u.group+"."+name+"."+p.Name, p.DType(), initializer.Zeros{}, p.Shape()...)
+}
+
+// each calls do with each parameter and its gradient, at the position of the parameter.
+func (u *updater) each(params, grads []*graph.Value, do func(p, g *graph.Value)) {
+	for i, p := range params {
+		u.f.As(p, func() { do(p, grads[i]) })
+	}
+}
+
+// as casts an f64 scalar to p's dtype.
+func as(p, scalar *graph.Value) *graph.Value { return scalar.Cast(p.DType()) }
+
+// oneMinusPower is 1 − β^(t+1) for the 0-based step t, in f64, where it keeps its digits.
+func (u *updater) oneMinusPower(beta float64) *graph.Value {
+	return u.f.Full(graph.F64, beta).Pow(u.step.Shift(1)).Neg().Shift(1)
+}
+
+// SGD is stochastic gradient descent, with momentum (Polyak 1964; Nesterov 1983; Sutskever et al. 2013). As in PyTorch,
+//
+//	g ← g + WeightDecay·p
+//	m ← Momentum·m + g
+//	p ← p − LR·m, or with Nesterov p − LR·(g + Momentum·m)
+type SGD struct {
+	LR          float64
+	Momentum    float64
+	Nesterov    bool
+	WeightDecay float64
+	Schedule    Schedule // nil means constant
+}
+
+// Update adds the updates.
+func (o SGD) Update(f *graph.Func, group string, params, grads []*graph.Value) {
+	u, ok := begin(f, "SGD", group, "LR", o.LR, "Momentum", o.Momentum, "WeightDecay", o.WeightDecay)
+	if !ok {
+		return
+	}
+	rate := u.rate(o.LR, o.Schedule)
+	u.each(params, grads, func(p, g *graph.Value) {
+		if o.WeightDecay > 0 {
+			g = g.Add(p.Scale(o.WeightDecay))
+		}
+		d := g
+		if o.Momentum > 0 {
+			m := u.slot("m", p)
+			d = m.Scale(o.Momentum).Add(g)
+			f.Update(m, d)
+			if o.Nesterov {
+				d = g.Add(d.Scale(o.Momentum))
+			}
+		}
+		f.Update(p, p.Sub(d.Mul(as(p, rate))))
+	})
+}
+
+// RMSprop divides by a running root mean square (Tieleman and Hinton 2012). As in PyTorch,
+//
+//	v ← Rho·v + (1−Rho)·g²
+//	p ← p − LR·g/(√v + Eps)
+//
+// and with Momentum the quotient goes through m ← Momentum·m + quotient first.
+type RMSprop struct {
+	LR       float64
+	Rho      float64 // 0 means 0.9
+	Eps      float64 // 0 means 1e-8
+	Momentum float64
+	Schedule Schedule // nil means constant
+}
+
+// Update adds the updates.
+func (o RMSprop) Update(f *graph.Func, group string, params, grads []*graph.Value) {
+	rho, eps := or(o.Rho, .9), or(o.Eps, 1e-8)
+	u, ok := begin(f, "RMSprop", group, "LR", o.LR, "Rho", rho, "Eps", eps, "Momentum", o.Momentum)
+	if !ok {
+		return
+	}
+	rate := u.rate(o.LR, o.Schedule)
+	u.each(params, grads, func(p, g *graph.Value) {
+		v := u.slot("v", p)
+		v2 := v.Lerp(g.Square(), 1-rho)
+		f.Update(v, v2)
+		d := g.Div(v2.Sqrt().Shift(eps))
+		if o.Momentum > 0 {
+			m := u.slot("m", p)
+			d = m.Scale(o.Momentum).Add(d)
+			f.Update(m, d)
+		}
+		f.Update(p, p.Sub(d.Mul(as(p, rate))))
+	})
+}
+
+// Adam is the method of Kingma and Ba (2015), algorithm 1:
+//
+//	m ← Beta1·m + (1−Beta1)·g,  v ← Beta2·v + (1−Beta2)·g²
+//	p ← p − LR · m/(1−Beta1ᵗ) / (√(v/(1−Beta2ᵗ)) + Eps)
+type Adam struct {
+	LR       float64
+	Beta1    float64  // 0 means 0.9
+	Beta2    float64  // 0 means 0.999
+	Eps      float64  // 0 means 1e-8
+	Schedule Schedule // nil means constant
+}
+
+// Update adds the updates.
+func (o Adam) Update(f *graph.Func, group string, params, grads []*graph.Value) {
+	adam("Adam", o, 0, f, group, params, grads)
+}
+
+// AdamW is Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019): p ← p − LR·WeightDecay·p first.
+type AdamW struct {
+	LR          float64
+	Beta1       float64  // 0 means 0.9
+	Beta2       float64  // 0 means 0.999
+	Eps         float64  // 0 means 1e-8
+	WeightDecay float64  // 0 means 0.01
+	Schedule    Schedule // nil means constant
+}
+
+// Update adds the updates.
+func (o AdamW) Update(f *graph.Func, group string, params, grads []*graph.Value) {
+	adam("AdamW", Adam{o.LR, o.Beta1, o.Beta2, o.Eps, o.Schedule}, or(o.WeightDecay, .01), f, group, params, grads)
+}
+
+func adam(name string, o Adam, decay float64, f *graph.Func, group string, params, grads []*graph.Value) {
+	b1, b2, eps := or(o.Beta1, .9), or(o.Beta2, .999), or(o.Eps, 1e-8)
+	u, ok := begin(f, name, group, "LR", o.LR, "Beta1", b1, "Beta2", b2, "Eps", eps, "WeightDecay", decay)
+	if !ok {
+		return
+	}
+	// The corrections of both moments go into two scalars: LR·√(1−Beta2ᵗ)/(1−Beta1ᵗ) and Eps·√(1−Beta2ᵗ).
+	lr, root := u.rate(o.LR, o.Schedule), u.oneMinusPower(b2).Sqrt()
+	rate, floor := lr.Mul(root).Div(u.oneMinusPower(b1)), root.Scale(eps)
+	u.each(params, grads, func(p, g *graph.Value) {
+		m, v := u.slot("m", p), u.slot("v", p)
+		m2, v2 := m.Lerp(g, 1-b1), v.Lerp(g.Square(), 1-b2)
+		f.Update(m, m2)
+		f.Update(v, v2)
+		q := p
+		if decay > 0 {
+			q = p.Mul(as(p, lr.Scale(-decay).Shift(1)))
+		}
+		f.Update(p, q.Sub(m2.Mul(as(p, rate)).Div(v2.Sqrt().Add(as(p, floor)))))
+	})
+}
+
+// ClipNorm scales all gradients together so that their joint 2-norm is at most Max, then hands them to Then (Pascanu et
+// al. 2013).
+type ClipNorm struct {
+	Max  float64
+	Then Optimizer
+}
+
+// Update adds the updates.
+func (o ClipNorm) Update(f *graph.Func, group string, params, grads []*graph.Value) {
+	if !wrapped(f, "ClipNorm", o.Max, o.Then) || len(grads) == 0 {
+		return
+	}
+	total := f.Full(grads[0].DType(), 0)
+	for _, g := range grads {
+		total = total.Add(g.Square().Sum())
+	}
+	norm := total.Sqrt().Shift(1e-6) // off zero, as PyTorch's clip_grad_norm_
+	scale := norm.Reciprocal().Scale(o.Max).Min(f.Full(norm.DType(), 1))
+	clipped := make([]*graph.Value, len(grads))
+	for i, g := range grads {
+		clipped[i] = g.Mul(scale)
+	}
+	o.Then.Update(f, group, params, clipped)
+}
+
+// ClipValue limits each element of each gradient to [-Max, Max], then hands them to Then.
+type ClipValue struct {
+	Max  float64
+	Then Optimizer
+}
+
+// Update adds the updates.
+func (o ClipValue) Update(f *graph.Func, group string, params, grads []*graph.Value) {
+	if !wrapped(f, "ClipValue", o.Max, o.Then) {
+		return
+	}
+	clipped := make([]*graph.Value, len(grads))
+	for i, g := range grads {
+		clipped[i] = g.Clip(-o.Max, o.Max)
+	}
+	o.Then.Update(f, group, params, clipped)
+}
+
+// wrapped checks an optimizer that hands on to another.
+func wrapped(f *graph.Func, name string, limit float64, then Optimizer) bool {
+	if then == nil {
+		f.Mistake(graph.Caller(), name+": there is no optimizer to hand the gradients to", fmt.Sprintf("optim.%s{Max: 1, Then: optim.Adam{LR: 1e-3}}", name))
+		return false
+	}
+	if !(limit > 0) || math.IsInf(limit, 0) {
+		f.Mistake(graph.Caller(), fmt.Sprintf("%s: Max is %v, and must be above 0", name, limit), "")
+		return false
+	}
+	return true
+}
+
+func or(v, otherwise float64) float64 {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
