@@ -208,7 +208,15 @@ func oneHot[T kernel.Float](y []T, index *tensor.Tensor, depth int) {
 func (o OneHot) ONNX(e Emitter, y *Value, in []string) string {
 	values := tensor.New(o.DType, 2)
 	values.Set(1, 1)
-	return e.Node("OneHot", []string{in[0], e.Const(tensor.Scalar(int64(o.Depth))), e.Const(values)}, Attr{"axis", -1})
+	index := in[0]
+	if y.Rank() == 1 { // onnxruntime wants at least one index
+		index = e.Node("Reshape", []string{index, e.Const(tensor.Of([]int64{1}, 1))})
+	}
+	rows := e.Node("OneHot", []string{index, e.Const(tensor.Scalar(int64(o.Depth))), e.Const(values)}, Attr{"axis", -1})
+	if y.Rank() == 1 {
+		return e.Node("Reshape", []string{rows, e.Shape(y.Shape())})
+	}
+	return rows
 }
 
 // Samples covers ranks, negative indices and ones out of range.

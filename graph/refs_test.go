@@ -17,6 +17,7 @@ func allRefs() map[string]reference {
 		leafRefs,
 		mathRefs,
 		shapeRefs,
+		imageRefs,
 		// one line a family, in ref_<family>_test.go:
 	} {
 		maps.Copy(all, family)

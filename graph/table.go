@@ -18,6 +18,8 @@ func All() []Op {
 		indexOps,
 		castOps,
 		randomOps,
-		// one line a family, in op_<family>.go
+		convOps,
+		poolOps,
+		normOps,
 	)
 }

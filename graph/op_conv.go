@@ -1,0 +1,353 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var convOps = []Op{Conv2D{}, ConvTranspose2D{}, ConvWeight{}}
+
+// orOnes is a pair in which 0 means 1.
+func orOnes(p [2]int) [2]int {
+	return [2]int{max(p[0], 1), max(p[1], 1)}
+}
+
+// spatial are the height and width of an image [batch channels height width], which must be numbers.
+func spatial(v *Value) (h, w int, err error) {
+	if err := wantFloat(v); err != nil {
+		return 0, 0, err
+	}
+	if v.Rank() != 4 {
+		return 0, 0, Mistakef("Reshape gives a flat image its axes", "needs [batch channels height width], has %v", v.Type)
+	}
+	for _, d := range v.Shape()[1:] {
+		if d.Symbolic() {
+			return 0, 0, Mistakef("only the batch may be symbolic here", "channels, height and width must be numbers: %v has %v", v.Type, d)
+		}
+	}
+	return int(v.Shape()[2]), int(v.Shape()[3]), nil
+}
+
+// filter checks the weights of a convolution.
+func filter(x, w *Value) error {
+	if w.DType() != x.DType() {
+		_, err := inferBinary([]*Value{x, w})
+		return err
+	}
+	if w.Rank() != 4 || !w.Shape().Static() {
+		return Mistakef("filters are [out in height width]", "the weights are %v", w.Type)
+	}
+	return nil
+}
+
+// notNegative checks a convolution's numbers.
+func notNegative(lists ...[]int) error {
+	for _, l := range lists {
+		for _, n := range l {
+			if n < 0 || n > 1<<20 {
+				return Mistakef("", "a stride, padding, dilation or group count is %d", n)
+			}
+		}
+	}
+	return nil
+}
+
+// A Conv2D is a convolution of images x [N C H W] with filters w [O C/Groups KH KW]. ONNX: Conv.
+type Conv2D struct {
+	Strides   [2]int // rows, columns; 0 means 1
+	Pads      [4]int // zeros at the top, left, bottom, right
+	Dilations [2]int // 0 means 1
+	Groups    int    // 0 means 1
+}
+
+// Conv2D convolves the images v with the filters w.
+func (v *Value) Conv2D(w *Value, o Conv2D) *Value { return Apply(o, v, w) }
+
+func (o Conv2D) normal() Conv2D {
+	o.Strides, o.Dilations, o.Groups = orOnes(o.Strides), orOnes(o.Dilations), max(o.Groups, 1)
+	return o
+}
+
+// size is the height (i = 0) or width (i = 1) that n pixels and a filter of k become.
+func (o Conv2D) size(i, n, k int) int {
+	room := n + o.Pads[i] + o.Pads[i+2] - (k-1)*o.Dilations[i] - 1
+	if room < 0 {
+		return 0
+	}
+	return room/o.Strides[i] + 1
+}
+
+// Infer checks channels and sizes.
+func (o Conv2D) Infer(in []*Value) (Type, error) {
+	if err := notNegative(o.Strides[:], o.Pads[:], o.Dilations[:], []int{o.Groups}); err != nil {
+		return Type{}, err
+	}
+	o = o.normal()
+	x, w := in[0], in[1]
+	height, width, err := spatial(x)
+	if err == nil {
+		err = filter(x, w)
+	}
+	if err != nil {
+		return Type{}, err
+	}
+	c, ws := int(x.Shape()[1]), w.Shape()
+	if c != int(ws[1])*o.Groups || int(ws[0])%o.Groups != 0 {
+		return Type{}, Mistakef("filters are [out in/groups height width]", "%d channels into filters %v for %d, in %d groups", c, ws, int(ws[1])*o.Groups, o.Groups)
+	}
+	oh, ow := o.size(0, height, int(ws[2])), o.size(1, width, int(ws[3]))
+	if oh < 1 || ow < 1 {
+		return Type{}, Mistakef("pad the image, or take a smaller filter", "a filter of %v×%v, dilated by %v, does not fit the image %v padded by %v", ws[2], ws[3], o.Dilations, x.Type, o.Pads)
+	}
+	return Type{x.DType(), Shape{x.Shape()[0], ws[0], Dim(oh), Dim(ow)}}, nil
+}
+
+// VJP is (the transposed convolution of g with w, the weights' gradient).
+func (o Conv2D) VJP(y, g *Value) []*Value {
+	x, w := y.Args[0], y.Args[1]
+	return []*Value{g.ConvTranspose2D(w, o.adjoint(x, w)), Apply(ConvWeight{Conv: o, Shape: w.Shape()}, x, g)}
+}
+
+// adjoint is the transposed convolution that takes gradients of the result to gradients of x.
+func (o Conv2D) adjoint(x, w *Value) ConvTranspose2D {
+	o = o.normal()
+	t := ConvTranspose2D{Strides: o.Strides, Pads: o.Pads, Dilations: o.Dilations, Groups: o.Groups}
+	for i := range 2 {
+		n, k := int(x.Shape()[2+i]), int(w.Shape()[2+i])
+		t.OutputPadding[i] = (n + o.Pads[i] + o.Pads[i+2] - (k-1)*o.Dilations[i] - 1) % o.Strides[i]
+	}
+	return t
+}
+
+// shape is the kernels' geometry of a convolution of x to y with filters w.
+func (o Conv2D) shape(x, w, y []int) kernel.ConvShape {
+	o = o.normal()
+	return kernel.ConvShape{N: x[0], C: x[1], H: x[2], W: x[3], O: w[0], KH: w[2], KW: w[3], OH: y[2], OW: y[3],
+		Strides: o.Strides, Pads: o.Pads, Dilations: o.Dilations, Groups: o.Groups}
+}
+
+// Eval convolves.
+func (o Conv2D) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	s := o.shape(in[0].Shape(), in[1].Shape(), out.Shape())
+	switch out.DType() {
+	case F32:
+		kernel.ConvForward(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
+	case F64:
+		kernel.ConvForward(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// attrs are the attributes of the ONNX node.
+func (o Conv2D) attrs() []Attr {
+	o = o.normal()
+	return []Attr{{"strides", o.Strides[:]}, {"pads", o.Pads[:]}, {"dilations", o.Dilations[:]}, {"group", o.Groups}}
+}
+
+// ONNX adds a Conv node.
+func (o Conv2D) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("Conv", in, o.attrs()...)
+}
+
+// Samples covers strides, uneven padding, dilation, groups and single pixels.
+func (Conv2D) Samples() []Sample {
+	var out []Sample
+	for _, s := range convSamples {
+		out = append(out, Sample{Op: s.o, In: []SampleInput{{Shape: s.x}, {Shape: s.w}}})
+	}
+	return out
+}
+
+var convSamples = []struct {
+	o    Conv2D
+	x, w []int
+}{
+	{Conv2D{}, []int{1, 1, 3, 3}, []int{1, 1, 2, 2}},
+	{Conv2D{}, []int{2, 2, 3, 2}, []int{3, 2, 1, 1}},
+	{Conv2D{Pads: [4]int{1, 1, 1, 1}}, []int{1, 2, 3, 3}, []int{2, 2, 3, 3}},
+	{Conv2D{Strides: [2]int{2, 2}, Pads: [4]int{0, 0, 1, 1}}, []int{1, 1, 4, 4}, []int{2, 1, 3, 3}},
+	{Conv2D{Strides: [2]int{2, 1}, Pads: [4]int{1, 0, 0, 2}}, []int{1, 1, 5, 3}, []int{1, 1, 2, 3}},
+	{Conv2D{Dilations: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}}, []int{1, 1, 5, 4}, []int{1, 1, 2, 2}},
+	{Conv2D{Groups: 2}, []int{1, 4, 2, 3}, []int{2, 2, 2, 2}},
+	{Conv2D{Groups: 3, Strides: [2]int{3, 3}}, []int{1, 3, 4, 4}, []int{3, 1, 2, 2}},
+}
+
+// ConvTranspose2D is the adjoint of a convolution: images x [N C H W] and filters w [C O/Groups KH KW] make images of
+// (H−1)·stride + dilation·(KH−1) + 1 + output padding − pads rows. ONNX: ConvTranspose.
+type ConvTranspose2D struct {
+	Strides       [2]int // 0 means 1
+	Pads          [4]int // rows and columns cut at the top, left, bottom, right
+	Dilations     [2]int // 0 means 1
+	Groups        int    // 0 means 1
+	OutputPadding [2]int // rows and columns added at the bottom and right
+}
+
+// ConvTranspose2D is the transposed convolution of the images v with the filters w.
+func (v *Value) ConvTranspose2D(w *Value, o ConvTranspose2D) *Value { return Apply(o, v, w) }
+
+// conv is the convolution that o is the adjoint of.
+func (o ConvTranspose2D) conv() Conv2D {
+	return Conv2D{Strides: o.Strides, Pads: o.Pads, Dilations: o.Dilations, Groups: o.Groups}.normal()
+}
+
+// Infer checks channels and sizes.
+func (o ConvTranspose2D) Infer(in []*Value) (Type, error) {
+	if err := notNegative(o.Strides[:], o.Pads[:], o.Dilations[:], []int{o.Groups}, o.OutputPadding[:]); err != nil {
+		return Type{}, err
+	}
+	c := o.conv()
+	x, w := in[0], in[1]
+	height, width, err := spatial(x)
+	if err == nil {
+		err = filter(x, w)
+	}
+	if err != nil {
+		return Type{}, err
+	}
+	ws := w.Shape()
+	if x.Shape()[1] != ws[0] || int(ws[0])%c.Groups != 0 {
+		return Type{}, Mistakef("filters are [in out/groups height width]", "%v channels into filters %v for %v, in %d groups", x.Shape()[1], ws, ws[0], c.Groups)
+	}
+	out := Shape{x.Shape()[0], ws[1] * Dim(c.Groups), 0, 0}
+	for i, n := range []int{height, width} {
+		if o.OutputPadding[i] >= max(c.Strides[i], c.Dilations[i]) {
+			return Type{}, Mistakef("output padding fills the last stride", "output padding %d with stride %d", o.OutputPadding[i], c.Strides[i])
+		}
+		size := (n-1)*c.Strides[i] + (int(ws[2+i])-1)*c.Dilations[i] + 1 + o.OutputPadding[i] - o.Pads[i] - o.Pads[i+2]
+		if size < 1 {
+			return Type{}, Mistakef("take fewer pads", "axis %d would have %d pixels", 2+i, size)
+		}
+		out[2+i] = Dim(size)
+	}
+	return Type{x.DType(), out}, nil
+}
+
+// VJP is (the convolution of g with w, the weights' gradient, in which g and x change places).
+func (o ConvTranspose2D) VJP(y, g *Value) []*Value {
+	x, w := y.Args[0], y.Args[1]
+	return []*Value{g.Conv2D(w, o.conv()), Apply(ConvWeight{Conv: o.conv(), Shape: w.Shape()}, g, x)}
+}
+
+// Eval runs the adjoint kernel.
+func (o ConvTranspose2D) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	s := o.conv().shape(out.Shape(), in[1].Shape(), in[0].Shape())
+	switch out.DType() {
+	case F32:
+		kernel.ConvInput(c, s, tensor.Data[float32](out), tensor.Data[float32](in[1]), tensor.Data[float32](in[0]))
+	case F64:
+		kernel.ConvInput(c, s, tensor.Data[float64](out), tensor.Data[float64](in[1]), tensor.Data[float64](in[0]))
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX adds a ConvTranspose node.
+func (o ConvTranspose2D) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("ConvTranspose", in, append(o.conv().attrs(), Attr{"output_padding", o.OutputPadding[:]})...)
+}
+
+// Samples are the adjoints of the convolution's, and one with output padding.
+func (ConvTranspose2D) Samples() []Sample {
+	var out []Sample
+	for _, s := range convSamples {
+		n := s.o.normal()
+		x := []int{s.x[0], s.w[0], n.size(0, s.x[2], s.w[2]), n.size(1, s.x[3], s.w[3])}
+		o := ConvTranspose2D{Strides: s.o.Strides, Pads: s.o.Pads, Dilations: s.o.Dilations, Groups: s.o.Groups}
+		out = append(out, Sample{Op: o, In: []SampleInput{{Shape: x}, {Shape: s.w}}})
+	}
+	padded := ConvTranspose2D{Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}, OutputPadding: [2]int{1, 1}}
+	return append(out, Sample{Op: padded, In: []SampleInput{{Shape: []int{1, 2, 2, 2}}, {Shape: []int{2, 1, 3, 3}}}})
+}
+
+// ConvWeight is the gradient of a convolution's filters, of the given shape, from its images x and the gradient g of its
+// result. ONNX: a Conv with images and channels exchanged, strides and dilations exchanged.
+type ConvWeight struct {
+	Conv  Conv2D
+	Shape Shape
+}
+
+// Infer returns the filters' type.
+func (o ConvWeight) Infer(in []*Value) (Type, error) {
+	n := o.Conv.normal()
+	x, g := in[0], in[1]
+	height, width, err := spatial(x)
+	if err == nil {
+		_, _, err = spatial(g)
+	}
+	if err != nil {
+		return Type{}, err
+	}
+	want := Shape{x.Shape()[0], o.Shape[0], Dim(n.size(0, height, int(o.Shape[2]))), Dim(n.size(1, width, int(o.Shape[3])))}
+	if !g.Shape().Equal(want) {
+		return Type{}, fmt.Errorf("the gradient is %v, want the shape %v", g.Type, want)
+	}
+	return Type{x.DType(), o.Shape}, nil
+}
+
+// VJP is (the transposed convolution of g with the gradient of the filters, the convolution of x with it).
+func (o ConvWeight) VJP(y, gw *Value) []*Value {
+	x, g := y.Args[0], y.Args[1]
+	return []*Value{g.ConvTranspose2D(gw, o.Conv.adjoint(x, gw)), x.Conv2D(gw, o.Conv)}
+}
+
+// Eval runs the kernel.
+func (o ConvWeight) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	s := o.Conv.shape(in[0].Shape(), out.Shape(), in[1].Shape())
+	switch out.DType() {
+	case F32:
+		kernel.ConvWeight(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
+	case F64:
+		kernel.ConvWeight(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX convolves x, with channels as images, with g as filters, a group at a time: filter element (ky, kx) is where the
+// dilated g lies in the padded x. What the stride left over at the end is sliced off.
+func (o ConvWeight) ONNX(e Emitter, y *Value, in []string) string {
+	n := o.Conv.normal()
+	swap := Attr{"perm", []int{1, 0, 2, 3}}
+	part := func(name string, group, size int) string {
+		if n.Groups == 1 {
+			return name
+		}
+		bound := func(i int) string { return e.Const(tensor.Of([]int64{int64(i)}, 1)) }
+		return e.Node("Slice", []string{name, bound(group * size), bound((group + 1) * size), bound(1)})
+	}
+	var groups []string
+	for g := range n.Groups {
+		x := e.Node("Transpose", []string{part(in[0], g, int(o.Shape[1]))}, swap)
+		dy := e.Node("Transpose", []string{part(in[1], g, int(o.Shape[0])/n.Groups)}, swap)
+		w := e.Node("Conv", []string{x, dy}, Attr{"strides", n.Dilations[:]}, Attr{"pads", n.Pads[:]}, Attr{"dilations", n.Strides[:]})
+		ends := []int64{int64(o.Shape[2]), int64(o.Shape[3])}
+		w = e.Node("Slice", []string{w, e.Const(tensor.Of([]int64{0, 0}, 2)), e.Const(tensor.Of(ends, 2)), e.Const(tensor.Of([]int64{2, 3}, 2))})
+		groups = append(groups, e.Node("Transpose", []string{w}, swap))
+	}
+	if len(groups) == 1 {
+		return groups[0]
+	}
+	return e.Node("Concat", groups, Attr{"axis", 0})
+}
+
+// Samples mirror the convolution's.
+func (ConvWeight) Samples() []Sample {
+	var out []Sample
+	for _, s := range convSamples {
+		n := s.o.normal()
+		shape := Shape{}
+		for _, d := range s.w {
+			shape = append(shape, Dim(d))
+		}
+		g := []int{s.x[0], s.w[0], n.size(0, s.x[2], s.w[2]), n.size(1, s.x[3], s.w[3])}
+		out = append(out, Sample{Op: ConvWeight{Conv: s.o, Shape: shape}, In: []SampleInput{{Shape: slices.Clone(s.x)}, {Shape: g}}})
+	}
+	return out
+}

@@ -1,0 +1,441 @@
+package graph
+
+import (
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var poolOps = []Op{MaxPool{}, MaxPoolScatter{}, MaxPoolGather{}, AveragePool{}, AveragePoolSpread{}, GlobalAveragePool{}, Resize{}}
+
+// window is the geometry that pooling ops share.
+type window struct {
+	kernel, strides [2]int
+	pads            [4]int
+}
+
+// infer is the pooled type of images x.
+func (w window) infer(x *Value) (Type, error) {
+	if err := notNegative(w.kernel[:], w.strides[:], w.pads[:]); err != nil {
+		return Type{}, err
+	}
+	height, width, err := spatial(x)
+	if err != nil {
+		return Type{}, err
+	}
+	s := slices.Clone(x.Shape())
+	strides := orOnes(w.strides)
+	for i, n := range []int{height, width} {
+		if w.kernel[i] < 1 {
+			return Type{}, Mistakef("set Kernel, such as [2]int{2, 2}", "the window is %v", w.kernel)
+		}
+		if w.pads[i] >= w.kernel[i] || w.pads[i+2] >= w.kernel[i] {
+			return Type{}, Mistakef("padding must be smaller than the window", "padding %v around windows of %v would leave windows empty", w.pads, w.kernel)
+		}
+		room := n + w.pads[i] + w.pads[i+2] - w.kernel[i]
+		if room < 0 {
+			return Type{}, Mistakef("pad the image, or take a smaller window", "a window of %v does not fit %v padded by %v", w.kernel, x.Type, w.pads)
+		}
+		s[2+i] = Dim(room/strides[i] + 1)
+	}
+	return Type{x.DType(), s}, nil
+}
+
+// shape is the kernels' geometry from images of shape x to y.
+func (w window) shape(x, y []int) kernel.PoolShape {
+	return kernel.PoolShape{Planes: x[0] * x[1], H: x[2], W: x[3], OH: y[2], OW: y[3], Kernel: w.kernel, Strides: orOnes(w.strides), Pads: w.pads}
+}
+
+// attrs are the attributes of the ONNX node.
+func (w window) attrs() []Attr {
+	strides := orOnes(w.strides)
+	return []Attr{{"kernel_shape", w.kernel[:]}, {"strides", strides[:]}, {"pads", w.pads[:]}}
+}
+
+// pooled checks that a gradient has the pooled shape of the images x.
+func (w window) pooled(x, g *Value) error {
+	t, err := w.infer(x)
+	if err == nil && (!t.Shape.Equal(g.Shape()) || t.DType != g.DType()) {
+		err = Mistakef("", "the pooled values are %v, want %v", g.Type, t)
+	}
+	return err
+}
+
+var poolSamples = []struct {
+	w window
+	x []int
+}{
+	{window{kernel: [2]int{2, 2}, strides: [2]int{2, 2}}, []int{1, 2, 4, 4}},
+	{window{kernel: [2]int{2, 2}, strides: [2]int{2, 2}}, []int{2, 1, 5, 3}},
+	{window{kernel: [2]int{3, 3}, strides: [2]int{2, 2}, pads: [4]int{1, 1, 1, 1}}, []int{1, 1, 5, 5}},
+	{window{kernel: [2]int{3, 2}, strides: [2]int{1, 2}, pads: [4]int{0, 0, 1, 1}}, []int{1, 2, 3, 4}},
+	{window{kernel: [2]int{1, 1}}, []int{1, 1, 2, 2}},
+}
+
+// MaxPool takes the largest element of each window of images [N C H W]; padding is never the largest. ONNX: MaxPool.
+type MaxPool struct {
+	Kernel, Strides [2]int // a stride of 0 means 1
+	Pads            [4]int // top, left, bottom, right
+}
+
+// MaxPool pools the images v.
+func (v *Value) MaxPool(o MaxPool) *Value { return Apply(o, v) }
+
+func (o MaxPool) window() window { return window{o.Kernel, o.Strides, o.Pads} }
+
+// Infer gives the pooled shape.
+func (o MaxPool) Infer(in []*Value) (Type, error) { return o.window().infer(in[0]) }
+
+// VJP gives each g to where the window's largest element is.
+func (o MaxPool) VJP(y, g *Value) []*Value {
+	return []*Value{Apply(MaxPoolScatter{Pool: o}, y.Args[0], g)}
+}
+
+// Eval pools.
+func (o MaxPool) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	s := o.window().shape(in[0].Shape(), out.Shape())
+	switch out.DType() {
+	case F32:
+		kernel.MaxPool(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]))
+	case F64:
+		kernel.MaxPool(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]))
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX adds a MaxPool node.
+func (o MaxPool) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("MaxPool", in, o.window().attrs()...)
+}
+
+// Samples covers overlapping windows and padding.
+func (MaxPool) Samples() []Sample {
+	var out []Sample
+	for _, s := range poolSamples {
+		out = append(out, Sample{Op: MaxPool{s.w.kernel, s.w.strides, s.w.pads}, In: []SampleInput{{Shape: s.x, Distinct: true}}})
+	}
+	return out
+}
+
+// places is the flat position of each window's largest element, as a vector.
+func (o MaxPool) places(e Emitter, y *Value, x string, windows Shape) string {
+	indices := e.Nodes("MaxPool", 2, []string{x}, o.window().attrs()...)[1]
+	return e.Node("Reshape", []string{indices, e.Shape(Shape{windows.Size()})})
+}
+
+// MaxPoolScatter is the gradient of MaxPool: each element of g goes to where the largest element of its window in x is.
+// ONNX: MaxPool with indices, ScatterElements.
+type MaxPoolScatter struct{ Pool MaxPool }
+
+// Infer returns x's type.
+func (o MaxPoolScatter) Infer(in []*Value) (Type, error) {
+	return in[0].Type, o.Pool.window().pooled(in[0], in[1])
+}
+
+// VJP takes from the gradient what stands at the largest elements; where those are does not move with x.
+func (o MaxPoolScatter) VJP(y, g *Value) []*Value {
+	return []*Value{nil, Apply(MaxPoolGather{Pool: o.Pool}, y.Args[0], g)}
+}
+
+// Eval scatters.
+func (o MaxPoolScatter) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	s := o.Pool.window().shape(in[0].Shape(), in[1].Shape())
+	switch out.DType() {
+	case F32:
+		kernel.MaxPoolScatter(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
+	case F64:
+		kernel.MaxPoolScatter(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX scatters into zeros. Windows may overlap, so that elements add up.
+func (o MaxPoolScatter) ONNX(e Emitter, y *Value, in []string) string {
+	g := y.Args[1]
+	zeros := e.Node("ConstantOfShape", []string{e.Shape(Shape{y.Shape().Size()})}, Attr{"value", tensor.New(y.DType(), 1)})
+	flat := e.Node("Reshape", []string{in[1], e.Shape(Shape{g.Shape().Size()})})
+	sum := e.Node("ScatterElements", []string{zeros, o.Pool.places(e, y, in[0], g.Shape()), flat}, Attr{"axis", 0}, Attr{"reduction", "add"})
+	return e.Node("Reshape", []string{sum, e.Shape(y.Shape())})
+}
+
+// Samples mirror MaxPool's.
+func (MaxPoolScatter) Samples() []Sample {
+	var out []Sample
+	for _, s := range poolSamples {
+		o := MaxPool{s.w.kernel, s.w.strides, s.w.pads}
+		out = append(out, Sample{Op: MaxPoolScatter{o}, In: []SampleInput{{Shape: s.x, Distinct: true}, {Shape: s.w.pooledShape(s.x)}}})
+	}
+	return out
+}
+
+// pooledShape is infer on plain numbers, for samples.
+func (w window) pooledShape(x []int) []int {
+	strides := orOnes(w.strides)
+	out := slices.Clone(x)
+	for i := range 2 {
+		out[2+i] = (x[2+i]+w.pads[i]+w.pads[i+2]-w.kernel[i])/strides[i] + 1
+	}
+	return out
+}
+
+// MaxPoolGather takes from v, for each window, the element that stands where the largest of x is: the adjoint of
+// MaxPoolScatter. ONNX: MaxPool with indices, GatherElements.
+type MaxPoolGather struct{ Pool MaxPool }
+
+// Infer gives the pooled shape.
+func (o MaxPoolGather) Infer(in []*Value) (Type, error) {
+	if in[0].DType() != in[1].DType() || !in[0].Shape().Equal(in[1].Shape()) {
+		return Type{}, Mistakef("", "the images are %v, the values %v", in[0].Type, in[1].Type)
+	}
+	return o.Pool.window().infer(in[0])
+}
+
+// VJP scatters.
+func (o MaxPoolGather) VJP(y, g *Value) []*Value {
+	return []*Value{nil, Apply(MaxPoolScatter{Pool: o.Pool}, y.Args[0], g)}
+}
+
+// Eval gathers.
+func (o MaxPoolGather) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	s := o.Pool.window().shape(in[0].Shape(), out.Shape())
+	switch out.DType() {
+	case F32:
+		kernel.MaxPoolGather(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
+	case F64:
+		kernel.MaxPoolGather(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX gathers from the flat values.
+func (o MaxPoolGather) ONNX(e Emitter, y *Value, in []string) string {
+	flat := e.Node("Reshape", []string{in[1], e.Shape(Shape{y.Args[1].Shape().Size()})})
+	picked := e.Node("GatherElements", []string{flat, o.Pool.places(e, y, in[0], y.Shape())}, Attr{"axis", 0})
+	return e.Node("Reshape", []string{picked, e.Shape(y.Shape())})
+}
+
+// Samples mirror MaxPool's.
+func (MaxPoolGather) Samples() []Sample {
+	var out []Sample
+	for _, s := range poolSamples {
+		o := MaxPool{s.w.kernel, s.w.strides, s.w.pads}
+		out = append(out, Sample{Op: MaxPoolGather{o}, In: []SampleInput{{Shape: s.x, Distinct: true}, {Shape: s.x}}})
+	}
+	return out
+}
+
+// AveragePool takes the mean of each window of images [N C H W]. ONNX: AveragePool.
+type AveragePool struct {
+	Kernel, Strides [2]int // a stride of 0 means 1
+	Pads            [4]int // top, left, bottom, right
+	CountPad        bool   // count padding as zeros, instead of leaving it out
+}
+
+// AveragePool pools the images v.
+func (v *Value) AveragePool(o AveragePool) *Value { return Apply(o, v) }
+
+func (o AveragePool) window() window { return window{o.Kernel, o.Strides, o.Pads} }
+
+// Infer gives the pooled shape.
+func (o AveragePool) Infer(in []*Value) (Type, error) { return o.window().infer(in[0]) }
+
+// VJP spreads g over the windows.
+func (o AveragePool) VJP(y, g *Value) []*Value {
+	return []*Value{Apply(AveragePoolSpread{Pool: o, Shape: y.Args[0].Shape()}, g)}
+}
+
+// Eval pools.
+func (o AveragePool) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	s := o.window().shape(in[0].Shape(), out.Shape())
+	switch out.DType() {
+	case F32:
+		kernel.AveragePool(c, s, o.CountPad, tensor.Data[float32](out), tensor.Data[float32](in[0]))
+	case F64:
+		kernel.AveragePool(c, s, o.CountPad, tensor.Data[float64](out), tensor.Data[float64](in[0]))
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX adds an AveragePool node.
+func (o AveragePool) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("AveragePool", in, append(o.window().attrs(), Attr{"count_include_pad", map[bool]int{true: 1}[o.CountPad]})...)
+}
+
+// Samples covers overlapping windows and both ways to count padding.
+func (AveragePool) Samples() []Sample {
+	var out []Sample
+	for _, s := range poolSamples {
+		for _, count := range []bool{false, true} {
+			out = append(out, Sample{Op: AveragePool{s.w.kernel, s.w.strides, s.w.pads, count}, In: []SampleInput{{Shape: s.x}}})
+		}
+	}
+	return out
+}
+
+// AveragePoolSpread is the gradient of AveragePool: each element is spread over its window of an image of the given shape.
+// ONNX: Mul, ConvTranspose with a filter of ones.
+type AveragePoolSpread struct {
+	Pool  AveragePool
+	Shape Shape
+}
+
+// Infer returns the images' type.
+func (o AveragePoolSpread) Infer(in []*Value) (Type, error) { return Type{in[0].DType(), o.Shape}, nil }
+
+// VJP pools.
+func (o AveragePoolSpread) VJP(y, g *Value) []*Value { return []*Value{g.AveragePool(o.Pool)} }
+
+// Eval spreads.
+func (o AveragePoolSpread) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	s := o.Pool.window().shape(out.Shape(), in[0].Shape())
+	switch out.DType() {
+	case F32:
+		kernel.AveragePoolSpread(c, s, o.Pool.CountPad, tensor.Data[float32](out), tensor.Data[float32](in[0]))
+	case F64:
+		kernel.AveragePoolSpread(c, s, o.Pool.CountPad, tensor.Data[float64](out), tensor.Data[float64](in[0]))
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX divides by what each window counts, and lets a transposed convolution spread it.
+func (o AveragePoolSpread) ONNX(e Emitter, y *Value, in []string) string {
+	g := y.Args[0].Shape()
+	oh, ow, channels := int(g[2]), int(g[3]), int(g[1])
+	w := o.Pool.window()
+	strides := orOnes(w.strides)
+	size := [2]int{int(o.Shape[2]), int(o.Shape[3])}
+	share, ones := tensor.New(y.DType(), 1, 1, oh, ow), tensor.New(y.DType(), channels, 1, w.kernel[0], w.kernel[1])
+	for i := range ones.Len() {
+		ones.Set(i, 1)
+	}
+	within := func(axis, at int) int {
+		from := at*strides[axis] - w.pads[axis]
+		return min(from+w.kernel[axis], size[axis]) - max(from, 0)
+	}
+	for i := range oh {
+		for j := range ow {
+			n := w.kernel[0] * w.kernel[1]
+			if !o.Pool.CountPad {
+				n = within(0, i) * within(1, j)
+			}
+			share.Set(i*ow+j, 1/float64(n))
+		}
+	}
+	rest := []int{0, 0}
+	for i := range rest {
+		rest[i] = (size[i] + w.pads[i] + w.pads[i+2] - w.kernel[i]) % strides[i]
+	}
+	scaled := e.Node("Mul", []string{in[0], e.Const(share)})
+	return e.Node("ConvTranspose", []string{scaled, e.Const(ones)}, append(w.attrs(), Attr{"group", channels}, Attr{"output_padding", rest})...)
+}
+
+// Samples mirror AveragePool's.
+func (AveragePoolSpread) Samples() []Sample {
+	var out []Sample
+	for _, s := range poolSamples {
+		shape := Shape{}
+		for _, d := range s.x {
+			shape = append(shape, Dim(d))
+		}
+		for _, count := range []bool{false, true} {
+			o := AveragePool{s.w.kernel, s.w.strides, s.w.pads, count}
+			out = append(out, Sample{Op: AveragePoolSpread{o, shape}, In: []SampleInput{{Shape: s.w.pooledShape(s.x)}}})
+		}
+	}
+	return out
+}
+
+// GlobalAveragePool is the mean of each channel of images [N C H W], as [N C 1 1]. ONNX: GlobalAveragePool.
+type GlobalAveragePool struct{}
+
+// GlobalAveragePool averages each channel of the images v.
+func (v *Value) GlobalAveragePool() *Value { return Apply(GlobalAveragePool{}, v) }
+
+// Infer makes height and width 1.
+func (GlobalAveragePool) Infer(in []*Value) (Type, error) {
+	if in[0].Rank() != 4 {
+		return Type{}, Mistakef("Reshape gives a flat image its axes", "needs [batch channels height width], has %v", in[0].Type)
+	}
+	return inferReduce(in[0], []int{2, 3}, true)
+}
+
+// VJP spreads g over each channel.
+func (GlobalAveragePool) VJP(y, g *Value) []*Value {
+	return Mean{Axes: []int{2, 3}, KeepDims: true}.VJP(y, g)
+}
+
+// Eval averages.
+func (GlobalAveragePool) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	return Mean{Axes: []int{2, 3}, KeepDims: true}.Eval(c, out, in)
+}
+
+// ONNX adds a GlobalAveragePool node.
+func (GlobalAveragePool) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("GlobalAveragePool", in)
+}
+
+// Samples covers two shapes.
+func (o GlobalAveragePool) Samples() []Sample {
+	return []Sample{{Op: o, In: []SampleInput{{Shape: []int{2, 3, 2, 3}}}}, {Op: o, In: []SampleInput{{Shape: []int{1, 1, 1, 1}}}}}
+}
+
+// Resize repeats each row and column of images [N C H W] Scale times: nearest-neighbour interpolation. ONNX: Resize, mode
+// nearest, asymmetric coordinates.
+type Resize struct{ Scale int }
+
+// Upsample is the images v with each row and column repeated scale times.
+func (v *Value) Upsample(scale int) *Value { return Apply(Resize{scale}, v) }
+
+// Infer multiplies height and width.
+func (o Resize) Infer(in []*Value) (Type, error) {
+	if o.Scale < 1 {
+		return Type{}, Mistakef("pooling makes images smaller", "the scale is %d, want a whole number from 1 on", o.Scale)
+	}
+	if _, _, err := spatial(in[0]); err != nil {
+		return Type{}, err
+	}
+	s := slices.Clone(in[0].Shape())
+	s[2], s[3] = s[2].Times(Dim(o.Scale)), s[3].Times(Dim(o.Scale))
+	return Type{in[0].DType(), s}, nil
+}
+
+// VJP adds up the copies of each pixel.
+func (o Resize) VJP(y, g *Value) []*Value {
+	s, k := y.Args[0].Shape(), Dim(o.Scale)
+	return []*Value{g.Reshape(s[0], s[1], s[2], k, s[3], k).Sum(3, 5)}
+}
+
+// Eval copies.
+func (o Resize) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	s := in[0].Shape()
+	shape := []int{s[0] * s[1], s[2], o.Scale, s[3], o.Scale}
+	from := kernel.View{Strides: []int{s[2] * s[3], s[3], 0, 1, 0}}
+	return copyOp(c, shape, out, kernel.Contiguous(shape), in[0], from)
+}
+
+// ONNX adds a Resize node.
+func (o Resize) ONNX(e Emitter, y *Value, in []string) string {
+	k := float32(o.Scale)
+	return e.Node("Resize", []string{in[0], "", e.Const(tensor.Of([]float32{1, 1, k, k}, 4))},
+		Attr{"mode", "nearest"}, Attr{"coordinate_transformation_mode", "asymmetric"}, Attr{"nearest_mode", "floor"})
+}
+
+// Samples covers scales 1 to 3.
+func (Resize) Samples() []Sample {
+	return []Sample{
+		{Op: Resize{1}, In: []SampleInput{{Shape: []int{1, 1, 2, 2}}}},
+		{Op: Resize{2}, In: []SampleInput{{Shape: []int{2, 2, 1, 3}}}},
+		{Op: Resize{3}, In: []SampleInput{{Shape: []int{1, 1, 2, 1}}}},
+	}
+}
