@@ -48,7 +48,8 @@ func NewFunc(name string, training bool) *Func {
 	return &Func{Name: name, Training: training, byName: map[string]*Value{}}
 }
 
-func (f *Func) pos() Pos {
+// Pos is the position that a mistake reported now belongs to: the user's line, or that of the value being rewritten.
+func (f *Func) Pos() Pos {
 	if f.at != (Pos{}) {
 		return f.at
 	}
@@ -101,7 +102,7 @@ func (f *Func) Input(name string, t DType, dims ...Dim) *Value {
 
 // Output names v as a result.
 func (f *Func) Output(name string, v *Value) {
-	pos := f.pos()
+	pos := f.Pos()
 	switch {
 	case v == nil:
 		f.Mistake(pos, fmt.Sprintf("Output %q: the value is nil", name), "")
@@ -138,7 +139,7 @@ func (f *Func) Buffer(name string, t DType, init Initializer, dims ...Dim) *Valu
 func (f *Func) state(p Param) *Value {
 	if old := f.byName[p.Name]; old != nil {
 		if want := old.Op.(Param); want.Type.DType != p.Type.DType || !want.Type.Shape.Equal(p.Type.Shape) {
-			f.Mistake(f.pos(), fmt.Sprintf("parameter %q is %v here, but %v where it was first used, at %v", p.Name, p.Type, old.Type, old.Pos),
+			f.Mistake(f.Pos(), fmt.Sprintf("parameter %q is %v here, but %v where it was first used, at %v", p.Name, p.Type, old.Type, old.Pos),
 				"two layers claim one name, or one layer is applied to inputs of different widths: give the second its own layer")
 			return f.Poison()
 		}
@@ -164,15 +165,15 @@ func (f *Func) Update(state, new *Value) {
 	p, ok := state.Op.(Param)
 	switch {
 	case !ok:
-		f.Mistake(f.pos(), "Update: the target is not a parameter or buffer", "", state)
+		f.Mistake(f.Pos(), "Update: the target is not a parameter or buffer", "", state)
 		return
 	case state.Type.DType != new.Type.DType || !state.Type.Shape.Equal(new.Type.Shape):
-		f.Mistake(f.pos(), fmt.Sprintf("Update of %q: %v into %v", p.Name, new.Type, state.Type), "", new, state)
+		f.Mistake(f.Pos(), fmt.Sprintf("Update of %q: %v into %v", p.Name, new.Type, state.Type), "", new, state)
 		return
 	}
 	for _, u := range f.Updates {
 		if u.Name == p.Name {
-			f.Mistake(f.pos(), fmt.Sprintf("Update: %q is updated twice in one step", p.Name),
+			f.Mistake(f.Pos(), fmt.Sprintf("Update: %q is updated twice in one step", p.Name),
 				"a layer with running statistics was applied twice, or two optimizers train one parameter", new, u.Value)
 			return
 		}

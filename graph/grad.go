@@ -14,12 +14,12 @@ func Grad(y *Value, xs ...*Value) []*Value {
 	for _, x := range xs {
 		poison = poison || !x.OK()
 		if x.OK() && x.fn != f {
-			f.Mistake(f.pos(), fmt.Sprintf("Grad: with respect to a value of %q in %q", x.fn.Name, f.Name), "", x)
+			f.Mistake(f.Pos(), fmt.Sprintf("Grad: with respect to a value of %q in %q", x.fn.Name, f.Name), "", x)
 			poison = true
 		}
 	}
 	if !poison && !y.DType().Float() {
-		f.Mistake(f.pos(), fmt.Sprintf("Grad: of a %v", y.DType()), "only floating-point values have gradients", y)
+		f.Mistake(f.Pos(), fmt.Sprintf("Grad: of a %v", y.DType()), "only floating-point values have gradients", y)
 		poison = true
 	}
 	if poison {

@@ -118,7 +118,7 @@ func (v *Value) BatchNormTrain(scale, bias *Value, eps float64) (y, mean, varian
 		return p, p, p
 	}
 	if v.Rank() < 2 || eps < 0 {
-		v.fn.Mistake(v.fn.pos(), fmt.Sprintf("BatchNormTrain: needs [batch channels ...] and eps from 0, has %v and %v", v.Type, eps), "", v)
+		v.fn.Mistake(v.fn.Pos(), fmt.Sprintf("BatchNormTrain: needs [batch channels ...] and eps from 0, has %v and %v", v.Type, eps), "", v)
 		p := v.fn.Poison()
 		return p, p, p
 	}

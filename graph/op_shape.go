@@ -76,7 +76,7 @@ func (v *Value) Flatten() *Value {
 		return v
 	}
 	if v.Rank() == 0 {
-		v.fn.Mistake(v.fn.pos(), "Flatten: the value is a scalar", "", v)
+		v.fn.Mistake(v.fn.Pos(), "Flatten: the value is a scalar", "", v)
 		return v.fn.Poison()
 	}
 	return v.Reshape(v.Shape()[0], v.Shape()[1:].Size())
@@ -96,7 +96,7 @@ func (v *Value) Squeeze(list ...int) *Value {
 		}
 	}
 	if err != nil {
-		v.fn.Mistake(v.fn.pos(), "Squeeze: "+err.Error(), "Squeeze drops axes of size 1; Reshape and Slice do more", v)
+		v.fn.Mistake(v.fn.Pos(), "Squeeze: "+err.Error(), "Squeeze drops axes of size 1; Reshape and Slice do more", v)
 		return v.fn.Poison()
 	}
 	if len(list) == 0 {
@@ -113,7 +113,7 @@ func (v *Value) Unsqueeze(list ...int) *Value {
 	}
 	ax, err := axes(list, v.Rank()+len(list))
 	if err != nil {
-		v.fn.Mistake(v.fn.pos(), "Unsqueeze: "+err.Error(), "", v)
+		v.fn.Mistake(v.fn.Pos(), "Unsqueeze: "+err.Error(), "", v)
 		return v.fn.Poison()
 	}
 	s := slices.Clone(v.Shape())
@@ -190,7 +190,7 @@ func (v *Value) T() *Value {
 	}
 	n := v.Rank()
 	if n < 2 {
-		v.fn.Mistake(v.fn.pos(), fmt.Sprintf("T: needs a matrix, has %v", v.Type), "", v)
+		v.fn.Mistake(v.fn.Pos(), fmt.Sprintf("T: needs a matrix, has %v", v.Type), "", v)
 		return v.fn.Poison()
 	}
 	perm := make([]int, n)

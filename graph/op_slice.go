@@ -60,7 +60,7 @@ func (v *Value) Split(i, n int) []*Value {
 		}
 	}
 	if err != nil {
-		v.fn.Mistake(v.fn.pos(), "Split: "+err.Error(), "Slice cuts parts of any size", v)
+		v.fn.Mistake(v.fn.Pos(), "Split: "+err.Error(), "Slice cuts parts of any size", v)
 		fill(out, v.fn.Poison())
 		return out
 	}

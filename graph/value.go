@@ -99,7 +99,7 @@ func (v *Value) Dim(i int) Dim {
 		return 1
 	}
 	if k < 0 || k >= v.Rank() {
-		v.fn.Mistake(v.fn.pos(), fmt.Sprintf("Dim: axis %d of %v", i, v.Type), fmt.Sprintf("%v has %d axes", v.Type, v.Rank()), v)
+		v.fn.Mistake(v.fn.Pos(), fmt.Sprintf("Dim: axis %d of %v", i, v.Type), fmt.Sprintf("%v has %d axes", v.Type, v.Rank()), v)
 		v.bad = true // everything computed from it would be wrong too
 		return 1
 	}
@@ -107,7 +107,7 @@ func (v *Value) Dim(i int) Dim {
 }
 
 // Poison returns a value that silences every op over it; helpers return it after reporting a mistake themselves.
-func (f *Func) Poison() *Value { return &Value{ID: -1, fn: f, bad: true, Pos: f.pos(), Scope: f.scope} }
+func (f *Func) Poison() *Value { return &Value{ID: -1, fn: f, bad: true, Pos: f.Pos(), Scope: f.scope} }
 
 // axis normalises axis i of a value with the given rank.
 func axis(i, rank int) (int, error) {

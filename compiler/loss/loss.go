@@ -38,7 +38,7 @@ func matching(name string, a, b *graph.Value) bool {
 		return false
 	}
 	if a.DType() != b.DType() || !a.Shape().Equal(b.Shape()) {
-		a.Func().Mistake(graph.Caller(), fmt.Sprintf("%s: the arguments are %v and %v", name, a.Type, b.Type), "a loss compares element by element: give both one shape, and floats", a, b)
+		a.Func().Mistake(a.Func().Pos(), fmt.Sprintf("%s: the arguments are %v and %v", name, a.Type, b.Type), "a loss compares element by element: give both one shape, and floats", a, b)
 		return false
 	}
 	return true
@@ -69,7 +69,7 @@ func CrossEntropy(logits, labels *graph.Value) *graph.Value {
 		return logits.Func().Poison()
 	}
 	fail := func(msg, hint string) *graph.Value {
-		logits.Func().Mistake(graph.Caller(), "CrossEntropy: "+msg, hint, logits, labels)
+		logits.Func().Mistake(logits.Func().Pos(), "CrossEntropy: "+msg, hint, logits, labels)
 		return logits.Func().Poison()
 	}
 	n := logits.Rank()

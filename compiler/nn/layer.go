@@ -72,7 +72,7 @@ func (l *Layer) Run(self any, x *graph.Value, do func() *graph.Value) *graph.Val
 
 // mistake records a mistake about x and returns poison.
 func mistake(x *graph.Value, msg, hint string) *graph.Value {
-	x.Func().Mistake(graph.Caller(), msg, hint, x)
+	x.Func().Mistake(x.Func().Pos(), msg, hint, x)
 	return x.Func().Poison()
 }
 

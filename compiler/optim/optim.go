@@ -44,7 +44,7 @@ func begin(f *graph.Func, name, group string, numbers ...any) (*updater, bool) {
 			}
 		}
 		if want != "" {
-			f.Mistake(graph.Caller(), fmt.Sprintf("%s: %s is %v, and %s", name, field, v, want), "a usual choice is LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Momentum: 0.9")
+			f.Mistake(f.Pos(), fmt.Sprintf("%s: %s is %v, and %s", name, field, v, want), "a usual choice is LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Momentum: 0.9")
 			return nil, false
 		}
 	}
@@ -254,11 +254,11 @@ func (o ClipValue) Update(f *graph.Func, group string, params, grads []*graph.Va
 // wrapped checks an optimizer that hands on to another.
 func wrapped(f *graph.Func, name string, limit float64, then Optimizer) bool {
 	if then == nil {
-		f.Mistake(graph.Caller(), name+": there is no optimizer to hand the gradients to", fmt.Sprintf("optim.%s{Max: 1, Then: optim.Adam{LR: 1e-3}}", name))
+		f.Mistake(f.Pos(), name+": there is no optimizer to hand the gradients to", fmt.Sprintf("optim.%s{Max: 1, Then: optim.Adam{LR: 1e-3}}", name))
 		return false
 	}
 	if !(limit > 0) || math.IsInf(limit, 0) {
-		f.Mistake(graph.Caller(), fmt.Sprintf("%s: Max is %v, and must be above 0", name, limit), "")
+		f.Mistake(f.Pos(), fmt.Sprintf("%s: Max is %v, and must be above 0", name, limit), "")
 		return false
 	}
 	return true

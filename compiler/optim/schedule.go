@@ -30,7 +30,7 @@ type StepDecay struct {
 func (s StepDecay) Factor(step *graph.Value) *graph.Value {
 	f := step.Func()
 	if s.Every < 1 || !(s.Gamma > 0) {
-		f.Mistake(graph.Caller(), "StepDecay: Every must be at least 1 and Gamma above 0", "StepDecay{Every: 1000, Gamma: 0.5} halves the rate every 1000 steps")
+		f.Mistake(f.Pos(), "StepDecay: Every must be at least 1 and Gamma above 0", "StepDecay{Every: 1000, Gamma: 0.5} halves the rate every 1000 steps")
 		return f.Poison()
 	}
 	return f.Full(step.DType(), s.Gamma).Pow(step.Scale(1 / float64(s.Every)).Shift(1e-9).Floor()) // 1e-9: 3·(1/3) must not round below 1
@@ -48,7 +48,7 @@ type Cosine struct {
 func (s Cosine) Factor(step *graph.Value) *graph.Value {
 	f := step.Func()
 	if s.WarmUp < 0 || s.Steps <= s.WarmUp || s.Floor < 0 || s.Floor > 1 {
-		f.Mistake(graph.Caller(), "Cosine: Steps must be above WarmUp, and Floor within [0, 1]", "Cosine{Steps: 10000, WarmUp: 500}")
+		f.Mistake(f.Pos(), "Cosine: Steps must be above WarmUp, and Floor within [0, 1]", "Cosine{Steps: 10000, WarmUp: 500}")
 		return f.Poison()
 	}
 	progress := step.Shift(-float64(s.WarmUp)).Scale(1/float64(s.Steps-s.WarmUp)).Clip(0, 1)

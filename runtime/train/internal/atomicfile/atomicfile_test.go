@@ -1,0 +1,60 @@
+package atomicfile
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func entries(t *testing.T, dir string) int {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a")
+	put := func(s string, fail error) error {
+		return Write(path, func(w io.Writer) error {
+			if _, err := io.WriteString(w, s); err != nil {
+				return err
+			}
+			return fail
+		})
+	}
+	broken := errors.New("broken")
+	for _, step := range []struct {
+		text string
+		fail error
+		want string
+	}{{"one", nil, "one"}, {"half", broken, "one"}, {"two", nil, "two"}} {
+		if err := put(step.text, step.fail); !errors.Is(err, step.fail) {
+			t.Fatalf("%s: %v", step.text, err)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil || string(got) != step.want {
+			t.Errorf("after %q: %q, %v", step.text, got, err)
+		}
+		if n := entries(t, dir); n != 1 {
+			t.Errorf("after %q: %d files", step.text, n)
+		}
+	}
+	if err := Write(filepath.Join(dir, "none", "a"), func(io.Writer) error { return nil }); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("into no folder: %v", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "taken"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(filepath.Join(dir, "taken"), func(io.Writer) error { return nil }); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if n := entries(t, dir); n != 2 {
+		t.Errorf("%d files are left", n)
+	}
+}

@@ -1,0 +1,201 @@
+package safetensors
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// An Info describes a tensor of a file.
+type Info struct {
+	Name  string
+	DType tensor.DType
+	Shape []int
+
+	begin, end int64 // of its bytes in the file
+}
+
+// String is the name, dtype and shape.
+func (i Info) String() string { return fmt.Sprintf("%s %v%v", i.Name, i.DType, i.Shape) }
+
+// A File is open for reading. All that its header claims has been checked against the file's real size.
+type File struct {
+	// Tensors are those in the file, sorted by name.
+	Tensors []Info
+	// Metadata are the strings in the header.
+	Metadata map[string]string
+
+	f    *os.File
+	path string
+	buf  []byte
+}
+
+// Open reads the header of the file path. The caller must Close the File.
+func Open(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	x := &File{f: f, path: path, buf: make([]byte, chunk)}
+	if err := x.readHeader(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("read %s as safetensors: %w", path, err)
+	}
+	return x, nil
+}
+
+// Read reads all tensors, by name, and the metadata of the file path.
+func Read(path string) (map[string]*tensor.Tensor, map[string]string, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	out := make(map[string]*tensor.Tensor, len(f.Tensors))
+	for _, t := range f.Tensors {
+		if out[t.Name], err = f.Tensor(t.Name); err != nil {
+			return nil, nil, err
+		}
+	}
+	return out, f.Metadata, nil
+}
+
+// Close closes the file.
+func (x *File) Close() error { return x.f.Close() }
+
+// Tensor reads the tensor called name.
+func (x *File) Tensor(name string) (*tensor.Tensor, error) {
+	i, ok := slices.BinarySearchFunc(x.Tensors, name, func(t Info, name string) int { return cmp.Compare(t.Name, name) })
+	if !ok {
+		return nil, fmt.Errorf("read %s: it has no tensor called %q", x.path, name)
+	}
+	info := x.Tensors[i]
+	t := tensor.New(info.DType, info.Shape...)
+	if err := readElements(io.NewSectionReader(x.f, info.begin, info.end-info.begin), t, x.buf); err != nil {
+		return nil, fmt.Errorf("read %s: tensor %v: %w", x.path, info, err)
+	}
+	return t, nil
+}
+
+func (x *File) readHeader() error {
+	st, err := x.f.Stat()
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("it is not a regular file")
+	}
+	size := st.Size()
+	var length [8]byte
+	if _, err := io.ReadFull(x.f, length[:]); err != nil {
+		return fmt.Errorf("its %d bytes are fewer than the 8 it must begin with", size)
+	}
+	n := binary.LittleEndian.Uint64(length[:])
+	if n > maxHeader || int64(n) > size-8 {
+		return fmt.Errorf("its header claims %d bytes, but the file has %d and a header at most %d: it is damaged or of another format", n, size, maxHeader)
+	}
+	h := make([]byte, n)
+	if _, err := io.ReadFull(x.f, h); err != nil {
+		return err
+	}
+	return x.parse(h, size)
+}
+
+// parse reads the header h of a file of size bytes.
+func (x *File) parse(h []byte, size int64) error {
+	if len(h) == 0 || h[0] != '{' {
+		return fmt.Errorf("its header is not a JSON object")
+	}
+	dec := json.NewDecoder(bytes.NewReader(h))
+	if _, err := dec.Token(); err != nil { // the brace
+		return fmt.Errorf("its header: %w", err)
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		tok, err := dec.Token()
+		if err != nil {
+			return fmt.Errorf("its header: %w", err)
+		}
+		name := tok.(string) // the decoder lets nothing else be a key
+		if seen[name] {
+			return fmt.Errorf("its header has %q twice", name)
+		}
+		seen[name] = true
+		if name == metadataKey {
+			if err := dec.Decode(&x.Metadata); err != nil {
+				return fmt.Errorf("its metadata: %w", err)
+			}
+			continue
+		}
+		var raw struct {
+			DType   *string  `json:"dtype"`
+			Shape   *[]int   `json:"shape"`
+			Offsets *[]int64 `json:"data_offsets"`
+		}
+		if err := dec.Decode(&raw); err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
+		}
+		if raw.DType == nil || raw.Shape == nil || raw.Offsets == nil || len(*raw.Offsets) != 2 {
+			return fmt.Errorf("tensor %q: the header must give its dtype, shape and two data_offsets", name)
+		}
+		e := entry{DType: *raw.DType, Shape: *raw.Shape, Offsets: [2]int64(*raw.Offsets)}
+		info, err := e.info(name, int64(len(h))+8, size)
+		if err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
+		}
+		x.Tensors = append(x.Tensors, info)
+	}
+	if _, err := dec.Token(); err != nil {
+		return fmt.Errorf("its header: %w", err)
+	}
+	if rest := bytes.TrimRight(h[dec.InputOffset():], " "); len(rest) > 0 {
+		return fmt.Errorf("its header has %d bytes after the JSON object", len(rest))
+	}
+	return x.checkLayout(int64(len(h))+8, size)
+}
+
+// info checks e, whose offsets count from start in a file of size bytes.
+func (e entry) info(name string, start, size int64) (Info, error) {
+	t, ok := dtypes[e.DType]
+	if !ok {
+		return Info{}, fmt.Errorf("the dtype %q is not one of F32, F64, F16, BF16, I64, I32, U8, BOOL", e.DType)
+	}
+	n, err := tensor.Count(e.Shape)
+	if err != nil {
+		return Info{}, err
+	}
+	begin, end := e.Offsets[0], e.Offsets[1]
+	if begin < 0 || end < begin || end > size-start {
+		return Info{}, fmt.Errorf("its bytes %d to %d lie outside of the %d that the file has: it is cut short or damaged", begin, end, size-start)
+	}
+	if want := int64(n) * int64(t.Size()); end-begin != want {
+		return Info{}, fmt.Errorf("%s%v takes %d bytes, not the %d from %d to %d", e.DType, e.Shape, want, end-begin, begin, end)
+	}
+	return Info{name, t, e.Shape, start + begin, start + end}, nil
+}
+
+// checkLayout refuses overlaps and holes, and leaves the tensors sorted by name.
+func (x *File) checkLayout(start, size int64) error {
+	slices.SortFunc(x.Tensors, func(a, b Info) int {
+		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end))
+	})
+	at := start
+	for _, t := range x.Tensors {
+		if t.begin != at {
+			return fmt.Errorf("tensor %q begins at byte %d, but the one before it ends at %d: tensors may neither overlap nor leave holes", t.Name, t.begin-start, at-start)
+		}
+		at = t.end
+	}
+	if at != size {
+		return fmt.Errorf("%d bytes after the last tensor belong to none", size-at)
+	}
+	slices.SortFunc(x.Tensors, func(a, b Info) int { return cmp.Compare(a.Name, b.Name) })
+	return nil
+}
