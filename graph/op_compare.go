@@ -292,7 +292,7 @@ func (o Where) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) 
 func where[T tensor.Element](c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) {
 	y, cond, a, b := tensor.Data[T](out), tensor.Data[bool](in[0]), tensor.Data[T](in[1]), tensor.Data[T](in[2])
 	shapes := [][]int{in[0].Shape(), in[1].Shape(), in[2].Shape()}
-	kernel.Runs(c, out.Shape(), shapes, grain, func(r *kernel.Run) {
+	pick := func(r *kernel.Run) {
 		step := [3]int{1, 1, 1}
 		for k := range step {
 			if r.One[k] {
@@ -306,7 +306,8 @@ func where[T tensor.Element](c *kernel.Context, out *tensor.Tensor, in []*tensor
 				y[r.Out+i] = b[r.At[2]+i*step[2]]
 			}
 		}
-	})
+	}
+	kernel.Runs(c, out.Shape(), shapes, grain, func() func(*kernel.Run) { return pick })
 }
 
 // ONNX adds a Where node.

@@ -86,15 +86,15 @@ func evalMatMul[T kernel.Float](c *kernel.Context, out, a, b *tensor.Tensor) {
 	}
 	outer := out.Shape()[:out.Rank()-2]
 	shapes := [][]int{a.Shape()[:a.Rank()-2], b.Shape()[:b.Rank()-2]}
-	products := 1
+	count := 1
 	for _, d := range outer {
-		products *= d
+		count *= d
 	}
 	one := func(c *kernel.Context, i, j, l int) {
 		kernel.Gemm(c, false, false, n, m, k, 1, x[i*n*k:], k, y[j*k*m:], m, 0, z[l*n*m:], m)
 	}
 	each := func(c *kernel.Context, inner *kernel.Context, grain int) {
-		kernel.Runs(c, outer, shapes, grain, func(r *kernel.Run) {
+		products := func(r *kernel.Run) {
 			for t := range r.N {
 				i, j := r.At[0], r.At[1]
 				if !r.One[0] {
@@ -105,10 +105,11 @@ func evalMatMul[T kernel.Float](c *kernel.Context, out, a, b *tensor.Tensor) {
 				}
 				one(inner, i, j, r.Out+t)
 			}
-		})
+		}
+		kernel.Runs(c, outer, shapes, grain, func() func(*kernel.Run) { return products })
 	}
 	serial := kernel.NewContext(c.BLAS, 1)
-	if products >= c.Threads { // whole products on each goroutine
+	if count >= c.Threads { // whole products on each goroutine
 		each(c, serial, max(1, (64<<10)/max(1, n*k*m)))
 	} else { // few large ones: cut each
 		each(serial, c, 1)

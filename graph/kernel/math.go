@@ -61,8 +61,13 @@ func Tanh[T Float](out, a []T) { apply(out, a, tanh32, math.Tanh) }
 
 // Softplus is ln(1+e^a).
 func Softplus[T Float](out, a []T) {
-	apply(out, a,
-		func(x float32) float32 { return max(x, 0) + log1p32(exp32(min(x, -x))) },
+	if out, ok := any(out).([]float32); ok {
+		for i, x := range any(a).([]float32)[:len(out)] {
+			out[i] = max(x, 0) + log1p32(exp32(min(x, -x)))
+		}
+		return
+	}
+	apply(out, a, nil,
 		func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) })
 }
 
@@ -115,13 +120,12 @@ func exp32(x float32) float32 {
 	n := t - shift
 	r := float32(x - float32(n*ln2Hi))
 	r = float32(r - float32(n*ln2Lo))
-	p := float32(1.9875691500e-4)
-	p = p*r + 1.3981999507e-3
-	p = p*r + 8.3334519073e-3
-	p = p*r + 4.1665795894e-2
-	p = p*r + 1.6666665459e-1
-	p = p*r + 5.0000001201e-1
-	p = p*r*r + r + 1
+	// Pairs of terms, not Horner's rule: short chains of dependent operations keep the processor busy.
+	r2 := r * r
+	lo := 5.0000001201e-1 + r*1.6666665459e-1
+	mid := 4.1665795894e-2 + r*8.3334519073e-3
+	hi := 1.3981999507e-3 + r*1.9875691500e-4
+	p := (lo+r2*(mid+r2*hi))*r2 + r + 1
 	// n may be 128, whose power of two has no float32: multiply by 2^(n-1) and by 2.
 	return p * math.Float32frombits((math.Float32bits(t)+126)<<23) * 2
 }
@@ -157,13 +161,14 @@ func log32(x float32) float32 {
 	return f + y + e*0.693359375
 }
 
-// log1p32 is ln(1+x) for x in [0, 1], accurate also where 1+x rounds.
+// log1p32 is ln(1+x) for x in [0, 1]: x times the polynomial that interpolates ln(1+x)/x at Chebyshev's nodes, to 1e-9.
 func log1p32(x float32) float32 {
-	w := 1 + x
-	if w == 1 {
-		return x
-	}
-	return log32(w) * (x / (w - 1))
+	x2 := x * x
+	x4 := x2 * x2
+	a := (1 - x*4.9999979491e-1) + x2*(3.3332497544e-1-x*2.4986496459e-1)
+	b := (1.9885820285e-1 - x*1.6087623009e-1) + x2*(1.2377995872e-1-x*8.1880409236e-2)
+	c := (4.1006573694e-2 - x*1.3187826566e-2) + x2*1.9866965936e-3
+	return x * (a + x4*(b+x4*c))
 }
 
 // tanh32 is tanh x: a polynomial near 0, where the exponential would cancel.

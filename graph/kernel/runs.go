@@ -1,7 +1,7 @@
 package kernel
 
 // maxOperands bounds the operands of one broadcast loop.
-const maxOperands = 16
+const maxOperands = 8
 
 // A Run is a stretch of the output over which every operand is either contiguous or one element.
 type Run struct {
@@ -13,8 +13,9 @@ type Run struct {
 
 // Runs cuts the broadcast of operands of the given shapes to the shape out into runs, and calls do for each, on up to
 // c.Threads goroutines. Shapes align at their last axes, as in NumPy and ONNX; the caller has checked that they broadcast.
-// grain is the smallest number of elements worth a goroutine.
-func Runs(c *Context, out []int, shapes [][]int, grain int, do func(r *Run)) {
+// grain is the smallest number of elements worth a goroutine. start is called once on each goroutine and returns the do of
+// that goroutine, which may keep memory of its own.
+func Runs(c *Context, out []int, shapes [][]int, grain int, start func() (do func(r *Run))) {
 	dims, strides := collapse(out, shapes)
 	n := 1
 	for _, d := range dims {
@@ -26,6 +27,7 @@ func Runs(c *Context, out []int, shapes [][]int, grain int, do func(r *Run)) {
 	last := len(dims) - 1
 	inner := dims[last]
 	c.Parallel(n, grain, func(lo, hi int) {
+		do := start()
 		var r Run
 		var index [16]int
 		for k := range shapes {
@@ -107,16 +109,17 @@ func joins(outer, inner [maxOperands]int, size, operands int) bool {
 // Map computes out[i] from the elements of in that broadcast to i. f gets stretches: each input has as many elements as
 // the output, or one.
 func Map[T, U any](c *Context, f func(out []U, in [][]T), out []U, shape []int, in [][]T, shapes [][]int, grain int) {
-	Runs(c, shape, shapes, grain, func(r *Run) {
-		var buf [maxOperands][]T
-		args := buf[:len(in)]
-		for k, x := range in {
-			if r.One[k] {
-				args[k] = x[r.At[k] : r.At[k]+1]
-			} else {
-				args[k] = x[r.At[k] : r.At[k]+r.N]
+	Runs(c, shape, shapes, grain, func() func(r *Run) {
+		args := make([][]T, len(in))
+		return func(r *Run) {
+			for k, x := range in {
+				n := r.N
+				if r.One[k] {
+					n = 1
+				}
+				args[k] = x[r.At[k] : r.At[k]+n]
 			}
+			f(out[r.Out:r.Out+r.N], args)
 		}
-		f(out[r.Out:r.Out+r.N], args)
 	})
 }

@@ -1,0 +1,13 @@
+//go:build !(darwin || linux || freebsd || windows)
+
+package onnxruntime
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// probe cannot load libraries here.
+func probe(string) (version, where string, err error) {
+	return "", "", fmt.Errorf("onnxruntime has no library for %s/%s", runtime.GOOS, runtime.GOARCH)
+}

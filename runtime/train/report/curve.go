@@ -1,0 +1,147 @@
+// Package report draws the pictures that a training run leaves behind: loss curves and grids of samples, as PNG files.
+package report
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+
+	"github.com/sardonyx-ml/sardonyx/runtime/train/internal/atomicfile"
+)
+
+// A Series is a named line through points (X[i], Y[i]), in the order given.
+type Series struct {
+	Name string
+	X, Y []float64
+}
+
+// A Chart is a picture of lines over one pair of axes.
+type Chart struct {
+	Title  string
+	X, Y   string // the names of the axes
+	LogY   bool   // a logarithmic y axis; every finite Y must be above 0
+	Series []Series
+}
+
+// colors tell the series apart, also to the colour-blind (Okabe and Ito 2008).
+var colors = []color.RGBA{
+	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255},
+	{230, 159, 0, 255}, {86, 180, 233, 255}, {0, 0, 0, 255},
+}
+
+// manyPoints is from how many points on a line is drawn without marks on them.
+const manyPoints = 40
+
+// limit bounds what is drawn: beyond it the drawing library's arithmetic overflows.
+const limit = 1e150
+
+// Write draws the chart as the PNG file path, which appears whole or not at all. Points that are not finite are left out;
+// a chart without any other is an error.
+func (c Chart) Write(path string) error {
+	err := atomicfile.Write(path, c.png)
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", path, err)
+	}
+	return nil
+}
+
+func (c Chart) png(w io.Writer) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // the drawing library panics, and a picture must not end a training run
+			err = fmt.Errorf("the plot failed: %v", r)
+		}
+	}()
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
+	p.Title.Padding = vg.Points(6)
+	p.X.Padding, p.Y.Padding = 0, 0
+	grid := plotter.NewGrid()
+	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}
+	p.Add(grid)
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for i, s := range c.Series {
+		points, err := c.points(s)
+		if err != nil {
+			return err
+		}
+		if len(points) == 0 {
+			continue
+		}
+		for _, q := range points {
+			lo, hi = min(lo, q.Y), max(hi, q.Y)
+		}
+		line, err := plotter.NewLine(points)
+		if err != nil {
+			return err
+		}
+		line.Color, line.Width = colors[i%len(colors)], vg.Points(1.6)
+		p.Add(line)
+		thumbs := []plot.Thumbnailer{line}
+		if len(points) < manyPoints {
+			marks, err := plotter.NewScatter(points)
+			if err != nil {
+				return err
+			}
+			marks.GlyphStyle = draw.GlyphStyle{Color: line.Color, Radius: vg.Points(2.2), Shape: draw.CircleGlyph{}}
+			p.Add(marks)
+			thumbs = append(thumbs, marks)
+		}
+		if s.Name != "" {
+			p.Legend.Add(s.Name, thumbs...)
+		}
+	}
+	if hi < lo {
+		return fmt.Errorf("there is no finite point to draw")
+	}
+	c.scale(p, lo, hi)
+	p.Legend.Top = true
+	p.Legend.Padding = vg.Points(2)
+	canvas := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(7*vg.Inch, 4.2*vg.Inch), vgimg.UseDPI(120))}
+	p.Draw(draw.Crop(draw.New(canvas), vg.Points(8), -vg.Points(14), vg.Points(8), -vg.Points(8)))
+	_, err = canvas.WriteTo(w)
+	return err
+}
+
+// points are those of s that can be drawn.
+func (c Chart) points(s Series) (plotter.XYs, error) {
+	if len(s.X) != len(s.Y) {
+		return nil, fmt.Errorf("series %q has %d x and %d y", s.Name, len(s.X), len(s.Y))
+	}
+	var out plotter.XYs
+	for i, x := range s.X {
+		y := s.Y[i]
+		if math.Abs(x) < limit && math.Abs(y) < limit { // false for NaN
+			if c.LogY && y <= 0 {
+				return nil, fmt.Errorf("series %q has %v at %v: a logarithmic axis needs numbers above 0", s.Name, y, x)
+			}
+			out = append(out, plotter.XY{X: x, Y: y})
+		}
+	}
+	return out, nil
+}
+
+// scale sets the y axis to hold lo to hi with room above for the legend.
+func (c Chart) scale(p *plot.Plot, lo, hi float64) {
+	if c.LogY {
+		p.Y.Scale = plot.LogScale{}
+		p.Y.Min, p.Y.Max = lo/1.1, hi*1.1
+		if hi/lo >= 100 {
+			p.Y.Tick.Marker = plot.LogTicks{Prec: -1}
+		} else {
+			p.Y.Tick.Marker = plot.DefaultTicks{} // decades alone would be too few
+		}
+		return
+	}
+	room := (hi - lo) * .06
+	if room == 0 {
+		room = max(math.Abs(hi)*.1, 1e-9)
+	}
+	p.Y.Min, p.Y.Max = lo-room, hi+room
+}

@@ -1,0 +1,191 @@
+package report
+
+import (
+	"flag"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var keep = flag.String("keep", "", "a folder to leave the pictures in, to be looked at")
+
+func folder(t *testing.T) string {
+	if *keep != "" {
+		return *keep
+	}
+	return t.TempDir()
+}
+
+func decode(t *testing.T, path string) image.Image {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// near counts the pixels of about the colour c.
+func near(img image.Image, c color.RGBA) int {
+	n := 0
+	diff := func(a uint32, b uint8) bool { d := int(a>>8) - int(b); return d > 12 || d < -12 }
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			r, g, b, _ := img.At(x, y).RGBA()
+			if !diff(r, c.R) && !diff(g, c.G) && !diff(b, c.B) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// curve falls from high by a power law over n points, with NaN at the end.
+func curve(name string, n int, high, low float64) Series {
+	s := Series{Name: name}
+	for i := range n {
+		s.X = append(s.X, float64(i+1))
+		s.Y = append(s.Y, low+(high-low)/math.Sqrt(float64(i+1)))
+	}
+	s.X, s.Y = append(s.X, float64(n+1)), append(s.Y, math.NaN())
+	return s
+}
+
+func TestChart(t *testing.T) {
+	for name, c := range map[string]Chart{
+		"few":      {Title: "vae", X: "epoch", Y: "loss", Series: []Series{curve("train", 10, 200, 100), curve("validate", 10, 190, 105)}},
+		"many":     {X: "step", Y: "loss", Series: []Series{curve("train", 2000, 9, .1), curve("validate", 1500, 9, .2)}},
+		"log":      {X: "step", Y: "loss", LogY: true, Series: []Series{curve("train", 500, 1000, .001), curve("validate", 50, 90, .2)}},
+		"narrow":   {X: "step", Y: "loss", LogY: true, Series: []Series{curve("train", 500, 200, 100), curve("validate", 50, 180, 120)}},
+		"one":      {X: "epoch", Y: "loss", Series: []Series{curve("train", 1, 3, 3), curve("validate", 1, 3, 3)}},
+		"one log":  {X: "epoch", Y: "loss", LogY: true, Series: []Series{curve("train", 1, 3, 3), curve("validate", 1, 2, 2)}},
+		"zero":     {X: "epoch", Y: "loss", Series: []Series{{"train", []float64{1, 2}, []float64{0, 0}}, curve("validate", 1, 0, 0)}},
+		"negative": {X: "epoch", Y: "loss", Series: []Series{curve("critic", 300, -1, -1e6), curve("gen", 10, 1e6, -5)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(folder(t), "chart "+name+".png")
+			if err := c.Write(path); err != nil {
+				t.Fatal(err)
+			}
+			img := decode(t, path)
+			if img.Bounds().Dx() < 600 || img.Bounds().Dy() < 350 {
+				t.Errorf("the picture is %v", img.Bounds())
+			}
+			for i := range 2 {
+				if n := near(img, colors[i]); n < 20 {
+					t.Errorf("series %d has %d pixels", i, n)
+				}
+			}
+		})
+	}
+}
+
+func TestChartErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.png")
+	for name, tt := range map[string]struct {
+		c    Chart
+		want string
+	}{
+		"nothing":    {Chart{}, "no finite point"},
+		"not finite": {Chart{Series: []Series{{"a", []float64{1, 2}, []float64{math.NaN(), math.Inf(1)}}}}, "no finite point"},
+		"lengths":    {Chart{Series: []Series{{"a", []float64{1}, nil}}}, "1 x and 0 y"},
+		"log of 0":   {Chart{LogY: true, Series: []Series{{"a", []float64{1}, []float64{0}}}}, "above 0"},
+	} {
+		if err := tt.c.Write(path); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("a file was left")
+	}
+}
+
+func TestGrid(t *testing.T) {
+	const n, h, w = 7, 28, 20
+	for name, channels := range map[string]int{"grey": 1, "colour": 3} {
+		t.Run(name, func(t *testing.T) {
+			x := tensor.New(tensor.F32, n, channels, h, w)
+			value := func(i, c, y, xx int) float64 { // -0.1 to 1.1: the ends are clamped
+				return -.1 + 1.2*float64((i*31+c*57+y*5+xx*3)%101)/100
+			}
+			for i := range n {
+				for c := range channels {
+					for y := range h {
+						for xx := range w {
+							x.Set(((i*channels+c)*h+y)*w+xx, value(i, c, y, xx))
+						}
+					}
+				}
+			}
+			path := filepath.Join(folder(t), "grid "+name+".png")
+			if err := Grid(path, x, 3); err != nil {
+				t.Fatal(err)
+			}
+			img := decode(t, path)
+			const zoom, line = 2, 2
+			if got, want := img.Bounds().Size(), image.Pt(3*(w*zoom+line)+line, 3*(h*zoom+line)+line); got != want {
+				t.Fatalf("the picture is %v, want %v", got, want)
+			}
+			for i := range n {
+				for y := range h * zoom {
+					for xx := range w * zoom {
+						r, g, b, _ := img.At(i%3*(w*zoom+line)+line+xx, i/3*(h*zoom+line)+line+y).RGBA()
+						for c, got := range []uint32{r, g, b} {
+							want := math.Round(255 * min(max(value(i, min(c, channels-1), y/zoom, xx/zoom), 0), 1))
+							if math.Abs(float64(got>>8)-want) > 1 { // f32 may round the other way
+								t.Fatalf("image %d at (%d, %d), channel %d is %d, want %v", i, xx, y, c, got>>8, want)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestGridErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.png")
+	bad := tensor.New(tensor.F32, 1, 1, 2, 2)
+	bad.Set(3, math.NaN())
+	for name, tt := range map[string]struct {
+		x    *tensor.Tensor
+		cols int
+		want string
+	}{
+		"rank":     {tensor.New(tensor.F32, 4, 4), 2, "must be"},
+		"channels": {tensor.New(tensor.F32, 1, 2, 4, 4), 2, "must be"},
+		"dtype":    {tensor.New(tensor.U8, 1, 1, 4, 4), 2, "must be"},
+		"none":     {tensor.New(tensor.F32, 0, 1, 4, 4), 2, "must be"},
+		"columns":  {tensor.New(tensor.F32, 1, 1, 4, 4), 0, "at least 1"},
+		"NaN":      {bad, 1, "NaN at row 1, column 1"},
+	} {
+		if err := Grid(path, tt.x, tt.cols); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("a file was left")
+	}
+}
+
+func BenchmarkChart(b *testing.B) {
+	c := Chart{X: "epoch", Y: "loss", Series: []Series{curve("train", 100, 200, 100), curve("validate", 100, 190, 105)}}
+	path := filepath.Join(b.TempDir(), "x.png")
+	for b.Loop() {
+		if err := c.Write(path); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
