@@ -11,190 +11,97 @@ type ConvShape struct {
 	Groups     int
 }
 
-// columns is the size of the matrix that one image and group unfold to: (C/Groups·KH·KW) × (OH·OW).
-func (s ConvShape) columns() (rows, cols int) { return s.C / s.Groups * s.KH * s.KW, s.OH * s.OW }
-
-// pointwise reports whether the image is its own unfolding: a 1×1 filter at every pixel.
-func (s ConvShape) pointwise() bool {
-	return s.KH == 1 && s.KW == 1 && s.Strides == [2]int{1, 1} && s.Pads == [4]int{}
-}
-
-// span is the range of output columns for which filter column kx reads inside a row, and the first input column read.
-func (s ConvShape) span(kx int) (lo, hi, from int) {
-	off := kx*s.Dilations[1] - s.Pads[1]
-	st := s.Strides[1]
-	if off < 0 {
-		lo = (-off + st - 1) / st
-	}
-	hi = s.OW
-	if last := s.W - 1 - off; last < 0 {
-		hi = 0
-	} else {
-		hi = min(hi, last/st+1)
-	}
-	lo = min(lo, s.OW)
-	return lo, max(lo, hi), lo*st + off
-}
-
-// unfold writes the columns of one image's group: row (c, ky, kx) holds, for each output pixel, the input that filter
-// element (ky, kx) of channel c reads there (Chellapilla et al. 2006).
-func unfold[T Float](s ConvShape, x, col []T) {
-	at := 0
-	for c := range s.C / s.Groups {
-		plane := x[c*s.H*s.W : (c+1)*s.H*s.W]
-		for ky := range s.KH {
-			for kx := range s.KW {
-				lo, hi, from := s.span(kx)
-				for oy := range s.OH {
-					row := col[at : at+s.OW]
-					at += s.OW
-					iy := oy*s.Strides[0] + ky*s.Dilations[0] - s.Pads[0]
-					if iy < 0 || iy >= s.H || lo == hi {
-						clear(row)
-						continue
-					}
-					clear(row[:lo])
-					clear(row[hi:])
-					src := plane[iy*s.W : (iy+1)*s.W]
-					if s.Strides[1] == 1 {
-						copy(row[lo:hi], src[from:])
-						continue
-					}
-					for i, k := lo, from; i < hi; i, k = i+1, k+s.Strides[1] {
-						row[i] = src[k]
-					}
-				}
-			}
-		}
-	}
-}
-
-// fold is the adjoint of unfold: it adds the columns back to the image's group.
-func fold[T Float](s ConvShape, col, x []T) {
-	clear(x)
-	at := 0
-	for c := range s.C / s.Groups {
-		plane := x[c*s.H*s.W : (c+1)*s.H*s.W]
-		for ky := range s.KH {
-			for kx := range s.KW {
-				lo, hi, from := s.span(kx)
-				for oy := range s.OH {
-					row := col[at : at+s.OW]
-					at += s.OW
-					iy := oy*s.Strides[0] + ky*s.Dilations[0] - s.Pads[0]
-					if iy < 0 || iy >= s.H || lo == hi {
-						continue
-					}
-					dst := plane[iy*s.W : (iy+1)*s.W]
-					if s.Strides[1] == 1 {
-						d := dst[from : from+hi-lo]
-						Add(d, d, row[lo:hi])
-						continue
-					}
-					for i, k := lo, from; i < hi; i, k = i+1, k+s.Strides[1] {
-						dst[k] += row[i]
-					}
-				}
-			}
-		}
-	}
-}
-
-// images runs do for each image, on one goroutine each at a time, with a scratch matrix of the unfolding's size.
-func images[T Float](c *Context, s ConvShape, do func(b BLAS, n int, col []T)) {
-	rows, cols := s.columns()
-	size := rows * cols
-	if s.pointwise() {
-		size = 0
-	}
-	workers := max(1, min(c.Threads, s.N))
-	scratch := Scratch[T](c, workers*size)
-	c.Parallel(workers, 1, func(lo, hi int) {
-		for w := lo; w < hi; w++ {
-			for n := w * s.N / workers; n < (w+1)*s.N/workers; n++ {
-				do(c.BLAS, n, scratch[w*size:(w+1)*size])
-			}
-		}
-	})
-}
-
 // ConvForward is y = x ∗ w.
 func ConvForward[T Float](c *Context, s ConvShape, y, x, w []T) {
-	rows, cols := s.columns()
-	o, in := s.O/s.Groups, s.C/s.Groups*s.H*s.W
 	if len(y) == 0 {
 		return
 	}
-	images(c, s, func(b BLAS, n int, col []T) {
-		for g := range s.Groups {
-			src := x[(n*s.Groups+g)*in : (n*s.Groups+g+1)*in]
-			if s.pointwise() {
-				col = src
-			} else {
-				unfold(s, src, col)
-			}
-			gemm(b, false, false, o, cols, rows, 1, w[g*o*rows:(g+1)*o*rows], rows, col, cols, 0, y[(n*s.Groups+g)*o*cols:(n*s.Groups+g+1)*o*cols], cols)
+	o, in := s.O/s.Groups, s.C/s.Groups
+	k := in * s.KH * s.KW
+	cut := s.cut(k, c.Threads)
+	share(c, cut.len()*s.Groups, (k+o)*cut.cols(), func(item int, scratch []T) {
+		p, g := cut.patch(item/s.Groups), item%s.Groups
+		n := s.cols(p)
+		col, ld := columns(s, p, x, g*in, (g+1)*in, scratch)
+		filters := w[g*o*k : (g+1)*o*k]
+		if p.single() {
+			gemm(c.BLAS, false, false, o, n, k, 1, filters, k, col, ld, 0, y[s.pixel(p, g*o):], s.OH*s.OW)
+			return
 		}
+		m := scratch[k*n : (k+o)*n]
+		gemm(c.BLAS, false, false, o, n, k, 1, filters, k, col, ld, 0, m, n)
+		s.pixels(p, g*o, (g+1)*o, func(i, j, n int) { copy(y[j:j+n], m[i:i+n]) })
 	})
 }
 
 // ConvInput is the adjoint of ConvForward in x, the transposed convolution: from w and dy it makes dx.
 func ConvInput[T Float](c *Context, s ConvShape, dx, w, dy []T) {
-	rows, cols := s.columns()
-	o, in := s.O/s.Groups, s.C/s.Groups*s.H*s.W
 	if len(dy) == 0 {
 		clear(dx)
 		return
 	}
-	images(c, s, func(b BLAS, n int, col []T) {
-		for g := range s.Groups {
-			dst := dx[(n*s.Groups+g)*in : (n*s.Groups+g+1)*in]
-			if s.pointwise() {
-				col = dst
+	o, in := s.O/s.Groups, s.C/s.Groups
+	k := in * s.KH * s.KW
+	cut := s.cut(k, min(c.Threads, s.N)) // the bands of an image overlap in dx: one goroutine adds them all
+	blocks := cut.len() / cut.bands
+	parts := min(in, (c.Threads+blocks*s.Groups-1)/(blocks*s.Groups))
+	share(c, blocks*s.Groups*parts, (k+o)*cut.cols(), func(item int, scratch []T) {
+		block, g, part := item/(s.Groups*parts), item/parts%s.Groups, item%parts
+		c0, c1 := part*in/parts, (part+1)*in/parts
+		k0, rows := c0*s.KH*s.KW, (c1-c0)*s.KH*s.KW
+		for b := range cut.bands {
+			p := cut.patch(block*cut.bands + b)
+			n := s.cols(p)
+			m, ldy := results(s, p, dy, g*o, (g+1)*o, scratch[k*n:])
+			if s.pointwise() && p.single() {
+				gemm(c.BLAS, true, false, rows, n, o, 1, w[g*o*k+k0:], k, m, ldy, 0, dx[s.source(p, g*in+c0):], s.H*s.W)
+				continue
 			}
-			gemm(b, true, false, rows, cols, o, 1, w[g*o*rows:(g+1)*o*rows], rows, dy[(n*s.Groups+g)*o*cols:(n*s.Groups+g+1)*o*cols], cols, 0, col, cols)
-			if !s.pointwise() {
-				fold(s, col, dst)
-			}
+			col := scratch[:rows*n]
+			gemm(c.BLAS, true, false, rows, n, o, 1, w[g*o*k+k0:], k, m, ldy, 0, col, n)
+			fold(s, p, dx, g*in+c0, g*in+c1, col, b == 0)
 		}
 	})
 }
 
-// ConvWeight is the adjoint of ConvForward in w: from x and dy it makes dw. Images are added up in parts of fixed size, so
-// that the sum does not depend on the number of goroutines.
+// ConvWeight is the adjoint of ConvForward in w: from x and dy it makes dw. Goroutines share dw, not the batch, so the
+// images are added up in one order however many there are.
 func ConvWeight[T Float](c *Context, s ConvShape, dw, x, dy []T) {
-	const parts = 8
-	rows, cols := s.columns()
-	o, in := s.O/s.Groups, s.C/s.Groups*s.H*s.W
 	if len(dy) == 0 {
 		clear(dw)
 		return
 	}
-	size := rows * cols
-	n := min(parts, s.N)
-	scratch := Scratch[T](c, n*(len(dw)+size))
-	sums, cols2 := scratch[:n*len(dw)], scratch[n*len(dw):]
-	c.Parallel(n, 1, func(lo, hi int) {
-		for p := lo; p < hi; p++ {
-			sum := sums[p*len(dw) : (p+1)*len(dw)]
-			beta := T(0)
-			for i := p * s.N / n; i < (p+1)*s.N/n; i++ {
-				for g := range s.Groups {
-					col := cols2[p*size : (p+1)*size]
-					src := x[(i*s.Groups+g)*in : (i*s.Groups+g+1)*in]
-					if s.pointwise() {
-						col = src
-					} else {
-						unfold(s, src, col)
-					}
-					gemm(c.BLAS, false, true, o, rows, cols, 1, dy[(i*s.Groups+g)*o*cols:(i*s.Groups+g+1)*o*cols], cols, col, cols, beta, sum[g*o*rows:(g+1)*o*rows], rows)
-				}
-				beta = 1
+	o, in := s.O/s.Groups, s.C/s.Groups
+	k := in * s.KH * s.KW
+	cut := s.cut(k, 1)
+	each := (c.Threads + s.Groups - 1) / s.Groups // goroutines for each group: first by channels, then by filters
+	parts := min(in, each)
+	filters := min(o, (each+parts-1)/parts)
+	share(c, s.Groups*parts*filters, (k+o)*cut.cols(), func(item int, scratch []T) {
+		g, part, filter := item/(parts*filters), item/filters%parts, item%filters
+		c0, c1 := part*in/parts, (part+1)*in/parts
+		o0, o1 := g*o+filter*o/filters, g*o+(filter+1)*o/filters
+		beta := T(0)
+		for i := range cut.len() {
+			p := cut.patch(i)
+			n := s.cols(p)
+			col, ld := columns(s, p, x, g*in+c0, g*in+c1, scratch)
+			m, ldy := results(s, p, dy, o0, o1, scratch[k*n:])
+			gemm(c.BLAS, false, true, o1-o0, (c1-c0)*s.KH*s.KW, n, 1, m, ldy, col, ld, beta, dw[o0*k+c0*s.KH*s.KW:], k)
+			beta = 1
+		}
+	})
+}
+
+// share runs do for each of n items, with size elements of scratch memory for each goroutine.
+func share[T Float](c *Context, n, size int, do func(item int, scratch []T)) {
+	workers := min(max(c.Threads, 1), n)
+	scratch := Scratch[T](c, workers*size)
+	c.Parallel(workers, 1, func(lo, hi int) {
+		for w := lo; w < hi; w++ {
+			for i := w * n / workers; i < (w+1)*n/workers; i++ {
+				do(i, scratch[w*size:(w+1)*size])
 			}
 		}
 	})
-	copy(dw, sums[:len(dw)])
-	for p := 1; p < n; p++ {
-		Add(dw, dw, sums[p*len(dw):(p+1)*len(dw)])
-	}
 }

@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // A View says how a tensor's elements lie in a slice: where the first is, and how far apart neighbours along each axis are.
 // A stride may be 0 (broadcast) or negative (reversed).
 type View struct {
@@ -42,7 +44,8 @@ func Copy[E any](c *Context, shape []int, dst []E, to View, src []E, from View) 
 	})
 }
 
-// joinAxes drops axes of size 1 and joins neighbours that both views walk as one.
+// joinAxes drops axes of size 1, joins neighbours that both views walk as one, and puts the axis along which src is
+// contiguous next to the last where dst is contiguous along that: [transpose] takes the two.
 func joinAxes(shape []int, to, from View) ([]int, View, View) {
 	var dims []int
 	t, f := View{Base: to.Base}, View{Base: from.Base}
@@ -58,27 +61,51 @@ func joinAxes(shape []int, to, from View) ([]int, View, View) {
 		dims = append(dims, d)
 		t.Strides, f.Strides = append(t.Strides, to.Strides[i]), append(f.Strides, from.Strides[i])
 	}
+	last := len(dims) - 1
+	if last >= 2 && t.Strides[last] == 1 && f.Strides[last] > 1 {
+		if k := slices.Index(f.Strides, 1); k >= 0 {
+			for _, list := range [][]int{dims, t.Strides, f.Strides} {
+				v := list[k]
+				copy(list[k:], list[k+1:last])
+				list[last-1] = v
+			}
+		}
+	}
 	return dims, t, f
 }
 
 func copyAxes[E any](dims []int, dst []E, d int, to []int, src []E, s int, from []int) {
-	n := dims[0]
-	if len(dims) > 1 {
-		if len(dims) == 2 && to[1] == 1 && from[0] == 1 {
-			transpose(dims, dst[d:], to[0], src[s:], from[1])
-			return
+	switch n := dims[0]; {
+	case len(dims) == 1:
+		copyRow(n, dst, d, to[0], src, s, from[0])
+	case len(dims) == 2 && to[0] > 0 && to[1] == 1 && from[0] == 1 && from[1] > 0:
+		transpose(n, dims[1], dst[d:], to[0], src[s:], from[1])
+	case len(dims) == 2 && to[1] == 1 && from[1] == 1 && dims[1] < shortRow:
+		for range n {
+			row := dst[d : d+dims[1]]
+			for i, v := range src[s : s+len(row)] {
+				row[i] = v
+			}
+			d += to[0]
+			s += from[0]
 		}
+	default:
 		for range n {
 			copyAxes(dims[1:], dst, d, to[1:], src, s, from[1:])
 			d += to[0]
 			s += from[0]
 		}
-		return
 	}
+}
+
+// shortRow is the length below which a loop is quicker than the built-in copy.
+const shortRow = 8
+
+func copyRow[E any](n int, dst []E, d, to int, src []E, s, from int) {
 	switch {
-	case to[0] == 1 && from[0] == 1:
+	case to == 1 && from == 1:
 		copy(dst[d:d+n], src[s:s+n])
-	case to[0] == 1 && from[0] == 0:
+	case to == 1 && from == 0:
 		row, v := dst[d:d+n], src[s]
 		for i := range row {
 			row[i] = v
@@ -86,22 +113,29 @@ func copyAxes[E any](dims []int, dst []E, d int, to []int, src []E, s int, from 
 	default:
 		for range n {
 			dst[d] = src[s]
-			d += to[0]
-			s += from[0]
+			d += to
+			s += from
 		}
 	}
 }
 
-// transpose copies a matrix whose columns are contiguous in src to rows in dst, tile by tile so that both stay in the
-// cache. ldd is the distance of dst's rows, lds that of src's columns.
-func transpose[E any](dims []int, dst []E, ldd int, src []E, lds int) {
+// transpose copies a matrix whose columns are contiguous in src to rows in dst. ldd is the distance of dst's rows, lds
+// that of src's columns. It goes through a tile on the stack, so that each cache line is read once and written once,
+// even where a power of two as distance maps all of them to a few places in the cache.
+func transpose[E any](rows, cols int, dst []E, ldd int, src []E, lds int) {
 	const tile = 16
-	rows, cols := dims[0], dims[1]
+	var buf [tile * tile]E
 	for i := 0; i < rows; i += tile {
+		h := min(tile, rows-i)
 		for j := 0; j < cols; j += tile {
-			for k := i; k < min(i+tile, rows); k++ {
-				for l := j; l < min(j+tile, cols); l++ {
-					dst[k*ldd+l] = src[l*lds+k]
+			w := min(tile, cols-j)
+			for l := range w {
+				copy(buf[l*tile:(l+1)*tile], src[(j+l)*lds+i:][:h])
+			}
+			for k := range h {
+				row := dst[(i+k)*ldd+j:][:w]
+				for l := range row {
+					row[l] = buf[(l*tile+k)%len(buf)]
 				}
 			}
 		}

@@ -97,7 +97,7 @@ func Find(explicit string) (Library, error) {
 	} else {
 		lib, err := check(path, FromCache)
 		if err != nil {
-			return Library{}, fmt.Errorf("%w; to fetch it again: %s --force", err, installCommand)
+			return Library{}, fmt.Errorf("%w; to check it and repair it: %s", err, installCommand)
 		}
 		return lib, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -132,10 +133,8 @@ func (c Chart) scale(p *plot.Plot, lo, hi float64) {
 	if c.LogY {
 		p.Y.Scale = plot.LogScale{}
 		p.Y.Min, p.Y.Max = lo/1.1, hi*1.1
-		if hi/lo >= 100 {
-			p.Y.Tick.Marker = plot.LogTicks{Prec: -1}
-		} else {
-			p.Y.Tick.Marker = plot.DefaultTicks{} // decades alone would be too few
+		if hi/lo >= 10 { // else even ticks are enough
+			p.Y.Tick.Marker = plot.TickerFunc(decades)
 		}
 		return
 	}
@@ -144,4 +143,26 @@ func (c Chart) scale(p *plot.Plot, lo, hi float64) {
 		room = max(math.Abs(hi)*.1, 1e-9)
 	}
 	p.Y.Min, p.Y.Max = lo-room, hi+room
+}
+
+// decades are ticks at 1 to 9 times the powers of ten, those at 1 labelled, and over a short range also those at 2 and 5.
+func decades(lo, hi float64) []plot.Tick {
+	var ticks []plot.Tick
+	many := math.Log10(hi / lo)
+	every := max(1, int(math.Ceil(many/8)))
+	for e := int(math.Floor(math.Log10(lo))); e <= int(math.Ceil(math.Log10(hi))); e++ {
+		for m := 1; m <= 9; m++ {
+			t := plot.Tick{Value: float64(m) * math.Pow(10, float64(e))}
+			if t.Value < lo || t.Value > hi {
+				continue
+			}
+			if m == 1 && e%every == 0 || many < 3 && (m == 2 || m == 5) {
+				t.Label = strconv.FormatFloat(t.Value, 'g', 4, 64)
+			} else if every > 1 {
+				continue
+			}
+			ticks = append(ticks, t)
+		}
+	}
+	return ticks
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	minTile   = 56      // pixels: smaller images are enlarged to about this
+	minTile   = 84      // pixels: smaller images are enlarged to about this
 	maxPixels = 1 << 26 // of a grid
 )
 

@@ -134,7 +134,7 @@ func TestGrid(t *testing.T) {
 				t.Fatal(err)
 			}
 			img := decode(t, path)
-			const zoom, line = 2, 2
+			const zoom, line = 3, 3
 			if got, want := img.Bounds().Size(), image.Pt(3*(w*zoom+line)+line, 3*(h*zoom+line)+line); got != want {
 				t.Fatalf("the picture is %v, want %v", got, want)
 			}

@@ -1,0 +1,145 @@
+package app
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+var (
+	runFlag  = &cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`", Required: true}
+	funcFlag = &cli.StringSliceFlag{Name: "func", Usage: "the function `NAME`; may be repeated (default: all)"}
+	bestFlag = &cli.StringFlag{Name: "checkpoint", Value: "best", Usage: "which checkpoint of the run: best or last"}
+)
+
+// exportCommand writes ONNX files.
+func (a *app) exportCommand() *cli.Command {
+	return &cli.Command{
+		Name: "export", Usage: "write a trained model's functions as ONNX files", ArgsUsage: "MODEL",
+		Description: "Writes one file a function, with the parameters' names, a dynamic batch, the training's summary, and test vectors\n" +
+			"that `verify FILE.onnx` replays in any runtime.",
+		Flags: []cli.Flag{
+			runFlag, funcFlag, bestFlag,
+			&cli.PathFlag{Name: "out", Usage: "the folder `DIR` to write to (default: the run's folder)"},
+			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ai.onnx opset, %d to %d", onnx.MinOpset, onnx.MaxOpset)},
+			&cli.StringFlag{Name: "random", Value: "inputs", Usage: "random numbers: inputs (the caller gives them) or native (the runtime draws its own)"},
+			&cli.BoolFlag{Name: "steps", Usage: "write the training steps too, with state as inputs and outputs"},
+			jsonFlag,
+		},
+		Action: a.export,
+	}
+}
+
+func (a *app) export(c *cli.Context) error {
+	m, err := a.modelArg(c)
+	if err != nil {
+		return err
+	}
+	o := onnx.Options{Opset: c.Int("opset")}
+	switch c.String("random") {
+	case "inputs":
+	case "native":
+		o.Random = onnx.RandomNative
+	default:
+		return usagef(c, "--random %s: want inputs or native", c.String("random"))
+	}
+	r, err := openRun(c, m)
+	if err != nil {
+		return err
+	}
+	fs, err := r.funcs(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("steps") {
+		fs = append(fs, r.prog.Steps()...)
+	}
+	dir := c.Path("out")
+	if dir == "" {
+		dir = c.Path("run")
+	}
+	var reports []*onnx.Report
+	for _, f := range fs {
+		fo := o
+		fo.Doc = m.Doc
+		fo.Metadata = r.metadata()
+		fo.Training = f.Training
+		if !f.Training && o.Random == onnx.RandomInputs {
+			v, err := r.vector(c.Context, f)
+			if err != nil {
+				return err
+			}
+			fo.Vectors = []onnx.Vector{v}
+		}
+		report, err := onnx.ExportFile(filepath.Join(dir, f.Name+".onnx"), f, r.state, fo)
+		if err != nil {
+			return err
+		}
+		reports = append(reports, report)
+		if !c.Bool("json") {
+			a.printReport(report)
+		}
+	}
+	if c.Bool("json") {
+		return a.writeJSON(reports)
+	}
+	return nil
+}
+
+func (a *app) printReport(r *onnx.Report) {
+	for _, f := range r.Files {
+		fmt.Fprintf(a.out, "wrote %s (%s, opset %d)\n", f.Path, size(f.Bytes), r.Opset)
+	}
+	fmt.Fprintf(a.out, "  inputs   %s\n  outputs  %s\n  weights  %d numbers in %d tensors\n", ports(r.Inputs), ports(r.Outputs), r.Params, r.Tensors)
+	var nodes []string
+	for _, n := range r.Nodes {
+		nodes = append(nodes, fmt.Sprintf("%s ×%d", n.Op, n.N))
+	}
+	fmt.Fprintf(a.out, "  nodes    %s\n", strings.Join(nodes, ", "))
+}
+
+func ports(ps []onnx.Port) string {
+	var out []string
+	for _, p := range ps {
+		out = append(out, fmt.Sprintf("%s %v", p.Name, p.Type))
+	}
+	return strings.Join(out, ", ")
+}
+
+// size prints a number of bytes.
+func size(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// funcs are the functions that --func names, all if it does not.
+func (r *run) funcs(c *cli.Context) ([]*graph.Func, error) {
+	want := c.StringSlice("func")
+	if len(want) == 0 {
+		return r.prog.Funcs(), nil
+	}
+	var out []*graph.Func
+	for _, name := range want {
+		f := r.prog.Func(name)
+		if f == nil {
+			return nil, fmt.Errorf("%s has no function %q: it has %s", r.prog.Name(), name, strings.Join(names(r.prog.Funcs()), ", "))
+		}
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}

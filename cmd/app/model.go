@@ -1,0 +1,110 @@
+package app
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// model is the model called name.
+func (a *app) model(name string) (models.Model, error) {
+	var have []string
+	for _, m := range a.models {
+		if m.Name == name {
+			return m, nil
+		}
+		have = append(have, m.Name)
+	}
+	return models.Model{}, fmt.Errorf("no model is called %q: there is %s", name, strings.Join(have, ", "))
+}
+
+// modelArg is the model that the command's only argument names; a program with one model needs no argument.
+func (a *app) modelArg(c *cli.Context) (models.Model, error) {
+	if c.NArg() == 0 && len(a.models) == 1 && a.name != "sardonyx" {
+		return a.models[0], nil
+	}
+	name, err := oneArg(c, "the model")
+	if err != nil {
+		return models.Model{}, err
+	}
+	return a.model(name)
+}
+
+var setFlag = &cli.StringSliceFlag{Name: "set", Usage: "change one of the model's settings, `NAME=VALUE`; may be repeated"}
+
+// settings are the model's with the changes of --set.
+func settings(c *cli.Context, m models.Model) (models.Settings, error) {
+	changes := models.Settings{}
+	for _, s := range c.StringSlice("set") {
+		name, value, ok := strings.Cut(s, "=")
+		v, err := strconv.ParseFloat(value, 64)
+		if !ok || err != nil {
+			return nil, usagef(c, "--set %s: want NAME=VALUE with a number", s)
+		}
+		changes[name] = v
+	}
+	return m.Settings.With(changes)
+}
+
+// define builds a model's program. A mistake in it is printed as a compiler prints it.
+func define(m models.Model, s models.Settings) (*compiler.Program, error) {
+	prog, err := m.Define(s)
+	if err != nil {
+		return nil, fmt.Errorf("model %s has mistakes:\n%w", m.Name, err)
+	}
+	return prog, nil
+}
+
+// modelsCommand lists the models.
+func (a *app) modelsCommand() *cli.Command {
+	return &cli.Command{
+		Name: "models", Usage: "list the models", ArgsUsage: " ", Flags: []cli.Flag{jsonFlag},
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			type info struct {
+				Name     string          `json:"name"`
+				Doc      string          `json:"doc"`
+				Settings models.Settings `json:"settings"`
+				Params   int             `json:"params"`
+				Funcs    []string        `json:"funcs"`
+				Steps    []string        `json:"steps"`
+				Data     string          `json:"data"`
+			}
+			var list []info
+			for _, m := range a.models {
+				prog, err := define(m, m.Settings)
+				if err != nil {
+					return err
+				}
+				list = append(list, info{m.Name, m.Doc, m.Settings, prog.ParamCount(), names(prog.Funcs()), names(prog.Steps()), m.Train.Data})
+			}
+			if c.Bool("json") {
+				return a.writeJSON(list)
+			}
+			for _, m := range list {
+				fmt.Fprintf(a.out, "%s: %s\n", m.Name, m.Doc)
+				fmt.Fprintf(a.out, "  parameters  %d\n  functions   %s\n  steps       %s\n  data        %s\n", m.Params, strings.Join(m.Funcs, ", "), strings.Join(m.Steps, ", "), m.Data)
+				if len(m.Settings) > 0 {
+					fmt.Fprintf(a.out, "  settings    %s\n", m.Settings)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func names(fs []*graph.Func) []string {
+	out := make([]string, len(fs))
+	for i, f := range fs {
+		out[i] = f.Name
+	}
+	return out
+}

@@ -1,0 +1,147 @@
+package app
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
+)
+
+// maxSamples bounds --count: more would be a mistyped number.
+const maxSamples = 1 << 20
+
+// sampleCommand draws from a trained model.
+func (a *app) sampleCommand() *cli.Command {
+	return &cli.Command{
+		Name: "sample", Usage: "draw from a trained model in onnxruntime, as a PNG grid or an array", ArgsUsage: "MODEL",
+		Description: "Runs the ONNX file that export wrote to the run's folder, or --onnx FILE; where there is none, the model is\n" +
+			"exported in memory. The noise depends on the seed alone.",
+		Flags: sessionFlags(
+			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, bestFlag,
+			&cli.PathFlag{Name: "onnx", Usage: "the exported `FILE` to sample"},
+			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 100, Usage: "how many"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the noise"},
+			&cli.PathFlag{Name: "png", Usage: "write a grid of the images to `FILE`"},
+			&cli.PathFlag{Name: "npy", Usage: "write the images as an array to `FILE`"},
+		),
+		Action: a.sample,
+	}
+}
+
+func (a *app) sample(c *cli.Context) error {
+	m, err := a.modelArg(c)
+	if err != nil {
+		return err
+	}
+	if m.Sample.Func == "" {
+		return fmt.Errorf("model %s does not say how to sample it: its Sampling is empty", m.Name)
+	}
+	n := c.Int("count")
+	if n < 1 || n > maxSamples {
+		return usagef(c, "--count %d: want 1 to %d", n, maxSamples)
+	}
+	if c.Path("png") == "" && c.Path("npy") == "" {
+		return usagef(c, "say where to write: --png FILE or --npy FILE")
+	}
+	s, from, err := a.sampler(c, m)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	noise, err := drawNoise(s, m.Sample, n, c.Uint64("seed"))
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	start := time.Now()
+	out, err := s.Run(c.Context, map[string]*tensor.Tensor{m.Sample.Noise: noise})
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	took := time.Since(start)
+	images := out[m.Sample.Image]
+	if images == nil {
+		return fmt.Errorf("%s has no output %q", from, m.Sample.Image)
+	}
+	if path := c.Path("npy"); path != "" {
+		if err := data.WriteNPY(path, images); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "wrote %s, %v\n", path, images)
+	}
+	if path := c.Path("png"); path != "" {
+		if err := report.Grid(path, images, int(math.Ceil(math.Sqrt(float64(n))))); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "wrote %s\n", path)
+	}
+	fmt.Fprintf(a.out, "%d samples of %s from %s on %s in %v\n", n, m.Name, from, c.String("device"), took.Round(time.Microsecond))
+	return nil
+}
+
+// sampler opens the file to sample, and says what it is.
+func (a *app) sampler(c *cli.Context, m models.Model) (*onnxruntime.Session, string, error) {
+	path := c.Path("onnx")
+	if path == "" {
+		if c.Path("run") == "" {
+			return nil, "", usagef(c, "say what to sample: --run DIR or --onnx FILE")
+		}
+		path = filepath.Join(c.Path("run"), m.Sample.Func+".onnx")
+		if _, err := os.Stat(path); err != nil {
+			r, err := openRun(c, m)
+			if err != nil {
+				return nil, "", err
+			}
+			f := r.prog.Func(m.Sample.Func)
+			if f == nil {
+				return nil, "", fmt.Errorf("model %s has no function %q, which its Sampling names", m.Name, m.Sample.Func)
+			}
+			var file bytes.Buffer
+			if _, err := onnx.Export(&file, f, r.state, onnx.Options{}); err != nil {
+				return nil, "", err
+			}
+			s, err := onnxruntime.OpenBytes(file.Bytes(), sessionOptions(c))
+			return s, "the " + c.String("checkpoint") + " checkpoint of " + c.Path("run"), err
+		}
+	}
+	s, err := onnxruntime.Open(path, sessionOptions(c))
+	return s, path, err
+}
+
+// drawNoise fills the noise input for n examples.
+func drawNoise(s *onnxruntime.Session, how models.Sampling, n int, seed uint64) (*tensor.Tensor, error) {
+	for _, in := range s.Inputs() {
+		if in.Name != how.Noise {
+			continue
+		}
+		if in.DType != graph.F32 || len(in.Shape) == 0 {
+			return nil, fmt.Errorf("the noise input %q is %v %v, want f32 with a batch axis", in.Name, in.DType, in.Shape)
+		}
+		shape := []int{n}
+		for _, d := range in.Shape[1:] {
+			if d < 0 {
+				return nil, fmt.Errorf("the noise input %q has a dynamic axis besides the batch: %v", in.Name, in.Shape)
+			}
+			shape = append(shape, int(d))
+		}
+		if _, err := tensor.Count(shape); err != nil {
+			return nil, err
+		}
+		z := tensor.New(tensor.F32, shape...)
+		kernel.Normal(kernel.NewContext(nil, 0), kernel.Draw{Seed: seed}, tensor.Data[float32](z))
+		return z, nil
+	}
+	return nil, fmt.Errorf("there is no input %q", how.Noise)
+}

@@ -1,0 +1,317 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/train/internal/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/train/safetensors"
+)
+
+// ErrNoCheckpoint says that a run has not saved the checkpoint asked for.
+var ErrNoCheckpoint = errors.New("there is no such checkpoint")
+
+const (
+	indexVersion = 1
+	indexName    = "index.json"
+	maxIndex     = 16 << 20 // bytes: far above what a run writes
+)
+
+// Which says which of a run's checkpoints is meant.
+type Which string
+
+// The checkpoints that a run keeps.
+const (
+	Best Which = "best" // of the epoch with the best monitored metric
+	Last Which = "last"
+)
+
+// A Position is where in a run a training loop is, all but the state.
+type Position struct {
+	Step    int64      `json:"step"`       // training steps done
+	Epoch   int        `json:"epoch"`      // epochs finished, with their validation and record
+	Loader  data.State `json:"loader"`     // where the loader goes on; in a later epoch than Epoch if only the batches are finished
+	InEpoch Mean       `json:"in_epoch"`   // metrics of the epoch so far
+	InSteps Mean       `json:"in_steps"`   // metrics since the last record
+	Records int        `json:"records"`    // lines of metrics.jsonl
+	Best    *Score     `json:"best_score"` // nil before the first
+	Stale   int        `json:"stale"`      // epochs since the best one
+}
+
+// A Score is the best value of the monitored metric, and after which epoch, counted from 1, and step it was reached.
+type Score struct {
+	Value float64 `json:"value"`
+	Epoch int     `json:"epoch"`
+	Step  int64   `json:"step"`
+}
+
+// A Checkpoint is a saved state and the position it belongs to.
+type Checkpoint struct {
+	File     string   `json:"file"`   // beside the index
+	SHA256   string   `json:"sha256"` // of the file
+	Position Position `json:"position"`
+}
+
+// index is the content of index.json. It holds both checkpoints, so that one rename changes all.
+type index struct {
+	Version     int         `json:"version"`
+	Program     string      `json:"program"`
+	Fingerprint string      `json:"fingerprint"`
+	Seed        uint64      `json:"seed"`
+	Last        *Checkpoint `json:"last"`
+	Best        *Checkpoint `json:"best"`
+}
+
+// Checkpoints are the saved states of one run, in a folder of their own: safetensors files, and an index that names them
+// with their hashes. A file is written under a new name before the index that names it, and removed after the index
+// that no longer does: whenever a process ends, the index and its files agree.
+type Checkpoints struct {
+	dir   string
+	index index
+}
+
+// Fingerprinted is what a checkpoint says of the program it belongs to; a [compiler.Program] is one.
+type Fingerprinted interface {
+	Name() string
+	Fingerprint() string
+}
+
+// NewCheckpoints returns an empty set of checkpoints of prog, trained with seed, to be saved into the folder dir.
+func NewCheckpoints(dir string, prog Fingerprinted, seed uint64) *Checkpoints {
+	return &Checkpoints{dir, index{Version: indexVersion, Program: prog.Name(), Fingerprint: prog.Fingerprint(), Seed: seed}}
+}
+
+// OpenCheckpoints reads the index in the folder dir. Without one the error is [fs.ErrNotExist].
+func OpenCheckpoints(dir string) (*Checkpoints, error) {
+	path := filepath.Join(dir, indexName)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxIndex+1))
+	c := &Checkpoints{dir: dir}
+	if err == nil && len(b) > maxIndex {
+		err = fmt.Errorf("it has more than %d bytes", maxIndex)
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &c.index)
+	}
+	if err == nil {
+		err = c.index.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoints %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// check refuses an index that was not written by Save.
+func (x *index) check() error {
+	if x.Version != indexVersion {
+		return fmt.Errorf("its version is %d, and this program reads version %d", x.Version, indexVersion)
+	}
+	for _, c := range []*Checkpoint{x.Last, x.Best} {
+		if c == nil {
+			continue
+		}
+		if !filepath.IsLocal(c.File) || filepath.Base(c.File) != c.File || filepath.Ext(c.File) != ".safetensors" {
+			return fmt.Errorf("it names the file %q: not a .safetensors file beside it", c.File)
+		}
+		if p := c.Position; p.Step < 0 || p.Epoch < 0 || p.Records < 0 || p.Stale < 0 {
+			return fmt.Errorf("a position in it is negative: %+v", p)
+		}
+	}
+	return nil
+}
+
+// Fingerprint identifies the program that was trained; see [compiler.Program.Fingerprint].
+func (c *Checkpoints) Fingerprint() string { return c.index.Fingerprint }
+
+// Get returns what is known of a checkpoint, or [ErrNoCheckpoint].
+func (c *Checkpoints) Get(which Which) (Checkpoint, error) {
+	var p *Checkpoint
+	switch which {
+	case Best:
+		p = c.index.Best
+	case Last:
+		p = c.index.Last
+	default:
+		return Checkpoint{}, fmt.Errorf("%q is not one of %s and %s", which, Best, Last)
+	}
+	if p == nil {
+		return Checkpoint{}, fmt.Errorf("%s of %s: %w", which, c.dir, ErrNoCheckpoint)
+	}
+	return *p, nil
+}
+
+// Save saves s as the last checkpoint, and as the best one too if best. It returns when all is on the disk.
+func (c *Checkpoints) Save(s *runtime.State, at Position, best bool) error {
+	if err := c.save(s, at, best); err != nil {
+		return fmt.Errorf("save the checkpoint of step %d into %s: %w", at.Step, c.dir, err)
+	}
+	return nil
+}
+
+func (c *Checkpoints) save(s *runtime.State, at Position, best bool) error {
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return err
+	}
+	var tensors []safetensors.Named
+	for _, name := range s.Names() {
+		t, err := s.Tensor(name)
+		if err != nil {
+			return err
+		}
+		tensors = append(tensors, safetensors.Named{Name: name, Tensor: t})
+	}
+	f, err := atomicfile.Create(c.dir)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	hash := sha256.New()
+	err = safetensors.Write(io.MultiWriter(f, hash), tensors, map[string]string{
+		"program": c.index.Program, "fingerprint": c.index.Fingerprint,
+		"seed": strconv.FormatUint(c.index.Seed, 10), "step": strconv.FormatInt(at.Step, 10),
+	})
+	if err != nil {
+		return err
+	}
+	sum := fmt.Sprintf("%x", hash.Sum(nil))
+	// The hash in the name makes every state another file: none is overwritten while the index names it.
+	name := fmt.Sprintf("step-%08d-%s.safetensors", at.Step, sum[:8])
+	if err := f.Commit(filepath.Join(c.dir, name)); err != nil {
+		return err
+	}
+	next := c.index
+	next.Last = &Checkpoint{name, sum, at}
+	if best {
+		next.Best = next.Last
+	}
+	err = atomicfile.Write(filepath.Join(c.dir, indexName), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "\t")
+		return e.Encode(next)
+	})
+	if err != nil {
+		return err
+	}
+	c.index = next
+	return c.clean()
+}
+
+// clean removes what the index does not name.
+func (c *Checkpoints) clean() error {
+	files, err := os.ReadDir(c.dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		name := f.Name()
+		old := strings.HasPrefix(name, "step-") && strings.HasSuffix(name, ".safetensors") &&
+			name != c.index.Last.File && (c.index.Best == nil || name != c.index.Best.File)
+		torn := strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") // of a process that was killed
+		if old || torn {
+			if err := os.Remove(filepath.Join(c.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Restore reads a checkpoint into s. All that s has must be in it; what else is in it, such as the optimizer's moments
+// where s is of a program for inference, is passed over. If it fails before reading tensors, s is unchanged.
+func (c *Checkpoints) Restore(which Which, s *runtime.State) (Position, error) {
+	p, err := c.Get(which)
+	if err != nil {
+		return Position{}, err
+	}
+	path := filepath.Join(c.dir, p.File)
+	if err := c.restore(path, p.SHA256, s); err != nil {
+		return Position{}, fmt.Errorf("restore the %s checkpoint %s: %w", which, path, err)
+	}
+	return p.Position, nil
+}
+
+func (c *Checkpoints) restore(path, sum string, s *runtime.State) error {
+	if err := checkSum(path, sum); err != nil {
+		return err
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if diff := differences(f.Tensors, s); len(diff) > 0 {
+		const most = 5
+		more := ""
+		if len(diff) > most {
+			more = fmt.Sprintf(", and %d more", len(diff)-most)
+			diff = diff[:most]
+		}
+		return fmt.Errorf("it is of another model: %s%s", strings.Join(diff, "; "), more)
+	}
+	for _, name := range s.Names() {
+		t, err := f.Tensor(name)
+		if err != nil {
+			return err
+		}
+		if err := s.Set(name, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// differences says in words what of s the stored tensors lack.
+func differences(stored []safetensors.Info, s *runtime.State) []string {
+	have := make(map[string]safetensors.Info, len(stored))
+	for _, i := range stored {
+		have[i.Name] = i
+	}
+	var diff []string
+	for _, name := range s.Names() {
+		want, err := s.Tensor(name)
+		if err != nil {
+			continue
+		}
+		i, ok := have[name]
+		if !ok {
+			diff = append(diff, fmt.Sprintf("it lacks %s %v", name, want))
+		} else if i.DType != want.DType() || !slices.Equal(i.Shape, want.Shape()) {
+			diff = append(diff, fmt.Sprintf("%s is %v%v in it and %v in the program", name, i.DType, i.Shape, want))
+		}
+	}
+	return diff
+}
+
+// checkSum compares the SHA-256 of the file path with the one on record.
+func checkSum(path, want string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return err
+	}
+	if got := fmt.Sprintf("%x", h.Sum(nil)); got != want {
+		return fmt.Errorf("its SHA-256 is %s, not %s: it is damaged or was changed", got, want)
+	}
+	return nil
+}
+

@@ -1,0 +1,19 @@
+// Package train has a training loop and the pieces that it is made of.
+//
+// [Fit] trains a program on a data set: epochs of shuffled batches, validation, early stopping, checkpoints, progress, and
+// a folder that says how it went. An interrupted run goes on from its last checkpoint and ends as it would have without
+// the interruption, bit for bit.
+//
+// The loop is no more than calls of [runtime.Executable.Run], and a person may write their own from the pieces: [Run] runs
+// a step and [Evaluate] a validation, [Mean] averages metrics, [Checkpoints] saves and restores, [History] keeps metrics,
+// [Progress] shows them.
+//
+// A run's folder has
+//
+//	config.json               what is trained on what; a resumed run must agree with it
+//	metrics.jsonl             a Record a line
+//	loss.png                  the curve of these
+//	samples/epoch-001.png     what the callbacks draw
+//	checkpoints/index.json    names the best and the last checkpoint, and says where in the run they are
+//	checkpoints/*.safetensors the state
+package train
