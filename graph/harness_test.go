@@ -52,45 +52,6 @@ func newContext(threads int) *kernel.Context {
 	return kernel.NewContext(gonum.Implementation{}, threads)
 }
 
-// fillSample draws the inputs of s from a seed, with float as the dtype of its floats.
-func fillSample(s graph.Sample, float graph.DType) []*tensor.Tensor {
-	r := rand.New(rand.NewPCG(7, 11))
-	out := make([]*tensor.Tensor, len(s.In))
-	for k, in := range s.In {
-		dt := in.DType
-		if dt.Float() {
-			dt = float
-		}
-		lo, hi := in.Lo, in.Hi
-		if lo == 0 && hi == 0 {
-			lo, hi = -2, 2
-		}
-		x := tensor.New(dt, in.Shape...)
-		n := x.Len()
-		order := r.Perm(n)
-		for i := range n {
-			v := lo + (hi-lo)*r.Float64()
-			if in.Distinct { // a shuffled ladder, off zero
-				v = lo + (hi-lo)*(float64(order[i])+.3+.4*r.Float64())/float64(n)
-				if math.Abs(v) < .01 {
-					v += .02
-				}
-			}
-			switch {
-			case dt == graph.Bool:
-				v = float64(r.IntN(2))
-			case dt.Integer():
-				v = math.Floor(v)
-			case dt.Float():
-				v = float64(float32(v)) // the same numbers in both precisions
-			}
-			x.Set(i, v)
-		}
-		out[k] = x
-	}
-	return out
-}
-
 // trace builds a Func that applies s to inputs typed like the tensors in.
 func trace(t *testing.T, s graph.Sample, in []*tensor.Tensor) (*graph.Func, []*graph.Value, *graph.Value) {
 	t.Helper()
@@ -130,7 +91,7 @@ func evaluate(t *testing.T, c *kernel.Context, f *graph.Func, in map[string]*ten
 // checkKernel compares the kernel with the reference, and one thread with four.
 func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType, tol float64) {
 	t.Helper()
-	in := fillSample(s, float)
+	in := s.Inputs(float)
 	f, _, y := trace(t, s, in)
 	if err := f.Verify(); err != nil {
 		t.Error(err)
@@ -166,7 +127,7 @@ func near(a, b, tol float64) bool {
 // checkGradient compares the VJP, and the VJP of the VJP, with central differences in f64.
 func checkGradient(t *testing.T, s graph.Sample) {
 	t.Helper()
-	in := fillSample(s, graph.F64)
+	in := s.Inputs(graph.F64)
 	f, args, y := trace(t, s, in)
 	var wrt []int
 	for k, a := range args {

@@ -1,5 +1,12 @@
 package graph
 
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
 // unarySamples tries op on ranks 0 to 5, with elements in [lo, hi].
 func unarySamples(op Op, lo, hi float64, distinct bool) []Sample {
 	var out []Sample
@@ -29,6 +36,45 @@ func binarySamples(op Op, a, b SampleInput) []Sample {
 	for _, p := range broadcasts {
 		a.Shape, b.Shape = p[0], p[1]
 		out = append(out, Sample{Op: op, In: []SampleInput{a, b}})
+	}
+	return out
+}
+
+// Inputs draws the inputs of s from a fixed seed, with float as the dtype of its floats.
+func (s Sample) Inputs(float DType) []*tensor.Tensor {
+	r := rand.New(rand.NewPCG(7, 11))
+	out := make([]*tensor.Tensor, len(s.In))
+	for k, in := range s.In {
+		dt := in.DType
+		if dt.Float() {
+			dt = float
+		}
+		lo, hi := in.Lo, in.Hi
+		if lo == 0 && hi == 0 {
+			lo, hi = -2, 2
+		}
+		x := tensor.New(dt, in.Shape...)
+		n := x.Len()
+		order := r.Perm(n)
+		for i := range n {
+			v := lo + (hi-lo)*r.Float64()
+			if in.Distinct { // a shuffled ladder, off zero
+				v = lo + (hi-lo)*(float64(order[i])+.3+.4*r.Float64())/float64(n)
+				if math.Abs(v) < .01 {
+					v += .02
+				}
+			}
+			switch {
+			case dt == Bool:
+				v = float64(r.IntN(2))
+			case dt.Integer():
+				v = math.Floor(v)
+			case dt.Float():
+				v = float64(float32(v)) // the same numbers in both precisions
+			}
+			x.Set(i, v)
+		}
+		out[k] = x
 	}
 	return out
 }

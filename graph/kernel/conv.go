@@ -18,19 +18,19 @@ func ConvForward[T Float](c *Context, s ConvShape, y, x, w []T) {
 	}
 	o, in := s.O/s.Groups, s.C/s.Groups
 	k := in * s.KH * s.KW
-	cut := s.cut(k, c.Threads)
-	share(c, cut.len()*s.Groups, (k+o)*cut.cols(), func(item int, scratch []T) {
-		p, g := cut.patch(item/s.Groups), item%s.Groups
-		n := s.cols(p)
-		col, ld := columns(s, p, x, g*in, (g+1)*in, scratch)
+	u := s.unfold(c.Threads)
+	share(c, u.patches()*s.Groups, u.scratch(), func(item int, buf []T) {
+		p, g := u.patch(item/s.Groups), item%s.Groups
+		n := u.cols(p)
+		col, ld := columns(u, p, x, g*in, (g+1)*in, buf)
 		filters := w[g*o*k : (g+1)*o*k]
 		if p.single() {
-			gemm(c.BLAS, false, false, o, n, k, 1, filters, k, col, ld, 0, y[s.pixel(p, g*o):], s.OH*s.OW)
+			gemm(c.BLAS, false, false, o, n, k, 1, filters, k, col, ld, 0, y[u.pixel(p, g*o):], s.OH*s.OW)
 			return
 		}
-		m := scratch[k*n : (k+o)*n]
+		m := buf[k*n : (k+o)*n]
 		gemm(c.BLAS, false, false, o, n, k, 1, filters, k, col, ld, 0, m, n)
-		s.pixels(p, g*o, (g+1)*o, func(i, j, n int) { copy(y[j:j+n], m[i:i+n]) })
+		u.pixels(p, g*o, (g+1)*o, func(i, j, n int) { copy(y[j:j+n], m[i:i+n]) })
 	})
 }
 
@@ -42,24 +42,29 @@ func ConvInput[T Float](c *Context, s ConvShape, dx, w, dy []T) {
 	}
 	o, in := s.O/s.Groups, s.C/s.Groups
 	k := in * s.KH * s.KW
-	cut := s.cut(k, min(c.Threads, s.N)) // the bands of an image overlap in dx: one goroutine adds them all
-	blocks := cut.len() / cut.bands
-	parts := min(in, (c.Threads+blocks*s.Groups-1)/(blocks*s.Groups))
-	share(c, blocks*s.Groups*parts, (k+o)*cut.cols(), func(item int, scratch []T) {
+	u := s.unfold(min(c.Threads, s.N)) // the bands of an image overlap in dx: one goroutine adds them all
+	blocks := u.patches() / u.bands
+	parts := min(in, ceilDiv(c.Threads, blocks*s.Groups))
+	share(c, blocks*s.Groups*parts, u.scratch(), func(item int, buf []T) {
 		block, g, part := item/(s.Groups*parts), item/parts%s.Groups, item%parts
 		c0, c1 := part*in/parts, (part+1)*in/parts
-		k0, rows := c0*s.KH*s.KW, (c1-c0)*s.KH*s.KW
-		for b := range cut.bands {
-			p := cut.patch(block*cut.bands + b)
-			n := s.cols(p)
-			m, ldy := results(s, p, dy, g*o, (g+1)*o, scratch[k*n:])
-			if s.pointwise() && p.single() {
-				gemm(c.BLAS, true, false, rows, n, o, 1, w[g*o*k+k0:], k, m, ldy, 0, dx[s.source(p, g*in+c0):], s.H*s.W)
+		filters := w[g*o*k+c0*s.KH*s.KW:]
+		direct := u.pointwise() && u.images == 1
+		for b := range u.bands {
+			p := u.patch(block*u.bands + b)
+			n := u.cols(p)
+			m, ld := results(u, p, dy, g*o, (g+1)*o, buf[k*n:])
+			if direct {
+				gemm(c.BLAS, true, false, c1-c0, n, o, 1, filters, k, m, ld, 0, dx[u.source(p, g*in+c0):], s.H*s.W)
 				continue
 			}
-			col := scratch[:rows*n]
-			gemm(c.BLAS, true, false, rows, n, o, 1, w[g*o*k+k0:], k, m, ldy, 0, col, n)
-			fold(s, p, dx, g*in+c0, g*in+c1, col, b == 0)
+			if b == 0 {
+				for img := p.n0; img < p.n1; img++ {
+					clear(dx[(img*s.C+g*in+c0)*s.H*s.W : (img*s.C+g*in+c1)*s.H*s.W])
+				}
+			}
+			gemm(c.BLAS, true, false, (c1-c0)*s.KH*s.KW, n, o, 1, filters, k, m, ld, 0, buf, n)
+			fold(u, p, dx, g*in+c0, g*in+c1, buf)
 		}
 	})
 }
@@ -73,28 +78,28 @@ func ConvWeight[T Float](c *Context, s ConvShape, dw, x, dy []T) {
 	}
 	o, in := s.O/s.Groups, s.C/s.Groups
 	k := in * s.KH * s.KW
-	cut := s.cut(k, 1)
-	each := (c.Threads + s.Groups - 1) / s.Groups // goroutines for each group: first by channels, then by filters
+	u := s.unfold(1)
+	each := ceilDiv(c.Threads, s.Groups) // goroutines for each group: first by channels, then by filters
 	parts := min(in, each)
-	filters := min(o, (each+parts-1)/parts)
-	share(c, s.Groups*parts*filters, (k+o)*cut.cols(), func(item int, scratch []T) {
+	filters := min(o, ceilDiv(each, parts))
+	share(c, s.Groups*parts*filters, u.scratch(), func(item int, buf []T) {
 		g, part, filter := item/(parts*filters), item/filters%parts, item%filters
 		c0, c1 := part*in/parts, (part+1)*in/parts
 		o0, o1 := g*o+filter*o/filters, g*o+(filter+1)*o/filters
 		beta := T(0)
-		for i := range cut.len() {
-			p := cut.patch(i)
-			n := s.cols(p)
-			col, ld := columns(s, p, x, g*in+c0, g*in+c1, scratch)
-			m, ldy := results(s, p, dy, o0, o1, scratch[k*n:])
-			gemm(c.BLAS, false, true, o1-o0, (c1-c0)*s.KH*s.KW, n, 1, m, ldy, col, ld, beta, dw[o0*k+c0*s.KH*s.KW:], k)
+		for i := range u.patches() {
+			p := u.patch(i)
+			n := u.cols(p)
+			col, ld := columns(u, p, x, g*in+c0, g*in+c1, buf)
+			m, ldm := results(u, p, dy, o0, o1, buf[k*n:])
+			gemm(c.BLAS, false, true, o1-o0, (c1-c0)*s.KH*s.KW, n, 1, m, ldm, col, ld, beta, dw[o0*k+c0*s.KH*s.KW:], k)
 			beta = 1
 		}
 	})
 }
 
 // share runs do for each of n items, with size elements of scratch memory for each goroutine.
-func share[T Float](c *Context, n, size int, do func(item int, scratch []T)) {
+func share[T Float](c *Context, n, size int, do func(item int, buf []T)) {
 	workers := min(max(c.Threads, 1), n)
 	scratch := Scratch[T](c, workers*size)
 	c.Parallel(workers, 1, func(lo, hi int) {
@@ -105,3 +110,6 @@ func share[T Float](c *Context, n, size int, do func(item int, scratch []T)) {
 		}
 	})
 }
+
+// ceilDiv is ⌈a/b⌉ for positive numbers.
+func ceilDiv(a, b int) int { return (a + b - 1) / b }

@@ -132,10 +132,19 @@ func transpose[E any](rows, cols int, dst []E, ldd int, src []E, lds int) {
 			for l := range w {
 				copy(buf[l*tile:(l+1)*tile], src[(j+l)*lds+i:][:h])
 			}
-			for k := range h {
+			k := 0
+			for ; k+4 <= h; k += 4 {
+				at := (i+k)*ldd + j
+				r0, r1, r2, r3 := dst[at:][:w], dst[at+ldd:][:w], dst[at+2*ldd:][:w], dst[at+3*ldd:][:w]
+				for l := range r0 {
+					v := (*[4]E)(buf[l*tile+k:])
+					r0[l], r1[l], r2[l], r3[l] = v[0], v[1], v[2], v[3]
+				}
+			}
+			for ; k < h; k++ {
 				row := dst[(i+k)*ldd+j:][:w]
 				for l := range row {
-					row[l] = buf[(l*tile+k)%len(buf)]
+					row[l] = buf[l*tile+k]
 				}
 			}
 		}

@@ -184,6 +184,9 @@ const (
 // adapted names are the values that adapt adds to a graph; no model of ours or anyone's has names like it.
 const adapted = "sardonyx.onnxruntime/"
 
+// unusedInput is the input that a model without inputs gets, f32[1].
+const unusedInput = adapted + "none"
+
 // adapt says how to get each output, and returns a suffix for the model's bytes, empty for most models, that makes that
 // possible. The bindings cannot allocate an output of 16-bit floats or one whose rank may be 0, and cannot run a model
 // that has no inputs. Such an output is fetched as two others: its shape, and its elements in one dimension (cast to
@@ -207,7 +210,7 @@ func (m *model) adapt() (fetches []fetch, suffix []byte, err error) {
 		}
 	}
 	if len(m.inputs) == 0 {
-		extra.Inputs = []*wire.ValueInfo{value(adapted+"none", wire.Float)}
+		extra.Inputs = []*wire.ValueInfo{value(unusedInput, wire.Float)}
 	}
 	if len(extra.Nodes) == 0 && len(extra.Inputs) == 0 {
 		return fetches, nil, nil

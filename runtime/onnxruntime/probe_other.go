@@ -11,3 +11,8 @@ import (
 func probe(string) (version, where string, err error) {
 	return "", "", fmt.Errorf("onnxruntime has no library for %s/%s", runtime.GOOS, runtime.GOARCH)
 }
+
+// loadable cannot load libraries here.
+func loadable(name string) error {
+	return fmt.Errorf("%s cannot be loaded on %s/%s", name, runtime.GOOS, runtime.GOARCH)
+}

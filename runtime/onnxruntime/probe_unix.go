@@ -61,3 +61,9 @@ type dlInfo struct {
 	symbol         *byte
 	symbolLocation uintptr
 }
+
+// loadable says why the library of that name cannot be loaded, nil if it can.
+func loadable(name string) error {
+	_, err := purego.Dlopen(name, purego.RTLD_LAZY|purego.RTLD_LOCAL)
+	return err
+}

@@ -40,3 +40,9 @@ func fileOf(h syscall.Handle) string {
 	n, _, _ := proc.Call(uintptr(h), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
 	return syscall.UTF16ToString(buf[:n])
 }
+
+// loadable says why the library of that name cannot be loaded, nil if it can.
+func loadable(name string) error {
+	_, err := syscall.LoadDLL(name)
+	return err
+}

@@ -49,6 +49,12 @@ type Position struct {
 	Stale   int        `json:"stale"`      // epochs since the best one
 }
 
+// clone returns a copy that goes its own way.
+func (p Position) clone() Position {
+	p.InEpoch, p.InSteps = p.InEpoch.Clone(), p.InSteps.Clone()
+	return p
+}
+
 // A Score is the best value of the monitored metric, and after which epoch, counted from 1, and step it was reached.
 type Score struct {
 	Value float64 `json:"value"`
@@ -196,7 +202,7 @@ func (c *Checkpoints) save(s *runtime.State, at Position, best bool) error {
 		return err
 	}
 	next := c.index
-	next.Last = &Checkpoint{name, sum, at}
+	next.Last = &Checkpoint{name, sum, at.clone()}
 	if best {
 		next.Best = next.Last
 	}
@@ -243,7 +249,7 @@ func (c *Checkpoints) Restore(which Which, s *runtime.State) (Position, error) {
 	if err := c.restore(path, p.SHA256, s); err != nil {
 		return Position{}, fmt.Errorf("restore the %s checkpoint %s: %w", which, path, err)
 	}
-	return p.Position, nil
+	return p.Position.clone(), nil
 }
 
 func (c *Checkpoints) restore(path, sum string, s *runtime.State) error {
@@ -314,4 +320,3 @@ func checkSum(path, want string) error {
 	}
 	return nil
 }
-

@@ -121,3 +121,6 @@ func (m *Mean) Metrics() Metrics {
 	}
 	return out
 }
+
+// Clone returns a copy with its own maps.
+func (m *Mean) Clone() Mean { return Mean{maps.Clone(m.Total), maps.Clone(m.Weight)} }

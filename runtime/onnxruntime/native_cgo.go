@@ -1,0 +1,282 @@
+//go:build cgo
+
+package onnxruntime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// Available reports whether this binary can run models: whether it was built with cgo. The native library may still be
+// missing; that, [Find] says.
+func Available() bool { return true }
+
+// env is the native library's environment, of which a process has one.
+var env struct {
+	sync.Mutex
+	started bool
+	lib     Library
+}
+
+// Version is the version of the native library that this process has loaded, "" if it has loaded none.
+func Version() string {
+	env.Lock()
+	defer env.Unlock()
+	return env.lib.Version
+}
+
+// start loads the library that [Find] chooses, unless one is loaded, and returns the one that is.
+func start(explicit string) (Library, error) {
+	env.Lock()
+	defer env.Unlock()
+	if env.started {
+		if explicit != "" && !sameLibrary(explicit, env.lib.Path) {
+			return Library{}, fmt.Errorf("onnxruntime library %s: this process has loaded %s already, and it can load only one", explicit, env.lib.Path)
+		}
+		return env.lib, nil
+	}
+	lib, err := Find(explicit)
+	if err != nil {
+		return Library{}, err
+	}
+	ort.SetSharedLibraryPath(lib.Path)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+		return Library{}, fmt.Errorf("starting %v: %w", lib, err)
+	}
+	if err := ort.DisableTelemetry(); err != nil {
+		return Library{}, errors.Join(fmt.Errorf("starting %v: %w", lib, err), ort.DestroyEnvironment())
+	}
+	env.started, env.lib = true, lib
+	return lib, nil
+}
+
+// sameLibrary reports whether named, a file or its folder, is the loaded file.
+func sameLibrary(named, loaded string) bool {
+	b, err := os.Stat(loaded)
+	if err != nil {
+		return false
+	}
+	for _, path := range []string{named, filepath.Join(named, LibraryName())} {
+		if a, err := os.Stat(path); err == nil && os.SameFile(a, b) {
+			return true
+		}
+	}
+	return false
+}
+
+// A nativeSession is a session of the native library, and how its outputs are got.
+type nativeSession struct {
+	session *ort.DynamicAdvancedSession
+	model   *model
+	fetches []fetch
+	names   int // of all fetches
+}
+
+func load(m *model, o Options) (native, error) {
+	lib, err := start(o.Library)
+	if err != nil {
+		return nil, err
+	}
+	fetches, suffix, err := m.adapt()
+	if err != nil {
+		return nil, err
+	}
+	options, err := sessionOptions(o, lib)
+	if err != nil {
+		return nil, err
+	}
+	defer options.Destroy()
+
+	var inputs, outputs []string
+	for _, i := range m.inputs {
+		inputs = append(inputs, i.Name)
+	}
+	if len(inputs) == 0 {
+		inputs = []string{unusedInput}
+	}
+	for _, f := range fetches {
+		outputs = append(outputs, f.names...)
+	}
+	session, err := create(m, suffix, inputs, outputs, options)
+	if err != nil {
+		err = fmt.Errorf("loading %s into onnxruntime %s on %s: %w", m.name(), lib.Version, o.Device, err)
+		if o.Device == CUDA {
+			err = cudaError(lib, err)
+		}
+		return nil, err
+	}
+	return &nativeSession{session: session, model: m, fetches: fetches, names: len(outputs)}, nil
+}
+
+func create(m *model, suffix []byte, inputs, outputs []string, options *ort.SessionOptions) (*ort.DynamicAdvancedSession, error) {
+	if m.path != "" && len(suffix) == 0 {
+		return ort.NewDynamicAdvancedSession(m.path, inputs, outputs, options)
+	}
+	data := m.data
+	if m.path != "" {
+		read, err := os.ReadFile(m.path)
+		if err != nil {
+			return nil, err
+		}
+		data = read
+		folder, err := filepath.Abs(filepath.Dir(m.path))
+		if err != nil {
+			return nil, err
+		}
+		if err := options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", folder); err != nil {
+			return nil, err
+		}
+	}
+	if len(suffix) > 0 {
+		data = append(data[:len(data):len(data)], suffix...)
+	}
+	return ort.NewDynamicAdvancedSessionWithONNXData(data, inputs, outputs, options)
+}
+
+// sessionOptions turns o into native options, which the caller destroys.
+func sessionOptions(o Options, lib Library) (*ort.SessionOptions, error) {
+	options, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, fmt.Errorf("onnxruntime session options: %w", err)
+	}
+	threads := o.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	level := ort.GraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll)
+	if o.DisableOptimizations {
+		level = ort.GraphOptimizationLevelDisableAll
+	}
+	err = errors.Join(
+		options.SetIntraOpNumThreads(threads),
+		options.SetInterOpNumThreads(1),
+		options.SetGraphOptimizationLevel(level),
+		options.SetLogSeverityLevel(ort.LoggingLevelError))
+	if err == nil && o.Device == CUDA {
+		err = appendCUDA(options, o.DeviceID)
+		if err != nil {
+			err = cudaError(lib, err)
+		}
+	}
+	if err != nil {
+		options.Destroy()
+		return nil, err
+	}
+	return options, nil
+}
+
+func appendCUDA(options *ort.SessionOptions, device int) error {
+	cuda, err := ort.NewCUDAProviderOptions()
+	if err != nil {
+		return err
+	}
+	defer cuda.Destroy()
+	if err := cuda.Update(map[string]string{"device_id": strconv.Itoa(device)}); err != nil {
+		return err
+	}
+	return options.AppendExecutionProviderCUDA(cuda)
+}
+
+func (s *nativeSession) close() error { return s.session.Destroy() }
+
+func (s *nativeSession) run(ctx context.Context, in []*tensor.Tensor) (_ []*tensor.Tensor, err error) {
+	values := make([]ort.Value, 0, len(in)+1)
+	outputs := make([]ort.Value, s.names)
+	defer func() {
+		for _, v := range values {
+			v.Destroy()
+		}
+		for _, v := range outputs {
+			if v != nil {
+				v.Destroy()
+			}
+		}
+	}()
+	for i, x := range in {
+		v, err := toValue(x)
+		if err != nil {
+			return nil, fmt.Errorf("the input %v: %w", s.model.inputs[i], err)
+		}
+		values = append(values, v)
+	}
+	if len(in) == 0 {
+		v, err := toValue(tensor.New(tensor.F32, 1))
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	at := 0
+	for i, f := range s.fetches {
+		if f.how == fetchScalar {
+			if outputs[at], err = toValue(tensor.New(s.model.outputs[i].DType)); err != nil {
+				return nil, fmt.Errorf("the output %v: %w", s.model.outputs[i], err)
+			}
+		}
+		at += len(f.names)
+	}
+	if err := s.runCancellable(ctx, values, outputs); err != nil {
+		return nil, err
+	}
+	return s.collect(outputs)
+}
+
+// runCancellable runs the session, and breaks the run off when ctx ends.
+func (s *nativeSession) runCancellable(ctx context.Context, in, out []ort.Value) error {
+	if ctx.Done() == nil {
+		return s.session.Run(in, out)
+	}
+	options, err := ort.NewRunOptions()
+	if err != nil {
+		return err
+	}
+	defer options.Destroy()
+	terminated := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(terminated)
+		options.Terminate() // cannot fail on options that exist
+	})
+	err = s.session.RunWithOptions(in, out, options)
+	if !stop() {
+		<-terminated // options must outlive it
+		if err != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return err
+}
+
+// collect turns what was fetched into the model's outputs.
+func (s *nativeSession) collect(values []ort.Value) ([]*tensor.Tensor, error) {
+	out := make([]*tensor.Tensor, len(s.fetches))
+	at := 0
+	for i, f := range s.fetches {
+		info := s.model.outputs[i]
+		x, err := fromValue(values[at])
+		if err == nil && f.how == fetchFlat {
+			var shape *tensor.Tensor
+			if shape, err = fromValue(values[at+1]); err == nil {
+				x, err = unflatten(x, shape, info.DType)
+			}
+		}
+		if err == nil && x.DType() != info.DType {
+			err = fmt.Errorf("it came out as %v", x)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the output %v: %w", info, err)
+		}
+		out[i] = x
+		at += len(f.names)
+	}
+	return out, nil
+}

@@ -1,0 +1,99 @@
+package onnxruntime
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// A Provider is a device as onnxruntime sees it here.
+type Provider struct {
+	Device string // CPU or CUDA
+	Name   string // the execution provider's own name
+	Err    error  // why the device cannot be used; nil if a model ran on it
+}
+
+// Providers runs a one-node model on each of the [Devices], with the library that library names as in [Options], and
+// says how that went. It is an error if the library itself cannot be loaded.
+func Providers(library string) ([]Provider, error) {
+	if _, err := start(library); err != nil {
+		return nil, err
+	}
+	list := []Provider{{Device: CPU, Name: "CPUExecutionProvider"}, {Device: CUDA, Name: "CUDAExecutionProvider"}}
+	for i := range list {
+		list[i].Err = try(Options{Library: library, Device: list[i].Device, Threads: 1})
+	}
+	return list, nil
+}
+
+// try adds 1 to 1.
+func try(o Options) error {
+	one := &wire.ValueInfo{Name: "x", Type: &wire.TensorType{Elem: wire.Float, Shape: []wire.Dim{{Value: 1}}}}
+	sum := &wire.ValueInfo{Name: "y", Type: one.Type}
+	var buf bytes.Buffer
+	err := (&wire.Model{IRVersion: 8, Opsets: []wire.Opset{{Version: 17}}, Graph: &wire.Graph{Name: "probe",
+		Nodes:  []*wire.Node{{OpType: "Add", Inputs: []string{"x", "x"}, Outputs: []string{"y"}}},
+		Inputs: []*wire.ValueInfo{one}, Outputs: []*wire.ValueInfo{sum}}}).Encode(&buf)
+	if err != nil {
+		return err
+	}
+	s, err := OpenBytes(buf.Bytes(), o)
+	if err != nil {
+		return err
+	}
+	out, err := s.Run(context.Background(), map[string]*tensor.Tensor{"x": tensor.Of([]float32{1}, 1)})
+	if err == nil && out["y"].At(0) != 2 {
+		err = fmt.Errorf("1+1 came out as %g", out["y"].At(0))
+	}
+	return errors.Join(err, s.Close())
+}
+
+// cudaError adds to an error of the CUDA provider what this machine lacks for it.
+func cudaError(lib Library, err error) error {
+	var missing []string
+	dir := filepath.Dir(lib.Path)
+	for _, name := range cudaFiles(runtime.GOOS) {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			missing = append(missing, fmt.Sprintf("%s of onnxruntime %s in %s", name, lib.Version, dir))
+		}
+	}
+	if driver := cudaDriver(runtime.GOOS); driver == "" {
+		missing = append(missing, "an NVIDIA driver for "+runtime.GOOS)
+	} else if loadable(driver) != nil {
+		missing = append(missing, "the NVIDIA driver, "+driver)
+	}
+	what := "the provider's files and the driver are there, so a CUDA or cuDNN library may be missing or of another version"
+	if len(missing) > 0 {
+		what = "missing: " + strings.Join(missing, "; ")
+	}
+	// What onnxruntime says may have lines of its own source in it; one line is enough for a person.
+	return fmt.Errorf("the device cuda cannot be used (tried onnxruntime %s, %s): %s; %s; --device cpu works",
+		lib.Version, lib.Path, strings.Join(strings.Fields(err.Error()), " "), what)
+}
+
+// cudaFiles are the provider's files, which must lie beside the library and be of its version.
+func cudaFiles(goos string) []string {
+	if goos == "windows" {
+		return []string{"onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"}
+	}
+	return []string{"libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"}
+}
+
+// cudaDriver is the library that comes with the driver, "" where there is no driver.
+func cudaDriver(goos string) string {
+	switch goos {
+	case "linux", "freebsd":
+		return "libcuda.so.1"
+	case "windows":
+		return "nvcuda.dll"
+	}
+	return ""
+}

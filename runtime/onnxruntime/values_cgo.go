@@ -1,0 +1,132 @@
+//go:build cgo
+
+package onnxruntime
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// toValue is a native value over x's elements (for rank 0, over a copy), which the caller destroys.
+func toValue(x *tensor.Tensor) (ort.Value, error) {
+	switch d := x.Raw().(type) {
+	case []float32:
+		return typedValue(x, d)
+	case []float64:
+		return typedValue(x, d)
+	case []int64:
+		return typedValue(x, d)
+	case []int32:
+		return typedValue(x, d)
+	case []uint8:
+		return typedValue(x, d)
+	case []bool:
+		return typedValue(x, d)
+	case []uint16:
+		return halfValue(x, d)
+	}
+	return nil, fmt.Errorf("%v cannot be handed to onnxruntime", x)
+}
+
+func typedValue[T tensor.Element](x *tensor.Tensor, data []T) (ort.Value, error) {
+	if x.Rank() == 0 {
+		return orNil(ort.NewScalar(data[0]))
+	}
+	return orNil(ort.NewTensor(shapeOf(x), data))
+}
+
+// orNil keeps a nil pointer of the bindings from becoming a Value that is not nil.
+func orNil[V ort.Value](v V, err error) (ort.Value, error) {
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func halfValue(x *tensor.Tensor, bits []uint16) (ort.Value, error) {
+	if x.Rank() == 0 {
+		return nil, errors.New("the onnxruntime bindings cannot pass a scalar of 16-bit floats: give the input a dimension")
+	}
+	if len(bits) == 0 {
+		bits = make([]uint16, 1) // the bindings refuse no bytes, onnxruntime takes more than the shape needs
+	}
+	data := unsafe.Slice((*byte)(unsafe.Pointer(&bits[0])), 2*len(bits))
+	elem := ort.TensorElementDataType(ort.TensorElementDataTypeFloat16)
+	if x.DType() == tensor.BF16 {
+		elem = ort.TensorElementDataTypeBFloat16
+	}
+	return orNil(ort.NewCustomDataTensor(shapeOf(x), data, elem))
+}
+
+func shapeOf(x *tensor.Tensor) ort.Shape {
+	shape := make(ort.Shape, x.Rank())
+	for i, d := range x.Shape() {
+		shape[i] = int64(d)
+	}
+	return shape
+}
+
+// fromValue is a tensor over the Go memory that the bindings copied an output to; it outlives v.
+func fromValue(v ort.Value) (*tensor.Tensor, error) {
+	switch v := v.(type) {
+	case *ort.Tensor[float32]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[float64]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[int64]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[int32]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[uint8]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[bool]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Scalar[float32]:
+		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[float64]:
+		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[int64]:
+		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[int32]:
+		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[uint8]:
+		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[bool]:
+		return tensor.Scalar(v.GetData()), nil
+	}
+	return nil, fmt.Errorf("onnxruntime returned a %T of type %v, which tensors here cannot hold", v, ort.TensorElementDataType(v.DataType()))
+}
+
+func wrap[T tensor.Element](data []T, dims []int64) (*tensor.Tensor, error) {
+	shape := make([]int, len(dims))
+	for i, d := range dims {
+		shape[i] = int(d)
+	}
+	if n, err := tensor.Count(shape); err != nil || n != len(data) {
+		return nil, fmt.Errorf("onnxruntime returned %d elements in shape %v", len(data), dims)
+	}
+	return tensor.Of(data, shape...), nil
+}
+
+// unflatten makes an output of type t from its elements in a row, f32 for halves, and its shape.
+func unflatten(flat, shape *tensor.Tensor, t tensor.DType) (*tensor.Tensor, error) {
+	if shape.DType() != tensor.I64 {
+		return nil, fmt.Errorf("onnxruntime returned a shape of %v", shape)
+	}
+	dims := make([]int, shape.Len())
+	for i, d := range tensor.Data[int64](shape) {
+		dims[i] = int(d)
+	}
+	if n, err := tensor.Count(dims); err != nil || n != flat.Len() {
+		return nil, fmt.Errorf("onnxruntime returned %d elements in shape %v", flat.Len(), dims)
+	}
+	if (t == tensor.F16 || t == tensor.BF16) && flat.DType() == tensor.F32 {
+		flat = flat.Cast(t) // exact, since these were cast up from t
+	}
+	return flat.Reshape(dims...), nil
+}

@@ -1,0 +1,198 @@
+package train
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/train/internal/atomicfile"
+)
+
+var (
+	// ErrHasRun says that the folder for a new run has one already.
+	ErrHasRun = errors.New("the folder already has a run")
+	// ErrNoRun says that a folder has no run to resume.
+	ErrNoRun = errors.New("the folder has no run")
+	// ErrOtherRun says that a run cannot be resumed because it was of another model, on other data, or otherwise.
+	ErrOtherRun = errors.New("the run in the folder is another one")
+)
+
+const setupVersion = 1
+
+// A Setup is what a run trains on what: the content of config.json. A resumed run must agree with it in all but Epochs,
+// Patience and Engine.
+type Setup struct {
+	Version     int                `json:"version"`
+	Program     string             `json:"program"`
+	Fingerprint string             `json:"fingerprint"` // of the program
+	Settings    map[string]float64 `json:"settings,omitempty"`
+	Step        string             `json:"step,omitempty"` // "" if the run has its own Update
+	Inputs      map[string]string  `json:"inputs,omitempty"`
+	Validate    string             `json:"validate,omitempty"`
+	Monitor     string             `json:"monitor"`
+	MinDelta    float64            `json:"min_delta"`
+	Train       string             `json:"train"` // describes the data, with a hash of some examples
+	Test        string             `json:"test,omitempty"`
+	Batch       int                `json:"batch"`
+	DropLast    bool               `json:"drop_last"`
+	Seed        uint64             `json:"seed"`
+	LogEvery    int                `json:"log_every"`
+	Epochs      int                `json:"epochs"`
+	Patience    int                `json:"patience"`
+	Engine      string             `json:"engine"`
+}
+
+// mayChange are the fields of a Setup in which a resumed run may differ.
+var mayChange = []string{"epochs", "patience", "engine"}
+
+// A Folder is the path of a run's folder.
+type Folder string
+
+// Checkpoints is the folder of the checkpoints.
+func (f Folder) Checkpoints() string { return filepath.Join(string(f), "checkpoints") }
+
+// Metrics is the file of the records.
+func (f Folder) Metrics() string { return filepath.Join(string(f), "metrics.jsonl") }
+
+// Curve is the picture of the loss.
+func (f Folder) Curve() string { return filepath.Join(string(f), "loss.png") }
+
+// Samples is the picture of an epoch, counted from 1.
+func (f Folder) Samples(epoch int) string {
+	return filepath.Join(string(f), "samples", fmt.Sprintf("epoch-%03d.png", epoch))
+}
+
+// Config is the file of the Setup.
+func (f Folder) Config() string { return filepath.Join(string(f), "config.json") }
+
+// Setup reads config.json. Without it the error is [ErrNoRun].
+func (f Folder) Setup() (Setup, error) {
+	var s Setup
+	b, err := os.ReadFile(f.Config())
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, fmt.Errorf("%s: %w", f, ErrNoRun)
+	}
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("read %s: %w", f.Config(), err)
+	}
+	if s.Version != setupVersion {
+		return s, fmt.Errorf("read %s: its version is %d, and this program reads version %d", f.Config(), s.Version, setupVersion)
+	}
+	return s, nil
+}
+
+// begin makes the folder of a new run, or checks that it is of the run to be resumed.
+func (f Folder) begin(s Setup, resume bool) error {
+	old, err := f.Setup()
+	switch {
+	case err == nil && !resume:
+		return fmt.Errorf("%s: %w, of %s: resume it or choose another folder", f, ErrHasRun, old.Program)
+	case err == nil:
+		if diff := old.differences(s); len(diff) > 0 {
+			return fmt.Errorf("%s: %w: %s; resume it as it was begun, or begin another in a new folder", f, ErrOtherRun, strings.Join(diff, "; "))
+		}
+	case !errors.Is(err, ErrNoRun):
+		return err
+	case resume:
+		return fmt.Errorf("resume %s: %w: begin one without resuming", f, ErrNoRun)
+	default:
+		for _, path := range []string{f.Metrics(), f.Checkpoints()} {
+			if _, err := os.Stat(path); err == nil {
+				return fmt.Errorf("%s: %w, or a part of one (%s): choose another folder", f, ErrHasRun, filepath.Base(path))
+			}
+		}
+	}
+	if err := os.MkdirAll(string(f), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.Write(f.Config(), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "\t")
+		return e.Encode(s)
+	})
+}
+
+// differences says in words where now differs from old, as far as it may not.
+func (old Setup) differences(now Setup) []string {
+	a, b := old.fields(), now.fields()
+	names := map[string]bool{}
+	for name := range a {
+		names[name] = true
+	}
+	for name := range b {
+		names[name] = true
+	}
+	var diff []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if slices.Contains(mayChange, name) || bytes.Equal(a[name], b[name]) {
+			continue
+		}
+		what := name
+		if name == "fingerprint" {
+			what = "the program itself (its fingerprint)"
+		}
+		diff = append(diff, fmt.Sprintf("%s was %s and is %s", what, orNone(a[name]), orNone(b[name])))
+	}
+	return diff
+}
+
+func orNone(b json.RawMessage) string {
+	if b == nil {
+		return "not set"
+	}
+	return string(b)
+}
+
+// fields are the members of s in JSON, those of its maps as settings.latent.
+func (s Setup) fields() map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	b, err := json.Marshal(s)
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("train: a Setup cannot be written: %v", err)) // Fit refuses settings that are not finite
+	}
+	for _, name := range []string{"settings", "inputs"} {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(out[name], &members) == nil {
+			for k, v := range members {
+				out[name+"."+k] = v
+			}
+		}
+		delete(out, name)
+	}
+	return out
+}
+
+// describe identifies a data set: its fields, and a hash of examples from all over it.
+func describe(d *data.Dataset) (string, error) {
+	const probes = 16
+	h := sha256.New()
+	for i := range min(probes, d.Len()) {
+		batch, err := d.Take(i * (d.Len() - 1) / max(1, min(probes, d.Len())-1))
+		if err != nil {
+			return "", err
+		}
+		for _, name := range slices.Sorted(maps.Keys(batch)) {
+			if err := binary.Write(h, binary.LittleEndian, batch[name].Raw()); err != nil {
+				return "", err
+			}
+		}
+	}
+	return fmt.Sprintf("%v %x", d, h.Sum(nil)[:8]), nil
+}

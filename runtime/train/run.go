@@ -1,0 +1,141 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+)
+
+// An Update is what a training loop does with a batch: it runs one Step or several, and returns the metrics. step is the
+// number of updates done before, and in has the fields of the data set, under the names of the inputs that they feed.
+// Whatever it decides by must come from step, in and the state, or a resumed run will differ from an unbroken one.
+type Update func(ctx context.Context, x runtime.Executable, step int64, in map[string]*tensor.Tensor) (Metrics, error)
+
+// Run runs the Step or Func f once, on those of in that are its inputs, and returns its scalar outputs.
+func Run(ctx context.Context, x runtime.Executable, f *graph.Func, in map[string]*tensor.Tensor) (Metrics, error) {
+	args := make(map[string]*tensor.Tensor, len(f.Inputs))
+	for _, v := range f.Inputs {
+		t := in[v.Name]
+		if t == nil {
+			return nil, fmt.Errorf("%s: there is nothing for its input %q: the batch has %s", f.Name, v.Name, strings.Join(slices.Sorted(maps.Keys(in)), ", "))
+		}
+		args[v.Name] = t
+	}
+	out, err := x.Run(ctx, f.Name, args)
+	if err != nil {
+		return nil, err
+	}
+	return Scalars(out), nil
+}
+
+// RunStep is the Update that runs one Step.
+func RunStep(f *graph.Func) Update {
+	return func(ctx context.Context, x runtime.Executable, _ int64, in map[string]*tensor.Tensor) (Metrics, error) {
+		return Run(ctx, x, f, in)
+	}
+}
+
+// Evaluation says what [Evaluate] runs on what.
+type Evaluation struct {
+	Func   *graph.Func // for inference, with scalar outputs
+	Data   *data.Dataset
+	Batch  int
+	Inputs Inputs
+	// Each, if not nil, is told of each batch when it is done.
+	Each func(examples int, m Metrics)
+}
+
+// Evaluate runs a Func on a data set, in its order, and returns its outputs averaged over the examples.
+func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics, error) {
+	l, err := data.NewLoader(e.Data, data.LoaderOptions{Batch: e.Batch, Epochs: 1})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Func.Name, err)
+	}
+	defer l.Close()
+	var mean Mean
+	for {
+		b, err := l.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return mean.Metrics(), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		m, err := Run(ctx, x, e.Func, e.Inputs.Name(b.Tensors))
+		if err != nil {
+			return nil, err
+		}
+		mean.Add(m, b.Size)
+		if e.Each != nil {
+			e.Each(b.Size, m)
+		}
+	}
+}
+
+// Inputs says which field of the data set feeds which input: input name to field name. An input that is not named is fed
+// by the field of its own name.
+type Inputs map[string]string
+
+// Name returns the fields of a batch under their own names and those of the inputs that they feed.
+func (i Inputs) Name(fields map[string]*tensor.Tensor) map[string]*tensor.Tensor {
+	out := maps.Clone(fields)
+	for input, field := range i {
+		if t := fields[field]; t != nil {
+			out[input] = t
+		}
+	}
+	return out
+}
+
+// checkFeed reports whether f can run on batches of d: its inputs are there, in their dtypes and shapes, and what it
+// returns are scalars.
+func checkFeed(f *graph.Func, d *data.Dataset, batch int, inputs Inputs) error {
+	for _, o := range f.Outputs {
+		if o.Value.Rank() != 0 {
+			return fmt.Errorf("%q returns %s, %v: metrics are scalars; reduce it, with .Mean() for one", f.Name, o.Name, o.Value.Type)
+		}
+	}
+	for _, field := range inputs {
+		if !slices.ContainsFunc(d.Fields(), func(s data.Spec) bool { return s.Name == field }) {
+			return fmt.Errorf("the data set has no field %q; it is %v", field, d)
+		}
+	}
+	if d.Len() == 0 {
+		return fmt.Errorf("the data set has no examples")
+	}
+	sizes := []int{min(batch, d.Len())}
+	if rest := d.Len() % batch; rest > 0 {
+		sizes = append(sizes, rest)
+	}
+	for _, n := range sizes {
+		rows := make([]int, n)
+		for i := range rows {
+			rows[i] = i
+		}
+		fields, err := d.Take(rows...)
+		if err != nil {
+			return err
+		}
+		named := inputs.Name(fields)
+		in := map[string]*tensor.Tensor{}
+		for _, v := range f.Inputs {
+			if named[v.Name] == nil {
+				return fmt.Errorf("no field of the data set feeds the input %q of %q; it is %v", v.Name, f.Name, d)
+			}
+			in[v.Name] = named[v.Name]
+		}
+		if _, err := f.Bind(in); err != nil {
+			return fmt.Errorf("%q cannot run on a batch of %d examples of %v: %w", f.Name, n, d, err)
+		}
+	}
+	return nil
+}
