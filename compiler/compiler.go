@@ -140,6 +140,7 @@ func (b *Builder) Compile() (*Program, error) {
 		if err != nil {
 			return nil, fmt.Errorf("compiling %s: %w", b.name, err)
 		}
+		prog.traced = append(prog.traced, e.f)
 		if e.loss != nil {
 			prog.steps = append(prog.steps, f)
 		} else {

@@ -15,6 +15,7 @@ type Program struct {
 	name   string
 	funcs  []*graph.Func
 	steps  []*graph.Func
+	traced []*graph.Func // of both, before the passes
 	params []ParamInfo
 }
 
@@ -41,6 +42,9 @@ func (p *Program) Func(name string) *graph.Func { return find(p.funcs, name) }
 
 // Step is the training step called name, or nil.
 func (p *Program) Step(name string) *graph.Func { return find(p.steps, name) }
+
+// Traced is the entry point called name as it was traced, before the passes, or nil: what they are checked against.
+func (p *Program) Traced(name string) *graph.Func { return find(p.traced, name) }
 
 // Entry is the Func or Step called name, or an error that lists what there is.
 func (p *Program) Entry(name string) (*graph.Func, error) {

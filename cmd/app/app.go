@@ -41,7 +41,8 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, ms ...mod
 	if len(args) > 0 {
 		a.name = strings.TrimSuffix(filepath.Base(args[0]), ".exe")
 	}
-	err := a.cli().RunContext(ctx, args)
+	root := a.cli()
+	err := root.RunContext(ctx, flagsFirst(root.Commands, args))
 	var usage usageError
 	switch {
 	case err == nil:
@@ -158,7 +159,7 @@ func oneArg(c *cli.Context, what string) (string, error) {
 	case 1:
 		return c.Args().First(), nil
 	}
-	return "", usagef(c, "unexpected argument %q (flags go before %s or after it, never among others)", c.Args().Get(1), what)
+	return "", usagef(c, "unexpected argument %q", c.Args().Get(1))
 }
 
 // writeJSON prints v for a script.

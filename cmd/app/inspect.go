@@ -144,4 +144,3 @@ func (a *app) inspectNumPy(c *cli.Context, path string) error {
 	}
 	return nil
 }
-

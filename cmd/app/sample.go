@@ -131,10 +131,10 @@ func drawNoise(s *onnxruntime.Session, how models.Sampling, n int, seed uint64) 
 		}
 		shape := []int{n}
 		for _, d := range in.Shape[1:] {
-			if d < 0 {
+			if d.Size < 0 {
 				return nil, fmt.Errorf("the noise input %q has a dynamic axis besides the batch: %v", in.Name, in.Shape)
 			}
-			shape = append(shape, int(d))
+			shape = append(shape, int(d.Size))
 		}
 		if _, err := tensor.Count(shape); err != nil {
 			return nil, err

@@ -106,7 +106,12 @@ func examine(c *cli.Context) ([]finding, error) {
 	add("onnxruntime", err, lib.String())
 	if err == nil {
 		providers, err := onnxruntime.Providers(c.Path("onnxruntime"))
-		add("providers", err, strings.Join(providers, ", "))
+		if err != nil {
+			add("providers", err, "")
+		}
+		for _, p := range providers {
+			add("device "+strings.ToLower(p.Device), p.Err, p.Name)
+		}
 	}
 	sets, err := data.List(c.Path("data-dir"))
 	if err != nil {

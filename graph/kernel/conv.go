@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // A ConvShape is the geometry of a 2-D convolution: x [N C H W], w [O C/Groups KH KW], y [N O OH OW].
 type ConvShape struct {
 	N, C, H, W int
@@ -12,14 +14,27 @@ type ConvShape struct {
 }
 
 // ConvForward is y = x ∗ w.
-func ConvForward[T Float](c *Context, s ConvShape, y, x, w []T) {
-	if len(y) == 0 {
+func ConvForward[T Float](c *Context, s ConvShape, y, x, w []T) { convolve(c, s, y, x, w, false) }
+
+// convolve is ConvForward, with w or with the filters that mirror makes of w.
+func convolve[T Float](c *Context, s ConvShape, y, x, w []T, mirrored bool) {
+	if len(y) == 0 || len(w) == 0 {
+		clear(y)
 		return
 	}
 	o, in := s.O/s.Groups, s.C/s.Groups
 	k := in * s.KH * s.KW
 	u := s.unfold(c.Threads)
-	share(c, u.patches()*s.Groups, u.scratch(), func(item int, buf []T) {
+	items, extra := u.patches()*s.Groups, 0
+	if mirrored {
+		extra = len(w)
+	}
+	scratch := Scratch[T](c, extra+workers(c, items)*u.scratch())
+	if mirrored {
+		mirror(s, scratch[:extra], w)
+		w = scratch[:extra]
+	}
+	share(c, items, scratch[extra:], func(item int, buf []T) {
 		p, g := u.patch(item/s.Groups), item%s.Groups
 		n := u.cols(p)
 		col, ld := columns(u, p, x, g*in, (g+1)*in, buf)
@@ -34,10 +49,37 @@ func ConvForward[T Float](c *Context, s ConvShape, y, x, w []T) {
 	})
 }
 
+// adjoint is the convolution from y to x that the adjoint in x is when there are no strides, with the filters mirrored;
+// ok says that it is, and cheaper than folding: its unfolded matrix is not much larger.
+func (s ConvShape) adjoint() (a ConvShape, ok bool) {
+	a = s
+	a.C, a.H, a.W, a.O, a.OH, a.OW = s.O, s.OH, s.OW, s.C, s.H, s.W
+	for i := range a.Pads {
+		a.Pads[i] = ([]int{s.KH, s.KW}[i%2]-1)*s.Dilations[i%2] - s.Pads[i]
+	}
+	return a, s.Strides == [2]int{1, 1} && s.KH*s.KW > 1 && slices.Min(a.Pads[:]) >= 0 && s.O <= 4*s.C
+}
+
+// mirror makes the filters of the adjoint a from those of the convolution: channels change places, rows and columns turn.
+func mirror[T Float](a ConvShape, out, w []T) {
+	c, o, size := a.O/a.Groups, a.C/a.Groups, a.KH*a.KW // of the convolution
+	for i := range a.C * c {
+		g, from := i/c/o, w[i*size:(i+1)*size]
+		at := ((g*c+i%c)*o + i/c%o) * size
+		for k, v := range from {
+			out[at+size-1-k] = v
+		}
+	}
+}
+
 // ConvInput is the adjoint of ConvForward in x, the transposed convolution: from w and dy it makes dx.
 func ConvInput[T Float](c *Context, s ConvShape, dx, w, dy []T) {
-	if len(dy) == 0 {
+	if len(dy) == 0 || len(w) == 0 {
 		clear(dx)
+		return
+	}
+	if a, ok := s.adjoint(); ok {
+		convolve(c, a, dx, dy, w, true)
 		return
 	}
 	o, in := s.O/s.Groups, s.C/s.Groups
@@ -45,7 +87,8 @@ func ConvInput[T Float](c *Context, s ConvShape, dx, w, dy []T) {
 	u := s.unfold(min(c.Threads, s.N)) // the bands of an image overlap in dx: one goroutine adds them all
 	blocks := u.patches() / u.bands
 	parts := min(in, ceilDiv(c.Threads, blocks*s.Groups))
-	share(c, blocks*s.Groups*parts, u.scratch(), func(item int, buf []T) {
+	items := blocks * s.Groups * parts
+	share(c, items, Scratch[T](c, workers(c, items)*u.scratch()), func(item int, buf []T) {
 		block, g, part := item/(s.Groups*parts), item/parts%s.Groups, item%parts
 		c0, c1 := part*in/parts, (part+1)*in/parts
 		filters := w[g*o*k+c0*s.KH*s.KW:]
@@ -72,7 +115,7 @@ func ConvInput[T Float](c *Context, s ConvShape, dx, w, dy []T) {
 // ConvWeight is the adjoint of ConvForward in w: from x and dy it makes dw. Goroutines share dw, not the batch, so the
 // images are added up in one order however many there are.
 func ConvWeight[T Float](c *Context, s ConvShape, dw, x, dy []T) {
-	if len(dy) == 0 {
+	if len(dy) == 0 || len(dw) == 0 {
 		clear(dw)
 		return
 	}
@@ -82,7 +125,8 @@ func ConvWeight[T Float](c *Context, s ConvShape, dw, x, dy []T) {
 	each := ceilDiv(c.Threads, s.Groups) // goroutines for each group: first by channels, then by filters
 	parts := min(in, each)
 	filters := min(o, ceilDiv(each, parts))
-	share(c, s.Groups*parts*filters, u.scratch(), func(item int, buf []T) {
+	items := s.Groups * parts * filters
+	share(c, items, Scratch[T](c, workers(c, items)*u.scratch()), func(item int, buf []T) {
 		g, part, filter := item/(parts*filters), item/filters%parts, item%filters
 		c0, c1 := part*in/parts, (part+1)*in/parts
 		o0, o1 := g*o+filter*o/filters, g*o+(filter+1)*o/filters
@@ -98,13 +142,16 @@ func ConvWeight[T Float](c *Context, s ConvShape, dw, x, dy []T) {
 	})
 }
 
-// share runs do for each of n items, with size elements of scratch memory for each goroutine.
-func share[T Float](c *Context, n, size int, do func(item int, buf []T)) {
-	workers := min(max(c.Threads, 1), n)
-	scratch := Scratch[T](c, workers*size)
-	c.Parallel(workers, 1, func(lo, hi int) {
+// workers is the number of goroutines that share n items.
+func workers(c *Context, n int) int { return min(max(c.Threads, 1), n) }
+
+// share runs do for each of n items, with an equal part of scratch for each of the goroutines.
+func share[T Float](c *Context, n int, scratch []T, do func(item int, buf []T)) {
+	count := workers(c, n)
+	size := len(scratch) / count
+	c.Parallel(count, 1, func(lo, hi int) {
 		for w := lo; w < hi; w++ {
-			for i := w * n / workers; i < (w+1)*n/workers; i++ {
+			for i := w * n / count; i < (w+1)*n/count; i++ {
 				do(i, scratch[w*size:(w+1)*size])
 			}
 		}

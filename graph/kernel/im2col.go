@@ -32,7 +32,7 @@ type tap struct {
 
 const (
 	patchColumns  = 128       // enough to be worth reading the filters
-	patchElements = 512 << 10 // of an unfolded matrix
+	patchElements = 256 << 10 // of an unfolded matrix
 )
 
 // unfold plans the products of s, with patches for at least the given number of goroutines where it can.
@@ -86,9 +86,14 @@ func (u *unfolding) patch(i int) patch {
 // cols is the number of result pixels in p, in each channel: the columns of its matrices.
 func (u *unfolding) cols(p patch) int { return (p.n1 - p.n0) * (p.y1 - p.y0) * u.OW }
 
-// scratch is the memory that a goroutine needs: an unfolded matrix of rows rows, a matrix of results, an image's phases.
+// scratch is the memory that a goroutine needs: an unfolded matrix, a matrix of the results of several images, the phases
+// of an image.
 func (u *unfolding) scratch() int {
-	return (u.C/u.Groups*u.KH*u.KW+u.O/u.Groups)*u.images*u.rows*u.OW + u.phaseSize()
+	rows := u.C / u.Groups * u.KH * u.KW
+	if u.images > 1 {
+		rows += u.O / u.Groups
+	}
+	return rows*u.images*u.rows*u.OW + u.phaseSize()
 }
 
 func (u *unfolding) phaseSize() int {

@@ -1,25 +1,27 @@
 package kernel
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
 // Philox is the counter-based generator Philox 4x32-10 of Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3"
 // (2011): four random words as a function of a counter and a key.
 func Philox(counter [4]uint32, key [2]uint32) [4]uint32 {
+	a, b, c, d := philox(counter[0], counter[1], counter[2], counter[3], key[0], key[1])
+	return [4]uint32{a, b, c, d}
+}
+
+// philox has its words in variables: Go keeps those in registers, but not an array.
+func philox(c0, c1, c2, c3, k0, k1 uint32) (uint32, uint32, uint32, uint32) {
 	const (
 		m0, m1 = 0xD2511F53, 0xCD9E8D57
 		w0, w1 = 0x9E3779B9, 0xBB67AE85
 	)
 	for range 10 {
-		h0, l0 := bits.Mul32(m0, counter[0])
-		h1, l1 := bits.Mul32(m1, counter[2])
-		counter = [4]uint32{h1 ^ counter[1] ^ key[0], l1, h0 ^ counter[3] ^ key[1], l0}
-		key[0] += w0
-		key[1] += w1
+		p0, p1 := uint64(c0)*m0, uint64(c2)*m1
+		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
+		k0 += w0
+		k1 += w1
 	}
-	return counter
+	return c0, c1, c2, c3
 }
 
 // A Draw names a sequence of random numbers: element i depends on the draw and on i alone, so any cut of the work gives
@@ -30,46 +32,73 @@ type Draw struct {
 	Stream int    // of the op within its Func; 16 bits
 }
 
-// block is the four words that elements 4i to 4i+3 are made of.
-func (d Draw) block(i int) [4]uint32 {
-	step := d.Step<<16 | uint64(uint16(d.Stream))
-	return Philox([4]uint32{uint32(i), uint32(uint64(i) >> 32), uint32(step), uint32(step >> 32)}, [2]uint32{uint32(d.Seed), uint32(d.Seed >> 32)})
-}
-
-// randomGrain is the number of blocks worth a goroutine.
+// randomGrain is the number of blocks of four elements worth a goroutine.
 const randomGrain = 1 << 10
 
-// each calls f for each block of up to four elements of out.
-func each[T Float](c *Context, d Draw, out []T, f func(words [4]uint32) [4]T) {
+// each fills out, four elements from each block of random words, two by two with pair.
+func each[T Float](c *Context, d Draw, out []T, pair func(a, b uint32) (T, T)) {
+	step := d.Step<<16 | uint64(uint16(d.Stream))
 	c.Parallel((len(out)+3)/4, randomGrain, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			v := f(d.block(i))
-			copy(out[4*i:], v[:])
+			w0, w1, w2, w3 := philox(uint32(i), uint32(uint64(i)>>32), uint32(step), uint32(step>>32), uint32(d.Seed), uint32(d.Seed>>32))
+			x0, x1 := pair(w0, w1)
+			x2, x3 := pair(w2, w3)
+			if rest := out[4*i:]; len(rest) >= 4 {
+				rest[0], rest[1], rest[2], rest[3] = x0, x1, x2, x3
+			} else {
+				copy(rest, []T{x0, x1, x2, x3})
+			}
 		}
 	})
 }
 
 // unit is a uniform number in [0, 1) with 24 bits, exact in both types.
-func unit(w uint32) float64 { return float64(w>>8) * 0x1p-24 }
+func unit[T Float](w uint32) T { return T(int32(w>>8)) * 0x1p-24 }
 
 // Uniform fills out with uniform numbers in [0, 1), multiples of 2⁻²⁴.
 func Uniform[T Float](c *Context, d Draw, out []T) {
-	each(c, d, out, func(w [4]uint32) (v [4]T) {
-		for k := range v {
-			v[k] = T(unit(w[k]))
-		}
-		return v
-	})
+	each(c, d, out, func(a, b uint32) (T, T) { return unit[T](a), unit[T](b) })
 }
 
-// Normal fills out with standard normal numbers, by the method of Box and Muller (1958).
+// Normal fills out with standard normal numbers, by the method of Box and Muller (1958). None is beyond 5.9.
 func Normal[T Float](c *Context, d Draw, out []T) {
-	each(c, d, out, func(w [4]uint32) (v [4]T) {
-		for k := 0; k < 4; k += 2 {
-			radius := math.Sqrt(-2 * math.Log(unit(w[k])+0x1p-25)) // off zero, by half a step
-			sin, cos := math.Sincos(2 * math.Pi * unit(w[k+1]))
-			v[k], v[k+1] = T(radius*cos), T(radius*sin)
-		}
-		return v
-	})
+	switch out := any(out).(type) {
+	case []float32:
+		each(c, d, out, normal32)
+	case []float64:
+		each(c, d, out, normal64)
+	}
+}
+
+// normal64 makes two normal numbers of two words: a radius of the first, off zero by half a step, and an angle of the second.
+func normal64(a, b uint32) (float64, float64) {
+	radius := math.Sqrt(-2 * math.Log(unit[float64](a)+0x1p-25))
+	sin, cos := math.Sincos(2 * math.Pi * unit[float64](b))
+	return radius * cos, radius * sin
+}
+
+// normal32 is normal64 to the precision of float32. It computes in float64, so that short series are enough, and has no
+// branches: they would be random ones.
+func normal32(a, b uint32) (float32, float32) {
+	// ln(x·2⁻²⁵) = (k−25)·ln 2 + ln m, with m in [√½, √2) and ln m = 2·artanh((m−1)/(m+1)).
+	bits := math.Float64bits(float64(int32(a>>8<<1 | 1)))
+	const sqrtHalf = 0x3fe6a09e667f3bcd
+	k := int64(bits-sqrtHalf) >> 52
+	m := math.Float64frombits(bits - uint64(k)<<52)
+	s := (m - 1) / (m + 1)
+	s2 := s * s
+	artanh := s * (1 + s2*(1./3+s2*(1./5+s2*(1./7+s2*(1./9)))))
+	radius := math.Sqrt(float64(25-k)*(2*math.Ln2) - 4*artanh)
+
+	// The angle is q quarter turns and an eighth of a turn t either way.
+	turn := int32(b >> 8)
+	q := (turn + 1<<21) >> 22
+	t := float64(turn-q<<22) * (2 * math.Pi / (1 << 24))
+	t2 := t * t
+	sin := math.Float64bits(t * (1 - t2*(1./6-t2*(1./120-t2*(1./5040-t2*(1./362880))))))
+	cos := math.Float64bits(1 - t2*(1./2-t2*(1./24-t2*(1./720-t2*(1./40320-t2*(1./3628800))))))
+	odd := (sin ^ cos) & -uint64(q&1)
+	x := math.Float64frombits(cos ^ odd ^ uint64((q+1)&2)<<62)
+	y := math.Float64frombits(sin ^ odd ^ uint64(q&2)<<62)
+	return float32(radius * x), float32(radius * y)
 }

@@ -71,11 +71,91 @@ func TestDistributions(t *testing.T) {
 	}
 }
 
-func BenchmarkNormal(b *testing.B) {
-	out := make([]float32, 1<<14)
-	c := NewContext(nil, 1)
-	for range b.N {
-		Normal(c, Draw{Seed: 1}, out)
+// TestNormal32 compares the f32 numbers with the f64 ones, at the ends of both words and in between.
+func TestNormal32(t *testing.T) {
+	words := []uint32{0, 1 << 8, 2 << 8, math.MaxUint32, math.MaxUint32 - 1<<8}
+	for i := range uint32(1 << 12) {
+		words = append(words, i<<20, i<<20-1, Philox([4]uint32{i}, [2]uint32{})[0])
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(out)), "ns/element")
+	for i, b := range words {
+		for _, a := range []uint32{words[0], words[1], words[2], words[3], words[4], words[(i*7+3)%len(words)]} {
+			x, y := normal32(a, b)
+			wantX, wantY := normal64(a, b)
+			if !(math.Abs(float64(x)-wantX) < 4e-7 && math.Abs(float64(y)-wantY) < 4e-7) {
+				t.Fatalf("words %#x and %#x: %v and %v, want %v and %v", a, b, x, y, wantX, wantY)
+			}
+			if r := math.Hypot(wantX, wantY); !(r > 0 && r < 5.9) {
+				t.Fatalf("words %#x and %#x: radius %v", a, b, r)
+			}
+		}
+	}
+}
+
+// TestDrawParts checks that a short draw is the beginning of a long one, and that f32 and f64 draw the same numbers.
+func TestDrawParts(t *testing.T) {
+	d := Draw{Seed: 1 << 40, Step: 1 << 33, Stream: 5}
+	for _, n := range []int{0, 1, 2, 3, 4, 5, 4*randomGrain*3 + 3} {
+		c := NewContext(nil, 3)
+		long, short, double := make([]float32, n+9), make([]float32, n), make([]float64, n)
+		Uniform(c, d, long)
+		Uniform(c, d, short)
+		Uniform(c, d, double)
+		for i, v := range short {
+			if v != long[i] || float64(v) != double[i] || v < 0 || v >= 1 {
+				t.Fatalf("uniform %d of %d: %v, in a longer draw %v, in f64 %v", i, n, v, long[i], double[i])
+			}
+		}
+		Normal(c, d, long)
+		Normal(c, d, short)
+		Normal(c, d, double)
+		for i, v := range short {
+			if v != long[i] || math.Abs(float64(v)-double[i]) > 4e-7 {
+				t.Fatalf("normal %d of %d: %v, in a longer draw %v, in f64 %v", i, n, v, long[i], double[i])
+			}
+		}
+	}
+}
+
+// TestDrawsDiffer checks that seed, step and stream each change the numbers, all of their bits included.
+func TestDrawsDiffer(t *testing.T) {
+	seen := map[float64]Draw{}
+	draws := []Draw{{}}
+	for i := range 64 {
+		draws = append(draws, Draw{Seed: 1 << i})
+	}
+	for i := range 48 {
+		draws = append(draws, Draw{Step: 1 << i})
+	}
+	for i := range 16 {
+		draws = append(draws, Draw{Stream: 1 << i})
+	}
+	for _, d := range draws {
+		x := make([]float64, 2)
+		Uniform(NewContext(nil, 1), d, x)
+		if old, ok := seen[x[0]+x[1]*(1<<24)]; ok {
+			t.Errorf("%+v and %+v draw the same", old, d)
+		}
+		seen[x[0]+x[1]*(1<<24)] = d
+	}
+}
+
+func BenchmarkRandom(b *testing.B) {
+	c := NewContext(nil, 1)
+	out32, out64 := make([]float32, 1<<14), make([]float64, 1<<14)
+	for _, bm := range []struct {
+		name string
+		fill func()
+	}{
+		{"Uniform/f32", func() { Uniform(c, Draw{Seed: 1}, out32) }},
+		{"Uniform/f64", func() { Uniform(c, Draw{Seed: 1}, out64) }},
+		{"Normal/f32", func() { Normal(c, Draw{Seed: 1}, out32) }},
+		{"Normal/f64", func() { Normal(c, Draw{Seed: 1}, out64) }},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			for range b.N {
+				bm.fill()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(out32)), "ns/element")
+		})
+	}
 }

@@ -31,6 +31,15 @@ type Options struct {
 // An Engine is gorgonia with a BLAS.
 type Engine struct{ o Options }
 
+// KernelContext is what kernels run with under o, for running them outside an engine: in checks, for one.
+func KernelContext(o Options) (*kernel.Context, error) {
+	e, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	return kernel.NewContext(e.o.BLAS, e.o.Threads), nil
+}
+
 // New returns an engine.
 func New(o Options) (*Engine, error) {
 	if o.BLAS == nil {

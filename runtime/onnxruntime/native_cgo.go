@@ -109,7 +109,7 @@ func load(m *model, o Options) (native, error) {
 	}
 	session, err := create(m, suffix, inputs, outputs, options)
 	if err != nil {
-		err = fmt.Errorf("loading %s into onnxruntime %s on %s: %w", m.name(), lib.Version, o.Device, err)
+		err = fmt.Errorf("loading %s into onnxruntime %s on %s: %w", m.name(), lib.Version, o.Device, oneLine{err})
 		if o.Device == CUDA {
 			err = cudaError(lib, err)
 		}

@@ -74,10 +74,16 @@ func cudaError(lib Library, err error) error {
 	if len(missing) > 0 {
 		what = "missing: " + strings.Join(missing, "; ")
 	}
-	// What onnxruntime says may have lines of its own source in it; one line is enough for a person.
-	return fmt.Errorf("the device cuda cannot be used (tried onnxruntime %s, %s): %s; %s; --device cpu works",
-		lib.Version, lib.Path, strings.Join(strings.Fields(err.Error()), " "), what)
+	return fmt.Errorf("the device cuda cannot be used (tried onnxruntime %s, %s): %w; %s; --device cpu works",
+		lib.Version, lib.Path, oneLine{err}, what)
 }
+
+// oneLine is an error whose text is on one line: onnxruntime puts lines of its own source into some.
+type oneLine struct{ err error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.err.Error()), " ") }
+
+func (e oneLine) Unwrap() error { return e.err }
 
 // cudaFiles are the provider's files, which must lie beside the library and be of its version.
 func cudaFiles(goos string) []string {

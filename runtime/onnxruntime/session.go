@@ -133,7 +133,7 @@ func (s *Session) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[st
 	}
 	out, err := s.native.run(ctx, ordered)
 	if err != nil {
-		return nil, fmt.Errorf("running %s on %s: %w", s.model.name(), s.device, err)
+		return nil, fmt.Errorf("running %s on %s: %w", s.model.name(), s.device, oneLine{err})
 	}
 	named := make(map[string]*tensor.Tensor, len(out))
 	for i, info := range s.model.outputs {

@@ -261,14 +261,8 @@ func (c *Checkpoints) restore(path, sum string, s *runtime.State) error {
 		return err
 	}
 	defer f.Close()
-	if diff := differences(f.Tensors, s); len(diff) > 0 {
-		const most = 5
-		more := ""
-		if len(diff) > most {
-			more = fmt.Sprintf(", and %d more", len(diff)-most)
-			diff = diff[:most]
-		}
-		return fmt.Errorf("it is of another model: %s%s", strings.Join(diff, "; "), more)
+	if diff := differences(f.Tensors, s); diff != "" {
+		return fmt.Errorf("it is of another model: %s", diff)
 	}
 	for _, name := range s.Names() {
 		t, err := f.Tensor(name)
@@ -282,8 +276,22 @@ func (c *Checkpoints) restore(path, sum string, s *runtime.State) error {
 	return nil
 }
 
+// Differences says in words what of s a checkpoint lacks, or has in another shape; "" if nothing, or if it cannot be read.
+func (c *Checkpoints) Differences(which Which, s *runtime.State) string {
+	p, err := c.Get(which)
+	if err != nil {
+		return ""
+	}
+	f, err := safetensors.Open(filepath.Join(c.dir, p.File))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	return differences(f.Tensors, s)
+}
+
 // differences says in words what of s the stored tensors lack.
-func differences(stored []safetensors.Info, s *runtime.State) []string {
+func differences(stored []safetensors.Info, s *runtime.State) string {
 	have := make(map[string]safetensors.Info, len(stored))
 	for _, i := range stored {
 		have[i.Name] = i
@@ -301,7 +309,11 @@ func differences(stored []safetensors.Info, s *runtime.State) []string {
 			diff = append(diff, fmt.Sprintf("%s is %v%v in it and %v in the program", name, i.DType, i.Shape, want))
 		}
 	}
-	return diff
+	const most = 5
+	if len(diff) > most {
+		diff = append(diff[:most], fmt.Sprintf("and so on, %d in all", len(diff)))
+	}
+	return strings.Join(diff, "; ")
 }
 
 // checkSum compares the SHA-256 of the file path with the one on record.

@@ -98,7 +98,7 @@ func (i Inputs) Name(fields map[string]*tensor.Tensor) map[string]*tensor.Tensor
 
 // checkFeed reports whether f can run on batches of d: its inputs are there, in their dtypes and shapes, and what it
 // returns are scalars.
-func checkFeed(f *graph.Func, d *data.Dataset, batch int, inputs Inputs) error {
+func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs Inputs) error {
 	for _, o := range f.Outputs {
 		if o.Value.Rank() != 0 {
 			return fmt.Errorf("%q returns %s, %v: metrics are scalars; reduce it, with .Mean() for one", f.Name, o.Name, o.Value.Type)
@@ -113,7 +113,7 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, inputs Inputs) error {
 		return fmt.Errorf("the data set has no examples")
 	}
 	sizes := []int{min(batch, d.Len())}
-	if rest := d.Len() % batch; rest > 0 {
+	if rest := d.Len() % batch; rest > 0 && !dropLast {
 		sizes = append(sizes, rest)
 	}
 	for _, n := range sizes {

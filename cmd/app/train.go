@@ -1,0 +1,189 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/blas"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+	"github.com/sardonyx-ml/sardonyx/runtime/train"
+)
+
+// trainCommand trains a model.
+func (a *app) trainCommand() *cli.Command {
+	return &cli.Command{
+		Name: "train", Usage: "train a model on gorgonia", ArgsUsage: "MODEL",
+		Description: "Leaves a folder with checkpoints (safetensors), metrics.jsonl, the loss curve and sample grids as PNG.\n" +
+			"Ctrl-C saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "data", Usage: "a data set's `NAME`, or the path of one's own: an image folder, idx files, .npy or .npz (default: the model's)"},
+			dataDirFlag,
+			&cli.IntFlag{Name: "epochs", Usage: "how many (default: the model's)"},
+			&cli.IntFlag{Name: "batch", Usage: "examples a step (default: the model's)"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the weights, the noise and the order of examples"},
+			setFlag,
+			&cli.PathFlag{Name: "out", Usage: "the run's folder `DIR` (default: runs/MODEL)"},
+			&cli.BoolFlag{Name: "resume", Usage: "go on with the run in the folder"},
+			&cli.IntFlag{Name: "patience", Usage: "stop after this many epochs without a better validation loss; 0 never does"},
+			&cli.IntFlag{Name: "limit", Usage: "train on the first `N` examples only; 0 takes all"},
+			&cli.IntFlag{Name: "threads", Usage: "CPU threads to use; 0 means all"},
+			&cli.StringFlag{Name: "blas", Usage: "go, openblas, or a library's path (default: the best found)", EnvVars: []string{blas.Env}},
+		},
+		Action: a.train,
+	}
+}
+
+func (a *app) train(c *cli.Context) error {
+	m, err := a.modelArg(c)
+	if err != nil {
+		return err
+	}
+	if m.Train.Step == "" {
+		return fmt.Errorf("model %s does not say how to train it: its Training is empty", m.Name)
+	}
+	s, err := settings(c, m)
+	if err != nil {
+		return err
+	}
+	cfg := train.Config{
+		Seed: c.Uint64("seed"), Step: m.Train.Step, Validate: m.Train.Validate, Inputs: m.Train.Inputs, Epochs: m.Train.Epochs, Batch: m.Train.Batch,
+		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"), Settings: s, Out: a.err,
+	}
+	for _, f := range []struct {
+		name string
+		to   *int
+	}{{"epochs", &cfg.Epochs}, {"batch", &cfg.Batch}} {
+		if c.IsSet(f.name) {
+			*f.to = c.Int(f.name)
+		}
+		if *f.to < 1 {
+			return usagef(c, "--%s %d: want 1 or more", f.name, *f.to)
+		}
+	}
+	for _, name := range []string{"patience", "limit", "threads"} {
+		if c.Int(name) < 0 {
+			return usagef(c, "--%s %d: want 0 or more", name, c.Int(name))
+		}
+	}
+	if cfg.Dir == "" {
+		cfg.Dir = train.Folder(filepath.Join("runs", m.Name))
+	}
+	if cfg.Program, err = define(m, s); err != nil {
+		return err
+	}
+	b, err := blas.Find(c.String("blas"))
+	if err != nil {
+		return err
+	}
+	engine, err := gorgonia.New(gorgonia.Options{BLAS: b, Threads: c.Int("threads")})
+	if err != nil {
+		return err
+	}
+	cfg.Engine = engine
+	splits, from, err := a.trainingData(c, m, cfg.Program)
+	if err != nil {
+		return err
+	}
+	cfg.Train, cfg.Test = splits.Train, splits.Test
+	if cfg.Test == nil {
+		cfg.Validate = ""
+	}
+	if cb := sampleCallback(m, cfg.Program, cfg.Seed); cb != nil {
+		cfg.OnEpoch = append(cfg.OnEpoch, cb)
+	}
+	fmt.Fprintf(a.out, "training %s: %d parameters, on %s (%d examples), batch %d, %d epochs\n", m.Name, cfg.Program.ParamCount(), from, cfg.Train.Len(), cfg.Batch, cfg.Epochs)
+	fmt.Fprintf(a.out, "engine: %s\n", engine.Name())
+
+	r, err := train.Fit(c.Context, cfg)
+	switch {
+	case errors.Is(err, train.ErrInterrupted):
+		return fmt.Errorf("%w; go on with: %s train %s --out %s --resume and the same flags", err, a.name, m.Name, cfg.Dir)
+	case errors.Is(err, train.ErrHasRun):
+		return fmt.Errorf("%w (--resume goes on with it, --out DIR chooses another folder)", err)
+	case err != nil:
+		return err
+	}
+	if r.Best != nil {
+		fmt.Fprintf(a.out, "best loss %.4f, after epoch %d\n", r.Best.Value, r.Best.Epoch)
+	}
+	fmt.Fprintf(a.out, "the run is in %s: checkpoints, metrics.jsonl, loss.png, samples\n", cfg.Dir)
+	return nil
+}
+
+// trainingData loads the data, by name or from a person's own files, and says where it is from.
+func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Program) (data.Splits, string, error) {
+	from := c.String("data")
+	if from == "" {
+		from = m.Train.Data
+	}
+	var splits data.Splits
+	var err error
+	switch _, serr := os.Stat(from); {
+	case from == "":
+		return splits, "", usagef(c, "say what to train on: --data NAME or --data PATH")
+	case slices.Contains(data.Names(), from):
+		splits, err = data.Load(from, c.Path("data-dir"))
+	case serr == nil:
+		splits, err = data.Open(from, imageOptions(m, prog))
+	default:
+		err = fmt.Errorf("--data %s is neither a data set (%v) nor a path that exists", from, data.Names())
+	}
+	if err != nil {
+		return splits, "", err
+	}
+	if n := c.Int("limit"); n > 0 && n < splits.Train.Len() {
+		if splits.Train, err = splits.Train.Subset(0, n); err != nil {
+			return splits, "", err
+		}
+	}
+	return splits, from, nil
+}
+
+// imageOptions are the size and colours of images that the model's step wants, for reading image folders.
+func imageOptions(m models.Model, prog *compiler.Program) data.ImageOptions {
+	var o data.ImageOptions
+	for _, v := range prog.Step(m.Train.Step).Inputs {
+		if s := v.Shape(); len(s) == 4 && graph.Shape(s[1:]).Static() {
+			o = data.ImageOptions{Height: int(s[2]), Width: int(s[3]), Grey: s[1] == 1}
+		}
+	}
+	return o
+}
+
+// sampleCols is the side of the sample grids that training leaves.
+const sampleCols = 10
+
+// sampleCallback draws a grid from fixed noise after each epoch, if the model says how.
+func sampleCallback(m models.Model, prog *compiler.Program, seed uint64) train.Callback {
+	f := prog.Func(m.Sample.Func)
+	if f == nil {
+		return nil
+	}
+	i := slices.IndexFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == m.Sample.Noise })
+	if i < 0 || len(f.Inputs) != 1 || f.Inputs[i].DType() != graph.F32 {
+		return nil
+	}
+	b := graph.Binding{}
+	for _, s := range f.Inputs[i].Shape()[0].Symbols() {
+		b[s] = sampleCols * sampleCols
+	}
+	shape, err := f.Inputs[i].Shape().Eval(b)
+	if err != nil {
+		return nil
+	}
+	z := tensor.New(tensor.F32, shape...)
+	kernel.Normal(kernel.NewContext(nil, 0), kernel.Draw{Seed: seed}, tensor.Data[float32](z))
+	return train.Samples(f.Name, m.Sample.Image, int(math.Sqrt(float64(z.Dim(0)))), map[string]*tensor.Tensor{m.Sample.Noise: z})
+}

@@ -1,0 +1,66 @@
+package kernel_test
+
+import (
+	"testing"
+
+	"gonum.org/v1/gonum/blas/gonum"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+)
+
+func BenchmarkPool(b *testing.B) {
+	c := kernel.NewContext(gonum.Implementation{}, 2)
+	for _, p := range []struct {
+		name string
+		s    kernel.PoolShape
+	}{
+		{"halves_64x32x28x28", kernel.PoolShape{Planes: 64 * 32, H: 28, W: 28, OH: 14, OW: 14, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}},
+		{"overlap_16x64x56x56", kernel.PoolShape{Planes: 16 * 64, H: 56, W: 56, OH: 28, OW: 28, Kernel: [2]int{3, 3}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 0, 0}}},
+	} {
+		x, y := floats(p.s.Planes*p.s.H*p.s.W), floats(p.s.Planes*p.s.OH*p.s.OW)
+		for name, run := range map[string]func(){
+			"MaxPool":           func() { kernel.MaxPool(c, p.s, y, x) },
+			"MaxPoolScatter":    func() { kernel.MaxPoolScatter(c, p.s, floats2, x, y) },
+			"MaxPoolGather":     func() { kernel.MaxPoolGather(c, p.s, y, x, x) },
+			"AveragePool":       func() { kernel.AveragePool(c, p.s, false, y, x) },
+			"AveragePoolSpread": func() { kernel.AveragePoolSpread(c, p.s, false, x, y) },
+		} {
+			floats2 = make([]float32, len(x))
+			b.Run(p.name+"/"+name, func(b *testing.B) {
+				b.SetBytes(int64(4 * len(x)))
+				for b.Loop() {
+					run()
+				}
+			})
+		}
+	}
+}
+
+var floats2 []float32
+
+func BenchmarkNorm(b *testing.B) {
+	c := kernel.NewContext(gonum.Implementation{}, 2)
+	x, y, v := floats(64*64*14*14), make([]float32, 64*64*14*14), floats(196)
+	pos := make([]float32, 64)
+	for i := range pos {
+		pos[i] = 1
+	}
+	b.Run("LayerNorm_4096x196", func(b *testing.B) {
+		b.SetBytes(int64(4 * len(x)))
+		for b.Loop() {
+			kernel.LayerNorm(c, y, x, v, v, 196, 1e-5)
+		}
+	})
+	b.Run("BatchNorm_64x64x14x14", func(b *testing.B) {
+		b.SetBytes(int64(4 * len(x)))
+		for b.Loop() {
+			kernel.BatchNorm(c, y, x, pos, pos, pos, pos, 196, 1e-5)
+		}
+	})
+	b.Run("Statistics_64x64x14x14", func(b *testing.B) {
+		b.SetBytes(int64(4 * len(x)))
+		for b.Loop() {
+			kernel.Mean(c, pos, x, []int{64, 64, 14, 14}, []int{0, 2, 3})
+		}
+	})
+}

@@ -1,0 +1,22 @@
+//go:build cgo
+
+package onnxruntime
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+func TestOneLibrary(t *testing.T) {
+	openTest(t, linear())
+	path := writeTemp(t, LibraryName(), []byte("another"))
+	_, err := OpenBytes(linear().encode(t), Options{Library: path})
+	wantError(t, err, path, "only one")
+	for _, same := range []string{env.lib.Path, filepath.Dir(env.lib.Path)} {
+		if s, err := OpenBytes(linear().encode(t), Options{Library: same}); err != nil {
+			t.Errorf("the same library again: %v", err)
+		} else if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,313 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+)
+
+// ErrInterrupted says that a run was stopped by its context and, if it has a folder, can be resumed.
+var ErrInterrupted = errors.New("training was interrupted")
+
+// defaultSave is how often a run saves within an epoch.
+const defaultSave = 5 * time.Minute
+
+// Config says what [Fit] trains on what, and how.
+type Config struct {
+	Program *compiler.Program
+	Engine  runtime.Engine
+	State   *runtime.State // where to begin; nil is the program's initial state drawn from Seed
+	Seed    uint64         // of the initial state and of the order of the examples
+
+	Step     string // the Step to run on each batch; "" is the program's only one
+	Update   Update // what to do with each batch instead, such as several Steps in turn
+	Train    *data.Dataset
+	Test     *data.Dataset // for validation; may be nil
+	Validate string        // the Func to average over Test after each epoch; "" for none
+	Inputs   Inputs        // which fields feed which inputs
+	Epochs   int
+	Batch    int
+	DropLast bool // leave out an epoch's last batch if it is short
+
+	Monitor     string  // the metric whose lowest value makes the best checkpoint, of the validation if there is one; "" is "loss"
+	Patience    int     // stop after so many epochs without a new best; 0 is never
+	MinDelta    float64 // by how much a new best must be lower
+	RestoreBest bool    // end with the state of the best epoch, not the last
+
+	Dir       Folder             // where to leave checkpoints, metrics and pictures; "" leaves nothing
+	Resume    bool               // go on with the run in Dir
+	SaveEvery time.Duration      // time between checkpoints within an epoch; 0 is five minutes, below 0 is never
+	LogEvery  int                // steps between records within an epoch; 0 is none
+	Settings  map[string]float64 // of the model, to be kept in config.json
+	OnEpoch   []Callback         // called after each epoch's validation
+	Out       io.Writer          // for progress; nil is silent
+}
+
+// An EpochEnd is what a [Callback] sees of a run.
+type EpochEnd struct {
+	Record  Record
+	Exec    runtime.Executable // it may run Funcs, but not Steps
+	State   *runtime.State     // to be read
+	Program *compiler.Program
+	Dir     Folder // "" if the run has none
+}
+
+// A Callback does something after an epoch. Its error ends the run.
+type Callback func(ctx context.Context, e EpochEnd) error
+
+// A Result is how a run went.
+type Result struct {
+	State        *runtime.State // of the last step, or of the best epoch if so asked
+	Epochs       int            // finished
+	Step         int64          // updates done
+	Best         *Score         // nil if the metric was never reported
+	History      []Record
+	StoppedEarly bool
+}
+
+// Fit trains. Its Result is also valid, as far as training went, with an error.
+//
+// When ctx ends, Fit finishes the step, saves a checkpoint and returns [ErrInterrupted]. If a step gives NaN or Inf the
+// error is the engine's [runtime.NonFiniteError], and the last checkpoint stays as it was. Of what the configuration may
+// not be, all is found before the first step.
+//
+// A run that was interrupted or killed and then resumed has the same state, records and checkpoints in the end as one that
+// was not: all but the times in the records. This needs a deterministic engine and Update.
+func Fit(ctx context.Context, c Config) (*Result, error) {
+	if err := c.complete(); err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	r := &loop{c: c, progress: NewProgress(c.Out)}
+	if err := r.open(); err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	err := r.train(ctx)
+	r.progress.End()
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = r.interrupted()
+	} else if err != nil {
+		err = r.failed(err)
+	}
+	err = errors.Join(err, r.close())
+	return r.result(), err
+}
+
+// complete fills in defaults and refuses what cannot be.
+func (c *Config) complete() error {
+	switch {
+	case c.Program == nil || c.Engine == nil || c.Train == nil:
+		return fmt.Errorf("a program, an engine and training data are needed")
+	case c.Epochs < 1 || c.Batch < 1:
+		return fmt.Errorf("%d epochs of batches of %d examples: both must be at least 1", c.Epochs, c.Batch)
+	case c.Patience < 0 || c.LogEvery < 0 || !(c.MinDelta >= 0) || math.IsInf(c.MinDelta, 0):
+		return fmt.Errorf("patience %d, min delta %v and log every %d steps: none may be negative", c.Patience, c.MinDelta, c.LogEvery)
+	case c.Resume && c.Dir == "":
+		return fmt.Errorf("to resume a run its folder is needed")
+	case c.Validate != "" && c.Test == nil:
+		return fmt.Errorf("to validate with %q test data are needed", c.Validate)
+	}
+	for name, v := range c.Settings {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("the setting %s is %v", name, v)
+		}
+	}
+	if c.Monitor == "" {
+		c.Monitor = Loss
+	}
+	if c.SaveEvery == 0 {
+		c.SaveEvery = defaultSave
+	}
+	if err := c.chooseUpdate(); err != nil {
+		return err
+	}
+	if c.Validate == "" {
+		return nil
+	}
+	f := c.Program.Func(c.Validate)
+	if f == nil {
+		return fmt.Errorf("%s has no Func %q to validate with", c.Program.Name(), c.Validate)
+	}
+	if err := c.checkMonitor(f); err != nil {
+		return err
+	}
+	return checkFeed(f, c.Test, c.Batch, false, c.Inputs)
+}
+
+// needsMonitor reports whether the run cannot do without the monitored metric. Adversarial losses, say, have no best.
+func (c *Config) needsMonitor() bool { return c.Patience > 0 || c.RestoreBest || c.Monitor != Loss }
+
+// checkMonitor refuses an f without the metric that is to be monitored.
+func (c *Config) checkMonitor(f *graph.Func) error {
+	var names []string
+	for _, o := range f.Outputs {
+		names = append(names, o.Name)
+	}
+	if c.needsMonitor() && !slices.Contains(names, c.Monitor) {
+		return fmt.Errorf("%q returns no metric %q to find the best epoch by: it returns %s", f.Name, c.Monitor, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// chooseUpdate sets Update from Step.
+func (c *Config) chooseUpdate() error {
+	if c.Update != nil {
+		if c.Step != "" {
+			return fmt.Errorf("both Step %q and an Update are given: give one", c.Step)
+		}
+		return nil
+	}
+	steps := c.Program.Steps()
+	if c.Step == "" {
+		if len(steps) != 1 {
+			return fmt.Errorf("%s has %d Steps: name the one to run, or give an Update that runs several", c.Program.Name(), len(steps))
+		}
+		c.Step = steps[0].Name
+	}
+	f := c.Program.Step(c.Step)
+	if f == nil {
+		return fmt.Errorf("%s has no Step %q", c.Program.Name(), c.Step)
+	}
+	c.Update = RunStep(f)
+	if c.Validate == "" {
+		if err := c.checkMonitor(f); err != nil {
+			return err
+		}
+	}
+	return checkFeed(f, c.Train, c.Batch, c.DropLast, c.Inputs)
+}
+
+// setup is what config.json says of c.
+func (c *Config) setup() (Setup, error) {
+	s := Setup{
+		Version: setupVersion, Program: c.Program.Name(), Fingerprint: c.Program.Fingerprint(), Settings: c.Settings,
+		Step: c.Step, Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta,
+		Batch: c.Batch, DropLast: c.DropLast, Seed: c.Seed, LogEvery: c.LogEvery,
+		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
+	}
+	var err error
+	if s.Train, err = describe(c.Train); err == nil && c.Validate != "" {
+		s.Test, err = describe(c.Test)
+	}
+	return s, err
+}
+
+// open prepares the state and the folder, or takes up the run that is in it.
+func (r *loop) open() (err error) {
+	c := &r.c
+	if r.state = c.State; r.state == nil {
+		if r.state, err = runtime.NewState(c.Program, c.Seed); err != nil {
+			return err
+		}
+	}
+	if c.Dir != "" {
+		if err := r.openFolder(); err != nil {
+			return err
+		}
+	}
+	if r.exec, err = c.Engine.Load(c.Program, r.state); err == nil {
+		r.loader, err = data.NewLoader(c.Train, data.LoaderOptions{
+			Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: c.DropLast, Epochs: c.Epochs, Start: r.pos.Loader,
+		})
+	}
+	if err != nil {
+		return errors.Join(err, r.close())
+	}
+	r.saved = time.Now()
+	return nil
+}
+
+func (r *loop) openFolder() error {
+	c := &r.c
+	s, err := c.setup()
+	if err != nil {
+		return err
+	}
+	old, _ := c.Dir.Setup() // begin reports what is wrong with it
+	r.saves, err = OpenCheckpoints(c.Dir.Checkpoints())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := c.Dir.begin(s, c.Resume); err != nil {
+		if errors.Is(err, ErrOtherRun) && r.saves != nil {
+			if diff := r.saves.Differences(Last, r.state); diff != "" {
+				err = fmt.Errorf("%w; of its state, %s", err, diff)
+			}
+		}
+		return err
+	}
+	if c.Resume && old.Engine != s.Engine {
+		r.progress.Say("the run began on %s and goes on on %s: the numbers may differ in their last digits", old.Engine, s.Engine)
+	}
+	if r.saves == nil { // a new run, or one that ended before its first checkpoint
+		r.saves = NewCheckpoints(c.Dir.Checkpoints(), c.Program, c.Seed)
+	} else {
+		if f := c.Program.Fingerprint(); r.saves.Fingerprint() != f {
+			return fmt.Errorf("%s: %w: its checkpoints are of a program with the fingerprint %s, not %s", c.Dir, ErrOtherRun, r.saves.Fingerprint(), f)
+		}
+		if r.pos, err = r.saves.Restore(Last, r.state); err != nil {
+			return err
+		}
+		r.progress.Say("resuming %s after step %d, in epoch %d of %d", c.Dir, r.pos.Step, min(r.pos.Epoch+1, c.Epochs), c.Epochs)
+	}
+	r.history, err = OpenHistory(c.Dir.Metrics(), r.pos.Records)
+	return err
+}
+
+// interrupted saves where the run is and says how to go on.
+func (r *loop) interrupted() error {
+	at := fmt.Sprintf("after step %d, in epoch %d of %d", r.pos.Step, min(r.pos.Epoch+1, r.c.Epochs), r.c.Epochs)
+	if r.saves == nil {
+		return fmt.Errorf("%w %s; nothing was saved, since the run has no folder", ErrInterrupted, at)
+	}
+	if err := r.save(false); err != nil {
+		return fmt.Errorf("%w %s, and its checkpoint could not be saved: %w", ErrInterrupted, at, err)
+	}
+	r.draw()
+	return fmt.Errorf("%w %s; the checkpoint is in %s: resume the run to go on", ErrInterrupted, at, r.c.Dir)
+}
+
+// failed says where the run was, and what is left of it.
+func (r *loop) failed(err error) error {
+	left := ""
+	if r.saves != nil {
+		if last, lastErr := r.saves.Get(Last); lastErr == nil {
+			left = fmt.Sprintf("\n\tthe last checkpoint, of step %d, is in %s", last.Position.Step, r.c.Dir)
+		}
+		r.draw()
+	}
+	return fmt.Errorf("train: step %d, epoch %d of %d: %w%s", r.pos.Step+1, min(r.pos.Epoch+1, r.c.Epochs), r.c.Epochs, err, left)
+}
+
+func (r *loop) close() error {
+	var errs []error
+	if r.loader != nil {
+		errs = append(errs, r.loader.Close())
+	}
+	if r.exec != nil {
+		errs = append(errs, r.exec.Close())
+	}
+	if r.history != nil {
+		errs = append(errs, r.history.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (r *loop) result() *Result {
+	res := &Result{State: r.state, Epochs: r.pos.Epoch, Step: r.pos.Step, Best: r.pos.Best, StoppedEarly: r.stoppedEarly()}
+	res.History = r.records
+	if r.history != nil {
+		res.History = r.history.Records()
+	}
+	return res
+}

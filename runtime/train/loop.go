@@ -1,0 +1,241 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+)
+
+// loop is a run of Fit. All that decides how it goes on is in pos and state.
+type loop struct {
+	c        Config
+	progress *Progress
+	state    *runtime.State
+	exec     runtime.Executable
+	loader   *data.Loader
+	pos      Position
+
+	saves   *Checkpoints   // nil without a folder, as is history
+	history *History       // the records are here or in the next field
+	records []Record       // of a run without a folder
+	best    *runtime.State // of a run without a folder that is to end with it
+
+	saved, drawn time.Time
+}
+
+// train runs epochs until the last, until the patience ends, or until an error.
+func (r *loop) train(ctx context.Context) error {
+	for r.pos.Epoch < r.c.Epochs && !r.stale() {
+		if err := r.epoch(ctx); err != nil {
+			return err
+		}
+	}
+	if r.stoppedEarly() {
+		r.progress.Say("stopped early: %s was best in epoch %d, at %.4g", r.c.Monitor, r.pos.Best.Epoch, r.pos.Best.Value)
+	}
+	if r.saves != nil {
+		r.draw()
+	}
+	return r.restoreBest()
+}
+
+// stale reports whether the run is to stop early.
+func (r *loop) stale() bool { return r.c.Patience > 0 && r.pos.Stale >= r.c.Patience }
+
+func (r *loop) stoppedEarly() bool { return r.stale() && r.pos.Epoch < r.c.Epochs }
+
+// epoch does what is left of an epoch: batches, validation, callbacks, record and checkpoint, in this order. Until the
+// record is written the position is within the epoch, so an end before that is made up for by a resumed run.
+func (r *loop) epoch(ctx context.Context) error {
+	number := r.pos.Epoch + 1
+	name := fmt.Sprintf("epoch %d/%d", number, r.c.Epochs)
+	done := r.pos.Loader.Index
+	if r.pos.Loader.Epoch != r.pos.Epoch { // only the end of the epoch is left
+		done = r.examples()
+	}
+	r.progress.Begin(name, r.examples(), done)
+	for r.pos.Loader.Epoch == r.pos.Epoch {
+		if err := r.batch(ctx); err != nil {
+			return err
+		}
+	}
+	rate, seconds := r.progress.Rate(), r.progress.Elapsed()
+	rec := Record{Kind: KindEpoch, Epoch: number, Step: r.pos.Step, Train: r.pos.InEpoch.Metrics(), Rate: rate}
+	if r.c.Validate != "" {
+		var err error
+		if rec.Validate, err = r.validate(ctx, name); err != nil {
+			return err
+		}
+		seconds += r.progress.Elapsed()
+	}
+	rec.Seconds = seconds.Seconds()
+	for _, f := range r.c.OnEpoch {
+		if err := f(ctx, EpochEnd{rec, r.exec, r.state, r.c.Program, r.c.Dir}); err != nil {
+			return err
+		}
+	}
+	if err := r.record(rec); err != nil {
+		return err
+	}
+	better, err := r.judge(rec)
+	if err != nil {
+		return err
+	}
+	r.pos.Epoch, r.pos.InEpoch, r.pos.InSteps = number, Mean{}, Mean{}
+	r.progress.End()
+	r.say(rec, better)
+	return r.endEpoch(better)
+}
+
+// endEpoch keeps what the epoch has brought.
+func (r *loop) endEpoch(better bool) error {
+	if r.saves == nil {
+		if better && r.c.RestoreBest {
+			r.best = r.state.Clone()
+		}
+		return nil
+	}
+	if err := r.save(better); err != nil {
+		return err
+	}
+	if time.Since(r.drawn) > 2*time.Second { // a drawing takes 20 ms, and an epoch may take less
+		r.draw()
+	}
+	return nil
+}
+
+// examples is how many examples an epoch has.
+func (r *loop) examples() int {
+	n := r.c.Train.Len()
+	if r.c.DropLast {
+		n -= n % r.c.Batch
+	}
+	return n
+}
+
+// batch trains on one batch.
+func (r *loop) batch(ctx context.Context) error {
+	b, err := r.loader.Next(ctx)
+	if err != nil {
+		return err
+	}
+	// What ends ctx must not end an Update between two of its Steps.
+	m, err := r.c.Update(context.WithoutCancel(ctx), r.exec, r.pos.Step, r.c.Inputs.Name(b.Tensors))
+	if err != nil {
+		return err
+	}
+	r.pos.Step++
+	r.pos.Loader = r.loader.State()
+	r.pos.InEpoch.Add(m, b.Size)
+	r.progress.Add(b.Size, m)
+	if every := r.c.LogEvery; every > 0 {
+		r.pos.InSteps.Add(m, b.Size)
+		if r.pos.Step%int64(every) == 0 {
+			rec := Record{Kind: KindSteps, Epoch: r.pos.Epoch + 1, Step: r.pos.Step, Train: r.pos.InSteps.Metrics(),
+				Seconds: r.progress.Elapsed().Seconds(), Rate: r.progress.Rate()}
+			if err := r.record(rec); err != nil {
+				return err
+			}
+			r.pos.InSteps = Mean{}
+		}
+	}
+	if r.saves != nil && r.c.SaveEvery > 0 && time.Since(r.saved) >= r.c.SaveEvery {
+		return r.save(false)
+	}
+	return nil
+}
+
+func (r *loop) validate(ctx context.Context, name string) (Metrics, error) {
+	r.progress.Begin(name+" validation", r.c.Test.Len(), 0)
+	return Evaluate(ctx, r.exec, Evaluation{
+		Func: r.c.Program.Func(r.c.Validate), Data: r.c.Test, Batch: r.c.Batch, Inputs: r.c.Inputs, Each: r.progress.Add,
+	})
+}
+
+// record appends rec to the history.
+func (r *loop) record(rec Record) error {
+	if r.history == nil {
+		r.records = append(r.records, rec)
+	} else if err := r.history.Append(rec); err != nil {
+		return err
+	}
+	r.pos.Records++
+	return nil
+}
+
+// judge reports whether an epoch is the best so far, and counts those that are not.
+func (r *loop) judge(rec Record) (better bool, err error) {
+	from := rec.Train
+	if r.c.Validate != "" {
+		from = rec.Validate
+	}
+	v, ok := from[r.c.Monitor]
+	if !ok {
+		if r.c.needsMonitor() {
+			return false, fmt.Errorf("there is no metric %q to find the best epoch by: there are %v", r.c.Monitor, from)
+		}
+		return false, nil
+	}
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		r.progress.Say("epoch %d: %s is %v", rec.Epoch, r.c.Monitor, v)
+	} else if r.pos.Best == nil || v < r.pos.Best.Value-r.c.MinDelta {
+		r.pos.Best, r.pos.Stale = &Score{v, rec.Epoch, rec.Step}, 0
+		return true, nil
+	}
+	r.pos.Stale++
+	return false, nil
+}
+
+// save makes the records durable and then the checkpoint that counts them.
+func (r *loop) save(best bool) error {
+	if err := r.history.Sync(); err != nil {
+		return err
+	}
+	if err := r.saves.Save(r.state, r.pos, best); err != nil {
+		return err
+	}
+	r.saved = time.Now()
+	return nil
+}
+
+// restoreBest ends the run with the state of its best epoch, if so asked.
+func (r *loop) restoreBest() error {
+	if !r.c.RestoreBest || r.pos.Best == nil {
+		return nil
+	}
+	if r.saves != nil {
+		_, err := r.saves.Restore(Best, r.state)
+		return err
+	}
+	for _, name := range r.best.Names() {
+		t, err := r.best.Tensor(name)
+		if err == nil {
+			err = r.state.Set(name, t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// say writes the line of an epoch.
+func (r *loop) say(rec Record, better bool) {
+	line := fmt.Sprintf("epoch %d/%d  step %d  %v", rec.Epoch, r.c.Epochs, rec.Step, rec.Train)
+	if rec.Validate != nil {
+		line += fmt.Sprintf("  | validation: %v", rec.Validate)
+	}
+	if better {
+		line += " (best)"
+	}
+	took := time.Duration(rec.Seconds * float64(time.Second))
+	line += fmt.Sprintf("  | %v, %.4g examples/s", took.Round(10*time.Millisecond), rec.Rate)
+	if left := r.c.Epochs - rec.Epoch; left > 0 {
+		line += fmt.Sprintf(", %v left", (time.Duration(left) * took).Round(time.Second))
+	}
+	r.progress.Say("%s", line)
+}

@@ -1,0 +1,73 @@
+package train
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestProgressPlain is silent for half a minute and then gives the rate of what this process did.
+func TestProgressPlain(t *testing.T) {
+	var out bytes.Buffer
+	p := NewProgress(&out)
+	clock := time.Unix(1000, 0)
+	p.now = func() time.Time { return clock }
+	p.Begin("epoch 2/3", 1000, 100)
+	for range 8 {
+		clock = clock.Add(10 * time.Second)
+		p.Add(50, Metrics{"loss": .25})
+	}
+	p.End()
+	p.Say("done %d", 1)
+	want := "epoch 2/3  25%  loss 0.25  5 examples/s  2m30s left\n" +
+		"epoch 2/3  40%  loss 0.25  5 examples/s  2m0s left\n" +
+		"done 1\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+	if p.Rate() != 5 || p.Elapsed() != 80*time.Second {
+		t.Errorf("rate %v, elapsed %v", p.Rate(), p.Elapsed())
+	}
+}
+
+// TestProgressBar draws the bar that a terminal would get.
+func TestProgressBar(t *testing.T) {
+	var out bytes.Buffer
+	p := NewProgress(&out)
+	p.tty = true
+	p.Begin("epoch 1/2", 100, 50)
+	for range 5 {
+		time.Sleep(110 * time.Millisecond) // the bar is drawn ten times a second
+		p.Add(10, Metrics{"loss": .5})
+	}
+	p.End()
+	p.Say("after")
+	s := out.String()
+	for _, want := range []string{"epoch 1/2  loss 0.5", "examples/s", "left", "█", "(70/100)", "\rafter\n"} {
+		if !strings.Contains(s, want) {
+			t.Errorf("%q lacks %q", s, want)
+		}
+	}
+	if strings.Count(s, "\n") != 1 {
+		t.Errorf("the bar takes more than a line: %q", s)
+	}
+}
+
+func TestProgressTerminal(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if NewProgress(f).tty || NewProgress(nil).tty {
+		t.Error("a file is taken for a terminal")
+	}
+	if tty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err == nil {
+		defer tty.Close()
+		if !NewProgress(tty).tty {
+			t.Error("a terminal is not seen as one")
+		}
+	}
+}
