@@ -7,14 +7,20 @@ import (
 
 var castOps = []Op{Cast{}}
 
-// Cast converts to another dtype; floats become integers by truncation, and anything but zero becomes true. ONNX: Cast.
+// Cast converts to another dtype; floats become integers by truncation, and anything but zero becomes true. ONNX: Cast. As
+// there, what becomes of a float that is beyond the integers' range depends on the machine.
 type Cast struct{ To DType }
 
 // Cast is v in dtype t.
 func (v *Value) Cast(t DType) *Value { return Apply(Cast{t}, v) }
 
 // Infer changes the dtype.
-func (o Cast) Infer(in []*Value) (Type, error) { return Type{o.To, in[0].Shape()}, nil }
+func (o Cast) Infer(in []*Value) (Type, error) {
+	if o.To > Bool {
+		return Type{}, Mistakef("the dtypes are graph.F32, graph.I64, ...", "there is no %v", o.To)
+	}
+	return Type{o.To, in[0].Shape()}, nil
+}
 
 // VJP casts g back; integers and bools have no gradient.
 func (o Cast) VJP(y, g *Value) []*Value {
@@ -26,30 +32,65 @@ func (o Cast) VJP(y, g *Value) []*Value {
 
 // Eval converts.
 func (o Cast) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch y := out.Raw().(type) {
+	done := false
+	switch x := in[0].Raw().(type) {
 	case []float32:
-		if x, ok := in[0].Raw().([]bool); ok {
-			truths(y, x)
-			return nil
-		}
+		done = convert(out, x)
 	case []float64:
-		if x, ok := in[0].Raw().([]bool); ok {
-			truths(y, x)
-			return nil
-		}
+		done = convert(out, x)
+	case []int64:
+		done = convert(out, x)
+	case []int32:
+		done = convert(out, x)
+	case []uint8:
+		done = convert(out, x)
+	case []bool:
+		done = convertTruth(out, x)
 	}
-	out.CopyFrom(in[0].Cast(o.To))
+	if !done { // to or from 16 bits
+		out.CopyFrom(in[0].Cast(o.To))
+	}
 	return nil
 }
 
-// truths is the conversion of comparisons, which training steps do at every ReLU.
-func truths[T kernel.Float](y []T, x []bool) {
-	for i, b := range x {
-		y[i] = 0
-		if b {
-			y[i] = 1
-		}
+// convert fills out from x, unless its dtype is a 16-bit one.
+func convert[E kernel.Convertible](out *tensor.Tensor, x []E) bool {
+	switch y := out.Raw().(type) {
+	case []float32:
+		kernel.Convert(y, x)
+	case []float64:
+		kernel.Convert(y, x)
+	case []int64:
+		kernel.Convert(y, x)
+	case []int32:
+		kernel.Convert(y, x)
+	case []uint8:
+		kernel.Convert(y, x)
+	case []bool:
+		kernel.Truth(y, x)
+	default:
+		return false
 	}
+	return true
+}
+
+// convertTruth is convert for the results of comparisons.
+func convertTruth(out *tensor.Tensor, x []bool) bool {
+	switch y := out.Raw().(type) {
+	case []float32:
+		kernel.FromTruth(y, x)
+	case []float64:
+		kernel.FromTruth(y, x)
+	case []int64:
+		kernel.FromTruth(y, x)
+	case []int32:
+		kernel.FromTruth(y, x)
+	case []uint8:
+		kernel.FromTruth(y, x)
+	default:
+		return false
+	}
+	return true
 }
 
 // ONNX adds a Cast node.
@@ -57,11 +98,20 @@ func (o Cast) ONNX(e Emitter, y *Value, in []string) string {
 	return e.Node("Cast", in, Attr{"to", ONNXType(o.To)})
 }
 
-// Samples covers pairs of dtypes.
+// Samples covers all pairs of dtypes.
 func (Cast) Samples() []Sample {
-	in := func(t DType) []SampleInput { return []SampleInput{{DType: t, Shape: []int{2, 3}, Lo: -3, Hi: 3}} }
-	return []Sample{
-		{Op: Cast{F32}, In: in(Bool)}, {Op: Cast{F64}, In: in(I64)}, {Op: Cast{I64}, In: in(F32)}, {Op: Cast{Bool}, In: in(I64)},
-		{Op: Cast{F64}, In: in(F32)}, {Op: Cast{I32}, In: in(I64)}, {Op: Cast{F32}, In: []SampleInput{{DType: U8, Shape: []int{3}, Lo: 0, Hi: 9}}},
+	var out []Sample
+	for _, from := range []DType{F32, F64, F16, BF16, I64, I32, U8, Bool} {
+		in := SampleInput{DType: from, Shape: []int{2, 3}, Lo: -3, Hi: 3}
+		if from == U8 {
+			in.Lo, in.Hi = 0, 9
+		}
+		for _, to := range []DType{F32, F64, F16, BF16, I64, I32, U8, Bool} {
+			if to == U8 {
+				in.Lo, in.Hi = 0, 9
+			}
+			out = append(out, Sample{Op: Cast{to}, In: []SampleInput{in}})
+		}
 	}
+	return out
 }

@@ -31,7 +31,7 @@ func (o Gather) Infer(in []*Value) (Type, error) {
 	if err := wantIndex(in[1]); err != nil {
 		return Type{}, err
 	}
-	if err := wantFloat(in[0]); err != nil {
+	if _, err := sameNumber(in); err != nil {
 		return Type{}, err
 	}
 	s := in[0].Shape()
@@ -54,6 +54,8 @@ func (o Gather) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor)
 		return gather[float32](out, in, outer, n, inner)
 	case F64:
 		return gather[float64](out, in, outer, n, inner)
+	case I64:
+		return gather[int64](out, in, outer, n, inner)
 	}
 	return noKernel(o, out)
 }
@@ -79,11 +81,13 @@ func (Gather) Samples() []Sample {
 		{Op: Gather{1}, In: []SampleInput{{Shape: []int{2, 3, 2}}, index(4)}},
 		{Op: Gather{-1}, In: []SampleInput{{Shape: []int{2, 3}}, index()}},
 		{Op: Gather{0}, In: []SampleInput{{Shape: []int{4, 2}}, {DType: I32, Shape: []int{3}, Lo: 0, Hi: 3}}},
+		{Op: Gather{0}, In: []SampleInput{{DType: I64, Shape: []int{5}, Lo: -9, Hi: 9}, index(2, 2)}},
+		{Op: Gather{2}, In: []SampleInput{{Shape: []int{1, 2, 3, 1, 2}}, index(1)}},
 	}
 }
 
 // ScatterAdd is the adjoint of Gather: slices are added to zeros of the given shape, at their indices along the axis.
-// ONNX: a one-hot matrix product.
+// ONNX: ScatterElements.
 type ScatterAdd struct {
 	Axis  int
 	Shape Shape
@@ -145,8 +149,8 @@ func (o ScatterAdd) ONNX(e Emitter, y *Value, in []string) string {
 	spread := e.Node("Expand", []string{e.Node("Reshape", []string{in[1], e.Shape(column)}), e.Shape(flat)})
 	zero := tensor.New(y.DType(), 1)
 	zeros := e.Node("ConstantOfShape", []string{e.Shape(o.Shape)}, Attr{"value", zero})
-	slices := e.Node("Reshape", []string{in[0], e.Shape(flat)})
-	return e.Node("ScatterElements", []string{zeros, spread, slices}, Attr{"axis", k}, Attr{"reduction", "add"})
+	parts := e.Node("Reshape", []string{in[0], e.Shape(flat)})
+	return e.Node("ScatterElements", []string{zeros, spread, parts}, Attr{"axis", k}, Attr{"reduction", "add"})
 }
 
 // Samples mirrors Gather's.
@@ -156,6 +160,8 @@ func (ScatterAdd) Samples() []Sample {
 		{Op: ScatterAdd{0, Shape{4}}, In: []SampleInput{{Shape: []int{5}}, index(5)}},
 		{Op: ScatterAdd{0, Shape{4, 2}}, In: []SampleInput{{Shape: []int{2, 3, 2}}, index(2, 3)}},
 		{Op: ScatterAdd{1, Shape{2, 3, 2}}, In: []SampleInput{{Shape: []int{2, 4, 2}}, index(4)}},
+		{Op: ScatterAdd{-1, Shape{2, 3}}, In: []SampleInput{{Shape: []int{2}}, index()}},
+		{Op: ScatterAdd{0, Shape{4}}, In: []SampleInput{{Shape: []int{3}}, {DType: I32, Shape: []int{3}, Lo: -3, Hi: 3}}},
 	}
 }
 

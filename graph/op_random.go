@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -174,7 +175,7 @@ func (o Dropout) VJP(y, g *Value) []*Value { return []*Value{Apply(o, g, y.Args[
 func (o Dropout) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
 	switch y := out.Raw().(type) {
 	case []float32:
-		dropout(c, drawFrom(in[1], o.Stream), float32(o.P), y, tensor.Data[float32](in[0]))
+		dropout(c, drawFrom(in[1], o.Stream), o.P, y, tensor.Data[float32](in[0]))
 	case []float64:
 		dropout(c, drawFrom(in[1], o.Stream), o.P, y, tensor.Data[float64](in[0]))
 	default:
@@ -183,11 +184,12 @@ func (o Dropout) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor
 	return nil
 }
 
-func dropout[T kernel.Float](c *kernel.Context, d kernel.Draw, p T, y, x []T) {
+func dropout[T kernel.Float](c *kernel.Context, d kernel.Draw, p float64, y, x []T) {
 	kernel.Uniform(c, d, y)
-	keep := 1 / (1 - p)
+	keep := T(1 / (1 - p))
+	limit := T(math.Ceil(p*(1<<24)) / (1 << 24)) // the draws are multiples of 2⁻²⁴: below p are those below this
 	for i, u := range y {
-		if u < p {
+		if u < limit {
 			y[i] = 0
 		} else {
 			y[i] = x[i] * keep

@@ -105,6 +105,9 @@ var shapeRefs = map[string]reference{
 		o, idx := op.(graph.ScatterAdd), in[1]
 		shape, _ := o.Shape.Eval(nil)
 		n, _ := tensor.Count(shape)
+		if o.Axis < 0 {
+			o.Axis += len(shape)
+		}
 		out := make([]float64, n)
 		at := 0
 		odometer(in[0].Shape(), func(index []int) {
@@ -133,6 +136,10 @@ var shapeRefs = map[string]reference{
 				out[i] = truth(x != 0)
 			case to.Integer():
 				out[i] = math.Trunc(x)
+			case to == graph.F16:
+				out[i] = roundTo(x, 10, -24)
+			case to == graph.BF16:
+				out[i] = roundTo(x, 7, -133)
 			}
 		}
 		return out
@@ -172,6 +179,14 @@ func pull(x *tensor.Tensor, shape []int, from func(index []int) []int) []float64
 	var out []float64
 	odometer(shape, func(index []int) { out = append(out, x.At(offset(x.Shape(), from(index)))) })
 	return out
+}
+
+// roundTo rounds x, half to even, to a float with the given number of bits after the leading one, and no multiple of less
+// than 2^lowest.
+func roundTo(x float64, fraction, lowest int) float64 {
+	_, exp := math.Frexp(x) // |x| is in [2^(exp-1), 2^exp)
+	unit := math.Ldexp(1, max(exp-1-fraction, lowest))
+	return math.RoundToEven(x/unit) * unit
 }
 
 // lookup is the index stored at the given place of idx, from the end of n if negative.

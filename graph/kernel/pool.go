@@ -1,6 +1,7 @@
 package kernel
 
-// A PoolShape is the geometry of pooling: Planes images of H×W become OH×OW, each pixel from a window of KH×KW.
+// A PoolShape is the geometry of pooling: Planes images of H×W become OH×OW, each pixel from a window of Kernel. No window
+// lies in the padding alone.
 type PoolShape struct {
 	Planes, H, W int
 	OH, OW       int
@@ -9,94 +10,166 @@ type PoolShape struct {
 	Pads         [4]int // top, left, bottom, right
 }
 
-// window is the part of the plane that output pixel (oy, ox) sees.
-func (s PoolShape) window(oy, ox int) (y0, y1, x0, x1 int) {
-	y0, x0 = oy*s.Strides[0]-s.Pads[0], ox*s.Strides[1]-s.Pads[1]
-	return max(y0, 0), min(y0+s.Kernel[0], s.H), max(x0, 0), min(x0+s.Kernel[1], s.W)
-}
-
 // poolGrain is the number of window elements worth a goroutine.
 const poolGrain = 16 << 10
 
-// windows calls do for each output pixel of each plane: plane is the offset of its first input pixel, at that of the output.
-func (s PoolShape) windows(c *Context, do func(plane, at, y0, y1, x0, x1 int)) {
+// stretchSize is the most results that are computed together.
+const stretchSize = 64
+
+// A stretch is a part of a row of results: n of them, the first at position at and in column ox. Their windows have rows y0
+// to y1 of the plane that starts at position plane.
+type stretch struct {
+	at, n, ox     int
+	plane, y0, y1 int
+}
+
+// stretches calls do for all results, a stretch at a time.
+func (s PoolShape) stretches(c *Context, do func(st stretch)) {
 	work := s.OH * s.OW * s.Kernel[0] * s.Kernel[1]
 	c.Parallel(s.Planes, max(1, poolGrain/max(1, work)), func(lo, hi int) {
 		for p := lo; p < hi; p++ {
-			at := p * s.OH * s.OW
 			for oy := range s.OH {
-				for ox := range s.OW {
-					y0, y1, x0, x1 := s.window(oy, ox)
-					do(p*s.H*s.W, at, y0, y1, x0, x1)
-					at++
+				y0, y1 := clampRange(oy*s.Strides[0]-s.Pads[0], oy*s.Strides[0]-s.Pads[0]+s.Kernel[0], 0, s.H)
+				for ox := 0; ox < s.OW; ox += stretchSize {
+					do(stretch{at: (p*s.OH+oy)*s.OW + ox, n: min(stretchSize, s.OW-ox), ox: ox, plane: p * s.H * s.W, y0: y0, y1: y1})
 				}
 			}
 		}
 	})
 }
 
-// argmax is the position of the window's largest element, the first of equals; a NaN is larger than any number.
-func argmax[T Float](s PoolShape, x []T, plane, y0, y1, x0, x1 int) int {
-	best := plane + y0*s.W + x0
-	top := x[best]
-	for y := y0; y < y1; y++ {
-		row := plane + y*s.W
-		for i := row + x0; i < row+x1; i++ {
-			if v := x[i]; v > top || v != v && top == top {
-				top, best = v, i
+// taps calls do for each window element, in order: for the results lo to hi of the stretch it is in the plane, for the first
+// of them at position from, for the others a column stride further each.
+func (s PoolShape) taps(st stretch, do func(lo, hi, from int)) {
+	for y := st.y0; y < st.y1; y++ {
+		for kx := range s.Kernel[1] {
+			x := st.ox*s.Strides[1] - s.Pads[1] + kx // of the first result
+			lo, hi := 0, st.n
+			if x < 0 {
+				lo = ceilDiv(-x, s.Strides[1])
+			}
+			if x+(hi-1)*s.Strides[1] >= s.W {
+				hi = ceilDiv(max(0, s.W-x), s.Strides[1])
+			}
+			if lo < hi {
+				do(lo, hi, st.plane+y*s.W+x+lo*s.Strides[1])
 			}
 		}
 	}
-	return best
 }
 
-// MaxPool takes the largest element of each window.
+// MaxPool takes the largest element of each window, or NaN if one is NaN.
 func MaxPool[T Float](c *Context, s PoolShape, y, x []T) {
-	s.windows(c, func(plane, at, y0, y1, x0, x1 int) { y[at] = x[argmax(s, x, plane, y0, y1, x0, x1)] })
+	step := s.Strides[1]
+	s.stretches(c, func(st stretch) {
+		out := y[st.at : st.at+st.n]
+		for i := range out {
+			out[i] = T(inf(-1))
+		}
+		s.taps(st, func(lo, hi, from int) {
+			row, in := out[lo:hi], x[from:]
+			for i := range row {
+				row[i] = max(row[i], in[i*step])
+			}
+		})
+	})
 }
 
-// MaxPoolScatter is the adjoint of MaxPool at x: it adds each element of g to where the window's largest element of x is.
+// largest finds where the largest element of each window of a stretch is, the first of equals.
+func largest[T Float](s PoolShape, st stretch, x []T, places []int) {
+	row, x0 := st.plane+st.y0*s.W, st.ox*s.Strides[1]-s.Pads[1]
+	for i := range places {
+		places[i] = row + max(0, x0)
+		x0 += s.Strides[1]
+	}
+	s.taps(st, func(lo, hi, from int) {
+		row := places[lo:hi]
+		for i, best := range row {
+			// Written so that it compiles to a conditional move: which element is largest cannot be predicted.
+			if x[from] > x[best] {
+				best = from
+			}
+			row[i] = best
+			from += s.Strides[1]
+		}
+	})
+}
+
+// MaxPoolScatter is the adjoint of MaxPool at x: it adds each element of g to where the window's largest element of x is,
+// the first of equals.
 func MaxPoolScatter[T Float](c *Context, s PoolShape, dx, x, g []T) {
 	clear(dx)
-	s.windows(c, func(plane, at, y0, y1, x0, x1 int) { dx[argmax(s, x, plane, y0, y1, x0, x1)] += g[at] })
+	s.stretches(c, func(st stretch) {
+		var buf [stretchSize]int
+		places := buf[:st.n]
+		largest(s, st, x, places)
+		for i, p := range places {
+			dx[p] += g[st.at+i]
+		}
+	})
 }
 
 // MaxPoolGather is the adjoint of MaxPoolScatter: it takes from v what stands where the window's largest element of x is.
 func MaxPoolGather[T Float](c *Context, s PoolShape, y, x, v []T) {
-	s.windows(c, func(plane, at, y0, y1, x0, x1 int) { y[at] = v[argmax(s, x, plane, y0, y1, x0, x1)] })
+	s.stretches(c, func(st stretch) {
+		var buf [stretchSize]int
+		places := buf[:st.n]
+		largest(s, st, x, places)
+		for i, p := range places {
+			y[st.at+i] = v[p]
+		}
+	})
 }
 
-// share is what an average divides by: the window's size, or only its part inside the plane.
-func (s PoolShape) share(countPad bool, y0, y1, x0, x1 int) int {
-	if countPad {
-		return s.Kernel[0] * s.Kernel[1]
+// shares are what the averages over the windows of a stretch multiply sums by: one over the windows' size, or over the size
+// of their part inside the plane.
+func shares[T Float](s PoolShape, st stretch, countPad bool, out []T) {
+	if countPad || s.Pads == [4]int{} {
+		for i := range out {
+			out[i] = 1 / T(s.Kernel[0]*s.Kernel[1])
+		}
+		return
 	}
-	return (y1 - y0) * (x1 - x0)
+	x := st.ox*s.Strides[1] - s.Pads[1]
+	for i := range out {
+		out[i] = 1 / T((st.y1-st.y0)*(min(x+s.Kernel[1], s.W)-max(x, 0)))
+		x += s.Strides[1]
+	}
 }
 
 // AveragePool takes the mean of each window; countPad counts padding as zeros, otherwise it is left out.
 func AveragePool[T Float](c *Context, s PoolShape, countPad bool, y, x []T) {
-	s.windows(c, func(plane, at, y0, y1, x0, x1 int) {
-		var sum T
-		for r := y0; r < y1; r++ {
-			for _, v := range x[plane+r*s.W+x0 : plane+r*s.W+x1] {
-				sum += v
+	step := s.Strides[1]
+	s.stretches(c, func(st stretch) {
+		out := y[st.at : st.at+st.n]
+		clear(out)
+		s.taps(st, func(lo, hi, from int) {
+			row, in := out[lo:hi], x[from:]
+			for i := range row {
+				row[i] += in[i*step]
 			}
-		}
-		y[at] = sum / T(s.share(countPad, y0, y1, x0, x1))
+		})
+		var buf [stretchSize]T
+		parts := buf[:st.n]
+		shares(s, st, countPad, parts)
+		Mul(out, out, parts)
 	})
 }
 
 // AveragePoolSpread is the adjoint of AveragePool: it spreads each element of g over its window.
 func AveragePoolSpread[T Float](c *Context, s PoolShape, countPad bool, dx, g []T) {
 	clear(dx)
-	s.windows(c, func(plane, at, y0, y1, x0, x1 int) {
-		v := g[at] / T(s.share(countPad, y0, y1, x0, x1))
-		for r := y0; r < y1; r++ {
-			row := dx[plane+r*s.W+x0 : plane+r*s.W+x1]
-			for i := range row {
-				row[i] += v
+	step := s.Strides[1]
+	s.stretches(c, func(st stretch) {
+		var buf [stretchSize]T
+		parts := buf[:st.n]
+		shares(s, st, countPad, parts)
+		Mul(parts, parts, g[st.at:st.at+st.n])
+		s.taps(st, func(lo, hi, from int) {
+			out := dx[from:]
+			for i, v := range parts[lo:hi] {
+				out[i*step] += v
 			}
-		}
+		})
 	})
 }

@@ -110,8 +110,8 @@ func (b build) fetch(ctx context.Context, o *InstallOptions, dest, temp string) 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return fmt.Errorf("it could not be fetched: %w; %w; without a connection, get %s on another machine and run: %s --from FILE",
-		errNPM, errRelease, releases+b.archive, installCommand)
+	return fmt.Errorf("it could not be fetched: %w; %w; without a connection, run npm pack %s on a machine that has one, bring the file here, and run: %s --from FILE",
+		errNPM, errRelease, npmPackage, installCommand)
 }
 
 // fetchNPM has the npm client download the package into temp, and returns the archive.

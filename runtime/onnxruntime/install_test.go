@@ -230,11 +230,11 @@ func TestInstallReleases(t *testing.T) {
 
 	status = http.StatusNotFound
 	_, _, err = Install(t.Context(), o)
-	wantError(t, err, "no npm client", "404", releases+b.archive, installCommand+" --from")
+	wantError(t, err, "no npm client", "404", b.archive, npmPackage, installCommand+" --from")
 
 	server.Close()
 	_, _, err = Install(t.Context(), o)
-	wantError(t, err, "no npm client", server.URL, installCommand+" --from")
+	wantError(t, err, "no npm client", server.URL, npmPackage, installCommand+" --from")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

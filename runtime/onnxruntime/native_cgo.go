@@ -161,7 +161,7 @@ func sessionOptions(o Options, lib Library) (*ort.SessionOptions, error) {
 		options.SetIntraOpNumThreads(threads),
 		options.SetInterOpNumThreads(1),
 		options.SetGraphOptimizationLevel(level),
-		options.SetLogSeverityLevel(ort.LoggingLevelError))
+		options.SetLogSeverityLevel(ort.LoggingLevelFatal)) // errors come back; the log would say them twice
 	if err == nil && o.Device == CUDA {
 		err = appendCUDA(options, o.DeviceID)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -78,12 +79,21 @@ func cudaError(lib Library, err error) error {
 		lib.Version, lib.Path, oneLine{err}, what)
 }
 
-// oneLine is an error whose text is on one line: onnxruntime puts lines of its own source into some.
+// oneLine is an error of the native library as one line, without the place in the library's source that it starts with.
 type oneLine struct{ err error }
 
-func (e oneLine) Error() string { return strings.Join(strings.Fields(e.err.Error()), " ") }
+func (e oneLine) Error() string {
+	text := strings.Join(strings.Fields(e.err.Error()), " ")
+	if at := nativeCode.FindAllStringIndex(text, -1); at != nil {
+		text = text[at[len(at)-1][1]:]
+	}
+	return text
+}
 
 func (e oneLine) Unwrap() error { return e.err }
+
+// nativeCode is how the library marks its own errors, before what they say.
+var nativeCode = regexp.MustCompile(`\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
 
 // cudaFiles are the provider's files, which must lie beside the library and be of its version.
 func cudaFiles(goos string) []string {

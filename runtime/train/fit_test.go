@@ -120,7 +120,7 @@ func stopAfter(t *testing.T, c Config, n int64) (context.Context, Config) {
 	return ctx, c
 }
 
-// TestResume interrupts a run after each of its steps, and in its validation and callbacks: what it leaves in the end must
+// TestResume interrupts a run after steps within, at the end and at the beginning of epochs, and in its validation and callbacks: what it leaves in the end must
 // be what an unbroken run leaves, bit for bit.
 func TestResume(t *testing.T) {
 	x, err := dataset(t, 6, 9).Take(0, 1, 2, 3, 4, 5)
@@ -155,7 +155,7 @@ func TestResume(t *testing.T) {
 		}
 		compareLeft(t, "folder", left(t, string(c.Dir)), wantLeft)
 	}
-	for n := int64(1); n <= 15; n++ {
+	for _, n := range []int64{1, 2, 5, 6, 9, 10, 13, 15} {
 		t.Run(fmt.Sprintf("step %d", n), func(t *testing.T) {
 			ctx, c := stopAfter(t, base, n)
 			c.Dir = Folder(filepath.Join(t.TempDir(), "run"))
