@@ -40,6 +40,9 @@ func filter(x, w *Value) error {
 	if w.Rank() != 4 || !w.Shape().Static() {
 		return Mistakef("filters are [out in height width]", "the weights are %v", w.Type)
 	}
+	if w.Shape().Size() == 0 {
+		return Mistakef("every dimension of the filters is at least 1", "the weights are %v", w.Type)
+	}
 	return nil
 }
 
@@ -215,8 +218,8 @@ func (o ConvTranspose2D) Infer(in []*Value) (Type, error) {
 	}
 	out := Shape{x.Shape()[0], ws[1] * Dim(c.Groups), 0, 0}
 	for i, n := range []int{height, width} {
-		if o.OutputPadding[i] >= max(c.Strides[i], c.Dilations[i]) {
-			return Type{}, Mistakef("output padding fills the last stride", "output padding %d with stride %d", o.OutputPadding[i], c.Strides[i])
+		if o.OutputPadding[i] >= c.Strides[i] { // o would be the adjoint of no convolution
+			return Type{}, Mistakef("output padding fills the last stride: it must be smaller", "output padding %d with stride %d", o.OutputPadding[i], c.Strides[i])
 		}
 		size := (n-1)*c.Strides[i] + (int(ws[2+i])-1)*c.Dilations[i] + 1 + o.OutputPadding[i] - o.Pads[i] - o.Pads[i+2]
 		if size < 1 {

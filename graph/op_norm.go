@@ -113,6 +113,9 @@ func (v *Value) BatchNorm(scale, bias, mean, variance *Value, eps float64) *Valu
 // BatchNormTrain normalises v's channels by the batch's own statistics, and returns those: the mean and the biased
 // variance, [channels]. It is made of smaller ops, so gradients of any order flow through the statistics too.
 func (v *Value) BatchNormTrain(scale, bias *Value, eps float64) (y, mean, variance *Value) {
+	if v.OK() && (scale == nil || bias == nil) {
+		v.fn.Mistake(v.fn.Pos(), "BatchNormTrain: scale or bias is nil", "v.Func().Full makes ones and zeros", v)
+	}
 	if !v.OK() || !scale.OK() || !bias.OK() {
 		p := v.fn.Poison()
 		return p, p, p

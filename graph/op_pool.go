@@ -71,6 +71,8 @@ var poolSamples = []struct {
 	{window{kernel: [2]int{3, 3}, strides: [2]int{2, 2}, pads: [4]int{1, 1, 1, 1}}, []int{1, 1, 5, 5}},
 	{window{kernel: [2]int{3, 2}, strides: [2]int{1, 2}, pads: [4]int{0, 0, 1, 1}}, []int{1, 2, 3, 4}},
 	{window{kernel: [2]int{1, 1}}, []int{1, 1, 2, 2}},
+	{window{kernel: [2]int{3, 3}, strides: [2]int{3, 3}}, []int{1, 2, 4, 3}},
+	{window{kernel: [2]int{1, 2}, strides: [2]int{2, 3}, pads: [4]int{0, 1, 0, 0}}, []int{1, 1, 3, 5}},
 }
 
 // MaxPool takes the largest element of each window of images [N C H W]; padding is never the largest. ONNX: MaxPool.
@@ -127,7 +129,8 @@ func (o MaxPool) places(e Emitter, y *Value, x string, windows Shape) string {
 }
 
 // MaxPoolScatter is the gradient of MaxPool: each element of g goes to where the largest element of its window in x is.
-// ONNX: MaxPool with indices, ScatterElements.
+// ONNX: where square windows tile the image, MaxPool, Slice, Equal, Where and DepthToSpace; else MaxPool with indices,
+// ScatterElements.
 type MaxPoolScatter struct{ Pool MaxPool }
 
 // Infer returns x's type.
@@ -157,18 +160,52 @@ func (o MaxPoolScatter) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor
 // ONNX scatters into zeros. Windows may overlap, so that elements add up.
 func (o MaxPoolScatter) ONNX(e Emitter, y *Value, in []string) string {
 	g := y.Args[1]
+	if k := o.Pool.Kernel[0]; o.Pool.Kernel == [2]int{k, k} && orOnes(o.Pool.Strides) == o.Pool.Kernel && o.Pool.Pads == [4]int{} && k <= maxTile {
+		return o.tiles(e, y, k, in)
+	}
 	zeros := e.Node("ConstantOfShape", []string{e.Shape(Shape{y.Shape().Size()})}, Attr{"value", tensor.New(y.DType(), 1)})
 	flat := e.Node("Reshape", []string{in[1], e.Shape(Shape{g.Shape().Size()})})
 	sum := e.Node("ScatterElements", []string{zeros, o.Pool.places(e, y, in[0], g.Shape()), flat}, Attr{"axis", 0}, Attr{"reduction", "add"})
 	return e.Node("Reshape", []string{sum, e.Shape(y.Shape())})
 }
 
-// Samples mirror MaxPool's.
+// maxTile is the largest window that is worth a few nodes for each of its elements.
+const maxTile = 4
+
+// tiles is the ONNX form where windows of k×k tile the image. Runtimes are slow at indices and scattering; here each place
+// in the window takes g where its element of x equals the largest, and passes on the rest.
+func (o MaxPoolScatter) tiles(e Emitter, y *Value, k int, in []string) string {
+	g := y.Args[1].Shape()
+	ints := func(v ...int64) string { return e.Const(tensor.Of(v, len(v))) }
+	top, zero, rest := e.Node("MaxPool", in[:1], o.Pool.window().attrs()...), number(e, y, 0), in[1]
+	axes, steps := ints(2, 3), ints(int64(k), int64(k))
+	rows, cols := int64(g[2])*int64(k), int64(g[3])*int64(k)
+	parts := make([]string, 0, k*k)
+	for i := range k*k - 1 {
+		place := e.Node("Slice", []string{in[0], ints(int64(i/k), int64(i%k)), ints(rows, cols), axes, steps})
+		hit := e.Node("Equal", []string{place, top})
+		parts = append(parts, e.Node("Where", []string{hit, rest, zero}))
+		rest = e.Node("Where", []string{hit, zero, rest})
+	}
+	parts = append(parts, rest)
+	if k == 1 {
+		return e.Node("Identity", parts)
+	}
+	out := e.Node("DepthToSpace", []string{e.Node("Concat", parts, Attr{"axis", 1})}, Attr{"blocksize", k})
+	if below, right := int64(y.Shape()[2])-rows, int64(y.Shape()[3])-cols; below > 0 || right > 0 {
+		out = e.Node("Pad", []string{out, ints(0, 0, 0, 0, 0, 0, below, right), zero})
+	}
+	return out
+}
+
+// Samples mirror MaxPool's, also with elements that are all equal.
 func (MaxPoolScatter) Samples() []Sample {
 	var out []Sample
 	for _, s := range poolSamples {
 		o := MaxPool{s.w.kernel, s.w.strides, s.w.pads}
-		out = append(out, Sample{Op: MaxPoolScatter{o}, In: []SampleInput{{Shape: s.x, Distinct: true}, {Shape: s.w.pooledShape(s.x)}}})
+		g := SampleInput{Shape: s.w.pooledShape(s.x)}
+		out = append(out, Sample{Op: MaxPoolScatter{o}, In: []SampleInput{{Shape: s.x, Distinct: true}, g}},
+			Sample{Op: MaxPoolScatter{o}, In: []SampleInput{{Shape: s.x, Lo: 1, Hi: 1}, g}})
 	}
 	return out
 }
@@ -221,12 +258,13 @@ func (o MaxPoolGather) ONNX(e Emitter, y *Value, in []string) string {
 	return e.Node("Reshape", []string{picked, e.Shape(y.Shape())})
 }
 
-// Samples mirror MaxPool's.
+// Samples mirror MaxPool's, also with elements that are all equal.
 func (MaxPoolGather) Samples() []Sample {
 	var out []Sample
 	for _, s := range poolSamples {
 		o := MaxPool{s.w.kernel, s.w.strides, s.w.pads}
-		out = append(out, Sample{Op: MaxPoolGather{o}, In: []SampleInput{{Shape: s.x, Distinct: true}, {Shape: s.x}}})
+		out = append(out, Sample{Op: MaxPoolGather{o}, In: []SampleInput{{Shape: s.x, Distinct: true}, {Shape: s.x}}},
+			Sample{Op: MaxPoolGather{o}, In: []SampleInput{{Shape: s.x, Lo: 1, Hi: 1}, {Shape: s.x}}})
 	}
 	return out
 }
@@ -289,7 +327,10 @@ type AveragePoolSpread struct {
 }
 
 // Infer returns the images' type.
-func (o AveragePoolSpread) Infer(in []*Value) (Type, error) { return Type{in[0].DType(), o.Shape}, nil }
+func (o AveragePoolSpread) Infer(in []*Value) (Type, error) {
+	t := Type{in[0].DType(), o.Shape}
+	return t, o.Pool.window().pooled(&Value{Type: t}, in[0])
+}
 
 // VJP pools.
 func (o AveragePoolSpread) VJP(y, g *Value) []*Value { return []*Value{g.AveragePool(o.Pool)} }

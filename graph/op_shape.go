@@ -53,21 +53,41 @@ func (v *Value) Reshape(dims ...Dim) *Value {
 	return Apply(Reshape{s}, v)
 }
 
-// divide returns d/n where that is a whole number, or a product of symbols and a whole number, for every binding.
-func (d Dim) divide(n Dim) (Dim, bool) {
-	num, den := d.sum(), n.sum()
-	if len(num) != 1 || len(den) != 1 || num[0].coef%den[0].coef != 0 {
+// minus returns d−n, where that is a dimension whatever the symbols are.
+func (d Dim) minus(n int) (Dim, bool) {
+	ts := normal(append(slices.Clone(d.sum()), term{int64(-n), nil}))
+	if slices.ContainsFunc(ts, func(t term) bool { return t.coef < 0 }) {
 		return 0, false
 	}
-	atoms := slices.Clone(num[0].atoms)
-	for _, a := range den[0].atoms {
-		i := slices.Index(atoms, a)
-		if i < 0 {
+	return intern(ts), true
+}
+
+// divide returns d/n where that is a dimension whatever the symbols are: a long division of polynomials, which comes out
+// even or not because [normal] orders terms so that the product of two first terms comes first.
+func (d Dim) divide(n Dim) (Dim, bool) {
+	rest, by := slices.Clone(d.sum()), n.sum()
+	var quotient []term
+	for len(rest) > 0 {
+		if len(by) == 0 || rest[0].coef%by[0].coef != 0 {
 			return 0, false
 		}
-		atoms = slices.Delete(atoms, i, i+1)
+		q := term{rest[0].coef / by[0].coef, slices.Clone(rest[0].atoms)}
+		for _, a := range by[0].atoms {
+			i := slices.Index(q.atoms, a)
+			if i < 0 {
+				return 0, false
+			}
+			q.atoms = slices.Delete(q.atoms, i, i+1)
+		}
+		quotient = append(quotient, q)
+		for _, b := range by {
+			atoms := slices.Concat(q.atoms, b.atoms)
+			slices.Sort(atoms)
+			rest = append(rest, term{-q.coef * b.coef, atoms})
+		}
+		rest = normal(rest)
 	}
-	return intern([]term{{num[0].coef / den[0].coef, atoms}}), true
+	return intern(quotient), len(by) > 0
 }
 
 // Flatten joins all axes but the first: [batch 1 28 28] becomes [batch 784].
@@ -174,14 +194,16 @@ func (Reshape) Samples() []Sample {
 	}{{[]int{}, Shape{1, 1}}, {[]int{1}, Shape{}}, {[]int{6}, Shape{2, 3}}, {[]int{2, 3, 2}, Shape{4, 3}}, {[]int{2, 1, 3, 1, 2}, Shape{2, 6}}, {[]int{4}, Shape{1, 2, 1, 2, 1}}} {
 		out = append(out, Sample{Op: Reshape{s.to}, In: []SampleInput{{Shape: s.from}}})
 	}
-	return append(out, Sample{Op: Reshape{Shape{3, 2}}, In: []SampleInput{{DType: I64, Shape: []int{2, 3}}}})
+	return append(out,
+		Sample{Op: Reshape{Shape{3, 2}}, In: []SampleInput{{DType: I64, Shape: []int{2, 3}}}},
+		Sample{Op: Reshape{Shape{0, 4}}, In: []SampleInput{{Shape: []int{3, 0}}}})
 }
 
 // Transpose permutes the axes: axis i of the result is axis Perm[i] of the argument. ONNX: Transpose.
 type Transpose struct{ Perm []int }
 
 // Transpose is v with axis i taken from v's axis perm[i].
-func (v *Value) Transpose(perm ...int) *Value { return Apply(Transpose{perm}, v) }
+func (v *Value) Transpose(perm ...int) *Value { return Apply(Transpose{slices.Clone(perm)}, v) }
 
 // T swaps the last two axes.
 func (v *Value) T() *Value {

@@ -9,7 +9,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var sliceOps = []Op{Slice{}, Concat{}, Pad{}}
+var sliceOps = []Op{Slice{}, Concat{}, Part{}, Pad{}}
 
 // Slice takes the elements Start, Start+Step, ... before End along one axis. ONNX: Slice.
 type Slice struct {
@@ -20,8 +20,8 @@ type Slice struct {
 // Slice is v's elements start to end-1 along axis; negative positions count from the end.
 func (v *Value) Slice(axis, start, end int) *Value { return v.SliceStep(axis, start, end, 1) }
 
-// SliceStep is v's elements start, start+step, ... before end along axis; positions count from the end when negative. A
-// symbolic axis can be sliced whole only.
+// SliceStep is v's elements start, start+step, ... before end along axis; positions count from the end when negative. The
+// axis must have a known size: [Value.Split] and [Value.Pad] cut symbolic ones.
 func (v *Value) SliceStep(i, start, end, step int) *Value {
 	o := Slice{i, start, end, step}
 	if v.OK() {
@@ -40,23 +40,23 @@ func (v *Value) SliceStep(i, start, end, step int) *Value {
 	return Apply(o, v)
 }
 
-// Split cuts v along axis into n equal parts.
+// Split cuts v along axis into n equal parts. A symbolic axis must be a multiple of n for every size: 2*batch, say.
 func (v *Value) Split(i, n int) []*Value {
 	out := make([]*Value, max(n, 1))
 	fill(out, v)
 	if !v.OK() {
 		return out
 	}
+	var width Dim
 	k, err := axis(i, v.Rank())
-	if err == nil {
-		d := v.Shape()[k]
-		switch {
-		case n < 1:
-			err = fmt.Errorf("into %d parts", n)
-		case d.Symbolic() && n > 1:
-			err = fmt.Errorf("axis %d is the symbol %v: its size must be known", i, d)
-		case !d.Symbolic() && int(d)%n != 0:
-			err = fmt.Errorf("axis %d has %v elements, which %d equal parts do not divide", i, d, n)
+	switch {
+	case err != nil:
+	case n < 1:
+		err = fmt.Errorf("into %d parts", n)
+	default:
+		var ok bool
+		if width, ok = v.Shape()[k].divide(Dim(n)); !ok {
+			err = fmt.Errorf("axis %d has %v elements, which %d equal parts do not divide", i, v.Shape()[k], n)
 		}
 	}
 	if err != nil {
@@ -64,17 +64,30 @@ func (v *Value) Split(i, n int) []*Value {
 		fill(out, v.fn.Poison())
 		return out
 	}
-	if n > 1 {
-		w := int(v.Shape()[k]) / n
+	switch {
+	case n == 1:
+	case !width.Symbolic():
 		for p := range out {
-			out[p] = v.Slice(k, p*w, (p+1)*w)
+			out[p] = v.Slice(k, p*int(width), (p+1)*int(width))
+		}
+	default: // the parts as an axis of its own, whose size is known
+		s := slices.Clone(v.Shape())
+		s[k] = width
+		parts := v.Reshape(slices.Insert(slices.Clone(s), k, Dim(n))...)
+		for p := range out {
+			out[p] = parts.Slice(k, p, p+1).Reshape(s...)
 		}
 	}
 	return out
 }
 
 // count is the number of elements taken.
-func (o Slice) count() int { return max(0, (o.End-o.Start+o.Step-1)/o.Step) }
+func (o Slice) count() int {
+	if o.End <= o.Start {
+		return 0
+	}
+	return (o.End-o.Start-1)/o.Step + 1
+}
 
 // Infer checks the bounds.
 func (o Slice) Infer(in []*Value) (Type, error) {
@@ -85,7 +98,7 @@ func (o Slice) Infer(in []*Value) (Type, error) {
 	}
 	n := x.Shape()[k]
 	if n.Symbolic() {
-		return Type{}, Mistakef("slice an axis of known size, or give the part its own input", "axis %d is the symbol %v: its bounds are not known", o.Axis, n)
+		return Type{}, Mistakef("Split cuts it into equal parts; Pad with negative amounts drops elements at its ends", "axis %d is the symbol %v: its bounds are not known", o.Axis, n)
 	}
 	if o.Step < 1 || o.Start < 0 || o.End < o.Start || o.End > int(n) {
 		return Type{}, Mistakef(fmt.Sprintf("positions run from 0 to %v, or from -%v counting from the end", n, n),
@@ -102,7 +115,7 @@ func (o Slice) VJP(y, g *Value) []*Value {
 	k, _ := axis(o.Axis, x.Rank())
 	n := int(x.Shape()[k])
 	before, after := make([]int, x.Rank()), make([]int, x.Rank())
-	if o.Step > 1 { // a zero for each element stepped over
+	if o.Step > 1 && o.count() > 1 && g.OK() { // a zero for each element stepped over
 		s := slices.Insert(slices.Clone(g.Shape()), k+1, 1)
 		b, a := make([]int, len(s)), make([]int, len(s))
 		a[k+1] = o.Step - 1
@@ -146,6 +159,7 @@ func (Slice) Samples() []Sample {
 	}{
 		{[]int{5}, Slice{0, 1, 4, 1}}, {[]int{5}, Slice{0, 0, 5, 2}}, {[]int{6}, Slice{0, 1, 6, 3}}, {[]int{6}, Slice{0, 1, 6, 4}}, {[]int{2, 4}, Slice{1, 0, 4, 1}},
 		{[]int{3, 4}, Slice{0, 2, 3, 1}}, {[]int{2, 5, 2}, Slice{1, 1, 5, 2}}, {[]int{1, 2, 2, 3, 2}, Slice{3, 0, 2, 1}},
+		{[]int{5}, Slice{0, 2, 5, math.MaxInt}}, {[]int{2, 3}, Slice{-1, 1, 3, 1}},
 	} {
 		out = append(out, Sample{Op: s.o, In: []SampleInput{{Shape: s.shape}}})
 	}
@@ -193,6 +207,10 @@ func (o Concat) VJP(y, g *Value) []*Value {
 			out[i] = g
 			break
 		}
+		if g.OK() && y.Shape()[k].Symbolic() {
+			out[i] = Apply(Part{k, i}, slices.Concat([]*Value{g}, y.Args)...)
+			continue
+		}
 		n := int(a.Shape()[k])
 		out[i] = g.Slice(k, at, at+n)
 		at += n
@@ -233,18 +251,93 @@ func (Concat) Samples() []Sample {
 	}
 }
 
-// Pad puts elements equal to Value before and after each axis. ONNX: Pad, mode constant.
+// Part takes from its first argument what argument Index of a Concat of the others put there: the gradient of Concat along a
+// symbolic axis. ONNX: Slice.
+type Part struct{ Axis, Index int }
+
+// Infer checks that the first argument is of the Concat's type.
+func (o Part) Infer(in []*Value) (Type, error) {
+	if o.Index < 0 || o.Index >= len(in)-1 {
+		return Type{}, Mistakef("", "part %d of %d", o.Index, len(in)-1)
+	}
+	whole, err := Concat{o.Axis}.Infer(in[1:])
+	if err != nil {
+		return Type{}, err
+	}
+	if !whole.Shape.Equal(in[0].Shape()) {
+		return Type{}, Mistakef("", "the parts make up the shape %v, the whole is %v", whole.Shape, in[0].Type)
+	}
+	return Type{in[0].DType(), in[1+o.Index].Shape()}, nil
+}
+
+// VJP puts g among zeros in the place of the other parts.
+func (o Part) VJP(y, g *Value) []*Value {
+	out := make([]*Value, len(y.Args))
+	parts := make([]*Value, len(y.Args)-1)
+	for i, a := range y.Args[1:] {
+		if parts[i] = g; i != o.Index {
+			parts[i] = y.fn.Full(y.DType(), 0, a.Shape()...)
+		}
+	}
+	out[0] = Join(o.Axis, parts...)
+	return out
+}
+
+// Eval copies.
+func (o Part) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	k, err := axis(o.Axis, out.Rank())
+	if err != nil {
+		return err
+	}
+	from := kernel.Contiguous(in[0].Shape())
+	for _, x := range in[1 : 1+o.Index] {
+		from.Base += x.Dim(k) * from.Strides[k]
+	}
+	return copyOp(c, out.Shape(), out, kernel.Contiguous(out.Shape()), in[0], from)
+}
+
+// ONNX adds a Slice node with bounds from the shapes of the parts.
+func (o Part) ONNX(e Emitter, y *Value, in []string) string {
+	k, err := axis(o.Axis, y.Rank())
+	if err != nil {
+		return e.Fail(y, "%v", err)
+	}
+	start := Dim(0)
+	for _, a := range y.Args[1 : 1+o.Index] {
+		start = start.Plus(a.Shape()[k])
+	}
+	return e.Node("Slice", []string{in[0], e.Shape(Shape{start}), e.Shape(Shape{start.Plus(y.Shape()[k])}), e.Const(tensor.Of([]int64{int64(k)}, 1))})
+}
+
+// Samples covers the first, a middle and the last part.
+func (Part) Samples() []Sample {
+	in := func(shapes ...[]int) (out []SampleInput) {
+		for _, s := range shapes {
+			out = append(out, SampleInput{Shape: s})
+		}
+		return out
+	}
+	return []Sample{
+		{Op: Part{0, 0}, In: in([]int{5}, []int{2}, []int{3})},
+		{Op: Part{1, 1}, In: in([]int{2, 6}, []int{2, 1}, []int{2, 3}, []int{2, 2})},
+		{Op: Part{-1, 2}, In: in([]int{1, 2, 1, 2, 4}, []int{1, 2, 1, 2, 1}, []int{1, 2, 1, 2, 1}, []int{1, 2, 1, 2, 2})},
+		{Op: Part{0, 0}, In: in([]int{3, 2}, []int{3, 2})},
+	}
+}
+
+// Pad puts elements equal to Value before and after each axis; a negative amount drops elements there. ONNX: Pad, mode
+// constant, or Slice where nothing is added.
 type Pad struct {
 	Before, After []int
 	Value         float64
 }
 
-// Pad is v with before[i] and after[i] elements of the given value around axis i.
+// Pad is v with before[i] and after[i] elements of the given value around axis i; a negative amount drops elements.
 func (v *Value) Pad(before, after []int, value float64) *Value {
 	return Apply(Pad{slices.Clone(before), slices.Clone(after), value}, v)
 }
 
-// Infer widens the axes.
+// Infer widens or narrows the axes.
 func (o Pad) Infer(in []*Value) (Type, error) {
 	x := in[0]
 	if len(o.Before) != x.Rank() || len(o.After) != x.Rank() {
@@ -255,44 +348,66 @@ func (o Pad) Infer(in []*Value) (Type, error) {
 	}
 	s := slices.Clone(x.Shape())
 	for i := range s {
-		if o.Before[i] < 0 || o.After[i] < 0 || o.Before[i] > math.MaxInt32 || o.After[i] > math.MaxInt32 {
-			return Type{}, Mistakef("Slice makes an axis shorter", "amounts %d and %d at axis %d", o.Before[i], o.After[i], i)
+		b, a := o.Before[i], o.After[i]
+		if max(b, a) > math.MaxInt32 || min(b, a) < -math.MaxInt32 {
+			return Type{}, Mistakef("", "amounts %d and %d at axis %d", b, a, i)
 		}
-		s[i] = s[i].Plus(Dim(o.Before[i])).Plus(Dim(o.After[i]))
+		left, ok := s[i].minus(max(-b, 0) + max(-a, 0))
+		if !ok {
+			return Type{}, Mistakef("an axis that may be shorter at run time cannot be cut", "axis %d of %v is not known to have %d elements to drop", i, x.Type, max(-b, 0)+max(-a, 0))
+		}
+		s[i] = left.Plus(Dim(max(b, 0) + max(a, 0)))
 	}
 	return Type{x.DType(), s}, nil
 }
 
-// VJP slices g.
+// VJP drops from g what was added, and adds zeros where something was dropped.
 func (o Pad) VJP(y, g *Value) []*Value {
-	for i, d := range y.Args[0].Shape() {
-		if o.Before[i] > 0 || o.After[i] > 0 {
-			if d.Symbolic() {
-				y.fn.Mistake(y.Pos, fmt.Sprintf("Pad: the gradient needs the size of axis %d, which is the symbol %v", i, d), "pad axes of known size", y)
-				return []*Value{y.fn.Poison()}
-			}
-			g = g.Slice(i, o.Before[i], o.Before[i]+int(d))
-		}
+	before, after := make([]int, len(o.Before)), make([]int, len(o.After))
+	for i := range before {
+		before[i], after[i] = -o.Before[i], -o.After[i]
 	}
-	return []*Value{g}
+	return []*Value{g.Pad(before, after, 0)}
 }
 
 // Eval fills and copies.
 func (o Pad) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	if err := (Full{Value: o.Value}).Eval(c, out, nil); err != nil {
-		return err
+	if o.adds() {
+		if err := (Full{Value: o.Value}).Eval(c, out, nil); err != nil {
+			return err
+		}
 	}
-	to := kernel.Contiguous(out.Shape())
-	for i, b := range o.Before {
-		to.Base += b * to.Strides[i]
+	kept := slices.Clone(in[0].Shape())
+	to, from := kernel.Contiguous(out.Shape()), kernel.Contiguous(kept)
+	for i := range kept {
+		b, a := o.Before[i], o.After[i]
+		kept[i] += min(b, 0) + min(a, 0)
+		to.Base += max(b, 0) * to.Strides[i]
+		from.Base += max(-b, 0) * from.Strides[i]
 	}
-	return copyOp(c, in[0].Shape(), out, to, in[0], kernel.Contiguous(in[0].Shape()))
+	return copyOp(c, kept, out, to, in[0], from)
 }
 
-// ONNX adds a Pad node.
+// adds reports whether some amount is positive.
+func (o Pad) adds() bool {
+	positive := func(n int) bool { return n > 0 }
+	return slices.ContainsFunc(o.Before, positive) || slices.ContainsFunc(o.After, positive)
+}
+
+// ONNX adds a Pad node, or a Slice node.
 func (o Pad) ONNX(e Emitter, y *Value, in []string) string {
 	if len(o.Before) == 0 {
 		return e.Node("Identity", in)
+	}
+	if !o.adds() {
+		starts, ends := make([]int64, len(o.Before)), make([]int64, len(o.Before))
+		for i := range starts {
+			starts[i], ends[i] = int64(-o.Before[i]), int64(o.After[i]) // negative ends count from the end
+			if ends[i] == 0 {
+				ends[i] = math.MaxInt64
+			}
+		}
+		return e.Node("Slice", []string{in[0], e.Const(tensor.Of(starts, len(starts))), e.Const(tensor.Of(ends, len(ends)))})
 	}
 	amounts := make([]int64, 0, 2*len(o.Before))
 	for _, n := range slices.Concat(o.Before, o.After) {
@@ -301,7 +416,7 @@ func (o Pad) ONNX(e Emitter, y *Value, in []string) string {
 	return e.Node("Pad", []string{in[0], e.Const(tensor.Of(amounts, len(amounts))), number(e, y, o.Value)})
 }
 
-// Samples covers ranks 1 to 5.
+// Samples covers ranks 0 to 5, and amounts of both signs.
 func (Pad) Samples() []Sample {
 	return []Sample{
 		{Op: Pad{[]int{1}, []int{2}, 0}, In: []SampleInput{{Shape: []int{3}}}},
@@ -309,5 +424,9 @@ func (Pad) Samples() []Sample {
 		{Op: Pad{[]int{0, 0, 1, 1}, []int{0, 0, 0, 2}, 0}, In: []SampleInput{{Shape: []int{1, 2, 2, 2}}}},
 		{Op: Pad{[]int{1, 0, 0, 0, 0}, []int{0, 0, 0, 0, 1}, -1}, In: []SampleInput{{Shape: []int{1, 2, 1, 2, 2}}}},
 		{Op: Pad{[]int{1}, []int{0}, 7}, In: []SampleInput{{DType: I64, Shape: []int{2}}}},
+		{Op: Pad{}, In: []SampleInput{{Shape: []int{}}}},
+		{Op: Pad{[]int{-1, 0}, []int{-2, -1}, 0}, In: []SampleInput{{Shape: []int{5, 3}}}},
+		{Op: Pad{[]int{-2, 1}, []int{1, -1}, .5}, In: []SampleInput{{Shape: []int{4, 3}}}},
+		{Op: Pad{[]int{-1}, []int{3}, -1}, In: []SampleInput{{Shape: []int{2}}}},
 	}
 }

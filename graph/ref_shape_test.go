@@ -37,9 +37,14 @@ var shapeRefs = map[string]reference{
 	"Slice": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		o := op.(graph.Slice)
 		shape := slices.Clone(in[0].Shape())
+		if o.Axis < 0 {
+			o.Axis += len(shape)
+		}
 		shape[o.Axis] = 0
-		for i := o.Start; i < o.End; i += o.Step {
-			shape[o.Axis]++
+		for i := o.Start; i < o.End; i++ {
+			if (i-o.Start)%o.Step == 0 {
+				shape[o.Axis]++
+			}
 		}
 		return pull(in[0], shape, func(index []int) []int {
 			from := slices.Clone(index)
@@ -65,6 +70,24 @@ var shapeRefs = map[string]reference{
 					return
 				}
 				own[axis] -= x.Dim(axis)
+			}
+		})
+		return out
+	},
+	"Part": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		o, shape := op.(graph.Part), in[0].Shape()
+		if o.Axis < 0 {
+			o.Axis += len(shape)
+		}
+		var out []float64
+		odometer(shape, func(index []int) {
+			at, part := index[o.Axis], 0
+			for at >= in[1+part].Dim(o.Axis) {
+				at -= in[1+part].Dim(o.Axis)
+				part++
+			}
+			if part == o.Index {
+				out = append(out, in[0].At(offset(shape, index)))
 			}
 		})
 		return out

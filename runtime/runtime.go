@@ -25,6 +25,8 @@ type Engine interface {
 type Executable interface {
 	// Run runs the Func or Step called entry on named inputs and returns its outputs, which are valid until the next Run
 	// of that entry. A Step applies its updates to the state; if it ends in a [NonFiniteError] the state is as before it.
+	// A Func that draws random numbers takes, if in has a tensor called [graph.RandomState], i64[2] {seed, step}, that
+	// instead of the state's, so that a caller can draw anew in each of many runs.
 	Run(ctx context.Context, entry string, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error)
 	// Close frees what the engine holds.
 	Close() error

@@ -21,12 +21,16 @@ func (a *app) runtimeCommand() *cli.Command {
 		Subcommands: []*cli.Command{{
 			Name: "install", Usage: "fetch onnxruntime " + onnxruntime.PinnedVersion + " for this platform into the cache, hash-checked", ArgsUsage: " ",
 			Description: "It comes from npm's package onnxruntime-node where there is an npm client, else from the official release archive.",
+			Flags: []cli.Flag{
+				&cli.PathFlag{Name: "from", Usage: "install from `FILE` instead of fetching: the package or archive as downloaded, or the library itself"},
+				&cli.BoolFlag{Name: "force", Usage: "fetch it even if it is in the cache"},
+			},
 			Action: func(c *cli.Context) error {
 				if err := noArgs(c); err != nil {
 					return err
 				}
 				last := ""
-				lib, fresh, err := onnxruntime.Install(c.Context, onnxruntime.InstallOptions{Progress: func(stage string, done, total int64) {
+				lib, fresh, err := onnxruntime.Install(c.Context, onnxruntime.InstallOptions{From: c.Path("from"), Force: c.Bool("force"), Progress: func(stage string, done, total int64) {
 					if stage != last {
 						fmt.Fprintln(a.err, stage)
 						last = stage

@@ -77,7 +77,7 @@ func (e *Engine) Load(prog *compiler.Program, s *rt.State) (rt.Executable, error
 			return nil, fmt.Errorf("loading %s: state %q is %v, want %v", prog.Name(), p.Name, t, p.Type)
 		}
 	}
-	return &executable{prog: prog, state: s, ctx: kernel.NewContext(e.o.BLAS, e.o.Threads), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
+	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, ctx: kernel.NewContext(e.o.BLAS, e.o.Threads), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
 }
 
 // executable is a program with its plans.
@@ -85,6 +85,7 @@ type executable struct {
 	prog  *compiler.Program
 	state *rt.State
 	ctx   *kernel.Context
+	fused map[string]*graph.Func
 	plans map[string][]*boundPlan // by entry point, most recently used last
 	max   int
 }
@@ -103,8 +104,11 @@ func (x *executable) Run(ctx context.Context, entry string, in map[string]*tenso
 	if err != nil {
 		return nil, err
 	}
+	if t := in[graph.RandomState]; t != nil && (t.DType() != graph.I64 || t.Len() != 2) {
+		return nil, fmt.Errorf("%s: %q is %v, want i64[2] {seed, step}", entry, graph.RandomState, t)
+	}
 	for name := range in {
-		if !slices.ContainsFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == name }) {
+		if !slices.ContainsFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == name }) && !(name == graph.RandomState && !f.Training && f.Lookup(name) != nil) {
 			return nil, fmt.Errorf("%s: no input is called %q: it has %s", entry, name, inputNames(f))
 		}
 	}
@@ -148,7 +152,10 @@ func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*plan
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPlan(f, b, x.ctx, x.state)
+	if x.fused[f.Name] == nil {
+		x.fused[f.Name] = graph.Fuse(f)
+	}
+	p, err := newPlan(x.fused[f.Name], b, x.ctx, x.state)
 	if err != nil {
 		return nil, err
 	}

@@ -160,6 +160,9 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 		if err != nil {
 			return err
 		}
+		if own := in[v.Name]; own != nil { // the random state of this run alone
+			t = own
+		}
 		if b := p.bufs[v.ID]; b.Tensor != t { // a step of this or another plan swapped it
 			*b = *newBuffer(t)
 			if p.nodes != nil && p.nodes[v.ID] != nil {

@@ -30,6 +30,9 @@ func Run(ctx context.Context, x runtime.Executable, f *graph.Func, in map[string
 		}
 		args[v.Name] = t
 	}
+	if t := in[graph.RandomState]; t != nil {
+		args[graph.RandomState] = t
+	}
 	out, err := x.Run(ctx, f.Name, args)
 	if err != nil {
 		return nil, err
@@ -54,6 +57,10 @@ type Evaluation struct {
 	Each func(examples int, m Metrics)
 }
 
+// evaluationSeed is what Evaluate draws random numbers from: others in each batch, the same ones in each evaluation, so
+// that the epochs of a run can be compared.
+const evaluationSeed = -1
+
 // Evaluate runs a Func on a data set, in its order, and returns its outputs averaged over the examples.
 func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics, error) {
 	l, err := data.NewLoader(e.Data, data.LoaderOptions{Batch: e.Batch, Epochs: 1})
@@ -62,7 +69,7 @@ func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics,
 	}
 	defer l.Close()
 	var mean Mean
-	for {
+	for batch := int64(0); ; batch++ {
 		b, err := l.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return mean.Metrics(), nil
@@ -70,7 +77,11 @@ func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics,
 		if err != nil {
 			return nil, err
 		}
-		m, err := Run(ctx, x, e.Func, e.Inputs.Name(b.Tensors))
+		in := e.Inputs.Name(b.Tensors)
+		if e.Func.Lookup(graph.RandomState) != nil {
+			in[graph.RandomState] = tensor.Of([]int64{evaluationSeed, batch}, 2)
+		}
+		m, err := Run(ctx, x, e.Func, in)
 		if err != nil {
 			return nil, err
 		}

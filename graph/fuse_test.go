@@ -1,0 +1,78 @@
+package graph_test
+
+import (
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// TestFuse fuses a Func with trees, values of several uses and broadcasts, and wants fewer values and the same bits.
+func TestFuse(t *testing.T) {
+	const n = 3000 // more than a block
+	f := graph.NewFunc("f", false)
+	a, b := f.Input("a", graph.F32, n, 2), f.Input("b", graph.F32, 2)
+	s := f.Input("s", graph.F32)
+	x := a.Add(b).ReLU()                                           // a row broadcast inside a tree
+	twice := a.Square().Scale(.5)                                  // used twice: stays a value
+	y := x.Mul(s).Sub(twice.Shift(1).Sqrt()).Div(b.Exp().Shift(1)) // b's tree has another shape
+	f.Output("y", y)
+	f.Output("z", twice.Neg().Tanh().Sum(0).Sigmoid())
+	f.Output("wide", a.Add(b).Add(s).Mul(x).Mul(twice).Add(y).Lerp(a, .3).Max(b))
+	g := graph.Fuse(f)
+	if err := g.Verify(); err != nil {
+		t.Fatal(err)
+	}
+	fused := 0
+	for _, v := range g.Values {
+		if _, ok := v.Op.(graph.Fused); ok {
+			fused++
+		}
+	}
+	if fused < 4 || len(g.Values) >= len(f.Values)-6 {
+		t.Errorf("%d fused ops in %d values, from %d", fused, len(g.Values), len(f.Values))
+	}
+	in := map[string]*tensor.Tensor{}
+	for _, v := range f.Inputs {
+		shape, _ := v.Shape().Eval(nil)
+		in[v.Name] = graph.Sample{In: []graph.SampleInput{{Shape: shape}}}.Inputs(graph.F32)[0]
+	}
+	for _, threads := range []int{1, 3} {
+		want, got := evaluate(t, newContext(threads), f, in), evaluate(t, newContext(threads), g, in)
+		for k, o := range f.Outputs {
+			w, h := want[o.Value.ID], got[g.Outputs[k].Value.ID]
+			for i := range w.Len() {
+				if w.At(i) != h.At(i) {
+					t.Fatalf("%s[%d] is %v fused, %v before", o.Name, i, h.At(i), w.At(i))
+				}
+			}
+		}
+	}
+}
+
+// TestFuseGradient differentiates a fused op, against the gradient of what it is made of.
+func TestFuseGradient(t *testing.T) {
+	build := func(fuse bool) []float64 {
+		f := graph.NewFunc("f", false)
+		x := f.Input("x", graph.F64, 4)
+		f.Output("y", x.Square().Shift(1).Sqrt().Mul(x.Exp()))
+		if fuse {
+			f = graph.Fuse(f)
+			if _, ok := f.Outputs[0].Value.Op.(graph.Fused); !ok {
+				t.Fatal("nothing was fused")
+			}
+		}
+		g := graph.Grad(f.Outputs[0].Value, f.Inputs[0])[0]
+		if len(f.Diags) > 0 {
+			t.Fatal(f.Diags)
+		}
+		in := map[string]*tensor.Tensor{"x": tensor.Of([]float64{-1, .2, 0, 2}, 4)}
+		return evaluate(t, newContext(1), f, in)[g.ID].Float64s()
+	}
+	got, want := build(true), build(false)
+	for i := range want {
+		if !near(got[i], want[i], 1e-12) {
+			t.Errorf("gradient %d is %v fused, %v before", i, got[i], want[i])
+		}
+	}
+}
