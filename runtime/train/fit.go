@@ -286,7 +286,7 @@ func (r *loop) failed(err error) error {
 		}
 		r.draw()
 	}
-	return fmt.Errorf("train: step %d, epoch %d of %d: %w%s", r.pos.Step+1, min(r.pos.Epoch+1, r.c.Epochs), r.c.Epochs, err, left)
+	return fmt.Errorf("train: after step %d, in epoch %d of %d: %w%s", r.pos.Step, min(r.pos.Epoch+1, r.c.Epochs), r.c.Epochs, err, left)
 }
 
 func (r *loop) close() error {

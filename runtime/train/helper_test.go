@@ -59,6 +59,27 @@ func engine(t testing.TB) runtime.Engine {
 	return e
 }
 
+// hooked is an engine that calls before ahead of each Run.
+type hooked struct {
+	runtime.Engine
+	before func(entry string)
+}
+
+type hookedExec struct {
+	runtime.Executable
+	before func(entry string)
+}
+
+func (h hooked) Load(p *compiler.Program, s *runtime.State) (runtime.Executable, error) {
+	x, err := h.Engine.Load(p, s)
+	return hookedExec{x, h.before}, err
+}
+
+func (h hookedExec) Run(ctx context.Context, entry string, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
+	h.before(entry)
+	return h.Executable.Run(ctx, entry, in)
+}
+
 // dataset has n examples of fields "x" and "target" of a smooth function.
 func dataset(t testing.TB, n int, seed uint64) *data.Dataset {
 	t.Helper()

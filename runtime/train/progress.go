@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -60,7 +61,7 @@ func (p *Progress) Add(examples int, m Metrics) {
 	p.done += examples
 	if p.bar != nil {
 		// The bar's own rate would count what an earlier process did.
-		p.bar.Describe(p.fit(fmt.Sprintf("%s  %s%s", p.name, m, p.pace())))
+		p.bar.Describe(p.fit(fmt.Sprintf("%s%s  %s", p.name, p.pace(), m))) // what a narrow terminal cuts is least missed
 		p.bar.Add(examples)
 		return
 	}
@@ -93,7 +94,7 @@ func (p *Progress) fit(s string) string {
 		return s
 	}
 	count := len(fmt.Sprintf(" 100%% || (%d/%d) ", p.total, p.total))
-	return s[:min(len(s), max(0, width-barWidth-count))]
+	return strings.ToValidUTF8(s[:min(len(s), max(0, width-barWidth-count))], "")
 }
 
 // Rate is the examples per second of this phase, 0 before it can be known.

@@ -45,7 +45,7 @@ func TestProgressBar(t *testing.T) {
 	p.End()
 	p.Say("after")
 	s := out.String()
-	for _, want := range []string{"epoch 1/2  loss 0.5", "examples/s", "left", "█", "(70/100)", "\rafter\n"} {
+	for _, want := range []string{"epoch 1/2  ", "examples/s", "left  loss 0.5", "█", "(70/100)", "\rafter\n"} {
 		if !strings.Contains(s, want) {
 			t.Errorf("%q lacks %q", s, want)
 		}
