@@ -63,22 +63,6 @@ func standardize[T Float](d, x []T, eps T) T {
 	return 1 / T(math.Sqrt(float64(dot(d, d)/n+eps)))
 }
 
-// dot is Σ a·b in eight running sums: faster, and more accurate, than one.
-func dot[T Float](a, b []T) T {
-	var s [8]T
-	for len(a) >= 8 && len(b) >= 8 {
-		p, q := a[:8], b[:8]
-		for k := range s {
-			s[k] += p[k] * q[k]
-		}
-		a, b = a[8:], b[8:]
-	}
-	for k, x := range a {
-		s[k] += x * b[k]
-	}
-	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))
-}
-
 // BatchNorm maps each channel of x, [outer channels inner], by its own mean, variance, scale and bias.
 func BatchNorm[T Float](c *Context, y, x, scale, bias, mean, variance []T, inner int, eps T) {
 	channels := len(mean)

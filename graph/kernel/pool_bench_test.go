@@ -18,14 +18,14 @@ func BenchmarkPool(b *testing.B) {
 		{"overlap_16x64x56x56", kernel.PoolShape{Planes: 16 * 64, H: 56, W: 56, OH: 28, OW: 28, Kernel: [2]int{3, 3}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 0, 0}}},
 	} {
 		x, y := floats(p.s.Planes*p.s.H*p.s.W), floats(p.s.Planes*p.s.OH*p.s.OW)
+		dx := make([]float32, len(x))
 		for name, run := range map[string]func(){
 			"MaxPool":           func() { kernel.MaxPool(c, p.s, y, x) },
-			"MaxPoolScatter":    func() { kernel.MaxPoolScatter(c, p.s, floats2, x, y) },
+			"MaxPoolScatter":    func() { kernel.MaxPoolScatter(c, p.s, dx, x, y) },
 			"MaxPoolGather":     func() { kernel.MaxPoolGather(c, p.s, y, x, x) },
 			"AveragePool":       func() { kernel.AveragePool(c, p.s, false, y, x) },
-			"AveragePoolSpread": func() { kernel.AveragePoolSpread(c, p.s, false, x, y) },
+			"AveragePoolSpread": func() { kernel.AveragePoolSpread(c, p.s, false, dx, y) },
 		} {
-			floats2 = make([]float32, len(x))
 			b.Run(p.name+"/"+name, func(b *testing.B) {
 				b.SetBytes(int64(4 * len(x)))
 				for b.Loop() {
@@ -35,8 +35,6 @@ func BenchmarkPool(b *testing.B) {
 		}
 	}
 }
-
-var floats2 []float32
 
 func BenchmarkNorm(b *testing.B) {
 	c := kernel.NewContext(gonum.Implementation{}, 2)
@@ -49,6 +47,12 @@ func BenchmarkNorm(b *testing.B) {
 		b.SetBytes(int64(4 * len(x)))
 		for b.Loop() {
 			kernel.LayerNorm(c, y, x, v, v, 196, 1e-5)
+		}
+	})
+	b.Run("LayerNormGrad_4096x196", func(b *testing.B) {
+		b.SetBytes(int64(4 * len(x)))
+		for b.Loop() {
+			kernel.LayerNormGrad(c, y, x, x, 196, 1e-5)
 		}
 	})
 	b.Run("BatchNorm_64x64x14x14", func(b *testing.B) {

@@ -86,9 +86,16 @@ func TestCheckpoints(t *testing.T) {
 		t.Errorf("the file has %d tensors and %v: %v", len(all), meta, err)
 	}
 
-	// A program with another optimizer's state, and one of another width.
-	if _, err := cs.Restore(Best, newState(t, 8, optim.SGD{LR: 1}, 1)); err != nil && !strings.Contains(err.Error(), "it lacks opt.train") {
+	// A program with less state may read it, one with more may not, nor one of another width.
+	if _, err := cs.Restore(Best, newState(t, 8, optim.SGD{LR: 1}, 1)); err != nil {
 		t.Errorf("less state: %v", err)
+	}
+	plain := NewCheckpoints(filepath.Join(t.TempDir(), "plain"), program(t, 8, optim.SGD{LR: 1}), 3)
+	if err := plain.Save(newState(t, 8, optim.SGD{LR: 1}, 1), Position{}, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plain.Restore(Last, newState(t, 8, adam, 1)); err == nil || !strings.Contains(err.Error(), "it lacks opt.train.") {
+		t.Errorf("more state: %v", err)
 	}
 	wide := newState(t, 9, adam, 1)
 	before := bits(t, wide)

@@ -76,7 +76,7 @@ type Result struct {
 	StoppedEarly bool
 }
 
-// Fit trains. Its Result is also valid, as far as training went, with an error.
+// Fit trains. With an error, its Result is as far as training went, or nil if it could not begin.
 //
 // When ctx ends, Fit finishes the step, saves a checkpoint and returns [ErrInterrupted]. If a step gives NaN or Inf the
 // error is the engine's [runtime.NonFiniteError], and the last checkpoint stays as it was. Of what the configuration may
