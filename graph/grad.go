@@ -36,6 +36,12 @@ func Grad(y *Value, xs ...*Value) []*Value {
 		if g == nil || !onPath[id] || len(v.Args) == 0 {
 			continue
 		}
+		if !g.OK() { // a VJP above was a mistake: its poison goes on to all arguments
+			for _, a := range v.Args {
+				grads[a.ID] = g
+			}
+			continue
+		}
 		f.As(v, func() {
 			for k, ga := range v.Op.VJP(v, g) {
 				a := v.Args[k]

@@ -111,15 +111,15 @@ func (o Conv2D) Infer(in []*Value) (Type, error) {
 // VJP is (the transposed convolution of g with w, the weights' gradient).
 func (o Conv2D) VJP(y, g *Value) []*Value {
 	x, w := y.Args[0], y.Args[1]
-	return []*Value{g.ConvTranspose2D(w, o.adjoint(x, w)), Apply(ConvWeight{Conv: o, Shape: w.Shape()}, x, g)}
+	return []*Value{g.ConvTranspose2D(w, o.adjoint(x.Shape(), w.Shape())), Apply(ConvWeight{Conv: o, Shape: w.Shape()}, x, g)}
 }
 
 // adjoint is the transposed convolution that takes gradients of the result to gradients of x.
-func (o Conv2D) adjoint(x, w *Value) ConvTranspose2D {
+func (o Conv2D) adjoint(x, w Shape) ConvTranspose2D {
 	o = o.normal()
 	t := ConvTranspose2D{Strides: o.Strides, Pads: o.Pads, Dilations: o.Dilations, Groups: o.Groups}
 	for i := range 2 {
-		n, k := int(x.Shape()[2+i]), int(w.Shape()[2+i])
+		n, k := int(x[2+i]), int(w[2+i])
 		t.OutputPadding[i] = (n + o.Pads[i] + o.Pads[i+2] - (k-1)*o.Dilations[i] - 1) % o.Strides[i]
 	}
 	return t
@@ -296,7 +296,7 @@ func (o ConvWeight) Infer(in []*Value) (Type, error) {
 // VJP is (the transposed convolution of g with the gradient of the filters, the convolution of x with it).
 func (o ConvWeight) VJP(y, gw *Value) []*Value {
 	x, g := y.Args[0], y.Args[1]
-	return []*Value{g.ConvTranspose2D(gw, o.Conv.adjoint(x, gw)), x.Conv2D(gw, o.Conv)}
+	return []*Value{g.ConvTranspose2D(gw, o.Conv.adjoint(x.Shape(), o.Shape)), x.Conv2D(gw, o.Conv)}
 }
 
 // Eval runs the kernel.

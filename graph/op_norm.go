@@ -7,7 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var normOps = []Op{LayerNorm{}, BatchNorm{}}
+var normOps = []Op{LayerNorm{}, LayerNormGrad{}, BatchNorm{}}
 
 // LayerNorm normalises the last axis to mean 0 and variance 1, then scales and shifts it (Ba et al. 2016). Arguments: x,
 // and optionally scale and bias. ONNX: LayerNormalization.
@@ -46,20 +46,14 @@ func vectors(x *Value, n Dim, vs []*Value) error {
 	return nil
 }
 
-// VJP differentiates the normalised x̂: dx = (ĝ − mean ĝ − x̂·mean(ĝ·x̂))/σ with ĝ = g·scale.
+// VJP is (the gradient through the normalisation of g·scale, the sums of g·x̂ and of g).
 func (o LayerNorm) VJP(y, g *Value) []*Value {
 	x := y.Args[0]
-	d := x.Sub(x.MeanKeep(-1))
-	r := d.Square().MeanKeep(-1).Shift(o.Eps).Sqrt().Reciprocal()
-	hat, gh := d.Mul(r), g
-	if len(y.Args) > 1 {
-		gh = g.Mul(y.Args[1])
+	if len(y.Args) == 1 {
+		return []*Value{Apply(LayerNormGrad{o.Eps}, x, g)}
 	}
-	out := []*Value{gh.Sub(gh.MeanKeep(-1)).Sub(hat.Mul(gh.Mul(hat).MeanKeep(-1))).Mul(r)}
-	if len(y.Args) > 1 {
-		out = append(out, sumTo(g.Mul(hat), y.Args[1].Shape()), sumTo(g, y.Args[2].Shape()))
-	}
-	return out
+	scale := y.Args[1]
+	return []*Value{Apply(LayerNormGrad{o.Eps}, x, g.Mul(scale)), sumTo(g.Mul(x.LayerNorm(nil, nil, o.Eps)), scale.Shape()), sumTo(g, scale.Shape())}
 }
 
 // Eval normalises.
@@ -97,6 +91,73 @@ func (LayerNorm) Samples() []Sample {
 	for _, s := range [][]int{{5}, {3, 4}, {2, 3, 2}, {1, 2, 1, 2, 3}} {
 		x, v := SampleInput{Shape: s}, SampleInput{Shape: s[len(s)-1:]}
 		out = append(out, Sample{Op: LayerNorm{1e-2}, In: []SampleInput{x}}, Sample{Op: LayerNorm{1e-2}, In: []SampleInput{x, v, v}})
+	}
+	return out
+}
+
+// LayerNormGrad is the gradient of LayerNorm without scale and bias, from x and the gradient u of its result: along the last
+// axis (u − mean u − x̂·mean(u·x̂))/σ, where x̂ = (x − mean x)/σ is the normalised x. ONNX: LayerNormalization, ReduceMean and
+// arithmetic.
+type LayerNormGrad struct{ Eps float64 }
+
+// Infer checks that x and u have one type.
+func (o LayerNormGrad) Infer(in []*Value) (Type, error) {
+	if in[0].DType() != in[1].DType() || !in[0].Shape().Equal(in[1].Shape()) {
+		return Type{}, Mistakef("", "the gradient is %v, want %v", in[1].Type, in[0].Type)
+	}
+	return LayerNorm(o).Infer(in[:1])
+}
+
+// VJP differentiates v·y. As a map of u the op is its own adjoint, so u gets the same op of v. With a = mean(u·x̂),
+// b = mean(v·x̂) and c = mean(u·v) − mean u·mean v − a·b, v·y is n·c/σ; x gets −c·x̂/σ² − (b·y + a·(the same op of v))/σ.
+func (o LayerNormGrad) VJP(y, v *Value) []*Value {
+	x, u := y.Args[0], y.Args[1]
+	yv := Apply(o, x, v)
+	hat := x.LayerNorm(nil, nil, o.Eps)
+	r := x.Sub(x.MeanKeep(-1)).Square().MeanKeep(-1).Shift(o.Eps).Sqrt().Reciprocal()
+	a, b := u.Mul(hat).MeanKeep(-1), v.Mul(hat).MeanKeep(-1)
+	c := u.Mul(v).MeanKeep(-1).Sub(u.MeanKeep(-1).Mul(v.MeanKeep(-1))).Sub(a.Mul(b))
+	dx := c.Mul(r).Mul(hat).Add(b.Mul(y)).Add(a.Mul(yv)).Mul(r).Neg()
+	return []*Value{dx, yv}
+}
+
+// Eval runs the kernel.
+func (o LayerNormGrad) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	switch out.DType() {
+	case F32:
+		kernel.LayerNormGrad(c, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]), out.Dim(-1), float32(o.Eps))
+	case F64:
+		kernel.LayerNormGrad(c, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]), out.Dim(-1), o.Eps)
+	default:
+		return noKernel(o, out)
+	}
+	return nil
+}
+
+// ONNX takes x̂ and 1/σ from a LayerNormalization node; it gives 1/σ in f32 only, so f64 computes both.
+func (o LayerNormGrad) ONNX(e Emitter, y *Value, in []string) string {
+	mean := func(v string) string { return reduceONNX(e, y, "ReduceMean", []int{-1}, true, []string{v}) }
+	op := func(opType, a, b string) string { return e.Node(opType, []string{a, b}) }
+	x, u := in[0], in[1]
+	var hat, r string
+	if y.DType() == F32 {
+		ones := Full{Type: Type{F32, y.Shape()[y.Rank()-1:]}, Value: 1}.ONNX(e, y, nil)
+		out := e.Nodes("LayerNormalization", 3, []string{x, ones}, Attr{"axis", -1}, Attr{"epsilon", o.Eps})
+		hat, r = out[0], out[2]
+	} else {
+		d := op("Sub", x, mean(x))
+		r = e.Node("Reciprocal", []string{e.Node("Sqrt", []string{op("Add", mean(op("Mul", d, d)), number(e, y, o.Eps))})})
+		hat = op("Mul", d, r)
+	}
+	along := op("Mul", hat, mean(op("Mul", u, hat)))
+	return op("Mul", op("Sub", op("Sub", u, mean(u)), along), r)
+}
+
+// Samples covers ranks.
+func (LayerNormGrad) Samples() []Sample {
+	var out []Sample
+	for _, s := range [][]int{{5}, {3, 4}, {2, 3, 2}, {1, 2, 1, 2, 3}} {
+		out = append(out, Sample{Op: LayerNormGrad{1e-2}, In: []SampleInput{{Shape: s}, {Shape: s}}})
 	}
 	return out
 }

@@ -110,6 +110,32 @@ var imageRefs = map[string]reference{
 		}
 		return out
 	},
+	"LayerNormGrad": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		// Row by row the product of u with the whole Jacobian ∂x̂ᵢ/∂xⱼ = (δᵢⱼ − 1/n − x̂ᵢ·x̂ⱼ/n)/σ.
+		n := in[0].Dim(-1)
+		x, u := in[0].Float64s(), in[1].Float64s()
+		out := make([]float64, len(x))
+		for r := 0; r < len(x); r += n {
+			mean, variance := 0.0, 0.0
+			for _, v := range x[r : r+n] {
+				mean += v / float64(n)
+			}
+			for _, v := range x[r : r+n] {
+				variance += (v - mean) * (v - mean) / float64(n)
+			}
+			sigma := math.Sqrt(variance + op.(graph.LayerNormGrad).Eps)
+			for j := range n {
+				for i := range n {
+					d := -1/float64(n) - (x[r+i]-mean)*(x[r+j]-mean)/(sigma*sigma*float64(n))
+					if i == j {
+						d++
+					}
+					out[r+j] += u[r+i] * d / sigma
+				}
+			}
+		}
+		return out
+	},
 	"BatchNorm": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		out, at := in[0].Float64s(), 0
 		odometer(in[0].Shape(), func(index []int) {

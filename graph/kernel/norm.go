@@ -59,8 +59,23 @@ func normRows(c *Context, size, n int, do func(i, j int)) {
 // standardize writes x less its mean to d, and returns what it must be multiplied by to have variance 1.
 func standardize[T Float](d, x []T, eps T) T {
 	n := T(len(x))
-	Shift(d, x, -sum(x)/n)
-	return 1 / T(math.Sqrt(float64(dot(d, d)/n+eps)))
+	mean := sum(x) / n
+	var s0, s1, s2, s3 T // as in sum
+	for len(x) >= 4 && len(d) >= 4 {
+		in, out := x[:4:4], d[:4:4]
+		d0, d1, d2, d3 := in[0]-mean, in[1]-mean, in[2]-mean, in[3]-mean
+		out[0], out[1], out[2], out[3] = d0, d1, d2, d3
+		s0 += d0 * d0
+		s1 += d1 * d1
+		s2 += d2 * d2
+		s3 += d3 * d3
+		x, d = x[4:], d[4:]
+	}
+	for k, v := range x {
+		d[k] = v - mean
+		s0 += d[k] * d[k]
+	}
+	return 1 / T(math.Sqrt(float64(((s0+s1)+(s2+s3))/n+eps)))
 }
 
 // BatchNorm maps each channel of x, [outer channels inner], by its own mean, variance, scale and bias.
