@@ -42,13 +42,19 @@ func simplify(f *graph.Func) *graph.Func {
 				return x
 			}
 		case graph.Mul:
-			return product(v, args[0], args[1], same)
+			if y := product(v, args[0], args[1], same); y != nil {
+				return y
+			}
+			return unexpand(out, v, args)
+		case graph.Sub, graph.Div:
+			return unexpand(out, v, args)
 		case graph.Add:
 			for i, y := range args {
 				if isFull(y, 0) && same(args[1-i]) {
 					return args[1-i]
 				}
 			}
+			return unexpand(out, v, args)
 		case graph.Sum:
 			if same(x) && v.DType().Float() { // over axes of size 1, or none
 				return x
@@ -62,6 +68,18 @@ func simplify(f *graph.Func) *graph.Func {
 		}
 		return nil
 	})
+}
+
+// unexpand drops an Expand of one argument where the op broadcasts to the same shape by itself.
+func unexpand(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
+	for i, x := range args {
+		if _, ok := x.Op.(graph.Expand); ok && args[1-i].Shape().Equal(v.Shape()) {
+			small := []*graph.Value{args[0], args[1]}
+			small[i] = x.Args[0]
+			return out.Apply(v.Op, small...)
+		}
+	}
+	return nil
 }
 
 func isFull(v *graph.Value, value float64) bool {
