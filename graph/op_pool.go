@@ -453,16 +453,21 @@ func (o Resize) Infer(in []*Value) (Type, error) {
 
 // VJP adds up the copies of each pixel.
 func (o Resize) VJP(y, g *Value) []*Value {
-	s, k := y.Args[0].Shape(), Dim(o.Scale)
-	return []*Value{g.Reshape(s[0], s[1], s[2], k, s[3], k).Sum(3, 5)}
+	k := [2]int{o.Scale, o.Scale}
+	return []*Value{g.AveragePool(AveragePool{Kernel: k, Strides: k}).Scale(float64(o.Scale * o.Scale))}
 }
 
 // Eval copies.
 func (o Resize) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	s := in[0].Shape()
-	shape := []int{s[0] * s[1], s[2], o.Scale, s[3], o.Scale}
-	from := kernel.View{Strides: []int{s[2] * s[3], s[3], 0, 1, 0}}
-	return copyOp(c, shape, out, kernel.Contiguous(shape), in[0], from)
+	switch out.DType() {
+	case F32:
+		kernel.Upsample(c, tensor.Data[float32](out), tensor.Data[float32](in[0]), in[0].Dim(3), o.Scale)
+	case F64:
+		kernel.Upsample(c, tensor.Data[float64](out), tensor.Data[float64](in[0]), in[0].Dim(3), o.Scale)
+	default:
+		return noKernel(o, out)
+	}
+	return nil
 }
 
 // ONNX adds a Resize node.

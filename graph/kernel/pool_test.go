@@ -131,3 +131,18 @@ func TestMaxPoolSpecial(t *testing.T) {
 		t.Errorf("MaxPoolScatter into %v gives %v", x, dx)
 	}
 }
+
+func TestUpsample(t *testing.T) {
+	for _, k := range []int{1, 2, 3} {
+		const planes, h, w = 40, 30, 31
+		x, y := uniform[float32](planes*h*w), spoiled[float32](planes*h*w*k*k)
+		kernel.Upsample(kernel.NewContext(gonum.Implementation{}, 3), y, x, w, k)
+		for i, v := range y {
+			row, col := i/(w*k), i%(w*k)
+			if want := x[row/k*w+col/k]; v != want {
+				t.Fatalf("scale %d: element %d is %v, want %v", k, i, v, want)
+			}
+		}
+	}
+	kernel.Upsample[float32](kernel.NewContext(gonum.Implementation{}, 3), nil, nil, 0, 2)
+}
