@@ -69,7 +69,7 @@ func (b *binder) walk(v reflect.Value, path string) {
 			if holdsLayers(v.Type(), nil) {
 				b.problem("give the field a layer, or remove it", "%s is a nil %v", path, v.Type())
 			}
-		case v.Kind() == reflect.Interface && v.Elem().Kind() != reflect.Pointer && holdsLayers(v.Elem().Type(), nil):
+		case v.Kind() == reflect.Interface && (v.Elem().Kind() == reflect.Struct || v.Elem().Kind() == reflect.Array) && holdsLayers(v.Elem().Type(), nil):
 			b.problem("store a pointer: &nn.Dense{...}", "%s holds a %v by value, which cannot be named", path, v.Elem().Type())
 		default:
 			b.walk(v.Elem(), path)

@@ -107,14 +107,6 @@ func Max[T Number](out, a, b []T) {
 	}
 }
 
-// Pow is a to the power b.
-func Pow[T Float](out, a, b []T) {
-	sa, sb := operands(out, a, b)
-	for i := range out {
-		out[i] = T(math.Pow(float64(a[i*sa]), float64(b[i*sb])))
-	}
-}
-
 // Lerp is a + t·(b − a).
 func Lerp[T Float](out, a, b []T, t T) {
 	if len(a) == len(out) && len(b) == len(out) {

@@ -1,0 +1,258 @@
+package nn_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/blas/gonum"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/nn"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var batch = graph.Sym("batch")
+
+// block is a layer of layers.
+type block struct {
+	Conv nn.Conv2D
+	BN1  nn.BatchNorm
+}
+
+type model struct {
+	FC1, LogVar nn.Dense
+	QKVProj     *nn.Dense
+	Up          []block
+	ByName      map[string]*nn.Dense
+	Net         nn.Sequential
+	Shared      *nn.Dense
+	Width       int
+}
+
+// TestNames checks the names that Bind gives.
+func TestNames(t *testing.T) {
+	m := &model{
+		QKVProj: &nn.Dense{}, Up: make([]block, 2), ByName: map[string]*nn.Dense{"b": {}, "a": {}},
+		Net: nn.Sequential{&nn.Dense{}, nn.ReLU, &nn.Dropout{}},
+	}
+	m.Shared = m.QKVProj
+	layers, problems := nn.Bind("enc", m)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	var got, params []string
+	for _, l := range layers {
+		got = append(got, l.Path())
+		if l.HasParams() {
+			params = append(params, l.Path())
+		}
+	}
+	want := []string{"enc.fc1", "enc.log_var", "enc.qkv_proj", "enc.up.0.conv", "enc.up.0.bn1", "enc.up.1.conv", "enc.up.1.bn1", "enc.by_name.a", "enc.by_name.b", "enc.net.0", "enc.net.2"}
+	if !slices.Equal(got, want) {
+		t.Errorf("names %v\n want %v", got, want)
+	}
+	if slices.Contains(params, "enc.net.2") || len(params) != len(want)-1 {
+		t.Errorf("layers with parameters: %v", params)
+	}
+	if again, _ := nn.Bind("other", m); again[0].Path() != "enc.fc1" {
+		t.Errorf("a second Bind renamed a layer to %s", again[0].Path())
+	}
+	if got := nn.Paths(&m.Up); !slices.Equal(got, want[3:7]) {
+		t.Errorf("Paths of a part: %v", got)
+	}
+	if got := nn.Paths([]any{&m.FC1, m.Shared}); !slices.Equal(got, []string{"enc.fc1", "enc.qkv_proj"}) {
+		t.Errorf("Paths of a list: %v", got)
+	}
+}
+
+// TestProblems gives Bind what it cannot name.
+func TestProblems(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		model any
+		want  string
+	}{
+		{"not a pointer", struct{ A nn.Dense }{}, "want a pointer"},
+		{"nil", (*model)(nil), "want a pointer"},
+		{"a number", new(int), "want a pointer to a struct"},
+		{"nil pointer", &struct{ A *nn.Dense }{}, "a is a nil"},
+		{"nil module", &struct{ A nn.Module }{}, "a is a nil"},
+		{"unexported", &struct{ a nn.Dense }{}, "unexported field a"},
+		{"unexported slice", &struct{ list []*nn.Dense }{}, "unexported field list"},
+		{"map by number", &struct{ A map[int]*nn.Dense }{A: map[int]*nn.Dense{1: {}}}, "keyed by int"},
+		{"map of values", &struct{ A map[string]nn.Dense }{A: map[string]nn.Dense{"x": {}}}, "by value in a map"},
+		{"interface of value", &struct{ A any }{nn.Dense{}}, "by value"},
+	} {
+		_, problems := nn.Bind("", c.model)
+		if len(problems) != 1 || !strings.Contains(problems[0].Msg, c.want) || problems[0].Hint == "" {
+			t.Errorf("%s: %v, want %q and a hint", c.name, problems, c.want)
+		}
+	}
+}
+
+// shapes applies a bound layer to an input and returns the result's shape, or the mistakes.
+func shape(layer nn.Module, dims ...graph.Dim) string {
+	nn.Bind("", &struct{ L nn.Module }{layer})
+	f := graph.NewFunc("f", false)
+	y := layer.Apply(f.Input("x", graph.F32, dims...))
+	if len(f.Diags) > 0 {
+		return f.Diags[0].Msg
+	}
+	return y.Shape().String()
+}
+
+// TestShapes checks sizes, those of Same against TensorFlow's rule: ⌈size/stride⌉ and size·stride.
+func TestShapes(t *testing.T) {
+	for _, c := range []struct {
+		layer nn.Module
+		dims  []graph.Dim
+		want  string
+	}{
+		{&nn.Dense{Units: 5}, []graph.Dim{batch, 3}, "[batch 5]"},
+		{&nn.Dense{Units: 5, NoBias: true}, []graph.Dim{batch, 7, 3}, "[batch 7 5]"},
+		{&nn.Dense{Units: 5}, []graph.Dim{3}, "Dense: needs [... in]"},
+		{&nn.Conv2D{Filters: 8, Kernel: 3}, []graph.Dim{batch, 1, 28, 28}, "[batch 8 26 26]"},
+		{&nn.Conv2D{Filters: 8, Kernel: 3, Pad: 1, Stride: 2}, []graph.Dim{batch, 1, 28, 28}, "[batch 8 14 14]"},
+		{&nn.Conv2D{Filters: 8, Kernel: 3, Same: true, Stride: 2}, []graph.Dim{batch, 1, 28, 27}, "[batch 8 14 14]"},
+		{&nn.Conv2D{Filters: 8, Kernel: 4, Same: true, Dilation: 2}, []graph.Dim{batch, 1, 9, 9}, "[batch 8 9 9]"},
+		{&nn.Conv2D{Filters: 6, Kernel: 1, Groups: 3}, []graph.Dim{batch, 9, 4, 4}, "[batch 6 4 4]"},
+		{&nn.Conv2D{Filters: 6, Kernel: 1, Groups: 4}, []graph.Dim{batch, 9, 4, 4}, "Conv2D: 4 groups"},
+		{&nn.Conv2D{Filters: 6}, []graph.Dim{batch, 9, 4, 4}, "Conv2D: the field Kernel is 0"},
+		{&nn.Conv2D{Filters: 6, Kernel: 3}, []graph.Dim{batch, 9}, "Conv2D: needs [batch channels height width]"},
+		{&nn.ConvTranspose2D{Filters: 4, Kernel: 4, Stride: 2, Pad: 1}, []graph.Dim{batch, 8, 7, 7}, "[batch 4 14 14]"},
+		{&nn.ConvTranspose2D{Filters: 4, Kernel: 3, Stride: 2, Same: true}, []graph.Dim{batch, 8, 7, 7}, "[batch 4 14 14]"},
+		{&nn.ConvTranspose2D{Filters: 4, Kernel: 2, Stride: 3, Same: true}, []graph.Dim{batch, 8, 7, 7}, "[batch 4 21 21]"},
+		{&nn.ConvTranspose2D{Filters: 4, Kernel: 5, Same: true}, []graph.Dim{batch, 8, 7, 7}, "[batch 4 7 7]"},
+		{&nn.BatchNorm{}, []graph.Dim{batch, 3, 4, 4}, "[batch 3 4 4]"},
+		{&nn.BatchNorm{Momentum: 1.5}, []graph.Dim{batch, 3}, "BatchNorm: momentum 1.5"},
+		{&nn.LayerNorm{NoAffine: true}, []graph.Dim{batch, 3}, "[batch 3]"},
+		{nn.Sequential{&nn.Dense{Units: 12}, nn.ReLU, nn.Reshape(3, 2, 2), nn.Upsample(2), nn.MaxPool2D(2, 0), nn.AveragePool2D(2, 1), nn.LeakyReLU(.1), nn.Flatten}, []graph.Dim{batch, 3}, "[batch 3]"},
+		{nn.Sequential{nil}, []graph.Dim{batch, 3}, "Sequential: module 0 is nil"},
+	} {
+		if got := shape(c.layer, c.dims...); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%T%+v on %v: %s, want %s", c.layer, c.layer, c.dims, got, c.want)
+		}
+	}
+}
+
+// run evaluates f with normal inputs and the state given, and returns values by ID.
+func run(t *testing.T, f *graph.Func, in map[string]*tensor.Tensor) []*tensor.Tensor {
+	t.Helper()
+	if len(f.Diags) > 0 {
+		t.Fatal(f.Diags)
+	}
+	out, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestBatchNorm trains one step and compares the result and the running statistics with their definition; inference must
+// use the running ones.
+func TestBatchNorm(t *testing.T) {
+	const n, channels, side = 3, 2, 2
+	l := &nn.BatchNorm{Momentum: .8}
+	nn.Bind("", &struct{ Norm *nn.BatchNorm }{l})
+	r := rand.New(rand.NewPCG(1, 2))
+	x := tensor.New(tensor.F32, n, channels, side, side)
+	for i := range x.Len() {
+		x.Set(i, 3+2*r.NormFloat64())
+	}
+	vector := func(a, b float64) *tensor.Tensor {
+		v := tensor.New(tensor.F32, 2)
+		v.Set(0, a)
+		v.Set(1, b)
+		return v
+	}
+	in := map[string]*tensor.Tensor{"x": x, "norm.scale": vector(1.5, .5), "norm.bias": vector(-1, 2), "norm.mean": vector(.1, .2), "norm.variance": vector(2, 3)}
+	count := float64(n * side * side)
+	var mean, variance [channels]float64
+	channel := func(i int) int { return i / (side * side) % channels }
+	for i := range x.Len() {
+		mean[channel(i)] += x.At(i) / count
+	}
+	for i := range x.Len() {
+		d := x.At(i) - mean[channel(i)]
+		variance[channel(i)] += d * d / count
+	}
+	close := func(what string, got, want float64) {
+		t.Helper()
+		if math.Abs(got-want) > 1e-4 {
+			t.Errorf("%s is %v, want %v", what, got, want)
+		}
+	}
+	for _, training := range []bool{true, false} {
+		f := graph.NewFunc("f", training)
+		y := l.Apply(f.Input("x", graph.F32, batch, channels, side, side))
+		out := run(t, f, in)
+		for i := range x.Len() {
+			c := channel(i)
+			m, v := mean[c], variance[c]
+			if !training {
+				m, v = in["norm.mean"].At(c), in["norm.variance"].At(c)
+			}
+			close(fmt.Sprintf("training=%v, element %d", training, i), out[y.ID].At(i), in["norm.scale"].At(c)*(x.At(i)-m)/math.Sqrt(v+1e-5)+in["norm.bias"].At(c))
+		}
+		if !training {
+			if len(f.Updates) > 0 {
+				t.Errorf("inference updates %v", f.Updates)
+			}
+			continue
+		}
+		for _, u := range f.Updates {
+			for c := range channels {
+				want := .8*in[u.Name].At(c) + .2*mean[c]
+				if u.Name == "norm.variance" {
+					want = .8*in[u.Name].At(c) + .2*variance[c]*count/(count-1)
+				}
+				close(u.Name, out[u.Value.ID].At(c), want)
+			}
+		}
+		if len(f.Updates) != 2 {
+			t.Errorf("%d updates", len(f.Updates))
+		}
+	}
+}
+
+// TestDenseAndEmbedding compares both with plain loops, and checks that applying a layer twice shares its weights.
+func TestDenseAndEmbedding(t *testing.T) {
+	m := &struct {
+		Tok nn.Embedding
+		FC  nn.Dense
+	}{nn.Embedding{Vocab: 5, Dim: 3}, nn.Dense{Units: 2}}
+	nn.Bind("", m)
+	f := graph.NewFunc("f", false)
+	ids := f.Input("ids", graph.I64, 2)
+	y := m.FC.Apply(m.Tok.Apply(ids))
+	m.FC.Apply(m.Tok.Apply(ids))
+	if len(f.Params) != 3 {
+		t.Errorf("%d parameters after applying the layers twice, want 3", len(f.Params))
+	}
+	in := map[string]*tensor.Tensor{
+		"ids": tensor.Of([]int64{4, 1}, 2), "tok.weight": tensor.New(tensor.F32, 5, 3),
+		"fc.weight": tensor.New(tensor.F32, 3, 2), "fc.bias": tensor.Of([]float32{10, 20}, 2),
+	}
+	for _, name := range []string{"tok.weight", "fc.weight"} {
+		for i := range in[name].Len() {
+			in[name].Set(i, float64(i+1))
+		}
+	}
+	out := run(t, f, in)[y.ID]
+	for i, id := range []int{4, 1} {
+		for j := range 2 {
+			want := in["fc.bias"].At(j)
+			for k := range 3 {
+				want += in["tok.weight"].At(id*3+k) * in["fc.weight"].At(k*2+j)
+			}
+			if got := out.At(i*2 + j); got != want {
+				t.Errorf("example %d, unit %d is %v, want %v", i, j, got, want)
+			}
+		}
+	}
+}
