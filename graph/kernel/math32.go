@@ -125,16 +125,16 @@ func pow32(x, y float32) float32 {
 }
 
 // A series is the start of a Taylor series.
-type series [5]float64
+type series[T Float] [5]T
 
-func (k *series) at(d float64) float64 { return k[0] + d*(k[1]+d*(k[2]+d*(k[3]+d*k[4]))) }
+func (k *series[T]) at(d T) T { return k[0] + d*(k[1]+d*(k[2]+d*(k[3]+d*k[4]))) }
 
 // errors has the series of erf around the multiples of 1/32.
-var errors = func() (t [128]series) {
+var errors = func() (t [128]series[float64]) {
 	for j := range t {
 		x := float64(j) / 32
 		g := 2 / math.SqrtPi * math.Exp(-x*x) // the derivative
-		t[j] = series{math.Erf(x), g, -x * g, (2*x*x - 1) * g / 3, x * (3 - 2*x*x) * g / 6}
+		t[j] = series[float64]{math.Erf(x), g, -x * g, (2*x*x - 1) * g / 3, x * (3 - 2*x*x) * g / 6}
 	}
 	return t
 }()
@@ -153,27 +153,30 @@ func erf32(x float64) float64 {
 }
 
 // softpluses has the series of ln(1+e^(−z)) around the multiples of 1/8.
-var softpluses = func() (t [128]series) {
+var softpluses = func() (t [128]series[float32]) {
 	for j := range t {
 		z := float64(j) / 8
 		s := 1 / (1 + math.Exp(z))
 		p := s * (1 - s)
-		t[j] = series{math.Log1p(math.Exp(-z)), -s, p / 2, p * (2*s - 1) / 6, p * (1 - 6*p) / 24}
+		for i, k := range []float64{math.Log1p(math.Exp(-z)), -s, p / 2, p * (2*s - 1) / 6, p * (1 - 6*p) / 24} {
+			t[j][i] = float32(k)
+		}
 	}
 	return t
 }()
 
-// softplus32 is ln(1+e^x) = max(x, 0) + ln(1+e^(−|x|)).
+// softplus32 is ln(1+e^x) = max(x, 0) + ln(1+e^(−|x|)). It stays in float32, where z − t is exact.
 func softplus32(x float32) float32 {
-	z := math.Abs(float64(x))
+	const toEighth = 3 << 22 / 8 // as toWhole, in float32 and eighths
+	z := math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
 	if !(z < 15.9) {
 		if x < 0 {
 			return exp32(x)
 		}
 		return x
 	}
-	t := z + toWhole/8
-	return max(x, 0) + float32(softpluses[math.Float64bits(t)%128].at(z-(t-toWhole/8)))
+	t := z + toEighth
+	return max(x, 0) + softpluses[math.Float32bits(t)%128].at(z-(t-toEighth))
 }
 
 // sin32 is sin x.

@@ -77,7 +77,7 @@ func (e *Engine) Load(prog *compiler.Program, s *rt.State) (rt.Executable, error
 			return nil, fmt.Errorf("loading %s: state %q is %v, want %v", prog.Name(), p.Name, t, p.Type)
 		}
 	}
-	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, ctx: kernel.NewContext(e.o.BLAS, e.o.Threads), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
+	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, faces: faces{}, ctx: kernel.NewContext(e.o.BLAS, e.o.Threads), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
 }
 
 // executable is a program with its plans.
@@ -86,6 +86,7 @@ type executable struct {
 	state *rt.State
 	ctx   *kernel.Context
 	fused map[string]*graph.Func
+	faces faces
 	plans map[string][]*boundPlan // by entry point, most recently used last
 	max   int
 }
@@ -155,7 +156,7 @@ func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*plan
 	if x.fused[f.Name] == nil {
 		x.fused[f.Name] = graph.Fuse(f)
 	}
-	p, err := newPlan(x.fused[f.Name], b, x.ctx, x.state)
+	p, err := newPlan(x.fused[f.Name], b, x.ctx, x.state, x.faces)
 	if err != nil {
 		return nil, err
 	}
@@ -168,6 +169,7 @@ func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*plan
 			return nil, err
 		}
 		list = slices.Delete(list, 0, 1)
+		clear(x.faces) // they would keep the plan's tensors
 	}
 	x.plans[f.Name] = append(list, bp)
 	return p, nil

@@ -31,12 +31,28 @@ type buffer struct {
 	dense *gt.Dense
 }
 
-func newBuffer(t *tensor.Tensor) *buffer {
+func newBuffer(t *tensor.Tensor) *buffer { return &buffer{t, newDense(t)} }
+
+func newDense(t *tensor.Tensor) *gt.Dense {
 	shape := t.Shape()
 	if len(shape) == 0 {
 		shape = []int{1} // gorgonia's rank-0 values are not Dense
 	}
-	return &buffer{t, gt.New(gt.WithShape(shape...), gt.WithBacking(t.Raw()))}
+	return gt.New(gt.WithShape(shape...), gt.WithBacking(t.Raw()))
+}
+
+// faces keep the gorgonia faces of tensors that move between the state and the buffers of plans.
+type faces map[*tensor.Tensor]*gt.Dense
+
+// set makes t the tensor of b.
+func (f faces) set(b *buffer, t *tensor.Tensor) {
+	f[b.Tensor] = b.dense
+	d := f[t]
+	if d == nil {
+		d = newDense(t)
+		f[t] = d
+	}
+	b.Tensor, b.dense = t, d
 }
 
 // denseType is the type of b's gorgonia node.

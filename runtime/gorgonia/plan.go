@@ -23,6 +23,7 @@ type plan struct {
 	bufs    []*buffer      // by Value.ID
 	nodes   []*G.Node      // by Value.ID
 	states  []*graph.Value // the params of f
+	faces   faces          // shared by the plans of an executable
 	updates []update
 	outputs map[string]*tensor.Tensor
 }
@@ -38,8 +39,8 @@ type update struct {
 // maxSalts bounds the search for node hashes without a collision; one collision in 2³² is expected per 65,000 nodes.
 const maxSalts = 8
 
-func newPlan(f *graph.Func, b graph.Binding, ctx *kernel.Context, s *runtime.State) (*plan, error) {
-	p := &plan{f: f, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}}
+func newPlan(f *graph.Func, b graph.Binding, ctx *kernel.Context, s *runtime.State, faces faces) (*plan, error) {
+	p := &plan{f: f, faces: faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}}
 	constant := make([]bool, len(f.Values)) // known now: computed once, here
 	for _, v := range f.Values {
 		shape, err := v.Type.Shape.Eval(b)
@@ -166,7 +167,7 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 			t = own
 		}
 		if b := p.bufs[v.ID]; b.Tensor != t { // a step of this or another plan swapped it
-			*b = *newBuffer(t)
+			p.faces.set(b, t)
 			if p.nodes != nil && p.nodes[v.ID] != nil {
 				if err := G.Let(p.nodes[v.ID], b.dense); err != nil {
 					return fmt.Errorf("%s: binding %q: %w", p.f.Name, v.Name, err)
@@ -218,7 +219,7 @@ func (p *plan) commit(s *runtime.State) error {
 	for _, u := range p.updates {
 		if u.swap {
 			b := p.bufs[u.value]
-			*b = *newBuffer(s.Swap(u.name, b.Tensor))
+			p.faces.set(b, s.Swap(u.name, b.Tensor))
 		}
 	}
 	return nil
