@@ -2,37 +2,78 @@ package kernel
 
 // The comparisons write out[i] from a[i] and b[i]; each operand has as many elements as out, or one.
 
-func steps[T any](out []bool, a, b []T) (sa, sb int) {
-	if len(a) == len(out) {
-		sa = 1
-	}
-	if len(b) == len(out) {
-		sb = 1
-	}
-	return sa, sb
-}
-
 // Equal is a = b.
 func Equal[T Number](out []bool, a, b []T) {
-	sa, sb := steps(out, a, b)
-	for i := range out {
-		out[i] = a[i*sa] == b[i*sb]
+	switch {
+	case len(a) == len(out) && len(b) == len(out):
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = a[i] == b[i]
+		}
+	case len(a) == len(out):
+		c := b[0]
+		a = a[:len(out)]
+		for i := range out {
+			out[i] = a[i] == c
+		}
+	case len(b) == len(out):
+		c := a[0]
+		b = b[:len(out)]
+		for i := range out {
+			out[i] = c == b[i]
+		}
+	default:
+		fill(out, a[0] == b[0])
 	}
 }
 
 // Less is a < b.
 func Less[T Number](out []bool, a, b []T) {
-	sa, sb := steps(out, a, b)
-	for i := range out {
-		out[i] = a[i*sa] < b[i*sb]
+	switch {
+	case len(a) == len(out) && len(b) == len(out):
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = a[i] < b[i]
+		}
+	case len(a) == len(out):
+		c := b[0]
+		a = a[:len(out)]
+		for i := range out {
+			out[i] = a[i] < c
+		}
+	case len(b) == len(out):
+		c := a[0]
+		b = b[:len(out)]
+		for i := range out {
+			out[i] = c < b[i]
+		}
+	default:
+		fill(out, a[0] < b[0])
 	}
 }
 
 // LessEqual is a ≤ b.
 func LessEqual[T Number](out []bool, a, b []T) {
-	sa, sb := steps(out, a, b)
-	for i := range out {
-		out[i] = a[i*sa] <= b[i*sb]
+	switch {
+	case len(a) == len(out) && len(b) == len(out):
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = a[i] <= b[i]
+		}
+	case len(a) == len(out):
+		c := b[0]
+		a = a[:len(out)]
+		for i := range out {
+			out[i] = a[i] <= c
+		}
+	case len(b) == len(out):
+		c := a[0]
+		b = b[:len(out)]
+		for i := range out {
+			out[i] = c <= b[i]
+		}
+	default:
+		fill(out, a[0] <= b[0])
 	}
 }
 

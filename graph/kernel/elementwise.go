@@ -16,10 +16,12 @@ func Add[T Number](out, a, b []T) {
 		for i := range out {
 			out[i] = a[i] + b[i]
 		}
-	case len(b) == 1 && len(a) == len(out):
+	case len(a) == len(out):
 		Shift(out, a, b[0])
-	default:
+	case len(b) == len(out):
 		Shift(out, b, a[0])
+	default:
+		fill(out, a[0]+b[0])
 	}
 }
 
@@ -31,14 +33,16 @@ func Sub[T Number](out, a, b []T) {
 		for i := range out {
 			out[i] = a[i] - b[i]
 		}
-	case len(b) == 1 && len(a) == len(out):
+	case len(a) == len(out):
 		Shift(out, a, -b[0])
-	default:
+	case len(b) == len(out):
 		b = b[:len(out)]
 		c := a[0]
 		for i := range out {
 			out[i] = c - b[i]
 		}
+	default:
+		fill(out, a[0]-b[0])
 	}
 }
 
@@ -50,10 +54,12 @@ func Mul[T Number](out, a, b []T) {
 		for i := range out {
 			out[i] = a[i] * b[i]
 		}
-	case len(b) == 1 && len(a) == len(out):
+	case len(a) == len(out):
 		Scale(out, a, b[0])
-	default:
+	case len(b) == len(out):
 		Scale(out, b, a[0])
+	default:
+		fill(out, a[0]*b[0])
 	}
 }
 
@@ -65,18 +71,26 @@ func Div[T Float](out, a, b []T) {
 		for i := range out {
 			out[i] = a[i] / b[i]
 		}
-	case len(b) == 1 && len(a) == len(out):
+	case len(a) == len(out):
 		c := b[0]
 		a = a[:len(out)]
 		for i := range out {
 			out[i] = a[i] / c
 		}
-	default:
+	case len(b) == len(out):
 		b = b[:len(out)]
 		c := a[0]
 		for i := range out {
 			out[i] = c / b[i]
 		}
+	default:
+		fill(out, a[0]/b[0])
+	}
+}
+
+func fill[T any](out []T, x T) {
+	for i := range out {
+		out[i] = x
 	}
 }
 
@@ -93,17 +107,43 @@ func operands[T any](out, a, b []T) (sa, sb int) {
 
 // Min is the smaller of a and b; NaN if either is.
 func Min[T Number](out, a, b []T) {
-	sa, sb := operands(out, a, b)
-	for i := range out {
-		out[i] = min(a[i*sa], b[i*sb])
+	switch {
+	case len(a) == len(out) && len(b) == len(out):
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = min(a[i], b[i])
+		}
+	case len(a) == len(out):
+		c := b[0]
+		a = a[:len(out)]
+		for i := range out {
+			out[i] = min(a[i], c)
+		}
+	case len(b) == len(out):
+		Min(out, b, a)
+	default:
+		fill(out, min(a[0], b[0]))
 	}
 }
 
 // Max is the larger of a and b; NaN if either is.
 func Max[T Number](out, a, b []T) {
-	sa, sb := operands(out, a, b)
-	for i := range out {
-		out[i] = max(a[i*sa], b[i*sb])
+	switch {
+	case len(a) == len(out) && len(b) == len(out):
+		a, b = a[:len(out)], b[:len(out)]
+		for i := range out {
+			out[i] = max(a[i], b[i])
+		}
+	case len(a) == len(out):
+		c := b[0]
+		a = a[:len(out)]
+		for i := range out {
+			out[i] = max(a[i], c)
+		}
+	case len(b) == len(out):
+		Max(out, b, a)
+	default:
+		fill(out, max(a[0], b[0]))
 	}
 }
 

@@ -303,6 +303,31 @@ func TestManyShapes(t *testing.T) {
 	}
 }
 
+// TestRandomState draws in a function: the same numbers from the state each time, others from a state given for one run.
+func TestRandomState(t *testing.T) {
+	b := compiler.New("noise")
+	b.Func("draw", func(f *graph.Func) { f.Output("y", f.Input("x", graph.F32, batch).NormalLike()) })
+	prog := compile(t, b)
+	_, x := load(t, prog, 1)
+	in := map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 3)}
+	draw := func(state *tensor.Tensor) float64 {
+		delete(in, graph.RandomState)
+		if state != nil {
+			in[graph.RandomState] = state
+		}
+		return run(t, x, "draw", in)["y"].At(0)
+	}
+	own := draw(nil)
+	other := draw(tensor.Of([]int64{7, 1}, 2))
+	if again := draw(nil); again != own || other == own || draw(tensor.Of([]int64{7, 2}, 2)) == other || draw(tensor.Of([]int64{7, 1}, 2)) != other {
+		t.Errorf("draws %v, %v, %v", own, other, again)
+	}
+	in[graph.RandomState] = tensor.New(tensor.F32, 2)
+	if _, err := x.Run(context.Background(), "draw", in); err == nil || !strings.Contains(err.Error(), "want i64[2]") {
+		t.Errorf("a random state of floats: %v", err)
+	}
+}
+
 // panicking is an op whose kernel panics.
 type panicking struct{ graph.Detach }
 

@@ -26,6 +26,7 @@ type plan struct {
 	faces   faces          // shared by the plans of an executable
 	updates []update
 	outputs map[string]*tensor.Tensor
+	random  *tensor.Tensor // holds the random state that a caller gives for one run
 }
 
 // An update is how a new piece of state reaches the State after a run.
@@ -40,7 +41,7 @@ type update struct {
 const maxSalts = 8
 
 func newPlan(f *graph.Func, b graph.Binding, ctx *kernel.Context, s *runtime.State, faces faces) (*plan, error) {
-	p := &plan{f: f, faces: faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}}
+	p := &plan{f: f, faces: faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
 	constant := make([]bool, len(f.Values)) // known now: computed once, here
 	for _, v := range f.Values {
 		shape, err := v.Type.Shape.Eval(b)
@@ -164,7 +165,8 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 			return err
 		}
 		if own := in[v.Name]; own != nil { // the random state of this run alone
-			t = own
+			p.random.CopyFrom(own)
+			t = p.random
 		}
 		if b := p.bufs[v.ID]; b.Tensor != t { // a step of this or another plan swapped it
 			p.faces.set(b, t)
