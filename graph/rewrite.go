@@ -5,7 +5,6 @@ package graph
 // parameters are always kept, so the result has the same interface as f.
 func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Func {
 	out := NewFunc(f.Name, f.Training)
-	out.draws = f.draws
 	to := make([]*Value, len(f.Values))
 	for i, v := range f.Values {
 		args := make([]*Value, len(v.Args))
@@ -27,6 +26,13 @@ func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Fu
 			}
 		})
 	}
+	f.finish(out, to)
+	out.Diags = append(out.Diags, f.Diags...)
+	return out
+}
+
+// finish gives a copy of f, whose values by f's IDs are to, f's outputs, updates and random state.
+func (f *Func) finish(out *Func, to []*Value) {
 	for _, o := range f.Outputs {
 		out.Outputs = append(out.Outputs, Output{o.Name, to[o.Value.ID]})
 	}
@@ -36,8 +42,7 @@ func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Fu
 	if f.random != nil {
 		out.random = to[f.random.ID]
 	}
-	out.Diags = append(out.Diags, f.Diags...)
-	return out
+	out.draws = f.draws
 }
 
 // Prune returns a copy of f without the values that no output and no update needs. Inputs stay, since callers give them;
@@ -63,7 +68,6 @@ func Prune(f *Func) *Func {
 		}
 	}
 	out := NewFunc(f.Name, f.Training)
-	out.draws = f.draws
 	to := make([]*Value, len(f.Values))
 	for i, v := range f.Values {
 		if !live[i] {
@@ -84,14 +88,6 @@ func Prune(f *Func) *Func {
 			out.byName[v.Name] = &c
 		}
 	}
-	for _, o := range f.Outputs {
-		out.Outputs = append(out.Outputs, Output{o.Name, to[o.Value.ID]})
-	}
-	for _, u := range f.Updates {
-		out.Updates = append(out.Updates, Update{u.Name, to[u.Value.ID]})
-	}
-	if f.random != nil {
-		out.random = to[f.random.ID]
-	}
+	f.finish(out, to)
 	return out
 }

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
@@ -29,7 +30,7 @@ func (l *Conv2D) Apply(x *graph.Value) *graph.Value {
 		if !ok || !positive("Conv2D", x, "Filters", l.Filters, "Kernel", l.Kernel) {
 			return x.Func().Poison()
 		}
-		stride, dilation, groups := orInt(l.Stride, 1), orInt(l.Dilation, 1), orInt(l.Groups, 1)
+		stride, dilation, groups := cmp.Or(l.Stride, 1), cmp.Or(l.Dilation, 1), cmp.Or(l.Groups, 1)
 		if groups < 1 || int(c)%groups != 0 || l.Filters%groups != 0 {
 			return mistake(x, fmt.Sprintf("Conv2D: %d groups of %v channels and %d filters", groups, c, l.Filters), "both must be multiples of Groups")
 		}
@@ -70,7 +71,7 @@ func (l *ConvTranspose2D) Apply(x *graph.Value) *graph.Value {
 		if !ok || !positive("ConvTranspose2D", x, "Filters", l.Filters, "Kernel", l.Kernel) {
 			return x.Func().Poison()
 		}
-		stride := orInt(l.Stride, 1)
+		stride := cmp.Or(l.Stride, 1)
 		o := graph.ConvTranspose2D{Strides: square(stride), Pads: [4]int{l.Pad, l.Pad, l.Pad, l.Pad}, OutputPadding: square(l.OutputPad)}
 		if l.Same {
 			cut := l.Kernel - stride
@@ -101,26 +102,19 @@ func addBias(l *Layer, x, y *graph.Value, none bool, init graph.Initializer, fil
 	return y.Add(b.Reshape(graph.Dim(filters), 1, 1))
 }
 
-func orInt(v, otherwise int) int {
-	if v == 0 {
-		return otherwise
-	}
-	return v
-}
-
 func square(n int) [2]int { return [2]int{n, n} }
 
 // MaxPool2D takes the largest element of windows of Kernel×Kernel, for Sequential; a stride of 0 means Kernel.
 func MaxPool2D(kernel, stride int) Func {
 	return func(x *graph.Value) *graph.Value {
-		return x.MaxPool(graph.MaxPool{Kernel: square(kernel), Strides: square(orInt(stride, kernel))})
+		return x.MaxPool(graph.MaxPool{Kernel: square(kernel), Strides: square(cmp.Or(stride, kernel))})
 	}
 }
 
 // AveragePool2D takes the mean of windows of Kernel×Kernel, for Sequential; a stride of 0 means Kernel.
 func AveragePool2D(kernel, stride int) Func {
 	return func(x *graph.Value) *graph.Value {
-		return x.AveragePool(graph.AveragePool{Kernel: square(kernel), Strides: square(orInt(stride, kernel))})
+		return x.AveragePool(graph.AveragePool{Kernel: square(kernel), Strides: square(cmp.Or(stride, kernel))})
 	}
 }
 

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
@@ -29,7 +30,7 @@ func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
 		if !ok {
 			return x.Func().Poison()
 		}
-		momentum, eps := orFloat(l.Momentum, .9), orFloat(l.Eps, 1e-5)
+		momentum, eps := cmp.Or(l.Momentum, .9), cmp.Or(l.Eps, 1e-5)
 		if momentum < 0 || momentum >= 1 || eps < 0 {
 			return mistake(x, fmt.Sprintf("BatchNorm: momentum %v and eps %v", momentum, eps), "momentum is in [0, 1), eps above 0")
 		}
@@ -43,28 +44,12 @@ func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
 			return x.BatchNorm(scale, bias, mean, variance, eps)
 		}
 		y, m, v := x.BatchNormTrain(scale, bias, eps)
-		n := x.Size(others(x.Rank())...)
+		n := x.Size().Scale(1 / float64(c)) // elements of a channel
 		unbiased := v.Mul(n.Div(n.Shift(-1).Max(f.Full(graph.F32, 1))))
 		f.Update(mean, mean.Lerp(m.Detach(), 1-momentum))
 		f.Update(variance, variance.Lerp(unbiased.Detach(), 1-momentum))
 		return y
 	})
-}
-
-// others are all axes but 1.
-func others(rank int) []int {
-	out := []int{0}
-	for i := 2; i < rank; i++ {
-		out = append(out, i)
-	}
-	return out
-}
-
-func orFloat(v, otherwise float64) float64 {
-	if v == 0 {
-		return otherwise
-	}
-	return v
 }
 
 // LayerNorm normalises each example over its last axis (Ba et al. 2016). Its parameters are scale and bias, of that axis'
@@ -82,7 +67,7 @@ func (l *LayerNorm) Apply(x *graph.Value) *graph.Value {
 		if !ok {
 			return x.Func().Poison()
 		}
-		eps := orFloat(l.Eps, 1e-5)
+		eps := cmp.Or(l.Eps, 1e-5)
 		if l.NoAffine {
 			return x.LayerNorm(nil, nil, eps)
 		}

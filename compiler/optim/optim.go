@@ -3,6 +3,7 @@
 package optim
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -134,7 +135,7 @@ type RMSprop struct {
 
 // Update adds the updates.
 func (o RMSprop) Update(f *graph.Func, group string, params, grads []*graph.Value) {
-	rho, eps := or(o.Rho, .9), or(o.Eps, 1e-8)
+	rho, eps := cmp.Or(o.Rho, .9), cmp.Or(o.Eps, 1e-8)
 	u, ok := begin(f, "RMSprop", group, "LR", o.LR, "Rho", rho, "Eps", eps, "Momentum", o.Momentum)
 	if !ok {
 		return
@@ -183,11 +184,11 @@ type AdamW struct {
 
 // Update adds the updates.
 func (o AdamW) Update(f *graph.Func, group string, params, grads []*graph.Value) {
-	adam("AdamW", Adam{o.LR, o.Beta1, o.Beta2, o.Eps, o.Schedule}, or(o.WeightDecay, .01), f, group, params, grads)
+	adam("AdamW", Adam{o.LR, o.Beta1, o.Beta2, o.Eps, o.Schedule}, cmp.Or(o.WeightDecay, .01), f, group, params, grads)
 }
 
 func adam(name string, o Adam, decay float64, f *graph.Func, group string, params, grads []*graph.Value) {
-	b1, b2, eps := or(o.Beta1, .9), or(o.Beta2, .999), or(o.Eps, 1e-8)
+	b1, b2, eps := cmp.Or(o.Beta1, .9), cmp.Or(o.Beta2, .999), cmp.Or(o.Eps, 1e-8)
 	u, ok := begin(f, name, group, "LR", o.LR, "Beta1", b1, "Beta2", b2, "Eps", eps, "WeightDecay", decay)
 	if !ok {
 		return
@@ -262,11 +263,4 @@ func wrapped(f *graph.Func, name string, limit float64, then Optimizer) bool {
 		return false
 	}
 	return true
-}
-
-func or(v, otherwise float64) float64 {
-	if v == 0 {
-		return otherwise
-	}
-	return v
 }
