@@ -5,8 +5,10 @@ OUT     ?= out
 SEED    ?= 1
 EPOCHS  ?= 10
 BIN     := bin/sardonyx
+MNIST   ?= $(or $(SARDONYX_CACHE),$(HOME)/.cache/sardonyx)/data/mnist
+OPENMP  ?= /usr/lib/x86_64-linux-gnu/openblas-openmp
 
-.PHONY: build setup demo test check race nocgo bench clean
+.PHONY: build setup demo test check race nocgo bench clean compare
 
 build: ## the command, bin/sardonyx
 	$(GO) build -o $(BIN) ./cmd/sardonyx
@@ -39,6 +41,12 @@ nocgo: ## everything but onnxruntime works without cgo
 
 bench: ## the figures of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./runtime/gorgonia ./exporters/onnx ./compiler
+
+compare: setup ## an epoch of the VAE, PyTorch's and ours in turn; needs Debian's python3-torch and libopenblas0-openmp
+	for i in 1 2 3; do \
+		LD_LIBRARY_PATH=$(OPENMP) /usr/bin/python3 docs/torch_vae.py $(MNIST) --threads 2 | sed 's/^/PyTorch   /'; \
+		rm -rf $(OUT)/compare; $(BIN) train vae --epochs 1 --out $(OUT)/compare 2>&1 | sed -n 's/^epoch 1/Sardonyx  &/p'; \
+	done
 
 clean:
 	rm -rf bin out

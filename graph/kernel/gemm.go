@@ -14,7 +14,11 @@ func Gemm[T Float](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda int
 	if k == 0 {
 		for i := range m {
 			row := out[i*ldc : i*ldc+n]
-			Scale(row, row, beta)
+			if beta == 0 {
+				clear(row) // also of NaN
+			} else {
+				Scale(row, row, beta)
+			}
 		}
 		return
 	}

@@ -129,8 +129,8 @@ type series[T Float] [5]T
 
 func (k *series[T]) at(d T) T { return k[0] + d*(k[1]+d*(k[2]+d*(k[3]+d*k[4]))) }
 
-// errors has the series of erf around the multiples of 1/32.
-var errors = func() (t [128]series[float64]) {
+// erfSeries has the series of erf around the multiples of 1/32.
+var erfSeries = func() (t [128]series[float64]) {
 	for j := range t {
 		x := float64(j) / 32
 		g := 2 / math.SqrtPi * math.Exp(-x*x) // the derivative
@@ -149,11 +149,11 @@ func erf32(x float64) float64 {
 		return x
 	}
 	t := z + toWhole/32
-	return math.Copysign(errors[math.Float64bits(t)%128].at(z-(t-toWhole/32)), x)
+	return math.Copysign(erfSeries[math.Float64bits(t)%128].at(z-(t-toWhole/32)), x)
 }
 
-// softpluses has the series of ln(1+e^(−z)) around the multiples of 1/8.
-var softpluses = func() (t [128]series[float32]) {
+// softplusSeries has the series of ln(1+e^(−z)) around the multiples of 1/8.
+var softplusSeries = func() (t [128]series[float32]) {
 	for j := range t {
 		z := float64(j) / 8
 		s := 1 / (1 + math.Exp(z))
@@ -176,7 +176,7 @@ func softplus32(x float32) float32 {
 		return x
 	}
 	t := z + toEighth
-	return max(x, 0) + softpluses[math.Float32bits(t)%128].at(z-(t-toEighth))
+	return max(x, 0) + softplusSeries[math.Float32bits(t)%128].at(z-(t-toEighth))
 }
 
 // sin32 is sin x.

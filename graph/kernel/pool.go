@@ -38,6 +38,12 @@ func (s PoolShape) stretches(c *Context, do func(st stretch)) {
 	})
 }
 
+// inside reports whether the first column of every window of the stretch is in the plane, so that the first tap has them all.
+func (s PoolShape) inside(st stretch) bool {
+	x := st.ox*s.Strides[1] - s.Pads[1]
+	return x >= 0 && x+(st.n-1)*s.Strides[1] < s.W
+}
+
 // taps calls do for each window element, in order: for the results lo to hi of the stretch it is in the plane, for the first
 // of them at position from, for the others a column stride further each.
 func (s PoolShape) taps(st stretch, do func(lo, hi, from int)) {
@@ -63,11 +69,21 @@ func MaxPool[T Float](c *Context, s PoolShape, y, x []T) {
 	step := s.Strides[1]
 	s.stretches(c, func(st stretch) {
 		out := y[st.at : st.at+st.n]
-		for i := range out {
-			out[i] = T(inf(-1))
+		inside := s.inside(st)
+		if !inside {
+			for i := range out {
+				out[i] = T(inf(-1))
+			}
 		}
 		s.taps(st, func(lo, hi, from int) {
 			row, in := out[lo:hi], x[from:]
+			if inside { // the first element of each window
+				inside = false
+				for i := range row {
+					row[i] = in[i*step]
+				}
+				return
+			}
 			for i := range row {
 				row[i] = max(row[i], in[i*step])
 			}
@@ -82,7 +98,12 @@ func largest[T Float](s PoolShape, st stretch, x []T, places []int) {
 		places[i] = row + max(0, x0)
 		x0 += s.Strides[1]
 	}
+	inside := s.inside(st)
 	s.taps(st, func(lo, hi, from int) {
+		if inside { // the first element of each window is already there
+			inside = false
+			return
+		}
 		row := places[lo:hi]
 		for i, best := range row {
 			// Written so that it compiles to a conditional move: which element is largest cannot be predicted.

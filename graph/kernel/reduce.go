@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // reduceGrain is the number of elements worth a goroutine in a reduction.
 const reduceGrain = 32 << 10
 
@@ -17,7 +19,7 @@ func newLayout(shape, axes []int) layout {
 		drop[a] = true
 	}
 	for i, d := range shape {
-		if n := len(l.dims); d == 1 && n > 0 {
+		if n := len(l.dims); d == 1 {
 			continue
 		} else if n > 0 && l.reduce[n-1] == drop[i] {
 			l.dims[n-1] *= d
@@ -67,12 +69,52 @@ func reduce[T Float](c *Context, r reduction[T], out, in []T, shape, axes []int)
 	case last == 1 && l.reduce[0]: // columns: whole rows are folded into the row of results
 		n := l.dims[1]
 		c.Parallel(n, max(64, reduceGrain/l.dims[0]), func(lo, hi int) {
-			for i := range l.dims[0] {
-				r.into(out[lo:hi], in[i*n+lo:i*n+hi])
-			}
+			r.columns(out, in, l.dims[0], n, lo, hi)
 		})
-	default:
-		r.walk(l, 0, out, in, 0, 0, kept(l))
+	default: // each goroutine takes a part of the first kept group of axes
+		strides := kept(l)
+		p := 0
+		if l.reduce[0] {
+			p = 1
+		}
+		c.Parallel(l.dims[p], max(1, reduceGrain/(len(in)/l.dims[p])), func(lo, hi int) {
+			part := l
+			part.dims = slices.Clone(l.dims)
+			part.dims[p] = hi - lo
+			r.walk(part, 0, out, in, lo*strides[p], lo*l.stride[p], strides)
+		})
+	}
+}
+
+// The rows of columns are folded in blocks, whose results are then folded, since the error of a sum grows with its length.
+const (
+	columnBlock = 256 // columns at a time, so that their results stay in the cache
+	rowBlock    = 128
+)
+
+// columns folds the rows of in, [rows n], from column lo to hi.
+func (r reduction[T]) columns(out, in []T, rows, n, lo, hi int) {
+	if rows <= rowBlock {
+		for i := range rows {
+			r.into(out[lo:hi], in[i*n+lo:i*n+hi])
+		}
+		return
+	}
+	var buf [columnBlock]T
+	for ; lo < hi; lo += columnBlock {
+		end := min(hi, lo+columnBlock)
+		part := buf[:end-lo]
+		for i := range rows {
+			if row := in[i*n+lo : i*n+end]; i%rowBlock == 0 {
+				if i > 0 {
+					r.into(out[lo:end], part)
+				}
+				copy(part, row)
+			} else {
+				r.into(part, row)
+			}
+		}
+		r.into(out[lo:end], part)
 	}
 }
 
@@ -101,7 +143,7 @@ func kept(l layout) []int {
 	return out
 }
 
-// walk goes over the groups from the outermost on; the last is folded as a stretch or into a row.
+// walk goes over the groups from the outermost on; the last is folded as a stretch or, with the one before, as columns.
 func (r reduction[T]) walk(l layout, group int, out, in []T, o, i int, strides []int) {
 	n := l.dims[group]
 	if group == len(l.dims)-1 {
@@ -113,14 +155,27 @@ func (r reduction[T]) walk(l layout, group int, out, in []T, o, i int, strides [
 		}
 		return
 	}
+	if group == len(l.dims)-2 && l.reduce[group] {
+		width := l.dims[group+1]
+		r.columns(out[o:o+width], in[i:i+n*width], n, width, 0, width)
+		return
+	}
 	for k := range n {
 		r.walk(l, group+1, out, in, o+k*strides[group], i+k*l.stride[group], strides)
 	}
 }
 
+// sumBlock is the number of elements that are added one after another; longer sums are sums of halves, whose error grows
+// with the logarithm of the length.
+const sumBlock = 4096
+
 // sum adds in eight running sums: faster, and more accurate, than one. They are variables, not an array, to stay in
 // registers.
 func sum[T Float](a []T) T {
+	if len(a) > sumBlock {
+		half := len(a) / 2
+		return sum(a[:half]) + sum(a[half:])
+	}
 	var s0, s1, s2, s3, s4, s5, s6, s7 T
 	for len(a) >= 8 {
 		b := a[:8:8]
@@ -161,23 +216,40 @@ func dot[T Float](a, b []T) T {
 	return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
 }
 
-func extreme[T Float](pick func(a, b T) T, init T) reduction[T] {
-	return reduction[T]{
-		init: init,
-		fold: func(a []T) T {
-			y := init
-			for _, x := range a {
-				y = pick(y, x)
-			}
-			return y
-		},
-		into: func(out, a []T) {
-			for i, x := range a {
-				out[i] = pick(out[i], x)
-			}
-		},
-		join: pick,
+// maxOf is the largest element, −Inf of none, NaN if any is. It keeps four candidates, since each waits for the one before.
+func maxOf[T Float](a []T) T {
+	low := T(inf(-1))
+	m0, m1, m2, m3 := low, low, low, low
+	for len(a) >= 4 {
+		b := a[:4:4]
+		m0 = max(m0, b[0])
+		m1 = max(m1, b[1])
+		m2 = max(m2, b[2])
+		m3 = max(m3, b[3])
+		a = a[4:]
 	}
+	for _, x := range a {
+		m0 = max(m0, x)
+	}
+	return max(max(m0, m1), max(m2, m3))
+}
+
+// minOf is the smallest element, as maxOf.
+func minOf[T Float](a []T) T {
+	high := T(inf(1))
+	m0, m1, m2, m3 := high, high, high, high
+	for len(a) >= 4 {
+		b := a[:4:4]
+		m0 = min(m0, b[0])
+		m1 = min(m1, b[1])
+		m2 = min(m2, b[2])
+		m3 = min(m3, b[3])
+		a = a[4:]
+	}
+	for _, x := range a {
+		m0 = min(m0, x)
+	}
+	return min(min(m0, m1), min(m2, m3))
 }
 
 // Sum adds the elements of in, of the given shape, along axes (sorted, distinct; none leaves in as it is).
@@ -201,10 +273,20 @@ func Mean[T Float](c *Context, out, in []T, shape, axes []int) {
 
 // ReduceMax is the largest element along axes; −Inf over no elements.
 func ReduceMax[T Float](c *Context, out, in []T, shape, axes []int) {
-	reduce(c, extreme(func(a, b T) T { return max(a, b) }, T(inf(-1))), out, in, shape, axes)
+	reduce(c, reduction[T]{
+		init: T(inf(-1)),
+		fold: maxOf[T],
+		into: func(out, a []T) { Max(out, out, a) },
+		join: func(a, b T) T { return max(a, b) },
+	}, out, in, shape, axes)
 }
 
 // ReduceMin is the smallest element along axes; +Inf over no elements.
 func ReduceMin[T Float](c *Context, out, in []T, shape, axes []int) {
-	reduce(c, extreme(func(a, b T) T { return min(a, b) }, T(inf(1))), out, in, shape, axes)
+	reduce(c, reduction[T]{
+		init: T(inf(1)),
+		fold: minOf[T],
+		into: func(out, a []T) { Min(out, out, a) },
+		join: func(a, b T) T { return min(a, b) },
+	}, out, in, shape, axes)
 }

@@ -16,49 +16,76 @@ type Run struct {
 // grain is the smallest number of elements worth a goroutine. start is called once on each goroutine and returns the do of
 // that goroutine, which may keep memory of its own.
 func Runs(c *Context, out []int, shapes [][]int, grain int, start func() (do func(r *Run))) {
-	dims, strides := collapse(out, shapes)
-	n := 1
-	for _, d := range dims {
-		n *= d
-	}
-	if n == 0 {
-		return
-	}
-	last := len(dims) - 1
-	inner := dims[last]
-	c.Parallel(n, grain, func(lo, hi int) {
-		do := start()
-		var r Run
-		var index [16]int
-		for k := range shapes {
-			r.One[k] = strides[last][k] == 0
-		}
-		at := lo
-		rest := lo
-		for d := last; d >= 0; d-- {
-			index[d] = rest % dims[d]
-			rest /= dims[d]
-		}
-		for at < hi {
-			r.Out, r.N = at, min(inner-index[last], hi-at)
-			for k := range shapes {
-				off := 0
-				for d := 0; d <= last; d++ {
-					off += index[d] * strides[d][k]
-				}
-				r.At[k] = off
-			}
-			do(&r)
-			at += r.N
-			index[last] = 0
-			for d := last - 1; d >= 0; d-- {
-				if index[d]++; index[d] < dims[d] {
-					break
-				}
-				index[d] = 0
-			}
-		}
+	g := newGrid(out, shapes)
+	c.Parallel(g.size, grain, func(lo, hi int) {
+		g.runs(lo, hi, start())
 	})
+}
+
+// A grid is the index space of a broadcast, with adjacent axes joined where every operand walks them with one stride.
+type grid struct {
+	size     int
+	dims     []int              // at least one
+	strides  [][maxOperands]int // of each operand along each axis; 0 where it is broadcast
+	operands int
+}
+
+func newGrid(out []int, shapes [][]int) grid {
+	g := grid{size: 1, operands: len(shapes)}
+	g.dims, g.strides = collapse(out, shapes)
+	for _, d := range g.dims {
+		g.size *= d
+	}
+	return g
+}
+
+// inner is the length of the longest runs.
+func (g grid) inner() int { return g.dims[len(g.dims)-1] }
+
+// runs calls do for the runs that make up the elements of the output from lo to hi.
+func (g grid) runs(lo, hi int, do func(r *Run)) {
+	last := len(g.dims) - 1
+	var few [16]int
+	index := few[:]
+	if len(g.dims) > len(few) {
+		index = make([]int, len(g.dims))
+	}
+	var base [maxOperands]int // where the operands are at index, its last axis aside
+	rest := lo
+	for d := last; d >= 0; d-- {
+		index[d] = rest % g.dims[d]
+		rest /= g.dims[d]
+		if d < last {
+			for k := range g.operands {
+				base[k] += index[d] * g.strides[d][k]
+			}
+		}
+	}
+	var r Run
+	for k := range g.operands {
+		r.One[k] = g.strides[last][k] == 0
+	}
+	for at := lo; at < hi; {
+		r.Out, r.N = at, min(g.dims[last]-index[last], hi-at)
+		for k := range g.operands {
+			r.At[k] = base[k] + index[last]*g.strides[last][k]
+		}
+		do(&r)
+		at += r.N
+		index[last] = 0
+		for d := last - 1; d >= 0; d-- {
+			step := 1
+			if index[d]++; index[d] == g.dims[d] {
+				index[d], step = 0, 1-g.dims[d]
+			}
+			for k := range g.operands {
+				base[k] += step * g.strides[d][k]
+			}
+			if step == 1 {
+				break
+			}
+		}
+	}
 }
 
 // collapse joins adjacent axes that every operand walks with one stride, and returns the remaining axes (at least one)
@@ -106,12 +133,24 @@ func joins(outer, inner [maxOperands]int, size, operands int) bool {
 	return true
 }
 
+// mapBlock is the number of elements that [Map] gathers where runs are shorter than shortRun.
+const (
+	mapBlock = 1024
+	shortRun = mapBlock / 4
+)
+
 // Map computes out[i] from the elements of in that broadcast to i. f gets stretches: each input has as many elements as
-// the output, or one.
+// the output, or one. Short runs are gathered into longer ones first, so that a call of f is always worth its price.
 func Map[T, U any](c *Context, f func(out []U, in [][]T), out []U, shape []int, in [][]T, shapes [][]int, grain int) {
-	Runs(c, shape, shapes, grain, func() func(r *Run) {
+	g := newGrid(shape, shapes)
+	gather := g.inner() < min(shortRun, g.size)
+	c.Parallel(g.size, grain, func(lo, hi int) {
 		args := make([][]T, len(in))
-		return func(r *Run) {
+		if gather {
+			mapGathered(g, f, out, in, args, lo, hi)
+			return
+		}
+		g.runs(lo, hi, func(r *Run) {
 			for k, x := range in {
 				n := r.N
 				if r.One[k] {
@@ -120,6 +159,42 @@ func Map[T, U any](c *Context, f func(out []U, in [][]T), out []U, shape []int, 
 				args[k] = x[r.At[k] : r.At[k]+n]
 			}
 			f(out[r.Out:r.Out+r.N], args)
-		}
+		})
 	})
+}
+
+// mapGathered is Map on the elements from lo to hi, in blocks; the operands that are broadcast are gathered.
+func mapGathered[T, U any](g grid, f func(out []U, in [][]T), out []U, in, args [][]T, lo, hi int) {
+	var gathered []int
+	var buf [maxOperands][]T
+	for k, x := range in {
+		if len(x) != g.size && len(x) != 1 {
+			gathered = append(gathered, k)
+			buf[k] = make([]T, min(mapBlock, hi-lo))
+		}
+	}
+	for ; lo < hi; lo += mapBlock {
+		end := min(hi, lo+mapBlock)
+		for k, x := range in {
+			switch {
+			case buf[k] != nil:
+				args[k] = buf[k][:end-lo]
+			case len(x) == 1:
+				args[k] = x
+			default:
+				args[k] = x[lo:end]
+			}
+		}
+		g.runs(lo, end, func(r *Run) {
+			for _, k := range gathered {
+				to := args[k][r.Out-lo:][:r.N]
+				if r.One[k] {
+					fill(to, in[k][r.At[k]])
+				} else {
+					copy(to, in[k][r.At[k]:])
+				}
+			}
+		})
+		f(out[lo:end], args)
+	}
 }

@@ -16,9 +16,15 @@ func LogSoftmax[T Float](c *Context, out, in []T, outer, n, inner int) {
 	softmax(c, out, in, outer, n, inner, func(y, x []T, top T) {
 		Shift(y, x, -top)
 		Exp(y, y)
-		Shift(y, x, -top-T(math.Log(float64(sum(y)))))
+		log := T(math.Log(float64(sum(y))))
+		for i, v := range x[:len(y)] {
+			y[i] = v - top - log // not v − (top + log): a large top would swallow the digits of log
+		}
 	})
 }
+
+// softmaxLines is the number of strided lines that are gathered together, since they share cache lines.
+const softmaxLines = 16
 
 // softmax calls row for each line along the middle axis, with its largest element; strided lines are gathered first.
 func softmax[T Float](c *Context, out, in []T, outer, n, inner int, row func(y, x []T, top T)) {
@@ -26,29 +32,35 @@ func softmax[T Float](c *Context, out, in []T, outer, n, inner int, row func(y, 
 		return
 	}
 	c.Parallel(outer*inner, max(1, reduceGrain/(8*n)), func(lo, hi int) {
-		var x, y []T
-		if inner > 1 {
-			x, y = make([]T, n), make([]T, n)
+		if inner == 1 {
+			for i := lo; i < hi; i++ {
+				x := in[i*n : (i+1)*n]
+				row(out[i*n:(i+1)*n], x, maxOf(x))
+			}
+			return
 		}
-		for i := lo; i < hi; i++ {
+		lines := min(softmaxLines, inner, hi-lo)
+		x, y := make([]T, lines*n), make([]T, n)
+		for i := lo; i < hi; {
+			count := min(lines, inner-i%inner, hi-i)
 			at := i/inner*n*inner + i%inner
-			if inner == 1 {
-				x, y = in[at:at+n], out[at:at+n]
-			} else {
-				for k := range x {
-					x[k] = in[at+k*inner]
+			for k := range n {
+				for j, v := range in[at+k*inner:][:count] {
+					x[j*n+k] = v
 				}
 			}
-			top := x[0]
-			for _, v := range x {
-				top = max(top, v)
+			for j := range count {
+				line := x[j*n : (j+1)*n]
+				row(y, line, maxOf(line))
+				copy(line, y)
 			}
-			row(y, x, top)
-			if inner > 1 {
-				for k, v := range y {
-					out[at+k*inner] = v
+			for k := range n {
+				to := out[at+k*inner:][:count]
+				for j := range to {
+					to[j] = x[j*n+k]
 				}
 			}
+			i += count
 		}
 	})
 }

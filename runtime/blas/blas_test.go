@@ -44,7 +44,7 @@ func TestAgainstGo(t *testing.T) {
 		t.Errorf("it calls itself %q", l.Name())
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {64, 33, 17}, {128, 512, 20}} {
+	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {2, 3, 0}, {10, 11, 12}, {64, 33, 17}, {128, 512, 20}} {
 		for _, tr := range [][2]blas.Transpose{{blas.NoTrans, blas.NoTrans}, {blas.Trans, blas.NoTrans}, {blas.NoTrans, blas.Trans}, {blas.Trans, blas.Trans}} {
 			m, n, k := s[0], s[1], s[2]
 			lda, ldb, ldc := k+2, n+1, n+3
