@@ -17,6 +17,7 @@ package compiler
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
@@ -32,7 +33,12 @@ type Builder struct {
 	entries []*entry
 	diags   graph.Diags
 	passes  pass.Options
+	bound   map[*nn.Layer]bool // named by Model
+	paths   map[string]bool    // their names
 }
+
+// reserved is the first part of the names of optimizers' state.
+const reserved = "opt"
 
 type boundModel struct {
 	prefix string
@@ -59,7 +65,9 @@ type trained struct {
 }
 
 // New begins the definition of a program.
-func New(name string) *Builder { return &Builder{name: name} }
+func New(name string) *Builder {
+	return &Builder{name: name, bound: map[*nn.Layer]bool{}, paths: map[string]bool{}}
+}
 
 // Passes sets which optimisations Compile runs.
 func (b *Builder) Passes(o pass.Options) { b.passes = o }
@@ -68,9 +76,17 @@ func (b *Builder) Passes(o pass.Options) { b.passes = o }
 // field Up[0].Conv becomes gen.up.0.conv. The prefix of a program's only model may be "".
 func (b *Builder) Model(prefix string, m any) {
 	pos := graph.Caller()
-	layers, problems := nn.Bind(prefix, m)
+	layers, problems := nn.Bind(prefix, m, b.bound)
 	for _, p := range problems {
 		b.diags = append(b.diags, &graph.Diag{Pos: pos, Scope: prefix, Msg: "Model: " + p.Msg, Hint: p.Hint})
+	}
+	for _, l := range layers {
+		if path := l.Path(); b.paths[path] {
+			b.mistake(pos, fmt.Sprintf("Model: two layers are called %q", path), "fields that differ only in case have one name, and a model's prefix must not be the name of another's field")
+		} else if path == reserved || strings.HasPrefix(path, reserved+".") {
+			b.mistake(pos, fmt.Sprintf("Model: the layer's name %q is reserved for the state of optimizers", path), "choose another field name or prefix")
+		}
+		b.paths[l.Path()] = true
 	}
 	for _, other := range b.models {
 		if other.prefix == prefix {
@@ -129,8 +145,9 @@ func (b *Builder) Compile() (*Program, error) {
 	}
 	prog := &Program{name: b.name}
 	diags = append(diags, prog.collectState(b.entries)...)
+	diags = distinct(diags)
 	if len(diags) == 0 { // with mistakes about, a layer may be unused only because a poisoned value silenced it
-		diags = append(diags, b.unused(prog)...)
+		diags = append(diags, b.unused()...)
 	}
 	if len(diags) > 0 {
 		return nil, diags
@@ -148,6 +165,21 @@ func (b *Builder) Compile() (*Program, error) {
 		}
 	}
 	return prog, nil
+}
+
+// distinct drops repeated mistakes: a wrong layer is traced once for each entry point that applies it.
+func distinct(diags graph.Diags) graph.Diags {
+	type key struct {
+		pos        graph.Pos
+		scope, msg string
+	}
+	seen := map[key]bool{}
+	return slices.DeleteFunc(diags, func(d *graph.Diag) bool {
+		k := key{d.Pos, d.Scope, d.Msg}
+		again := seen[k]
+		seen[k] = true
+		return again
+	})
 }
 
 // trace runs the user's function. A panic in it becomes a mistake at the line that panicked.
@@ -172,6 +204,9 @@ func (e *entry) trace() {
 		f.Mistake(e.pos, fmt.Sprintf("Step %q: the loss is nil", e.name), "return the loss value")
 		return
 	case !loss.OK():
+		if len(f.Diags) == 0 {
+			f.Mistake(e.pos, fmt.Sprintf("Step %q: the loss was made from a value that is wrong, but nothing says why", e.name), "this is a bug in Sardonyx: please report it with the model")
+		}
 		return
 	case loss.Rank() != 0 || !loss.DType().Float():
 		f.Mistake(loss.Pos, fmt.Sprintf("Step %q: the loss is %v, want a floating-point scalar", e.name, loss.Type), "reduce it, with .Mean() for one", loss)
@@ -181,7 +216,7 @@ func (e *entry) trace() {
 	var all []*graph.Value
 	for _, path := range nn.Paths(e.model) {
 		for _, p := range f.Params {
-			if p.Op.(graph.Param).Trainable && strings.HasPrefix(p.Name, path+".") && !contains(all, p) {
+			if p.Op.(graph.Param).Trainable && strings.HasPrefix(p.Name, path+".") && !slices.Contains(all, p) {
 				all = append(all, p)
 			}
 		}
@@ -199,17 +234,8 @@ func (e *entry) trace() {
 	}
 	f.At(e.pos, "", func() {
 		grads := graph.Grad(loss, params...)
-		e.opt.Update(f, "opt."+e.name, params, grads)
+		e.opt.Update(f, reserved+"."+e.name, params, grads)
 	})
-}
-
-func contains(vs []*graph.Value, v *graph.Value) bool {
-	for _, x := range vs {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }
 
 // collectState joins the parameters of all entry points and reports those that disagree.
@@ -236,7 +262,7 @@ func (p *Program) collectState(entries []*entry) graph.Diags {
 }
 
 // unused reports parameters that a Step should train but no Step's loss reaches, and layers that nothing applies.
-func (b *Builder) unused(p *Program) graph.Diags {
+func (b *Builder) unused() graph.Diags {
 	var diags graph.Diags
 	reached := map[string]bool{}
 	for _, e := range b.entries {
@@ -256,14 +282,7 @@ func (b *Builder) unused(p *Program) graph.Diags {
 	}
 	for _, m := range b.models {
 		for _, l := range m.layers {
-			if !l.HasParams() {
-				continue
-			}
-			used := false
-			for _, q := range p.params {
-				used = used || strings.HasPrefix(q.Name, l.Path()+".")
-			}
-			if !used {
+			if !l.Applied() {
 				diags = append(diags, &graph.Diag{Pos: m.pos, Scope: l.Path(),
 					Msg:  "Model: no entry point applies this layer",
 					Hint: "apply it, or remove the field"})

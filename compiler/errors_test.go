@@ -80,6 +80,9 @@ func TestWrongModels(t *testing.T) {
 				if strings.Contains(d.Error(), "goroutine ") {
 					t.Errorf("a Go stack in: %v", d)
 				}
+				if d.Hint == "" {
+					t.Errorf("no hint: %v", d)
+				}
 				if d.Pos.Source() == "" {
 					t.Errorf("no source line: %v", d)
 				}

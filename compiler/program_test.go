@@ -20,6 +20,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 var (
@@ -152,6 +153,55 @@ func TestSteps(t *testing.T) {
 	}
 	if _, err := prog.Entry("x"); err == nil || !strings.Contains(err.Error(), "generate, critic, gen") {
 		t.Errorf("Entry: %v", err)
+	}
+}
+
+// tower is a model that holds itself, and layers without parameters.
+type tower struct {
+	Parent *tower
+	Norm   nn.LayerNorm
+	Drop   nn.Dropout
+	FC     nn.Dense
+}
+
+// TestUnusualModels compiles models that are right, if only just: one that points back into itself, one with layers without
+// parameters, and one model in two programs under two names.
+func TestUnusualModels(t *testing.T) {
+	m := &tower{Norm: nn.LayerNorm{NoAffine: true}, Drop: nn.Dropout{P: .1}, FC: nn.Dense{Units: 3}}
+	m.Parent = m
+	for _, prefix := range []string{"a", "b"} {
+		b := compiler.New(prefix)
+		b.Model(prefix, m)
+		b.Func("f", func(f *graph.Func) {
+			f.Output("y", m.FC.Apply(m.Drop.Apply(m.Norm.Apply(f.Input("x", graph.F32, batch, 4)))))
+		})
+		if prog := compile(t, b); prog.Params()[0].Name != prefix+".fc.weight" {
+			t.Errorf("program %s has the parameter %s", prefix, prog.Params()[0].Name)
+		}
+	}
+}
+
+// TestConstants must not be joined because they are nearly equal.
+func TestConstants(t *testing.T) {
+	constant := func(v float64) *tensor.Tensor {
+		x := tensor.New(graph.F32, 9)
+		for i := range 9 {
+			x.Set(i, v)
+		}
+		return x
+	}
+	b := compiler.New("constants")
+	b.Func("f", func(f *graph.Func) {
+		d := f.Const(constant(1e-9)).Sub(f.Const(constant(5e-9))).Scale(1e9)
+		f.Output("y", f.Input("x", graph.F32, 9).Add(d))
+	})
+	f := compile(t, b).Func("f")
+	out, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, map[string]*tensor.Tensor{"x": tensor.New(graph.F32, 9)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out[f.Outputs[0].Value.ID].At(0); math.Abs(got+4) > 1e-5 {
+		t.Errorf("1 − 5 is %v", got)
 	}
 }
 

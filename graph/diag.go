@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 )
@@ -77,7 +78,26 @@ func userFrame(fr runtime.Frame) bool {
 	if dot := strings.IndexByte(pkg[slash:], '.'); dot >= 0 {
 		pkg = pkg[:slash+dot]
 	}
-	return !housePackages[pkg] && pkg != "runtime" && pkg != "reflect"
+	return !housePackages[pkg] && !standard(pkg)
+}
+
+// mainModule is the path of the module that the program was built from, as far as that is known.
+var mainModule = sync.OnceValue(func() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Path
+	}
+	return ""
+})
+
+// standard reports whether a package is of the standard library: its path's first element has no dot, as only the program
+// itself may also lack.
+func standard(pkg string) bool {
+	first, _, _ := strings.Cut(pkg, "/")
+	if strings.Contains(first, ".") || pkg == "main" {
+		return false
+	}
+	m := mainModule()
+	return m == "" || pkg != m && !strings.HasPrefix(pkg, m+"/")
 }
 
 // Caller is the position of the innermost frame on the stack that is the user's, not the house's.
@@ -159,6 +179,7 @@ func (ds Diags) Unwrap() []error {
 // A Mistake is an inference error with a hint for its Diag.
 type Mistake struct{ Msg, Hint string }
 
+// Error is the message, without the hint.
 func (m *Mistake) Error() string { return m.Msg }
 
 // Mistakef returns a Mistake; Infer methods return one where they know what the user should do.

@@ -19,9 +19,12 @@ import (
 // every op reports; [Dim.Times] and [Dim.Plus] are the arithmetic that works.
 type Dim int64
 
+// Handles lie so far apart that neither a small step from one (batch+1) nor the difference of two (batch−seq) is a handle
+// or a size.
 const (
-	symBase   Dim = -1 << 40
-	symStride Dim = 7919 // so that small errors such as batch+1 do not land on another handle
+	symBase   Dim = -1 << 62
+	symStride Dim = 1<<42 + 7919
+	maxDim    Dim = 1 << 41 // no axis is this long
 )
 
 // A term is coef · Π atoms, the atoms sorted by name.
@@ -158,8 +161,8 @@ func (d Dim) Symbolic() bool {
 	return ok
 }
 
-// Valid reports whether d is a number ≥ 0 or a symbol that exists.
-func (d Dim) Valid() bool { return d >= 0 || d.Symbolic() }
+// Valid reports whether d is a number from 0 on, and not absurdly large, or a symbol that exists.
+func (d Dim) Valid() bool { return d >= 0 && d < maxDim || d.Symbolic() }
 
 // Symbols returns the names that d is made of, sorted; none for a number.
 func (d Dim) Symbols() []string {
@@ -268,7 +271,7 @@ func (s Shape) check() error {
 	for i, d := range s {
 		if !d.Valid() {
 			return Mistakef("multiply a symbol with batch.Times(12), add with batch.Plus(1)",
-				"axis %d of the shape is not a dimension (%d): negative, or Go arithmetic on a symbolic dimension", i, int64(d))
+				"axis %d of the shape is not a dimension (%d): negative or absurdly large, or Go arithmetic on a symbolic dimension", i, int64(d))
 		}
 	}
 	return nil

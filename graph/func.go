@@ -87,12 +87,16 @@ func (f *Func) At(pos Pos, scope string, do func()) {
 func (f *Func) Input(name string, t DType, dims ...Dim) *Value {
 	v := f.Apply(Input{Name: name, Type: Type{t, dims}})
 	v.Name = name
+	old := f.byName[name]
 	for _, in := range f.Inputs {
 		if in.Name == name {
-			f.Mistake(v.Pos, fmt.Sprintf("Input: a second input named %q", name), fmt.Sprintf("the first is at %v; give each its own name", in.Pos))
-			v.bad = true
-			return v
+			old = in
 		}
+	}
+	if old != nil {
+		f.Mistake(v.Pos, fmt.Sprintf("Input: a second input or parameter named %q", name), fmt.Sprintf("the first is at %v; give each its own name", old.Pos), old)
+		v.bad = true
+		return v
 	}
 	if v.OK() {
 		f.Inputs = append(f.Inputs, v)
@@ -105,7 +109,7 @@ func (f *Func) Output(name string, v *Value) {
 	pos := f.Pos()
 	switch {
 	case v == nil:
-		f.Mistake(pos, fmt.Sprintf("Output %q: the value is nil", name), "")
+		f.Mistake(pos, fmt.Sprintf("Output %q: the value is nil", name), "a *graph.Value was declared but never assigned")
 		return
 	case v.bad:
 		return
@@ -113,7 +117,7 @@ func (f *Func) Output(name string, v *Value) {
 		f.Mistake(pos, fmt.Sprintf("Output %q: the value belongs to %q, not to %q", name, v.fn.Name, f.Name), "a value lives in the Func or Step that made it", v)
 		return
 	case name == "":
-		f.Mistake(pos, "Output: the name is empty", "", v)
+		f.Mistake(pos, "Output: the name is empty", "the name is the one in the ONNX file and in results", v)
 		return
 	}
 	for _, o := range f.Outputs {
@@ -147,6 +151,13 @@ func (f *Func) state(p Param) *Value {
 	}
 	v := f.Apply(p)
 	v.Name = p.Name
+	for _, in := range f.Inputs {
+		if in.Name == p.Name {
+			f.Mistake(v.Pos, fmt.Sprintf("parameter %q has the name of an input", p.Name), fmt.Sprintf("the input is at %v; give each its own name", in.Pos), in)
+			v.bad = true
+			return v
+		}
+	}
 	if v.OK() {
 		f.byName[p.Name] = v
 		f.Params = append(f.Params, v)
@@ -165,10 +176,10 @@ func (f *Func) Update(state, new *Value) {
 	p, ok := state.Op.(Param)
 	switch {
 	case !ok:
-		f.Mistake(f.Pos(), "Update: the target is not a parameter or buffer", "", state)
+		f.Mistake(f.Pos(), "Update: the target is not a parameter or buffer", "make state with Func.Buffer", state)
 		return
 	case state.Type.DType != new.Type.DType || !state.Type.Shape.Equal(new.Type.Shape):
-		f.Mistake(f.Pos(), fmt.Sprintf("Update of %q: %v into %v", p.Name, new.Type, state.Type), "", new, state)
+		f.Mistake(f.Pos(), fmt.Sprintf("Update of %q: %v into %v", p.Name, new.Type, state.Type), "state keeps its dtype and shape", new, state)
 		return
 	}
 	for _, u := range f.Updates {

@@ -8,13 +8,19 @@ import "fmt"
 //
 // It is reverse accumulation over the graph: each op's VJP adds the values that carry the gradient to its arguments.
 func Grad(y *Value, xs ...*Value) []*Value {
+	if y == nil {
+		panic("Grad: of a nil value") // no Func to report it to; the compiler reports a panic with its line
+	}
 	f := y.fn
 	out := make([]*Value, len(xs))
 	poison := !y.OK()
-	for _, x := range xs {
+	for i, x := range xs {
+		if x == nil {
+			f.Mistake(f.Pos(), fmt.Sprintf("Grad: value %d to differentiate by is nil", i), "a *graph.Value was declared but never assigned", y)
+		}
 		poison = poison || !x.OK()
 		if x.OK() && x.fn != f {
-			f.Mistake(f.Pos(), fmt.Sprintf("Grad: with respect to a value of %q in %q", x.fn.Name, f.Name), "", x)
+			f.Mistake(f.Pos(), fmt.Sprintf("Grad: with respect to a value of %q in %q", x.fn.Name, f.Name), "a value lives in the Func or Step that made it", x)
 			poison = true
 		}
 	}

@@ -1,7 +1,10 @@
 package graph
 
 import (
+	"crypto/sha256"
+	bin "encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -9,6 +12,14 @@ import (
 )
 
 var leafOps = []Op{Input{}, Param{}, Const{}, Full{}, Size{}, Detach{}}
+
+// checkDType refuses a dtype that there is not.
+func checkDType(t DType) error {
+	if t > Bool {
+		return Mistakef("graph.F32 is the usual choice", "%v is no dtype", t)
+	}
+	return nil
+}
 
 // bound is embedded by ops whose value the engine provides: there is nothing to compute.
 type bound struct{ noGradient }
@@ -31,9 +42,9 @@ type Input struct {
 // Infer returns the declared type.
 func (o Input) Infer([]*Value) (Type, error) {
 	if o.Name == "" {
-		return Type{}, &Mistake{Msg: "the name is empty"}
+		return Type{}, Mistakef("the name is the one in the ONNX file and in calls", "the name is empty")
 	}
-	return o.Type, nil
+	return o.Type, checkDType(o.Type.DType)
 }
 
 // ONNX returns the input's name: the exporter declares it.
@@ -50,6 +61,12 @@ type Param struct {
 
 // Infer returns the declared type; a symbolic dimension is a mistake.
 func (o Param) Infer([]*Value) (Type, error) {
+	if o.Name == "" {
+		return Type{}, Mistakef("layers name their parameters by the fields that lead to them", "the name is empty")
+	}
+	if err := checkDType(o.Type.DType); err != nil {
+		return Type{}, err
+	}
 	if err := o.Type.Shape.check(); err != nil {
 		return Type{}, err
 	}
@@ -77,11 +94,13 @@ func constText(t *tensor.Tensor) string {
 	if t.Len() <= 8 {
 		return fmt.Sprint(t.Raw())
 	}
-	h := uint64(14695981039346656037) // FNV-1a over the elements
+	h := sha256.New()
 	for i := range t.Len() {
-		h = (h ^ uint64(int64(t.At(i)*(1<<24)))) * 1099511628211
+		var b [8]byte
+		bin.LittleEndian.PutUint64(b[:], math.Float64bits(t.At(i)))
+		h.Write(b[:])
 	}
-	return fmt.Sprintf("%v#%x", t, h)
+	return fmt.Sprintf("%v#%x", t, h.Sum(nil)[:16])
 }
 
 // Infer returns the tensor's type.

@@ -116,7 +116,7 @@ func axis(i, rank int) (int, error) {
 		k += rank
 	}
 	if k < 0 || k >= rank {
-		return 0, fmt.Errorf("axis %d is outside a value with %d axes", i, rank)
+		return 0, Mistakef("axes count from 0, or from -1 at the end", "axis %d is outside a value with %d axes", i, rank)
 	}
 	return k, nil
 }
@@ -140,7 +140,7 @@ func axes(list []int, rank int) ([]int, error) {
 	}
 	slices.Sort(out)
 	if len(slices.Compact(slices.Clone(out))) != len(list) {
-		return nil, fmt.Errorf("axes %v name one axis twice", list)
+		return nil, Mistakef("axes counted from the end, such as -1, may name one that is there already", "axes %v name one axis twice", list)
 	}
 	return out, nil
 }

@@ -19,14 +19,22 @@ type State struct {
 	tensors map[string]*tensor.Tensor
 }
 
+// maxState bounds the bytes of a program's state: beyond it a mistyped width is likelier than a machine that could train it.
+const maxState = 64e9
+
 // NewState returns the initial state of prog. Each parameter's initializer draws from a generator seeded with seed and the
 // parameter's name, so adding a layer does not change the others.
 func NewState(prog *compiler.Program, seed uint64) (*State, error) {
 	s := &State{tensors: map[string]*tensor.Tensor{}}
+	total := 0
 	for _, p := range prog.Params() {
 		shape, err := p.Type.Shape.Eval(nil)
+		n := 0
 		if err == nil {
-			_, err = tensor.Count(shape)
+			n, err = tensor.Count(shape)
+		}
+		if total += n * p.Type.DType.Size(); err == nil && (total < 0 || total > maxState) {
+			err = fmt.Errorf("it is %v, and with it the state has %.0f GB: more than %.0f GB is taken for a mistake", p.Type, float64(total)/1e9, float64(maxState)/1e9)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("state %q: %w", p.Name, err)

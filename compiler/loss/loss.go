@@ -63,7 +63,7 @@ func KLNormal(mu, logVar *graph.Value) *graph.Value {
 }
 
 // CrossEntropy is −ln softmax(logits)[label], averaged over each example's positions: logits [batch ... classes], labels
-// i64 [batch ...].
+// i64 [batch ...]. A label that is no class gives NaN, which stops training at this loss.
 func CrossEntropy(logits, labels *graph.Value) *graph.Value {
 	if !logits.OK() || !labels.OK() {
 		return logits.Func().Poison()
@@ -81,8 +81,10 @@ func CrossEntropy(logits, labels *graph.Value) *graph.Value {
 	case logits.Dim(-1).Symbolic():
 		return fail(fmt.Sprintf("the number of classes is the symbol %v", logits.Dim(-1)), "classes are the last axis, of known size")
 	}
-	picked := logits.LogSoftmax(-1).Mul(labels.OneHot(int(logits.Dim(-1)), logits.DType()))
-	return meanPerExample(picked.Sum(-1)).Neg()
+	hit := labels.OneHot(int(logits.Dim(-1)), logits.DType())
+	zero := logits.Func().Full(logits.DType(), 0)
+	picked := hit.Greater(zero).Where(logits.LogSoftmax(-1), zero) // not a product: a masked class has −Inf
+	return meanPerExample(picked.Sum(-1).Div(hit.Sum(-1))).Neg()
 }
 
 // MSE is the mean squared difference over each example.

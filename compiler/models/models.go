@@ -5,6 +5,7 @@ package models
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -48,8 +49,26 @@ type Sampling struct {
 // Settings are a model's numbers by name.
 type Settings map[string]float64
 
-// Int is the setting called name as an integer. A missing name is a bug in the model and panics.
-func (s Settings) Int(name string) int { return int(s.Float(name)) }
+// Int is the setting called name as an integer. A missing name is a bug in the model and panics; a value that is no whole
+// number panics with a [SettingError], which the commands report.
+func (s Settings) Int(name string) int {
+	v := s.Float(name)
+	if v != math.Trunc(v) || math.Abs(v) > 1<<40 {
+		panic(SettingError{name, v})
+	}
+	return int(v)
+}
+
+// A SettingError says that a setting is not the whole number that a model needs.
+type SettingError struct {
+	Name  string
+	Value float64
+}
+
+// Error names the setting.
+func (e SettingError) Error() string {
+	return fmt.Sprintf("setting %s is %v, want a whole number", e.Name, e.Value)
+}
 
 // Float is the setting called name. A missing name is a bug in the model and panics.
 func (s Settings) Float(name string) float64 {
@@ -64,6 +83,9 @@ func (s Settings) Float(name string) float64 {
 func (s Settings) With(changes Settings) (Settings, error) {
 	out := maps.Clone(s)
 	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		if v := changes[name]; math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, fmt.Errorf("setting %s is %v, want a number", name, v)
+		}
 		if _, ok := s[name]; !ok {
 			return nil, fmt.Errorf("no setting is called %q: there are %s", name, s)
 		}

@@ -15,15 +15,12 @@ type Problem struct{ Msg, Hint string }
 // layered is every struct that embeds Layer.
 type layered interface{ layer() *Layer }
 
-// stateless is a layer without parameters of its own.
-type stateless interface{ stateless() }
-
 var layeredType = reflect.TypeFor[layered]()
 
 // Bind names every layer in model, a pointer to a struct, by the fields that lead to it, under prefix. A layer reached
-// twice keeps its first name. It returns the layers it named.
-func Bind(prefix string, model any) ([]*Layer, []Problem) {
-	b := binder{seen: map[*Layer]bool{}}
+// twice keeps its first name, and so do the layers in bound, to which Bind adds those that it named and returns.
+func Bind(prefix string, model any, bound map[*Layer]bool) ([]*Layer, []Problem) {
+	b := binder{seen: map[*Layer]bool{}, bound: bound, inside: map[uintptr]bool{}}
 	v := reflect.ValueOf(model)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		b.problem("give the address of the struct that holds the layers: &m", "the model is a %T, want a pointer to a struct", model)
@@ -35,7 +32,7 @@ func Bind(prefix string, model any) ([]*Layer, []Problem) {
 
 // Paths lists the names of the layers in model: a model, a part of one, or a slice of such.
 func Paths(model any) []string {
-	b := binder{seen: map[*Layer]bool{}, readOnly: true}
+	b := binder{seen: map[*Layer]bool{}, readOnly: true, inside: map[uintptr]bool{}}
 	v := reflect.ValueOf(model)
 	if v.IsValid() {
 		b.walk(v, "")
@@ -53,6 +50,8 @@ func Paths(model any) []string {
 type binder struct {
 	readOnly bool
 	seen     map[*Layer]bool
+	bound    map[*Layer]bool
+	inside   map[uintptr]bool // pointers being followed: a model may point back into itself
 	layers   []*Layer
 	problems []Problem
 }
@@ -71,8 +70,12 @@ func (b *binder) walk(v reflect.Value, path string) {
 			}
 		case v.Kind() == reflect.Interface && (v.Elem().Kind() == reflect.Struct || v.Elem().Kind() == reflect.Array) && holdsLayers(v.Elem().Type(), nil):
 			b.problem("store a pointer: &nn.Dense{...}", "%s holds a %v by value, which cannot be named", path, v.Elem().Type())
-		default:
+		case v.Kind() == reflect.Interface:
 			b.walk(v.Elem(), path)
+		case !b.inside[v.Pointer()]:
+			b.inside[v.Pointer()] = true
+			b.walk(v.Elem(), path)
+			delete(b.inside, v.Pointer())
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
@@ -117,10 +120,13 @@ func (b *binder) walkStruct(v reflect.Value, path string) {
 				return // shared: the first name stays
 			}
 			b.seen[l] = true
-			b.layers = append(b.layers, l)
-			if !b.readOnly && l.path == "" {
-				_, none := outer.(stateless)
-				l.path, l.params = path, !none
+			switch {
+			case b.readOnly:
+				b.layers = append(b.layers, l)
+			case !b.bound[l]:
+				b.bound[l] = true
+				b.layers = append(b.layers, l)
+				l.path, l.applied = path, false
 				if path == "" {
 					l.path = strings.ToLower(v.Type().Name()) // the model is itself one layer
 				}

@@ -24,8 +24,8 @@ import (
 
 // A Layer gives the struct that embeds it a name and parameters.
 type Layer struct {
-	path   string
-	params bool // whether the outer layer has parameters
+	path    string
+	applied bool
 }
 
 // A Module turns a value into a value: every layer, and [Func].
@@ -36,18 +36,20 @@ type Module interface {
 // Path is the layer's name: the dotted fields that lead to it; "" before the model was given to the compiler.
 func (l *Layer) Path() string { return l.path }
 
-// HasParams reports whether the layer has parameters of its own when applied.
-func (l *Layer) HasParams() bool { return l.params }
+// Applied reports whether the layer was applied to a value since it was named.
+func (l *Layer) Applied() bool { return l.applied }
 
 func (l *Layer) layer() *Layer { return l }
 
 // Param is the layer's trainable parameter called leaf, in the Func of x.
 func (l *Layer) Param(x *graph.Value, leaf string, init graph.Initializer, dims ...graph.Dim) *graph.Value {
+	l.applied = true
 	return x.Func().Param(l.path+"."+leaf, init, dims...)
 }
 
 // Buffer is the layer's state called leaf, which no gradient trains, in the Func of x.
 func (l *Layer) Buffer(x *graph.Value, leaf string, init graph.Initializer, dims ...graph.Dim) *graph.Value {
+	l.applied = true
 	return x.Func().Buffer(l.path+"."+leaf, graph.F32, init, dims...)
 }
 
@@ -67,6 +69,7 @@ func (l *Layer) Run(self any, x *graph.Value, do func() *graph.Value) *graph.Val
 		return mistake(x, fmt.Sprintf("%s: the layer has no name: it is not part of a model", typeName(self)),
 			"hold it in an exported field of a struct whose pointer is given to Builder.Model")
 	}
+	l.applied = true
 	return x.Func().In(l.path, do)
 }
 
@@ -92,7 +95,7 @@ func base[T any](l *T, of func(*T) *Layer) *Layer {
 	return of(l)
 }
 
-// width is the size of x's last axis, which a layer's weights need as a number.
+// width is the size of an axis of x, which a layer's weights need as a number.
 func width(layer string, x *graph.Value, axis int) (graph.Dim, bool) {
 	d := x.Dim(axis)
 	if !x.OK() {

@@ -24,7 +24,7 @@ type BatchNorm struct {
 func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
 	return base(l, func(l *BatchNorm) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
 		if x.Rank() < 2 {
-			return mistake(x, fmt.Sprintf("BatchNorm: needs [batch channels ...], has %v", x.Type), "")
+			return mistake(x, fmt.Sprintf("BatchNorm: needs [batch channels ...], has %v", x.Type), "channels are axis 1")
 		}
 		c, ok := width("BatchNorm", x, 1)
 		if !ok {
@@ -80,8 +80,6 @@ type Dropout struct {
 	P float64
 	Layer
 }
-
-func (*Dropout) stateless() {}
 
 // Apply drops elements of x.
 func (l *Dropout) Apply(x *graph.Value) *graph.Value {

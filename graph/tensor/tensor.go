@@ -29,6 +29,7 @@ const (
 var dtypeNames = [numDTypes]string{"f32", "f64", "f16", "bf16", "i64", "i32", "u8", "bool"}
 var dtypeSizes = [numDTypes]int{4, 8, 2, 2, 8, 4, 1, 1}
 
+// String is the short name, such as f32.
 func (t DType) String() string {
 	if t >= numDTypes {
 		return fmt.Sprintf("dtype(%d)", uint8(t))

@@ -202,9 +202,14 @@ func (x *executable) diagnose(f *graph.Func, in map[string]*tensor.Tensor) error
 	if err != nil {
 		return fmt.Errorf("%s: looking for the value that went bad: %w", f.Name, err)
 	}
-	for _, v := range f.Values {
-		if culprit(v, out) {
-			return &rt.NonFiniteError{Entry: f.Name, Value: v.Text(), Pos: v.Pos, Scope: v.Scope, What: nonFinite(out[v.ID])}
+	for _, blame := range []func(*graph.Value, []*tensor.Tensor) bool{
+		culprit,
+		func(v *graph.Value, out []*tensor.Tensor) bool { return nonFinite(out[v.ID]) != "" }, // a bad constant
+	} {
+		for _, v := range f.Values {
+			if blame(v, out) {
+				return &rt.NonFiniteError{Entry: f.Name, Value: v.Text(), Pos: v.Pos, Scope: v.Scope, What: nonFinite(out[v.ID])}
+			}
 		}
 	}
 	return fmt.Errorf("%s: the loss or the new state is not finite, but a second run gave finite values", f.Name)

@@ -3,7 +3,6 @@ package gorgonia
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	_ "go4.org/unsafe/assume-no-moving-gc" // the version that lets gorgonia start on this Go
 	G "gorgonia.org/gorgonia"
@@ -34,7 +33,6 @@ type update struct {
 	name  string
 	value int  // the Value.ID whose buffer holds the new contents
 	swap  bool // the buffer itself may become the state; otherwise its contents are copied
-	watch bool // must be finite: parameters, into which bad moments go at once, and statistics
 }
 
 // maxSalts bounds the search for node hashes without a collision; one collision in 2³² is expected per 65,000 nodes.
@@ -149,7 +147,7 @@ func (p *plan) planUpdates() {
 	}
 	for _, u := range p.f.Updates {
 		id := u.Value.ID
-		p.updates = append(p.updates, update{u.Name, id, computed[id] && !taken[id], !strings.HasPrefix(u.Name, "opt.")})
+		p.updates = append(p.updates, update{u.Name, id, computed[id] && !taken[id]})
 		taken[id] = true
 	}
 }
@@ -164,7 +162,7 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 		if err != nil {
 			return err
 		}
-		if own := in[v.Name]; own != nil { // the random state of this run alone
+		if own := in[v.Name]; own != nil && v.Name == graph.RandomState { // the random state of this run alone
 			p.random.CopyFrom(own)
 			t = p.random
 		}
@@ -194,7 +192,7 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 	return nil
 }
 
-// finite reports whether the loss and the new state, optimizer moments aside, are finite.
+// finite reports whether the loss and all new state are finite.
 func (p *plan) finite() bool {
 	for _, o := range p.f.Outputs {
 		if o.Name == "loss" && !runtime.Finite(p.bufs[o.Value.ID].Tensor) {
@@ -202,7 +200,7 @@ func (p *plan) finite() bool {
 		}
 	}
 	for _, u := range p.updates {
-		if u.watch && !runtime.Finite(p.bufs[u.value].Tensor) {
+		if !runtime.Finite(p.bufs[u.value].Tensor) {
 			return false
 		}
 	}

@@ -57,6 +57,25 @@ var layerCases = []Case{
 		b.Model("", m) // want "b: Model: no entry point applies this layer"
 		b.Func("f", func(f *graph.Func) { f.Output("y", m.A.Apply(input(f, 4))) })
 	}},
+	{"two fields of one name", func(b *compiler.Builder) {
+		m := &struct{ FC, Fc nn.Dense }{nn.Dense{Units: 3}, nn.Dense{Units: 3}}
+		b.Model("", m) // want "Model: two layers are called \"fc\""
+		b.Func("f", func(f *graph.Func) { f.Output("y", m.Fc.Apply(m.FC.Apply(input(f, 3)))) })
+	}},
+	{"a layer named like the optimizer's state", func(b *compiler.Builder) {
+		m := &struct{ Opt nn.Dense }{nn.Dense{Units: 3}}
+		b.Model("", m) // want "Model: the layer's name \"opt\" is reserved"
+		b.Func("f", func(f *graph.Func) { f.Output("y", m.Opt.Apply(input(f, 3))) })
+	}},
+	{"a wrong layer in two functions, reported once", func(b *compiler.Builder) {
+		m := &linear{}
+		b.Model("", m)
+		apply := func(f *graph.Func) {
+			f.Output("y", m.FC.Apply(input(f, 4))) // want "Dense: the field Units is 0"
+		}
+		b.Func("f", apply)
+		b.Func("g", apply)
+	}},
 	{"one layer at two widths", func(b *compiler.Builder) {
 		m := &linear{nn.Dense{Units: 3}}
 		b.Model("", m)

@@ -1,7 +1,10 @@
 package errors
 
 import (
+	"strings"
+
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -17,11 +20,33 @@ var programCases = []Case{
 	})},
 	{"an input named twice", fn(func(f *graph.Func) {
 		x := input(f, 4)
-		f.Output("y", x.Add(f.Input("x", graph.F32, batch, 4))) // want "Input: a second input named \"x\""
+		f.Output("y", x.Add(f.Input("x", graph.F32, batch, 4))) // want "Input: a second input or parameter named \"x\""
 	})},
 	{"a nil output", fn(func(f *graph.Func) {
 		f.Output("x", input(f, 4))
 		f.Output("y", nil) // want "Output \"y\": the value is nil"
+	})},
+	{"a gradient with respect to nil", func(b *compiler.Builder) {
+		m := &linear{nn.Dense{Units: 3}}
+		b.Model("", m)
+		b.Step("train", adam, m, func(f *graph.Func) *graph.Value {
+			var mix *graph.Value
+			y := m.FC.Apply(input(f, 4))
+			return y.Square().Mean().Add(graph.Grad(y, mix)[0].Sum()) // want "Grad: value 0 to differentiate by is nil"
+		})
+	}},
+	{"a panic inside the standard library", fn(func(f *graph.Func) {
+		f.Output(strings.Repeat("y", input(f, 4).Rank()-3), input(f, 4)) // want "f: panic while tracing: strings: negative Repeat count"
+	})},
+	{"a parameter with an input's name", fn(func(f *graph.Func) {
+		x := input(f, 4)
+		f.Output("y", x.Add(f.Param("x", initializer.Zeros{}, 4))) // want "parameter \"x\" has the name of an input"
+	})},
+	{"a dtype that there is not", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.DType(42), 3)) // want "Input: dtype.42. is no dtype"
+	})},
+	{"the difference of two symbols", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch-seq, 3)) // want "axis 0 of the shape is not a dimension"
 	})},
 	{"a nil argument", fn(func(f *graph.Func) {
 		var bias *graph.Value
@@ -99,7 +124,7 @@ var programCases = []Case{
 	{"two models of one prefix", func(b *compiler.Builder) {
 		m, other := &linear{nn.Dense{Units: 3}}, &linear{nn.Dense{Units: 3}}
 		b.Model("m", m)
-		b.Model("m", other) // want "a second model with the prefix \"m\""
+		b.Model("m", other) // want "a second model with the prefix \"m\"" "two layers are called \"m.fc\""
 		b.Func("f", func(f *graph.Func) { f.Output("y", other.FC.Apply(m.FC.Apply(input(f, 3)))) })
 	}},
 }
