@@ -15,6 +15,8 @@ import (
 	wrong "github.com/sardonyx-ml/sardonyx/testdata/errors"
 )
 
+var wantComment = regexp.MustCompile(`// want .*`)
+
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
 // wants reads the patterns of the want comments in testdata/errors by file:line.
@@ -67,8 +69,9 @@ func TestWrongModels(t *testing.T) {
 			for _, d := range diags {
 				key := d.Pos.Base()
 				found := false
+				text := wantComment.ReplaceAllString(d.Error(), "") // or a pattern could match itself in the source line
 				for i, re := range want[key] {
-					if re.MatchString(d.Error()) {
+					if re.MatchString(text) {
 						want[key] = append(want[key][:i:i], want[key][i+1:]...)
 						found = true
 						break

@@ -20,9 +20,9 @@ import (
 type Dim int64
 
 // Handles lie so far apart that neither a small step from one (batch+1) nor the difference of two (batch−seq) is a handle
-// or a size.
+// or a size; and the first is no power of two, whose multiples (batch*12) would overflow to 0.
 const (
-	symBase   Dim = -1 << 62
+	symBase   Dim = -(1<<61 + 1<<50 + 12345)
 	symStride Dim = 1<<42 + 7919
 	maxDim    Dim = 1 << 41 // no axis is this long
 )

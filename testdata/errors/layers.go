@@ -81,7 +81,7 @@ var layerCases = []Case{
 		b.Model("", m)
 		b.Func("f", func(f *graph.Func) {
 			y := m.FC.Apply(input(f, 4))
-			f.Output("y", m.FC.Apply(y)) // want "(?s)parameter \"fc.weight\" is f32.3 3. here, but f32.4 3. where it was first used, at .*layers.go:60"
+			f.Output("y", m.FC.Apply(y)) // want "(?s)parameter \"fc.weight\" is f32.3 3. here, but f32.4 3. where it was first used, at .*layers.go:83"
 		})
 	}},
 	{"one layer at two widths in two functions", func(b *compiler.Builder) {
