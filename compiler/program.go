@@ -85,10 +85,10 @@ func (p *Program) ParamCount() int {
 	return n
 }
 
-// Fingerprint identifies the program's computation: equal for equal graphs, whatever the file and line.
+// Fingerprint identifies the program as it was traced: equal for equal graphs, whatever the file and line, and the passes.
 func (p *Program) Fingerprint() string {
 	h := sha256.New()
-	for _, f := range slices.Concat(p.funcs, p.steps) {
+	for _, f := range p.traced {
 		f.Print(h, false)
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)[:16])

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -49,7 +50,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, ms ...mod
 		return exitOK
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "%s: %v\n", a.name, err)
-		fmt.Fprintf(stderr, "run %s for help\n", strings.TrimSpace(a.name+" "+usage.command+" --help"))
+		fmt.Fprintf(stderr, "run %s for help\n", strings.Join(strings.Fields(a.name+" "+usage.command+" --help"), " "))
 		return exitUsage
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", a.name, err)
@@ -167,6 +168,17 @@ func (a *app) writeJSON(v any) error {
 	e := json.NewEncoder(a.out)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// A number is a float that JSON can hold: NaN and the infinities are strings.
+type number float64
+
+// MarshalJSON writes the number.
+func (n number) MarshalJSON() ([]byte, error) {
+	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
+		return json.Marshal(fmt.Sprint(v))
+	}
+	return json.Marshal(float64(n))
 }
 
 var jsonFlag = &cli.BoolFlag{Name: "json", Usage: "print JSON, for scripts"}

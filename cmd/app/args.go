@@ -7,9 +7,15 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// completionFlag is the last word of a command line for which a shell wants completions.
+const completionFlag = "--generate-bash-completion"
+
 // flagsFirst moves the flags of a command line before its arguments: urfave/cli reads none after the first argument, and
 // people write `train vae --epochs 3`. What follows -- stays as it is.
 func flagsFirst(commands []*cli.Command, args []string) []string {
+	if len(args) > 0 && args[len(args)-1] == completionFlag {
+		return args // a shell asks what could stand here
+	}
 	var out, rest []string
 	var flags []cli.Flag
 	for i := 1; i < len(args); i++ {

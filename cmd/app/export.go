@@ -49,6 +49,9 @@ func (a *app) export(c *cli.Context) error {
 	default:
 		return usagef(c, "--random %s: want inputs or native", c.String("random"))
 	}
+	if n := c.Int("opset"); n < onnx.MinOpset || n > onnx.MaxOpset {
+		return usagef(c, "--opset %d: want %d to %d", n, onnx.MinOpset, onnx.MaxOpset)
+	}
 	r, err := openRun(c, m)
 	if err != nil {
 		return err

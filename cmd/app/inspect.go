@@ -25,10 +25,10 @@ func (a *app) inspectCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := os.Stat(arg); errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(arg); errors.Is(err, fs.ErrNotExist) || filepath.Ext(arg) == "" {
 				m, merr := a.model(arg)
 				if merr != nil {
-					return fmt.Errorf("%s is neither a file nor a model: %w", arg, merr)
+					return fmt.Errorf("%s is neither an ONNX, safetensors or NumPy file nor a model: %w", arg, merr)
 				}
 				s, err := settings(c, m)
 				if err != nil {
@@ -120,11 +120,11 @@ func (a *app) inspectNumPy(c *cli.Context, path string) error {
 		return err
 	}
 	type array struct {
-		Name  string  `json:"name"`
-		DType string  `json:"dtype"`
-		Shape []int   `json:"shape"`
-		Min   float64 `json:"min"`
-		Max   float64 `json:"max"`
+		Name  string `json:"name"`
+		DType string `json:"dtype"`
+		Shape []int  `json:"shape"`
+		Min   number `json:"min"`
+		Max   number `json:"max"`
 	}
 	var list []array
 	for _, name := range sortedKeys(arrays) {
@@ -132,7 +132,7 @@ func (a *app) inspectNumPy(c *cli.Context, path string) error {
 		info := array{Name: name, DType: t.DType().String(), Shape: t.Shape()}
 		if t.Len() > 0 {
 			all := t.Float64s()
-			info.Min, info.Max = slices.Min(all), slices.Max(all)
+			info.Min, info.Max = number(slices.Min(all)), number(slices.Max(all))
 		}
 		list = append(list, info)
 	}

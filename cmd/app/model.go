@@ -26,7 +26,7 @@ func (a *app) model(name string) (models.Model, error) {
 
 // modelArg is the model that the command's only argument names; a program with one model needs no argument.
 func (a *app) modelArg(c *cli.Context) (models.Model, error) {
-	if c.NArg() == 0 && len(a.models) == 1 && a.name != "sardonyx" {
+	if c.NArg() == 0 && len(a.models) == 1 {
 		return a.models[0], nil
 	}
 	name, err := oneArg(c, "the model")
@@ -53,10 +53,26 @@ func settings(c *cli.Context, m models.Model) (models.Settings, error) {
 }
 
 // define builds a model's program. A mistake in it is printed as a compiler prints it.
-func define(m models.Model, s models.Settings) (*compiler.Program, error) {
-	prog, err := m.Define(s)
-	if err != nil {
+func define(m models.Model, s models.Settings) (prog *compiler.Program, err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case models.SettingError:
+			err = fmt.Errorf("model %s: %w", m.Name, r)
+		default:
+			panic(r)
+		}
+	}()
+	if prog, err = m.Define(s); err != nil {
 		return nil, fmt.Errorf("model %s has mistakes:\n%w", m.Name, err)
+	}
+	if t := m.Train.Step; t != "" && prog.Step(t) == nil {
+		return nil, fmt.Errorf("model %s is trained by the step %q, which it does not define: it has %s", m.Name, t, strings.Join(names(prog.Steps()), ", "))
+	}
+	for _, name := range []string{m.Train.Validate, m.Sample.Func} {
+		if name != "" && prog.Func(name) == nil {
+			return nil, fmt.Errorf("model %s uses the function %q, which it does not define: it has %s", m.Name, name, strings.Join(names(prog.Funcs()), ", "))
+		}
 	}
 	return prog, nil
 }

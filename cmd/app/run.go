@@ -1,11 +1,13 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -14,10 +16,12 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
@@ -32,6 +36,9 @@ type run struct {
 
 // openRun reads the run that --run and --checkpoint name.
 func openRun(c *cli.Context, m models.Model) (*run, error) {
+	if w := c.String("checkpoint"); w != string(train.Best) && w != string(train.Last) {
+		return nil, usagef(c, "--checkpoint %s: want %s or %s", w, train.Best, train.Last)
+	}
 	dir := train.Folder(c.Path("run"))
 	setup, err := dir.Setup()
 	if err != nil {
@@ -66,12 +73,39 @@ func openRun(c *cli.Context, m models.Model) (*run, error) {
 	return &run{m, setup, at, prog, state}, nil
 }
 
+// stepsKey is the metadata key that tells which checkpoint a file was exported from.
+const stepsKey = "training.steps"
+
+// open opens f in onnxruntime: the file that export left in the run's folder, which must be of this checkpoint, or where
+// there is none, f exported in memory. It says which it is.
+func (r *run) open(c *cli.Context, f *graph.Func) (*onnxruntime.Session, string, error) {
+	path := filepath.Join(c.Path("run"), f.Name+".onnx")
+	sum, err := onnx.Inspect(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		var file bytes.Buffer
+		if _, err := onnx.Export(&file, f, r.state, onnx.Options{}); err != nil {
+			return nil, "", err
+		}
+		s, err := onnxruntime.OpenBytes(file.Bytes(), sessionOptions(c))
+		return s, fmt.Sprintf("the %s checkpoint of %s", c.String("checkpoint"), c.Path("run")), err
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	want := strconv.FormatInt(r.at.Step, 10)
+	if i := slices.IndexFunc(sum.Metadata, func(e wire.Entry) bool { return e.Key == stepsKey }); i < 0 || sum.Metadata[i].Value != want {
+		return nil, "", fmt.Errorf("%s was not exported from the %s checkpoint of the run, of step %s: export it again, or choose another --checkpoint", path, c.String("checkpoint"), want)
+	}
+	s, err := onnxruntime.Open(path, sessionOptions(c))
+	return s, path, err
+}
+
 // metadata is the training's summary for ONNX files.
 func (r *run) metadata() map[string]string {
 	meta := map[string]string{
 		"training.data":        r.setup.Train,
 		"training.epochs":      strconv.Itoa(r.at.Epoch),
-		"training.steps":       strconv.FormatInt(r.at.Step, 10),
+		stepsKey:               strconv.FormatInt(r.at.Step, 10),
 		"training.seed":        strconv.FormatUint(r.setup.Seed, 10),
 		"training.settings":    models.Settings(r.setup.Settings).String(),
 		"training.fingerprint": r.setup.Fingerprint,

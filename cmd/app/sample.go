@@ -1,17 +1,13 @@
 package app
 
 import (
-	"bytes"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -93,31 +89,18 @@ func (a *app) sample(c *cli.Context) error {
 
 // sampler opens the file to sample, and says what it is.
 func (a *app) sampler(c *cli.Context, m models.Model) (*onnxruntime.Session, string, error) {
-	path := c.Path("onnx")
-	if path == "" {
-		if c.Path("run") == "" {
-			return nil, "", usagef(c, "say what to sample: --run DIR or --onnx FILE")
-		}
-		path = filepath.Join(c.Path("run"), m.Sample.Func+".onnx")
-		if _, err := os.Stat(path); err != nil {
-			r, err := openRun(c, m)
-			if err != nil {
-				return nil, "", err
-			}
-			f := r.prog.Func(m.Sample.Func)
-			if f == nil {
-				return nil, "", fmt.Errorf("model %s has no function %q, which its Sampling names", m.Name, m.Sample.Func)
-			}
-			var file bytes.Buffer
-			if _, err := onnx.Export(&file, f, r.state, onnx.Options{}); err != nil {
-				return nil, "", err
-			}
-			s, err := onnxruntime.OpenBytes(file.Bytes(), sessionOptions(c))
-			return s, "the " + c.String("checkpoint") + " checkpoint of " + c.Path("run"), err
-		}
+	if path := c.Path("onnx"); path != "" {
+		s, err := onnxruntime.Open(path, sessionOptions(c))
+		return s, path, err
 	}
-	s, err := onnxruntime.Open(path, sessionOptions(c))
-	return s, path, err
+	if c.Path("run") == "" {
+		return nil, "", usagef(c, "say what to sample: --run DIR or --onnx FILE")
+	}
+	r, err := openRun(c, m)
+	if err != nil {
+		return nil, "", err
+	}
+	return r.open(c, r.prog.Func(m.Sample.Func))
 }
 
 // drawNoise fills the noise input for n examples.

@@ -95,7 +95,7 @@ func (a *app) run(c *cli.Context) error {
 	defer s.Close()
 	got, err := s.Run(c.Context, in)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	switch filepath.Ext(out) {
 	case ".npz":
@@ -117,12 +117,12 @@ func (a *app) run(c *cli.Context) error {
 // describe prints outputs' shapes and ranges.
 func (a *app) describe(c *cli.Context, got map[string]*tensor.Tensor) error {
 	type output struct {
-		Name  string  `json:"name"`
-		Type  string  `json:"type"`
-		Min   float64 `json:"min"`
-		Mean  float64 `json:"mean"`
-		Max   float64 `json:"max"`
-		Empty bool    `json:"empty,omitempty"`
+		Name  string `json:"name"`
+		Type  string `json:"type"`
+		Min   number `json:"min"`
+		Mean  number `json:"mean"`
+		Max   number `json:"max"`
+		Empty bool   `json:"empty,omitempty"`
 	}
 	var list []output
 	for _, name := range sortedKeys(got) {
@@ -130,9 +130,9 @@ func (a *app) describe(c *cli.Context, got map[string]*tensor.Tensor) error {
 		o := output{Name: name, Type: t.String(), Empty: t.Len() == 0}
 		if !o.Empty {
 			all := t.Float64s()
-			o.Min, o.Max = slices.Min(all), slices.Max(all)
+			o.Min, o.Max = number(slices.Min(all)), number(slices.Max(all))
 			for _, v := range all {
-				o.Mean += v / float64(len(all))
+				o.Mean += number(v / float64(len(all)))
 			}
 		}
 		list = append(list, o)
@@ -150,20 +150,20 @@ func (a *app) describe(c *cli.Context, got map[string]*tensor.Tensor) error {
 
 // A comparison is how far an output is from another computation of it.
 type comparison struct {
-	Func   string  `json:"func"`
-	Batch  int     `json:"batch,omitempty"`
-	Output string  `json:"output"`
-	Abs    float64 `json:"max_abs"`
-	Rel    float64 `json:"max_rel"` // of elements larger than 1e-3 of the largest
-	OK     bool    `json:"ok"`
+	Func   string `json:"func"`
+	Batch  int    `json:"batch,omitempty"`
+	Output string `json:"output"`
+	Abs    number `json:"max_abs"`
+	Rel    number `json:"max_rel"` // of elements larger than 1e-3 of the largest
+	OK     bool   `json:"ok"`
 }
 
 // compare finds the largest absolute and relative differences of got from want. They agree if each element is within
-// tol·max(1, |want|).
-func compare(want, got *tensor.Tensor, tol float64) comparison {
+// abs + rel·|want|.
+func compare(want, got *tensor.Tensor, abs, rel float64) comparison {
 	var d comparison
 	if want.DType() != got.DType() || !slices.Equal(want.Shape(), got.Shape()) {
-		d.Abs, d.Rel = math.Inf(1), math.Inf(1)
+		d.Abs, d.Rel = number(math.Inf(1)), number(math.Inf(1))
 		return d
 	}
 	top := 0.0
@@ -182,11 +182,11 @@ func compare(want, got *tensor.Tensor, tol float64) comparison {
 		if math.IsNaN(e) {
 			e = math.Inf(1)
 		}
-		d.Abs = max(d.Abs, e)
+		d.Abs = max(d.Abs, number(e))
 		if math.Abs(w) > 1e-3*top {
-			d.Rel = max(d.Rel, e/math.Abs(w))
+			d.Rel = max(d.Rel, number(e/math.Abs(w)))
 		}
-		d.OK = d.OK && e <= tol*max(1, math.Abs(w))
+		d.OK = d.OK && e <= abs+rel*math.Abs(w)
 	}
 	return d
 }
@@ -200,7 +200,7 @@ func (a *app) verifyCommand() *cli.Command {
 			"the test vectors in it are replayed. The exit code is 1 if an output is further off than the tolerance.",
 		Flags: sessionFlags(
 			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, funcFlag, bestFlag,
-			&cli.Float64Flag{Name: "tolerance", Value: 1e-5, Usage: "largest difference allowed, relative to max(1, |value|)"},
+			&cli.Float64Flag{Name: "tolerance", Value: 1e-5, Usage: "largest difference allowed, T + T·|value| (default for a FILE.onnx: what its test vectors say)"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the inputs"}, jsonFlag,
 		),
 		Action: a.verify,
@@ -267,7 +267,11 @@ func (a *app) replay(c *cli.Context, path string) ([]comparison, error) {
 			if got[name] == nil {
 				return nil, fmt.Errorf("%s gave no output %q", path, name)
 			}
-			d := compare(v.Outputs[name], got[name], c.Float64("tolerance"))
+			abs, rel := v.ATol, v.RTol
+			if c.IsSet("tolerance") {
+				abs, rel = c.Float64("tolerance"), c.Float64("tolerance")
+			}
+			d := compare(v.Outputs[name], got[name], abs, rel)
 			d.Func, d.Output = sum.Graph, name
 			for _, in := range v.Inputs {
 				if in.Rank() > 0 {

@@ -118,7 +118,11 @@ func (a *app) train(c *cli.Context) error {
 	if r.Best != nil {
 		fmt.Fprintf(a.out, "best loss %.4f, after epoch %d\n", r.Best.Value, r.Best.Epoch)
 	}
-	fmt.Fprintf(a.out, "the run is in %s: checkpoints, metrics.jsonl, loss.png, samples\n", cfg.Dir)
+	made := "checkpoints, metrics.jsonl, loss.png"
+	if len(cfg.OnEpoch) > 0 {
+		made += ", samples"
+	}
+	fmt.Fprintf(a.out, "the run is in %s: %s\n", cfg.Dir, made)
 	return nil
 }
 
@@ -172,7 +176,7 @@ func sampleCallback(m models.Model, prog *compiler.Program, seed uint64) train.C
 		return nil
 	}
 	i := slices.IndexFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == m.Sample.Noise })
-	if i < 0 || len(f.Inputs) != 1 || f.Inputs[i].DType() != graph.F32 {
+	if i < 0 || len(f.Inputs) != 1 || f.Inputs[i].DType() != graph.F32 || f.Inputs[i].Rank() == 0 {
 		return nil
 	}
 	b := graph.Binding{}

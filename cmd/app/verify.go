@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -10,7 +9,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
-	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
 // verifyBatches are the batch sizes at which functions are compared.
@@ -70,11 +68,7 @@ func checkPasses(f *graph.Func, seed uint64) error {
 
 // verifyFunc compares one function at each batch size.
 func (r *run) verifyFunc(c *cli.Context, f *graph.Func) ([]comparison, error) {
-	var file bytes.Buffer
-	if _, err := onnx.Export(&file, f, r.state, onnx.Options{}); err != nil {
-		return nil, err
-	}
-	s, err := onnxruntime.OpenBytes(file.Bytes(), sessionOptions(c))
+	s, from, err := r.open(c, f)
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +86,13 @@ func (r *run) verifyFunc(c *cli.Context, f *graph.Func) ([]comparison, error) {
 		}
 		got, err := s.Run(c.Context, in)
 		if err != nil {
-			return nil, fmt.Errorf("%s in onnxruntime: %w", f.Name, err)
+			return nil, fmt.Errorf("%s in onnxruntime, from %s: %w", f.Name, from, err)
 		}
 		for _, name := range sortedKeys(want) {
 			if got[name] == nil {
 				return nil, fmt.Errorf("%s in onnxruntime gave no output %q", f.Name, name)
 			}
-			d := compare(want[name], got[name], c.Float64("tolerance"))
+			d := compare(want[name], got[name], c.Float64("tolerance"), c.Float64("tolerance"))
 			d.Func, d.Batch, d.Output = f.Name, n, name
 			list = append(list, d)
 		}
