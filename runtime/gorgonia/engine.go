@@ -121,7 +121,7 @@ func (x *executable) Run(ctx context.Context, entry string, in map[string]*tenso
 		return nil, err
 	}
 	if f.Training {
-		if !p.finite() {
+		if !p.finite(x.ctx) {
 			return nil, x.diagnose(f, in)
 		}
 		if err := p.commit(x.state); err != nil {

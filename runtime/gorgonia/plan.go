@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	_ "go4.org/unsafe/assume-no-moving-gc" // the version that lets gorgonia start on this Go
 	G "gorgonia.org/gorgonia"
@@ -193,18 +194,21 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 }
 
 // finite reports whether the loss and all new state are finite.
-func (p *plan) finite() bool {
+func (p *plan) finite(c *kernel.Context) bool {
 	for _, o := range p.f.Outputs {
 		if o.Name == "loss" && !runtime.Finite(p.bufs[o.Value.ID].Tensor) {
 			return false
 		}
 	}
-	for _, u := range p.updates {
-		if !runtime.Finite(p.bufs[u.value].Tensor) {
-			return false
+	var bad atomic.Bool
+	c.Parallel(len(p.updates), 1, func(lo, hi int) {
+		for _, u := range p.updates[lo:hi] {
+			if !runtime.Finite(p.bufs[u.value].Tensor) {
+				bad.Store(true)
+			}
 		}
-	}
-	return true
+	})
+	return !bad.Load()
 }
 
 // commit makes the new state current.
