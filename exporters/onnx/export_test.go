@@ -374,7 +374,7 @@ func TestErrors(t *testing.T) {
 			f := graph.NewFunc("f", false)
 			f.Output("y", f.Apply(node("Add", graph.F32, 2), f.Input("w", graph.F32, 2), f.Param("w", nil, 2)))
 			return f
-		}, Options{}, []string{`an input "w" has the name of a parameter`}},
+		}, Options{}, []string{`parameter "w" has the name of an input`}},
 		{"output named like an input", func() *graph.Func {
 			f := graph.NewFunc("f", false)
 			f.Output("x", f.Apply(node("Neg", graph.F32, 2), f.Input("x", graph.F32, 2)))
