@@ -6,13 +6,14 @@ import "math"
 type Number interface{ Float | int64 }
 
 // The flat kernels below compute out[i] from a[i], or from a[i] and b[i]. Unary ones want a as long as out; of the
-// operands of a binary one, each has as many elements as out, or one. out may be an operand.
+// operands of a binary one, each has as many elements as out, or one. out may be an operand. Where there is a vector loop
+// it comes first, and the Go loop does the rest.
 
 // Add is a + b.
 func Add[T Number](out, a, b []T) {
 	switch {
 	case len(a) == len(out) && len(b) == len(out):
-		a, b = a[:len(out)], b[:len(out)]
+		out, a, b = vectors(loops.add, out, a, b, 0)
 		for i := range out {
 			out[i] = a[i] + b[i]
 		}
@@ -29,15 +30,15 @@ func Add[T Number](out, a, b []T) {
 func Sub[T Number](out, a, b []T) {
 	switch {
 	case len(a) == len(out) && len(b) == len(out):
-		a, b = a[:len(out)], b[:len(out)]
+		out, a, b = vectors(loops.sub, out, a, b, 0)
 		for i := range out {
 			out[i] = a[i] - b[i]
 		}
 	case len(a) == len(out):
 		Shift(out, a, -b[0])
 	case len(b) == len(out):
-		b = b[:len(out)]
 		c := a[0]
+		out, b = vectorsOf(loops.from, out, b, c)
 		for i := range out {
 			out[i] = c - b[i]
 		}
@@ -50,7 +51,7 @@ func Sub[T Number](out, a, b []T) {
 func Mul[T Number](out, a, b []T) {
 	switch {
 	case len(a) == len(out) && len(b) == len(out):
-		a, b = a[:len(out)], b[:len(out)]
+		out, a, b = vectors(loops.mul, out, a, b, 0)
 		for i := range out {
 			out[i] = a[i] * b[i]
 		}
@@ -67,19 +68,19 @@ func Mul[T Number](out, a, b []T) {
 func Div[T Float](out, a, b []T) {
 	switch {
 	case len(a) == len(out) && len(b) == len(out):
-		a, b = a[:len(out)], b[:len(out)]
+		out, a, b = vectors(loops.div, out, a, b, 0)
 		for i := range out {
 			out[i] = a[i] / b[i]
 		}
 	case len(a) == len(out):
 		c := b[0]
-		a = a[:len(out)]
+		out, a = vectorsOf(loops.over, out, a, c)
 		for i := range out {
 			out[i] = a[i] / c
 		}
 	case len(b) == len(out):
-		b = b[:len(out)]
 		c := a[0]
+		out, b = vectorsOf(loops.into, out, b, c)
 		for i := range out {
 			out[i] = c / b[i]
 		}
@@ -150,22 +151,22 @@ func Max[T Number](out, a, b []T) {
 // Lerp is a + t·(b − a).
 func Lerp[T Float](out, a, b []T, t T) {
 	if len(a) == len(out) && len(b) == len(out) {
-		a, b = a[:len(out)], b[:len(out)]
+		out, a, b = vectors(loops.lerp, out, a, b, t)
 		for i := range out {
-			out[i] = a[i] + t*(b[i]-a[i])
+			out[i] = a[i] + T(t*(b[i]-a[i])) // never fused, as in the vector loop
 		}
 		return
 	}
 	sa, sb := operands(out, a, b)
 	for i := range out {
 		x := a[i*sa]
-		out[i] = x + t*(b[i*sb]-x)
+		out[i] = x + T(t*(b[i*sb]-x))
 	}
 }
 
 // Scale is a · c.
 func Scale[T Number](out, a []T, c T) {
-	a = a[:len(out)]
+	out, a = vectorsOf(loops.scale, out, a, c)
 	for i := range out {
 		out[i] = a[i] * c
 	}
@@ -173,7 +174,7 @@ func Scale[T Number](out, a []T, c T) {
 
 // Shift is a + c.
 func Shift[T Number](out, a []T, c T) {
-	a = a[:len(out)]
+	out, a = vectorsOf(loops.shift, out, a, c)
 	for i := range out {
 		out[i] = a[i] + c
 	}
@@ -212,7 +213,7 @@ func Sign[T Float](out, a []T) {
 
 // Square is a².
 func Square[T Float](out, a []T) {
-	a = a[:len(out)]
+	out, a = vectorsOf(loops.square, out, a, 0)
 	for i := range out {
 		out[i] = a[i] * a[i]
 	}
@@ -220,7 +221,7 @@ func Square[T Float](out, a []T) {
 
 // Sqrt is the square root of a.
 func Sqrt[T Float](out, a []T) {
-	a = a[:len(out)]
+	out, a = vectorsOf(loops.sqrt, out, a, 0)
 	for i := range out {
 		out[i] = T(math.Sqrt(float64(a[i]))) // one instruction, in the type's own width
 	}
@@ -228,7 +229,7 @@ func Sqrt[T Float](out, a []T) {
 
 // Reciprocal is 1 / a.
 func Reciprocal[T Float](out, a []T) {
-	a = a[:len(out)]
+	out, a = vectorsOf(loops.into, out, a, 1)
 	for i := range out {
 		out[i] = 1 / a[i]
 	}
@@ -244,7 +245,7 @@ func Floor[T Float](out, a []T) {
 
 // ReLU is max(a, 0).
 func ReLU[T Float](out, a []T) {
-	a = a[:len(out)]
+	out, a = vectorsOf(loops.relu, out, a, 0)
 	for i := range out {
 		out[i] = max(a[i], 0)
 	}
@@ -252,7 +253,7 @@ func ReLU[T Float](out, a []T) {
 
 // Step is 1 where a > 0, else 0.
 func Step[T Float](out, a []T) {
-	a = a[:len(out)]
+	out, a = vectorsOf(loops.step, out, a, 1)
 	for i := range out {
 		var y T
 		if a[i] > 0 {
@@ -264,7 +265,7 @@ func Step[T Float](out, a []T) {
 
 // LeakyReLU is a where it is above 0, else alpha · a.
 func LeakyReLU[T Float](out, a []T, alpha T) {
-	a = a[:len(out)]
+	out, a = vectorsOf(loops.leakyReLU, out, a, alpha)
 	for i := range out {
 		x := a[i]
 		if x < 0 {
@@ -280,4 +281,21 @@ func Clip[T Float](out, a []T, lo, hi T) {
 	for i := range out {
 		out[i] = min(max(a[i], lo), hi)
 	}
+}
+
+// Finite reports whether a has neither NaN nor Inf.
+func Finite[T Float](a []T) bool {
+	if x, ok := any(a).([]float32); ok && loops.finite != nil && len(x) >= vectorWidth {
+		n := len(x) &^ (vectorWidth - 1)
+		if !loops.finite(&x[0], n) {
+			return false
+		}
+		a = a[n:]
+	}
+	for _, x := range a {
+		if x-x != 0 { // NaN for both
+			return false
+		}
+	}
+	return true
 }

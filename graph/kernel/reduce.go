@@ -176,6 +176,7 @@ func sum[T Float](a []T) T {
 		half := len(a) / 2
 		return sum(a[:half]) + sum(a[half:])
 	}
+	total, a, _ := vectorSum(loops.sum, a, a)
 	var s0, s1, s2, s3, s4, s5, s6, s7 T
 	for len(a) >= 8 {
 		b := a[:8:8]
@@ -189,31 +190,34 @@ func sum[T Float](a []T) T {
 		s7 += b[7]
 		a = a[8:]
 	}
+	total += ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
 	for _, x := range a {
-		s0 += x
+		total += x
 	}
-	return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+	return total
 }
 
 // dot is Σ a·b in running sums, as sum.
 func dot[T Float](a, b []T) T {
+	total, a, b := vectorSum(loops.dot, a, b)
 	var s0, s1, s2, s3, s4, s5, s6, s7 T
 	for len(a) >= 8 && len(b) >= 8 {
 		p, q := a[:8:8], b[:8:8]
-		s0 += p[0] * q[0]
-		s1 += p[1] * q[1]
-		s2 += p[2] * q[2]
-		s3 += p[3] * q[3]
-		s4 += p[4] * q[4]
-		s5 += p[5] * q[5]
-		s6 += p[6] * q[6]
-		s7 += p[7] * q[7]
+		s0 += T(p[0] * q[0])
+		s1 += T(p[1] * q[1])
+		s2 += T(p[2] * q[2])
+		s3 += T(p[3] * q[3])
+		s4 += T(p[4] * q[4])
+		s5 += T(p[5] * q[5])
+		s6 += T(p[6] * q[6])
+		s7 += T(p[7] * q[7])
 		a, b = a[8:], b[8:]
 	}
+	total += ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
 	for k, x := range a {
-		s0 += x * b[k]
+		total += T(x * b[k])
 	}
-	return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+	return total
 }
 
 // maxOf is the largest element, −Inf of none, NaN if any is. It keeps four candidates, since each waits for the one before.

@@ -1,0 +1,55 @@
+package kernel
+
+//go:generate go run -C _asm . -out ../vector_amd64.s -stubs ../vector_stubs_amd64.go -pkg kernel
+
+// A loop32 computes out[i] from a[i] and b[i], or from a[i] and c, for i < n, a multiple of [vectorWidth]. out may be an
+// operand.
+type loop32 func(out, a, b *float32, n int, c float32)
+
+// A sum32 adds up what it makes of a[i] and b[i] for i < n, a multiple of [vectorWidth].
+type sum32 func(a, b *float32, n int) float32
+
+// vectorWidth is how many elements a vector loop computes at a time.
+const vectorWidth = 8
+
+// vectorLoops are the vector loops of a machine; nil ones where it has none. Each gives the very bits of the Go loop at its
+// call, so that a model's numbers do not depend on where the operands begin and end.
+type vectorLoops struct {
+	add, sub, mul, div, lerp            loop32 // of a and b
+	shift, scale, over, from, into      loop32 // a+c, a·c, a/c, c−a, c/a
+	square, sqrt, relu, leakyReLU, step loop32 // of a; of a and c
+	sum, dot                            sum32
+	finite                              func(a *float32, n int) bool
+}
+
+// loops are those of this machine.
+var loops vectorLoops
+
+// vectors runs f on as many elements as fill whole vectors, and returns the operands that are left to do.
+func vectors[T Number](f loop32, out, a, b []T, c T) (restOut, restA, restB []T) {
+	o, ok := any(out).([]float32)
+	n := len(o) &^ (vectorWidth - 1)
+	a, b = a[:len(out)], b[:len(out)]
+	if !ok || n == 0 || f == nil {
+		return out, a, b
+	}
+	f(&o[0], &any(a).([]float32)[0], &any(b).([]float32)[0], n, float32(c))
+	return out[n:], a[n:], b[n:]
+}
+
+// vectorsOf is vectors with one operand.
+func vectorsOf[T Number](f loop32, out, a []T, c T) (restOut, restA []T) {
+	out, a, _ = vectors(f, out, a, a, c)
+	return out, a
+}
+
+// vectorSum is the sum that f makes of as many elements as fill whole vectors, and the operands that are left.
+func vectorSum[T Float](f sum32, a, b []T) (total T, restA, restB []T) {
+	x, ok := any(a).([]float32)
+	n := len(x) &^ (vectorWidth - 1)
+	b = b[:len(a)]
+	if !ok || n == 0 || f == nil {
+		return 0, a, b
+	}
+	return T(f(&x[0], &any(b).([]float32)[0], n)), a[n:], b[n:]
+}

@@ -1,0 +1,14 @@
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+func init() {
+	if !cpu.X86.HasAVX2 {
+		return
+	}
+	loops.add, loops.sub, loops.mul, loops.div, loops.lerp = addAVX2, subAVX2, mulAVX2, divAVX2, lerpAVX2
+	loops.shift, loops.scale, loops.over, loops.from, loops.into = shiftAVX2, scaleAVX2, overAVX2, fromAVX2, intoAVX2
+	loops.square, loops.sqrt = squareAVX2, sqrtAVX2
+	loops.relu, loops.leakyReLU, loops.step = reluAVX2, leakyReLUAVX2, stepAVX2
+	loops.sum, loops.dot, loops.finite = sumAVX2, dotAVX2, finiteAVX2
+}

@@ -1,0 +1,141 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// awkward are the elements on which vector and scalar instructions might differ.
+var awkward = []float32{0, float32(math.Copysign(0, -1)), 1, -1, .1, -3.7, 1e-42, -1e-42, math.MaxFloat32, -math.MaxFloat32,
+	float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}
+
+// TestVectorLoops runs every kernel that has a vector loop with it and without, on all lengths around whole vectors, at
+// every alignment, in place and not: the bits must be the same.
+func TestVectorLoops(t *testing.T) {
+	if loops.add == nil {
+		t.Skip("this machine has no vector loops")
+	}
+	kernels := map[string]func(out, a, b []float32){
+		"Add": Add[float32], "Sub": Sub[float32], "Mul": Mul[float32], "Div": Div[float32],
+		"Lerp":       func(out, a, b []float32) { Lerp(out, a, b, .3) },
+		"Shift":      func(out, a, b []float32) { Shift(out, a, 1.7) },
+		"Scale":      func(out, a, b []float32) { Scale(out, a, -.3) },
+		"DivScalar":  func(out, a, b []float32) { Div(out, a, []float32{.7}) },
+		"SubFrom":    func(out, a, b []float32) { Sub(out, []float32{.7}, b) },
+		"DivInto":    func(out, a, b []float32) { Div(out, []float32{.7}, b) },
+		"Square":     func(out, a, b []float32) { Square(out, a) },
+		"Sqrt":       func(out, a, b []float32) { Sqrt(out, a) },
+		"Reciprocal": func(out, a, b []float32) { Reciprocal(out, a) },
+		"ReLU":       func(out, a, b []float32) { ReLU(out, a) },
+		"LeakyReLU":  func(out, a, b []float32) { LeakyReLU(out, a, .2) },
+		"Step":       func(out, a, b []float32) { Step(out, a) },
+		"Sum": func(out, a, b []float32) {
+			for i := range out {
+				out[i] = sum(a[i:])
+			}
+		},
+		"Dot": func(out, a, b []float32) {
+			for i := range out {
+				out[i] = dot(a[i:], b[i:])
+			}
+		},
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	draw := func(n int) []float32 {
+		out := make([]float32, n)
+		for i := range out {
+			if out[i] = float32(r.NormFloat64()); r.IntN(4) == 0 {
+				out[i] = awkward[r.IntN(len(awkward))]
+			}
+		}
+		return out
+	}
+	for name, f := range kernels {
+		for n := range 70 {
+			at := n % 9
+			a, b := draw(n + at)[at:], draw(n)
+			got, want := make([]float32, n), make([]float32, n)
+			withoutLoops(func() { f(want, a, b) })
+			f(got, a, b)
+			same(t, fmt.Sprintf("%s of %d", name, n), got, want)
+			if name != "Sum" && name != "Dot" {
+				for _, place := range []*[]float32{&a, &b} {
+					keep := slices.Clone(*place)
+					f(*place, a, b)
+					same(t, fmt.Sprintf("%s of %d in place", name, n), *place, want)
+					copy(*place, keep)
+				}
+			}
+		}
+	}
+}
+
+// withoutLoops runs do with the Go loops only.
+func withoutLoops(do func()) {
+	old := loops
+	defer func() { loops = old }()
+	loops = vectorLoops{}
+	do()
+}
+
+func same(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	for i := range want {
+		if g, w := got[i], want[i]; math.Float32bits(g) != math.Float32bits(w) && !(g != g && w != w) {
+			t.Fatalf("%s: element %d is %v (%x), the Go loop gives %v (%x)", what, i, g, math.Float32bits(g), w, math.Float32bits(w))
+		}
+	}
+}
+
+// TestFinite puts one bad element at each place of slices of many lengths.
+func TestFinite(t *testing.T) {
+	test := func() {
+		for n := range 40 {
+			a := make([]float32, n)
+			for i := range a {
+				a[i] = awkward[i%10] // the finite ones
+			}
+			if !Finite(a) {
+				t.Fatalf("%v is not finite", a)
+			}
+			for i := range a {
+				for _, bad := range awkward[10:] {
+					old := a[i]
+					if a[i] = bad; Finite(a) {
+						t.Fatalf("%v is finite", a)
+					}
+					a[i] = old
+				}
+			}
+		}
+	}
+	test()
+	withoutLoops(test)
+	if Finite([]float64{1, math.Inf(1)}) || !Finite([]float64{1, math.MaxFloat64}) {
+		t.Error("f64")
+	}
+}
+
+// BenchmarkVectors runs elementwise kernels over a block that stays in the first-level cache.
+func BenchmarkVectors(b *testing.B) {
+	x, y, out := make([]float32, 1024), make([]float32, 1024), make([]float32, 1024)
+	for i := range x {
+		x[i], y[i] = float32(i), 1
+	}
+	for name, f := range map[string]func(){
+		"Add": func() { Add(out, x, y) }, "Div": func() { Div(out, x, y) }, "Sqrt": func() { Sqrt(out, x) },
+		"Exp": func() { Exp(out, y) }, "Softplus": func() { Softplus(out, y) }, "Sum": func() { out[0] = sum(x) },
+	} {
+		run := func(b *testing.B) {
+			b.SetBytes(4 * int64(len(out)))
+			for b.Loop() {
+				f()
+			}
+		}
+		b.Run(name, run)
+		b.Run(name+"/go", func(b *testing.B) { withoutLoops(func() { run(b) }) })
+	}
+}
