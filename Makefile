@@ -8,7 +8,7 @@ BIN     := bin/sardonyx
 MNIST   ?= $(or $(SARDONYX_CACHE),$(HOME)/.cache/sardonyx)/data/mnist
 OPENMP  ?= /usr/lib/x86_64-linux-gnu/openblas-openmp
 
-.PHONY: build setup demo test check race nocgo bench clean compare
+.PHONY: build setup demo test check race nocgo generate bench clean compare
 
 build: ## the command, bin/sardonyx
 	$(GO) build -o $(BIN) ./cmd/sardonyx
@@ -38,6 +38,9 @@ race: ## the race detector where goroutines are
 
 nocgo: ## everything but onnxruntime works without cgo
 	CGO_ENABLED=0 $(GO) build ./...
+
+generate: ## the vector loops, after a change of graph/kernel/_asm
+	$(GO) generate ./graph/kernel
 
 bench: ## the figures of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./runtime/gorgonia ./exporters/onnx ./compiler

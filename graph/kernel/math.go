@@ -25,13 +25,11 @@ func singles[T Float](out, a []T) (out32, a32 []float32, ok bool) {
 // Exp is e to the power a.
 func Exp[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
-		for i, x := range x {
-			if beyondExp(x) {
-				y[i] = expEdge(x)
-				continue
+		for now := 0; len(y) > 0; y, x = y[now:], x[now:] {
+			y, x, now = advance(loops.exp, y, x)
+			for i, x := range x[:now] {
+				y[i] = exp32(x)
 			}
-			s, p := expParts(float64(x))
-			y[i] = float32(s + p)
 		}
 		return
 	}
@@ -85,13 +83,11 @@ func Erf[T Float](out, a []T) {
 // Sigmoid is 1/(1+e^(−a)).
 func Sigmoid[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
-		for i, x := range x {
-			if beyondExp(x) {
-				y[i] = 1 / (1 + expEdge(-x))
-				continue
+		for now := 0; len(y) > 0; y, x = y[now:], x[now:] {
+			y, x, now = advance(loops.sigmoid, y, x)
+			for i, x := range x[:now] {
+				y[i] = 1 / (1 + exp32(-x))
 			}
-			s, p := expParts(-float64(x))
-			y[i] = 1 / (1 + float32(s+p))
 		}
 		return
 	}
@@ -112,8 +108,11 @@ func Tanh[T Float](out, a []T) {
 // Softplus is ln(1+e^a).
 func Softplus[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
-		for i, x := range x {
-			y[i] = softplus32(x)
+		for now := 0; len(y) > 0; y, x = y[now:], x[now:] {
+			y, x, now = advance(loops.softplus, y, x)
+			for i, x := range x[:now] {
+				y[i] = softplus32(x)
+			}
 		}
 		return
 	}

@@ -153,7 +153,7 @@ func erf32(x float64) float64 {
 }
 
 // softplusSeries has the series of ln(1+e^(−z)) around the multiples of 1/8.
-var softplusSeries = func() (t [128]series[float32]) {
+var softplusSeries = func() (t [256]series[float32]) {
 	for j := range t {
 		z := float64(j) / 8
 		s := 1 / (1 + math.Exp(z))
@@ -169,14 +169,14 @@ var softplusSeries = func() (t [128]series[float32]) {
 func softplus32(x float32) float32 {
 	const toEighth = 3 << 22 / 8 // as toWhole, in float32 and eighths
 	z := math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
-	if !(z < 15.9) {
+	if !(z <= 31.9) {
 		if x < 0 {
 			return exp32(x)
 		}
 		return x
 	}
 	t := z + toEighth
-	return max(x, 0) + softplusSeries[math.Float32bits(t)%128].at(z-(t-toEighth))
+	return max(x, 0) + softplusSeries[math.Float32bits(t)%256].at(z-(t-toEighth))
 }
 
 // sin32 is sin x.

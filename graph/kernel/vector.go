@@ -9,6 +9,10 @@ type loop32 func(out, a, b *float32, n int, c float32)
 // A sum32 adds up what it makes of a[i] and b[i] for i < n, a multiple of [vectorWidth].
 type sum32 func(a, b *float32, n int) float32
 
+// A partial32 computes out[i] from a[i], for i < n, a multiple of [vectorWidth], up to the first vector with an element that
+// it cannot do, and returns how many elements are done.
+type partial32 func(out, a *float32, n int) int
+
 // vectorWidth is how many elements a vector loop computes at a time.
 const vectorWidth = 8
 
@@ -20,6 +24,7 @@ type vectorLoops struct {
 	square, sqrt, relu, leakyReLU, step loop32 // of a; of a and c
 	sum, dot                            sum32
 	finite                              func(a *float32, n int) bool
+	exp, sigmoid, softplus              partial32
 }
 
 // loops are those of this machine.
@@ -52,4 +57,16 @@ func vectorSum[T Float](f sum32, a, b []T) (total T, restA, restB []T) {
 		return 0, a, b
 	}
 	return T(f(&x[0], &any(b).([]float32)[0], n)), a[n:], b[n:]
+}
+
+// advance runs f as far as it gets. It returns the operands that are left, and how many elements of them the caller must
+// do before f can go on.
+func advance(f partial32, out, a []float32) (restOut, restA []float32, now int) {
+	n := len(out) &^ (vectorWidth - 1)
+	if f == nil || n == 0 {
+		return out, a, len(out)
+	}
+	done := f(&out[0], &a[0], n)
+	out, a = out[done:], a[done:]
+	return out, a, min(vectorWidth, len(out))
 }

@@ -449,3 +449,331 @@ finiteTest:
 	MOVB   AL, ret+16(FP)
 	VZEROUPPER
 	RET
+
+// func expAVX2(out *float32, a *float32, n int, powers *uint64) int
+// Requires: AVX, AVX2
+TEXT ·expAVX2(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ powers+24(FP), SI
+	XORQ BX, BX
+	JMP  expTest
+
+expNext:
+	VMOVUPS      (CX)(BX*4), Y0
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y1
+	VCMPPS       $0x1d, const_c2aeac4a_8<>+0(SB), Y0, Y2
+	VANDPS       Y2, Y1, Y1
+	VCMPPS       $0x16, const_42ae0000_8<>+0(SB), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVMSKPS    Y1, DI
+	TESTL        DI, DI
+	JNE          expDone
+	VEXTRACTF128 $0x00, Y0, X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
+	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
+	VSUBPD       Y6, Y1, Y6
+	VPAND        const_3f_4<>+0(SB), Y2, Y1
+	VPCMPEQD     Y7, Y7, Y7
+	VGATHERQPD   Y7, (SI)(Y1*8), Y3
+	VPSRLQ       $0x06, Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VPADDQ       Y2, Y3, Y3
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VMULPD       Y3, Y1, Y1
+	VADDPD       Y3, Y1, Y1
+	VCVTPD2PSY   Y1, X4
+	VEXTRACTF128 $0x01, Y0, X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
+	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
+	VSUBPD       Y6, Y1, Y6
+	VPAND        const_3f_4<>+0(SB), Y2, Y1
+	VPCMPEQD     Y7, Y7, Y7
+	VGATHERQPD   Y7, (SI)(Y1*8), Y5
+	VPSRLQ       $0x06, Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VPADDQ       Y2, Y5, Y5
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VMULPD       Y5, Y1, Y1
+	VADDPD       Y5, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VINSERTF128  $0x01, X1, Y4, Y1
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y2
+	VANDNPS      Y1, Y2, Y1
+	VMOVUPS      Y1, (AX)(BX*4)
+	ADDQ         $0x08, BX
+
+expTest:
+	CMPQ BX, DX
+	JLT  expNext
+
+expDone:
+	MOVQ BX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA const_c2ae0000_8<>+0(SB)/4, $0xc2ae0000
+DATA const_c2ae0000_8<>+4(SB)/4, $0xc2ae0000
+DATA const_c2ae0000_8<>+8(SB)/4, $0xc2ae0000
+DATA const_c2ae0000_8<>+12(SB)/4, $0xc2ae0000
+DATA const_c2ae0000_8<>+16(SB)/4, $0xc2ae0000
+DATA const_c2ae0000_8<>+20(SB)/4, $0xc2ae0000
+DATA const_c2ae0000_8<>+24(SB)/4, $0xc2ae0000
+DATA const_c2ae0000_8<>+28(SB)/4, $0xc2ae0000
+GLOBL const_c2ae0000_8<>(SB), RODATA|NOPTR, $32
+
+DATA const_c2aeac4a_8<>+0(SB)/4, $0xc2aeac4a
+DATA const_c2aeac4a_8<>+4(SB)/4, $0xc2aeac4a
+DATA const_c2aeac4a_8<>+8(SB)/4, $0xc2aeac4a
+DATA const_c2aeac4a_8<>+12(SB)/4, $0xc2aeac4a
+DATA const_c2aeac4a_8<>+16(SB)/4, $0xc2aeac4a
+DATA const_c2aeac4a_8<>+20(SB)/4, $0xc2aeac4a
+DATA const_c2aeac4a_8<>+24(SB)/4, $0xc2aeac4a
+DATA const_c2aeac4a_8<>+28(SB)/4, $0xc2aeac4a
+GLOBL const_c2aeac4a_8<>(SB), RODATA|NOPTR, $32
+
+DATA const_42ae0000_8<>+0(SB)/4, $0x42ae0000
+DATA const_42ae0000_8<>+4(SB)/4, $0x42ae0000
+DATA const_42ae0000_8<>+8(SB)/4, $0x42ae0000
+DATA const_42ae0000_8<>+12(SB)/4, $0x42ae0000
+DATA const_42ae0000_8<>+16(SB)/4, $0x42ae0000
+DATA const_42ae0000_8<>+20(SB)/4, $0x42ae0000
+DATA const_42ae0000_8<>+24(SB)/4, $0x42ae0000
+DATA const_42ae0000_8<>+28(SB)/4, $0x42ae0000
+GLOBL const_42ae0000_8<>(SB), RODATA|NOPTR, $32
+
+DATA const_40571547652b82fe_4<>+0(SB)/8, $0x40571547652b82fe
+DATA const_40571547652b82fe_4<>+8(SB)/8, $0x40571547652b82fe
+DATA const_40571547652b82fe_4<>+16(SB)/8, $0x40571547652b82fe
+DATA const_40571547652b82fe_4<>+24(SB)/8, $0x40571547652b82fe
+GLOBL const_40571547652b82fe_4<>(SB), RODATA|NOPTR, $32
+
+DATA const_4338000000000000_4<>+0(SB)/8, $0x4338000000000000
+DATA const_4338000000000000_4<>+8(SB)/8, $0x4338000000000000
+DATA const_4338000000000000_4<>+16(SB)/8, $0x4338000000000000
+DATA const_4338000000000000_4<>+24(SB)/8, $0x4338000000000000
+GLOBL const_4338000000000000_4<>(SB), RODATA|NOPTR, $32
+
+DATA const_3f_4<>+0(SB)/8, $0x000000000000003f
+DATA const_3f_4<>+8(SB)/8, $0x000000000000003f
+DATA const_3f_4<>+16(SB)/8, $0x000000000000003f
+DATA const_3f_4<>+24(SB)/8, $0x000000000000003f
+GLOBL const_3f_4<>(SB), RODATA|NOPTR, $32
+
+DATA const_3e8c6b08d704a0c0_4<>+0(SB)/8, $0x3e8c6b08d704a0c0
+DATA const_3e8c6b08d704a0c0_4<>+8(SB)/8, $0x3e8c6b08d704a0c0
+DATA const_3e8c6b08d704a0c0_4<>+16(SB)/8, $0x3e8c6b08d704a0c0
+DATA const_3e8c6b08d704a0c0_4<>+24(SB)/8, $0x3e8c6b08d704a0c0
+GLOBL const_3e8c6b08d704a0c0_4<>(SB), RODATA|NOPTR, $32
+
+DATA const_3f0ebfbdff82c58f_4<>+0(SB)/8, $0x3f0ebfbdff82c58f
+DATA const_3f0ebfbdff82c58f_4<>+8(SB)/8, $0x3f0ebfbdff82c58f
+DATA const_3f0ebfbdff82c58f_4<>+16(SB)/8, $0x3f0ebfbdff82c58f
+DATA const_3f0ebfbdff82c58f_4<>+24(SB)/8, $0x3f0ebfbdff82c58f
+GLOBL const_3f0ebfbdff82c58f_4<>(SB), RODATA|NOPTR, $32
+
+DATA const_3f862e42fefa39ef_4<>+0(SB)/8, $0x3f862e42fefa39ef
+DATA const_3f862e42fefa39ef_4<>+8(SB)/8, $0x3f862e42fefa39ef
+DATA const_3f862e42fefa39ef_4<>+16(SB)/8, $0x3f862e42fefa39ef
+DATA const_3f862e42fefa39ef_4<>+24(SB)/8, $0x3f862e42fefa39ef
+GLOBL const_3f862e42fefa39ef_4<>(SB), RODATA|NOPTR, $32
+
+// func sigmoidAVX2(out *float32, a *float32, n int, powers *uint64) int
+// Requires: AVX, AVX2
+TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ powers+24(FP), SI
+	XORQ BX, BX
+	JMP  sigmoidTest
+
+sigmoidNext:
+	VMOVUPS      (CX)(BX*4), Y0
+	VXORPS       const_80000000_8<>+0(SB), Y0, Y0
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y1
+	VCMPPS       $0x1d, const_c2aeac4a_8<>+0(SB), Y0, Y2
+	VANDPS       Y2, Y1, Y1
+	VCMPPS       $0x16, const_42ae0000_8<>+0(SB), Y0, Y2
+	VORPS        Y2, Y1, Y1
+	VMOVMSKPS    Y1, DI
+	TESTL        DI, DI
+	JNE          sigmoidDone
+	VEXTRACTF128 $0x00, Y0, X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
+	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
+	VSUBPD       Y6, Y1, Y6
+	VPAND        const_3f_4<>+0(SB), Y2, Y1
+	VPCMPEQD     Y7, Y7, Y7
+	VGATHERQPD   Y7, (SI)(Y1*8), Y3
+	VPSRLQ       $0x06, Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VPADDQ       Y2, Y3, Y3
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VMULPD       Y3, Y1, Y1
+	VADDPD       Y3, Y1, Y1
+	VCVTPD2PSY   Y1, X4
+	VEXTRACTF128 $0x01, Y0, X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
+	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
+	VSUBPD       Y6, Y1, Y6
+	VPAND        const_3f_4<>+0(SB), Y2, Y1
+	VPCMPEQD     Y7, Y7, Y7
+	VGATHERQPD   Y7, (SI)(Y1*8), Y5
+	VPSRLQ       $0x06, Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VPADDQ       Y2, Y5, Y5
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VMULPD       Y5, Y1, Y1
+	VADDPD       Y5, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VINSERTF128  $0x01, X1, Y4, Y1
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y2
+	VANDNPS      Y1, Y2, Y1
+	VMOVUPS      const_3f800000_8<>+0(SB), Y0
+	VADDPS       Y0, Y1, Y1
+	VDIVPS       Y1, Y0, Y1
+	VMOVUPS      Y1, (AX)(BX*4)
+	ADDQ         $0x08, BX
+
+sigmoidTest:
+	CMPQ BX, DX
+	JLT  sigmoidNext
+
+sigmoidDone:
+	MOVQ BX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA const_80000000_8<>+0(SB)/4, $0x80000000
+DATA const_80000000_8<>+4(SB)/4, $0x80000000
+DATA const_80000000_8<>+8(SB)/4, $0x80000000
+DATA const_80000000_8<>+12(SB)/4, $0x80000000
+DATA const_80000000_8<>+16(SB)/4, $0x80000000
+DATA const_80000000_8<>+20(SB)/4, $0x80000000
+DATA const_80000000_8<>+24(SB)/4, $0x80000000
+DATA const_80000000_8<>+28(SB)/4, $0x80000000
+GLOBL const_80000000_8<>(SB), RODATA|NOPTR, $32
+
+DATA const_3f800000_8<>+0(SB)/4, $0x3f800000
+DATA const_3f800000_8<>+4(SB)/4, $0x3f800000
+DATA const_3f800000_8<>+8(SB)/4, $0x3f800000
+DATA const_3f800000_8<>+12(SB)/4, $0x3f800000
+DATA const_3f800000_8<>+16(SB)/4, $0x3f800000
+DATA const_3f800000_8<>+20(SB)/4, $0x3f800000
+DATA const_3f800000_8<>+24(SB)/4, $0x3f800000
+DATA const_3f800000_8<>+28(SB)/4, $0x3f800000
+GLOBL const_3f800000_8<>(SB), RODATA|NOPTR, $32
+
+// func softplusAVX2(out *float32, a *float32, n int, series *float32) int
+// Requires: AVX, AVX2
+TEXT ·softplusAVX2(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ series+24(FP), SI
+	XORQ BX, BX
+	JMP  softplusTest
+
+softplusNext:
+	VMOVUPS    (CX)(BX*4), Y0
+	VMOVUPS    const_80000000_8<>+0(SB), Y1
+	VANDNPS    Y0, Y1, Y1
+	VCMPPS     $0x16, const_41ff3333_8<>+0(SB), Y1, Y2
+	VMOVMSKPS  Y2, DI
+	TESTL      DI, DI
+	JNE        softplusDone
+	VADDPS     const_49c00000_8<>+0(SB), Y1, Y2
+	VSUBPS     const_49c00000_8<>+0(SB), Y2, Y3
+	VSUBPS     Y3, Y1, Y3
+	VPAND      const_ff_8<>+0(SB), Y2, Y2
+	VPSLLD     $0x02, Y2, Y1
+	VPADDD     Y2, Y1, Y1
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, 16(SI)(Y1*4), Y4
+	VMOVAPS    Y4, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, 12(SI)(Y1*4), Y4
+	VMULPS     Y3, Y5, Y5
+	VADDPS     Y4, Y5, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, 8(SI)(Y1*4), Y4
+	VMULPS     Y3, Y5, Y5
+	VADDPS     Y4, Y5, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, 4(SI)(Y1*4), Y4
+	VMULPS     Y3, Y5, Y5
+	VADDPS     Y4, Y5, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, (SI)(Y1*4), Y4
+	VMULPS     Y3, Y5, Y5
+	VADDPS     Y4, Y5, Y5
+	VXORPS     Y2, Y2, Y2
+	VMAXPS     Y2, Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMOVUPS    Y5, (AX)(BX*4)
+	ADDQ       $0x08, BX
+
+softplusTest:
+	CMPQ BX, DX
+	JLT  softplusNext
+
+softplusDone:
+	MOVQ BX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA const_41ff3333_8<>+0(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+4(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+8(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+12(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+16(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+20(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+24(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+28(SB)/4, $0x41ff3333
+GLOBL const_41ff3333_8<>(SB), RODATA|NOPTR, $32
+
+DATA const_49c00000_8<>+0(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+4(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+8(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+12(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+16(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+20(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+24(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+28(SB)/4, $0x49c00000
+GLOBL const_49c00000_8<>(SB), RODATA|NOPTR, $32
+
+DATA const_ff_8<>+0(SB)/4, $0x000000ff
+DATA const_ff_8<>+4(SB)/4, $0x000000ff
+DATA const_ff_8<>+8(SB)/4, $0x000000ff
+DATA const_ff_8<>+12(SB)/4, $0x000000ff
+DATA const_ff_8<>+16(SB)/4, $0x000000ff
+DATA const_ff_8<>+20(SB)/4, $0x000000ff
+DATA const_ff_8<>+24(SB)/4, $0x000000ff
+DATA const_ff_8<>+28(SB)/4, $0x000000ff
+GLOBL const_ff_8<>(SB), RODATA|NOPTR, $32

@@ -93,3 +93,21 @@ func dotAVX2(a *float32, b *float32, n int) float32
 //
 //go:noescape
 func finiteAVX2(a *float32, n int) bool
+
+// expAVX2 is out = e^a, elementwise, up to the first vector with an element that it cannot do. It returns
+// how many elements are done.
+//
+//go:noescape
+func expAVX2(out *float32, a *float32, n int, powers *uint64) int
+
+// sigmoidAVX2 is out = 1/(1+e^−a), elementwise, up to the first vector with an element that it cannot do. It returns
+// how many elements are done.
+//
+//go:noescape
+func sigmoidAVX2(out *float32, a *float32, n int, powers *uint64) int
+
+// softplusAVX2 is out = ln(1+e^a), elementwise, up to the first vector with an element that it cannot do. It returns
+// how many elements are done.
+//
+//go:noescape
+func softplusAVX2(out *float32, a *float32, n int, series *float32) int

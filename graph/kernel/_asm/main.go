@@ -5,6 +5,10 @@
 package main
 
 import (
+	"fmt"
+	"math"
+	"strings"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -54,12 +58,21 @@ func main() {
 		return a.(VecVirtual)
 	})
 	finite()
+	exponential("exp", "e^a", false, func(y VecVirtual) {})
+	exponential("sigmoid", "1/(1+e^−a)", true, func(y VecVirtual) {
+		one := YMM()
+		VMOVUPS(float32s(1), one)
+		VADDPS(one, y, y)
+		VDIVPS(y, one, y)
+	})
+	softplus()
 	Generate()
 }
 
 // Predicates of VCMPPS: false for NaN, except the last.
 const (
 	less           = U8(0x11)
+	greaterOrEqual = U8(0x1d)
 	greater        = U8(0x1e)
 	notLessOrEqual = U8(0x16)
 )
@@ -157,4 +170,151 @@ func finite() {
 	Store(ok, ReturnIndex(0))
 	VZEROUPPER()
 	RET()
+}
+
+// constants are the vectors of one number each that the functions share, by name.
+var constants = map[string]Mem{}
+
+// vector is a constant of 32 bytes: count times x.
+func vector(name string, count int, x Constant) Mem {
+	name = fmt.Sprintf("%s_%s_%d", "const", name, count)
+	m, ok := constants[name]
+	if !ok {
+		m = GLOBL(name, RODATA|NOPTR)
+		for i := range count {
+			DATA(i*32/count, x)
+		}
+		constants[name] = m
+	}
+	return m
+}
+
+// float32s and float64s are vectors of x, int32s and int64s of the bits of i.
+func float32s(x float64) Mem { return int32s(math.Float32bits(float32(x))) }
+func float64s(x float64) Mem { return int64s(math.Float64bits(x)) }
+func int32s(i uint32) Mem    { return vector(fmt.Sprintf("%x", i), width, U32(i)) }
+func int64s(i uint64) Mem    { return vector(fmt.Sprintf("%x", i), width/2, U64(i)) }
+
+// sign is the sign bit of each element.
+func sign() Mem { return int32s(1 << 31) }
+
+// ones fills a vector with set bits: the mask of a gather, which every gather clears.
+func ones(v VecVirtual) { VPCMPEQD(v, v, v) }
+
+// partial begins the function name, which may stop before n, and returns what its end must store as the result.
+func partial(name, doc, table string) (p cursor, base Register) {
+	TEXT(name+"AVX2", NOSPLIT, "func(out, a *float32, n int, "+table+") int")
+	Pragma("noescape")
+	Doc(name+"AVX2 is out = "+doc+", elementwise, up to the first vector with an element that it cannot do. It returns", "how many elements are done.")
+	p = cursor{out: Load(Param("out"), GP64()), a: Load(Param("a"), GP64()), n: Load(Param("n"), GP64()), i: GP64()}
+	return p, Load(Param(strings.Fields(table)[0]), GP64())
+}
+
+// stop leaves the loop name if a bit of mask is set.
+func (c cursor) stop(name string, mask VecVirtual) {
+	bits := GP32()
+	VMOVMSKPS(mask, bits)
+	TESTL(bits, bits)
+	JNE(LabelRef(name + "Done"))
+}
+
+// done ends a partial function.
+func (c cursor) done(name string) {
+	Label(name + "Done")
+	Store(c.i, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// exponential writes the function name: finish(e^a), or of e^−a, by the method of expParts. It stops at NaN, above 87, and
+// where the result would be denormal; below that it is 0.
+func exponential(name, doc string, negate bool, finish func(y VecVirtual)) {
+	p, powers := partial(name, doc, "powers *uint64")
+	const c = math.Ln2 / 64
+	p.each(name, func() {
+		a, bad, mask := YMM(), YMM(), YMM()
+		VMOVUPS(p.at(p.a), a)
+		if negate {
+			VXORPS(sign(), a, a)
+		}
+		VCMPPS(less, float32s(-87), a, bad)
+		VCMPPS(greaterOrEqual, float32s(-87.3365), a, mask)
+		VANDPS(mask, bad, bad)
+		VCMPPS(notLessOrEqual, float32s(87), a, mask)
+		VORPS(mask, bad, bad)
+		p.stop(name, bad)
+		y := YMM()
+		var halves [2]VecVirtual
+		for i := range halves {
+			half, x, t, d, s, q := XMM(), YMM(), YMM(), YMM(), YMM(), YMM()
+			VEXTRACTF128(U8(i), a, half)
+			VCVTPS2PD(half, x)
+			VMULPD(float64s(1/c), x, x)
+			VADDPD(float64s(toWhole), x, t)
+			VSUBPD(float64s(toWhole), t, d)
+			VSUBPD(d, x, d)
+			index, m := YMM(), YMM()
+			VPAND(int64s(63), t, index)
+			ones(m)
+			VGATHERQPD(m, Mem{Base: powers, Index: index, Scale: 8}, s)
+			VPSRLQ(U8(6), t, t)
+			VPSLLQ(U8(52), t, t)
+			VPADDQ(t, s, s)
+			VMULPD(float64s(c*c*c/6), d, q)
+			VADDPD(float64s(c*c/2), q, q)
+			VMULPD(d, q, q)
+			VADDPD(float64s(c), q, q)
+			VMULPD(d, q, q)
+			VMULPD(s, q, q)
+			VADDPD(s, q, q)
+			halves[i] = XMM()
+			VCVTPD2PSY(q, halves[i])
+		}
+		VINSERTF128(U8(1), halves[1], halves[0].AsY(), y)
+		VCMPPS(less, float32s(-87), a, mask)
+		VANDNPS(y, mask, y)
+		finish(y)
+		VMOVUPS(y, p.at(p.out))
+	})
+	p.done(name)
+}
+
+// toWhole is that of the Go code.
+const toWhole = 3 << 51
+
+// softplus writes softplusAVX2, by the series of softplus32. It stops at NaN and outside the series.
+func softplus() {
+	const name, toEighth, end, size = "softplus", 3 << 22 / 8, 31.9, 5
+	p, series := partial(name, "ln(1+e^a)", "series *float32")
+	p.each(name, func() {
+		x, z, t, d, mask := YMM(), YMM(), YMM(), YMM(), YMM()
+		VMOVUPS(p.at(p.a), x)
+		VMOVUPS(sign(), z)
+		VANDNPS(x, z, z)
+		VCMPPS(notLessOrEqual, float32s(end), z, mask)
+		p.stop(name, mask)
+		VADDPS(float32s(toEighth), z, t)
+		VSUBPS(float32s(toEighth), t, d)
+		VSUBPS(d, z, d)
+		index := YMM()
+		VPAND(int32s(255), t, t)
+		VPSLLD(U8(2), t, index)
+		VPADDD(t, index, index)
+		y, k := YMM(), YMM()
+		for i := size - 1; i >= 0; i-- {
+			ones(mask)
+			VGATHERDPS(mask, Mem{Base: series, Disp: 4 * i, Index: index, Scale: 4}, k)
+			if i == size-1 {
+				VMOVAPS(k, y)
+				continue
+			}
+			VMULPS(d, y, y)
+			VADDPS(k, y, y)
+		}
+		VXORPS(t, t, t)
+		VMAXPS(t, x, x)
+		VADDPS(x, y, y)
+		VMOVUPS(y, p.at(p.out))
+	})
+	p.done(name)
 }
