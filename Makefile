@@ -39,8 +39,8 @@ race: ## the race detector where goroutines are
 nocgo: ## everything but onnxruntime works without cgo
 	CGO_ENABLED=0 $(GO) build ./...
 
-generate: ## the vector loops, after a change of graph/kernel/_asm
-	$(GO) generate ./graph/kernel
+generate: ## the vector loops, after a change of what writes them, graph/kernel/_asm and runtime/blas/_asm
+	$(GO) generate ./graph/kernel ./runtime/blas
 
 bench: ## the figures of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./runtime/gorgonia ./exporters/onnx ./compiler

@@ -1,12 +1,14 @@
 // Package blas finds a BLAS for the kernels: OpenBLAS (or Accelerate on macOS) where the machine has it, opened at run
-// time without cgo, else gonum's, which is pure Go and always works.
+// time without cgo, else a pure Go one, which always works: gonum's, with vector instructions for float32 on amd64.
 package blas
 
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
+	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -27,8 +29,13 @@ type pureGo struct{ gonum.Implementation }
 
 func (pureGo) Name() string { return "gonum, pure Go" }
 
-// Go returns gonum's BLAS.
-func Go() Impl { return pureGo{} }
+// Go returns the BLAS without a native library: gonum's, with float32 products of its own where the CPU has AVX2.
+func Go() Impl {
+	if tile != nil {
+		return vectorGo{}
+	}
+	return pureGo{}
+}
 
 // Default returns the BLAS that [Env] asks for, or the best there is.
 func Default() (Impl, error) { return Find(os.Getenv(Env)) }
@@ -57,4 +64,25 @@ func Find(choice string) (Impl, error) {
 		return nil, fmt.Errorf("%s=%s: %w", Env, choice, err)
 	}
 	return lib, nil
+}
+
+// check panics where the library would read or write past a slice, as gonum does.
+func check(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) {
+	rowsA, colsA := m, k
+	if tA != blas.NoTrans {
+		rowsA, colsA = k, m
+	}
+	rowsB, colsB := k, n
+	if tB != blas.NoTrans {
+		rowsB, colsB = n, k
+	}
+	fits := func(length, rows, cols, ld int) bool {
+		return ld >= max(1, cols) && (rows == 0 || cols == 0 || length >= (rows-1)*ld+cols)
+	}
+	if m < 0 || n < 0 || k < 0 || !fits(a, rowsA, colsA, lda) || !fits(b, rowsB, colsB, ldb) || !fits(c, m, n, ldc) {
+		panic(fmt.Sprintf("blas: a product of %dx%d by %dx%d does not fit its slices of %d, %d and %d elements", rowsA, colsA, rowsB, colsB, a, b, c))
+	}
+	if max(m, n, k, lda, ldb, ldc) > math.MaxInt32 {
+		panic(fmt.Sprintf("blas: a product of %dx%d by %dx%d has a side above 2³¹", rowsA, colsA, rowsB, colsB))
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,53 +38,78 @@ func single(a []float64) []float32 {
 	return out
 }
 
-// TestAgainstGo compares the library with gonum over transposes, strides and sizes.
-func TestAgainstGo(t *testing.T) {
-	l := openBLAS(t)
-	if !strings.Contains(l.Name(), "OpenBLAS") && !strings.Contains(l.Name(), "Accelerate") {
-		t.Errorf("it calls itself %q", l.Name())
+// TestAgainstGonum compares each BLAS with gonum over transposes, strides and sizes, some beyond a block.
+func TestAgainstGonum(t *testing.T) {
+	for name, find := range map[string]func(testing.TB) Impl{"go": func(testing.TB) Impl { return Go() }, "openblas": openBLAS} {
+		t.Run(name, func(t *testing.T) { againstGonum(t, find(t)) })
 	}
+}
+
+func againstGonum(t *testing.T, l Impl) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {2, 3, 0}, {10, 11, 12}, {64, 33, 17}, {128, 512, 20}} {
+	var gonum pureGo
+	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {2, 3, 0}, {6, 16, 3}, {10, 11, 12}, {64, 33, 17}, {128, 512, 20}, {130, 50, 300}, {9, 1050, 5}, {5, 4, 520}} {
 		for _, tr := range [][2]blas.Transpose{{blas.NoTrans, blas.NoTrans}, {blas.Trans, blas.NoTrans}, {blas.NoTrans, blas.Trans}, {blas.Trans, blas.Trans}} {
-			m, n, k := s[0], s[1], s[2]
-			lda, ldb, ldc := k+2, n+1, n+3
-			if tr[0] == blas.Trans {
-				lda = m + 2
-			}
-			if tr[1] == blas.Trans {
-				ldb = k + 1
-			}
-			a, b, c := random(r, (m+k)*(lda+1)), random(r, (k+n)*(ldb+1)), random(r, m*ldc)
-			a32, b32, c32 := single(a), single(b), single(c)
-			want, want32 := append([]float64(nil), c...), append([]float32(nil), c32...)
-			Go().Dgemm(tr[0], tr[1], m, n, k, 1.5, a, lda, b, ldb, .5, want, ldc)
-			Go().Sgemm(tr[0], tr[1], m, n, k, 1.5, a32, lda, b32, ldb, .5, want32, ldc)
-			l.Dgemm(tr[0], tr[1], m, n, k, 1.5, a, lda, b, ldb, .5, c, ldc)
-			l.Sgemm(tr[0], tr[1], m, n, k, 1.5, a32, lda, b32, ldb, .5, c32, ldc)
-			for i := range c {
-				if math.Abs(c[i]-want[i]) > 1e-10 || math.Abs(float64(c32[i]-want32[i])) > 1e-3 {
-					t.Fatalf("%v %v: element %d is %v and %v, want %v and %v", s, tr, i, c[i], c32[i], want[i], want32[i])
+			for _, ab := range [][2]float64{{1, 0}, {1.5, .5}, {1, 1}, {-2, 0}} {
+				m, n, k := s[0], s[1], s[2]
+				lda, ldb, ldc := k+2, n+1, n+3
+				if tr[0] == blas.Trans {
+					lda = m + 2
+				}
+				if tr[1] == blas.Trans {
+					ldb = k + 1
+				}
+				a, b, c := random(r, (m+k)*(lda+1)), random(r, (k+n)*(ldb+1)), random(r, m*ldc)
+				a32, b32, c32 := single(a), single(b), single(c)
+				if ab[1] == 0 {
+					c[0], c32[0] = math.NaN(), float32(math.NaN()) // must be overwritten, not multiplied
+				}
+				want, want32 := slices.Clone(c), slices.Clone(c)
+				gonum.Dgemm(tr[0], tr[1], m, n, k, ab[0], a, lda, b, ldb, ab[1], want, ldc)
+				gonum.Dgemm(tr[0], tr[1], m, n, k, ab[0], double(a32), lda, double(b32), ldb, ab[1], want32, ldc)
+				l.Dgemm(tr[0], tr[1], m, n, k, ab[0], a, lda, b, ldb, ab[1], c, ldc)
+				l.Sgemm(tr[0], tr[1], m, n, k, float32(ab[0]), a32, lda, b32, ldb, float32(ab[1]), c32, ldc)
+				for i := range c {
+					if !(math.Abs(c[i]-want[i]) <= 1e-10) || !(math.Abs(float64(c32[i])-want32[i]) <= 1e-4) {
+						t.Fatalf("%v %v %v: element %d is %v and %v, want %v and %v", s, tr, ab, i, c[i], c32[i], want[i], want32[i])
+					}
 				}
 			}
 		}
 	}
 }
 
+func double(a []float32) []float64 {
+	out := make([]float64, len(a))
+	for i, x := range a {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+// TestName of a library opened at run time says which it is.
+func TestName(t *testing.T) {
+	if l := openBLAS(t); !strings.Contains(l.Name(), "OpenBLAS") && !strings.Contains(l.Name(), "Accelerate") {
+		t.Errorf("it calls itself %q", l.Name())
+	}
+}
+
 // TestShortSlices must panic in Go, not read past the slice in C.
 func TestShortSlices(t *testing.T) {
-	l := openBLAS(t)
-	for _, cut := range []int{0, 1, 2} {
-		t.Run(fmt.Sprint(cut), func(t *testing.T) {
-			defer func() {
-				if recover() == nil {
-					t.Error("no panic")
-				}
-			}()
-			s := [3][]float32{make([]float32, 6), make([]float32, 6), make([]float32, 4)}
-			s[cut] = s[cut][:len(s[cut])-1]
-			l.Sgemm(blas.NoTrans, blas.NoTrans, 2, 2, 3, 1, s[0], 3, s[1], 2, 0, s[2], 2)
-		})
+	for name, find := range map[string]func(testing.TB) Impl{"go": func(testing.TB) Impl { return Go() }, "openblas": openBLAS} {
+		for _, cut := range []int{0, 1, 2} {
+			t.Run(fmt.Sprint(name, cut), func(t *testing.T) {
+				l := find(t)
+				defer func() {
+					if recover() == nil {
+						t.Error("no panic")
+					}
+				}()
+				s := [3][]float32{make([]float32, 24), make([]float32, 24), make([]float32, 16)}
+				s[cut] = s[cut][:len(s[cut])-1]
+				l.Sgemm(blas.NoTrans, blas.NoTrans, 4, 4, 6, 1, s[0], 6, s[1], 4, 0, s[2], 4)
+			})
+		}
 	}
 }
 
@@ -101,7 +127,7 @@ func TestFind(t *testing.T) {
 
 // BenchmarkSgemm gives GFLOP/s of the kernel's product on one and two goroutines.
 func BenchmarkSgemm(b *testing.B) {
-	impls := []Impl{Go()}
+	impls := []Impl{pureGo{}, Go()}
 	if l, err := Find("openblas"); err == nil {
 		impls = append(impls, l)
 	}

@@ -4,7 +4,6 @@ package blas
 
 import (
 	"fmt"
-	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -25,8 +24,8 @@ const (
 	trans    = 112
 )
 
-// smallProduct is the number of multiply-adds from which on a product is worth a call of C, which takes a microsecond.
-const smallProduct = 1 << 10
+// smallCall is the number of multiply-adds from which on a product is worth a call of C, which takes a microsecond.
+const smallCall = 1 << 10
 
 // A library is a BLAS opened at run time. Its products run on the calling goroutine's thread alone: kernels cut the work
 // themselves, and two levels of threads would fight for the CPUs.
@@ -87,31 +86,10 @@ func flag(t blas.Transpose) int32 {
 	return trans
 }
 
-// check panics where the library would read or write past a slice, as gonum does.
-func check(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) {
-	rowsA, colsA := m, k
-	if tA != blas.NoTrans {
-		rowsA, colsA = k, m
-	}
-	rowsB, colsB := k, n
-	if tB != blas.NoTrans {
-		rowsB, colsB = n, k
-	}
-	fits := func(length, rows, cols, ld int) bool {
-		return ld >= max(1, cols) && (rows == 0 || cols == 0 || length >= (rows-1)*ld+cols)
-	}
-	if m < 0 || n < 0 || k < 0 || !fits(a, rowsA, colsA, lda) || !fits(b, rowsB, colsB, ldb) || !fits(c, m, n, ldc) {
-		panic(fmt.Sprintf("blas: a product of %dx%d by %dx%d does not fit its slices of %d, %d and %d elements", rowsA, colsA, rowsB, colsB, a, b, c))
-	}
-	if max(m, n, k, lda, ldb, ldc) > math.MaxInt32 {
-		panic(fmt.Sprintf("blas: a product of %dx%d by %dx%d has a side above 2³¹", rowsA, colsA, rowsB, colsB))
-	}
-}
-
 // Sgemm is c = alpha·op(a)·op(b) + beta·c in float32.
 func (l *library) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
-	if m*n*k < smallProduct {
+	if m*n*k < smallCall {
 		Go().Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
@@ -121,7 +99,7 @@ func (l *library) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []f
 // Dgemm is c = alpha·op(a)·op(b) + beta·c in float64.
 func (l *library) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
 	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
-	if m*n*k < smallProduct {
+	if m*n*k < smallCall {
 		Go().Dgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
