@@ -4,17 +4,16 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -38,19 +37,21 @@ func Main(ms ...models.Model) {
 
 // Run runs the command line args, whose first is the program's name, and returns the exit code.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer, ms ...models.Model) int {
-	a := &app{models: ms, out: stdout, err: stderr, name: "sardonyx"}
+	out := &output{w: stdout}
+	a := &app{models: ms, out: out, err: stderr, name: "sardonyx"}
 	if len(args) > 0 {
 		a.name = strings.TrimSuffix(filepath.Base(args[0]), ".exe")
 	}
-	root := a.cli()
-	err := root.RunContext(ctx, flagsFirst(root.Commands, args))
+	err := a.dispatch(ctx, args)
+	if err == nil {
+		err = out.err
+	}
 	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "%s: %v\n", a.name, err)
-		fmt.Fprintf(stderr, "run %s for help\n", strings.Join(strings.Fields(a.name+" "+usage.command+" --help"), " "))
+		fmt.Fprintf(stderr, "%s: %v\nrun %s --help for help\n", a.name, err, usage.command)
 		return exitUsage
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", a.name, err)
@@ -64,34 +65,56 @@ type app struct {
 	name     string
 }
 
+// dispatch runs the command that args name.
+func (a *app) dispatch(ctx context.Context, args []string) error {
+	root := a.cli()
+	if len(args) > 1 && args[1] == completeWord {
+		a.complete(root, args[2:])
+		return nil
+	}
+	return root.RunContext(ctx, flagsFirst(root.Commands, args))
+}
+
+// An output remembers its first error, so that the commands need not look at each print's.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+// Write writes p.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 // A usageError is a command line that cannot be understood.
 type usageError struct {
-	command string
+	command string // the program's name and the command's
 	msg     string
 }
 
+// Error says what cannot be understood.
 func (e usageError) Error() string { return e.msg }
 
 func usagef(c *cli.Context, format string, args ...any) error {
-	name := ""
-	if c.Command != nil && c.Command.Name != c.App.Name {
-		name = c.Command.FullName()
-	}
-	return usageError{name, fmt.Sprintf(format, args...)}
+	return usageError{c.Command.HelpName, fmt.Sprintf(format, args...)}
 }
 
 func (a *app) cli() *cli.App {
 	root := &cli.App{
-		Name:                 a.name,
-		HelpName:             a.name,
-		Usage:                "define models in Go, train them, write ONNX files, and sample them in onnxruntime",
-		Version:              version(),
-		HideVersion:          true, // the command version says more
-		Writer:               a.out,
-		ErrWriter:            a.err,
-		EnableBashCompletion: true,
-		ExitErrHandler:       func(*cli.Context, error) {}, // Run prints it
-		OnUsageError:         onUsageError,
+		Name:            a.name,
+		HelpName:        a.name,
+		Usage:           "define models in Go, train them, write ONNX files, and sample them in onnxruntime",
+		HideVersion:     true, // the command version says more
+		HideHelpCommand: true, // ours reads `help data fetch`
+		Flags:           []cli.Flag{cli.HelpFlag},
+		Writer:          a.out,
+		ErrWriter:       a.err,
+		ExitErrHandler:  func(*cli.Context, error) {}, // Run prints it
+		OnUsageError:    onUsageError,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usagef(c, "there is no command %q", c.Args().First())
@@ -100,19 +123,27 @@ func (a *app) cli() *cli.App {
 		},
 		Commands: []*cli.Command{
 			a.modelsCommand(), a.dataCommand(), a.trainCommand(), a.exportCommand(), a.verifyCommand(), a.sampleCommand(),
-			a.runCommand(), a.inspectCommand(), a.runtimeCommand(), a.doctorCommand(), a.initCommand(), a.completionCommand(), a.versionCommand(),
+			a.runCommand(), a.inspectCommand(), a.runtimeCommand(), a.doctorCommand(), a.initCommand(), a.completionCommand(),
+			a.versionCommand(), a.helpCommand(),
 		},
 	}
-	setUsageErrors(root.Commands)
+	prepare(root.Commands)
 	return root
 }
 
 func onUsageError(c *cli.Context, err error, _ bool) error { return usagef(c, "%v", err) }
 
-// setUsageErrors makes every command report wrong flags, and unknown subcommands, as usage errors.
-func setUsageErrors(commands []*cli.Command) {
+// prepare gives commands what all have: wrong flags and unknown subcommands are usage errors, and a switch's default needs no
+// words.
+func prepare(commands []*cli.Command) {
 	for _, c := range commands {
 		c.OnUsageError = onUsageError
+		c.HideHelpCommand = true
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true
+			}
+		}
 		if len(c.Subcommands) > 0 && c.Action == nil {
 			c.Action = func(c *cli.Context) error {
 				if c.Args().Present() {
@@ -121,25 +152,67 @@ func setUsageErrors(commands []*cli.Command) {
 				return usagef(c, "a subcommand is missing")
 			}
 		}
-		setUsageErrors(c.Subcommands)
+		prepare(c.Subcommands)
 	}
 }
 
-// version is this module's version in the running program.
-func version() string {
+// helpCommand shows the help of a command.
+func (a *app) helpCommand() *cli.Command {
+	return &cli.Command{
+		Name: "help", Aliases: []string{"h"}, Usage: "show the help of a command", ArgsUsage: "[COMMAND]",
+		Action: func(c *cli.Context) error {
+			return a.dispatch(c.Context, append(append([]string{a.name}, c.Args().Slice()...), "--help"))
+		},
+	}
+}
+
+// example is the part of a command's help that shows it in use: args, after the program's name.
+func (a *app) example(args ...string) string {
+	text := "\n\nFor example:"
+	for _, s := range args {
+		text += "\n  " + a.name + " " + s
+	}
+	return text
+}
+
+// modelUsage is how help names the argument that [app.modelArg] reads.
+func (a *app) modelUsage() string {
+	if len(a.models) == 1 {
+		return "[MODEL]"
+	}
+	return "MODEL"
+}
+
+// exampleModel is the model that examples name.
+func (a *app) exampleModel() string {
+	if len(a.models) == 0 {
+		return "MODEL"
+	}
+	return a.models[0].Name
+}
+
+// table prints rows in columns. Cells that are empty at a row's end leave no blanks there.
+func (a *app) table(rows [][]string) error {
+	w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+	}
+	return w.Flush()
+}
+
+// version is this module's version in the running program, and whether it was built from that published version: a version
+// made up from a checkout's history cannot be fetched.
+func version() (v string, published bool) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return "devel", false
 	}
 	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
-		if m.Path == modulePath {
-			if m.Version == "" || m.Version == "(devel)" {
-				return "devel"
-			}
-			return m.Version
+		if m.Path == modulePath && m.Version != "" && m.Version != "(devel)" {
+			return m.Version, m.Sum != "" && m.Replace == nil
 		}
 	}
-	return "devel"
+	return "devel", false
 }
 
 const modulePath = "github.com/sardonyx-ml/sardonyx"
@@ -154,31 +227,11 @@ func noArgs(c *cli.Context) error {
 
 // oneArg is the only argument, which is a what.
 func oneArg(c *cli.Context, what string) (string, error) {
-	switch c.NArg() {
-	case 0:
+	if c.NArg() > 1 {
+		return "", usagef(c, "unexpected argument %q", c.Args().Get(1))
+	}
+	if c.Args().First() == "" {
 		return "", usagef(c, "%s is missing", what)
-	case 1:
-		return c.Args().First(), nil
 	}
-	return "", usagef(c, "unexpected argument %q", c.Args().Get(1))
+	return c.Args().First(), nil
 }
-
-// writeJSON prints v for a script.
-func (a *app) writeJSON(v any) error {
-	e := json.NewEncoder(a.out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// A number is a float that JSON can hold: NaN and the infinities are strings.
-type number float64
-
-// MarshalJSON writes the number.
-func (n number) MarshalJSON() ([]byte, error) {
-	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
-		return json.Marshal(fmt.Sprint(v))
-	}
-	return json.Marshal(float64(n))
-}
-
-var jsonFlag = &cli.BoolFlag{Name: "json", Usage: "print JSON, for scripts"}

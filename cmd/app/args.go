@@ -7,41 +7,43 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completionFlag is the last word of a command line for which a shell wants completions.
-const completionFlag = "--generate-bash-completion"
-
 // flagsFirst moves the flags of a command line before its arguments: urfave/cli reads none after the first argument, and
-// people write `train vae --epochs 3`. What follows -- stays as it is.
+// people write `train vae --epochs 3`. A request for help leaves only the command, since the library takes the argument of
+// `train vae --help` for a topic. What follows -- stays as it is.
 func flagsFirst(commands []*cli.Command, args []string) []string {
-	if len(args) > 0 && args[len(args)-1] == completionFlag {
-		return args // a shell asks what could stand here
+	if len(args) == 0 {
+		return nil
 	}
-	var out, rest []string
+	path, out := args[:1:1], args[:1:1] // the commands alone, and with their flags
+	var rest []string
 	var flags []cli.Flag
 	for i := 1; i < len(args); i++ {
 		arg := args[i]
-		if arg == "--" {
-			rest = append(rest, args[i:]...)
-			break
-		}
-		if !strings.HasPrefix(arg, "-") || arg == "-" {
+		switch {
+		case arg == "--":
+			return slices.Concat(out, rest, args[i:])
+		case (arg == "--help" || arg == "-h") && len(path) == 1:
+			return append(path, append(rest, arg)[0]) // the whole program's help, unless rest begins with an unknown command
+		case arg == "--help" || arg == "-h":
+			return append(path, arg)
+		case strings.HasPrefix(arg, "-") && arg != "-":
+			out = append(out, arg)
+			if !strings.Contains(arg, "=") && takesValue(flags, strings.TrimLeft(arg, "-")) && i+1 < len(args) {
+				i++
+				out = append(out, args[i])
+			}
+		default:
 			k := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(arg) })
 			if k < 0 || len(rest) > 0 {
 				rest = append(rest, arg)
 				commands = nil
 				continue
 			}
-			out = append(out, arg)
+			path, out = append(path, arg), append(out, arg)
 			flags, commands = commands[k].Flags, commands[k].Subcommands
-			continue
-		}
-		out = append(out, arg)
-		if !strings.Contains(arg, "=") && takesValue(flags, strings.TrimLeft(arg, "-")) && i+1 < len(args) {
-			i++
-			out = append(out, args[i])
 		}
 	}
-	return slices.Concat(args[:min(1, len(args))], out, rest)
+	return slices.Concat(out, rest)
 }
 
 // takesValue reports whether the flag called name is followed by a value.

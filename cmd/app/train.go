@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
@@ -24,14 +24,15 @@ import (
 // trainCommand trains a model.
 func (a *app) trainCommand() *cli.Command {
 	return &cli.Command{
-		Name: "train", Usage: "train a model on gorgonia", ArgsUsage: "MODEL",
+		Name: "train", Usage: "train a model on gorgonia", ArgsUsage: a.modelUsage(),
 		Description: "Leaves a folder with checkpoints (safetensors), metrics.jsonl, the loss curve and sample grids as PNG.\n" +
-			"Ctrl-C saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped.",
+			"Ctrl-C saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped." +
+			a.example("train "+a.exampleModel()+" --epochs 3 --seed 7", "train "+a.exampleModel()+" --data my.npz --out runs/mine"),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "data", Usage: "a data set's `NAME`, or the path of one's own: an image folder, idx files, .npy or .npz (default: the model's)"},
 			dataDirFlag,
-			&cli.IntFlag{Name: "epochs", Usage: "how many (default: the model's)"},
-			&cli.IntFlag{Name: "batch", Usage: "examples a step (default: the model's)"},
+			&cli.IntFlag{Name: "epochs", Usage: "how often to go through the data", DefaultText: "the model's"},
+			&cli.IntFlag{Name: "batch", Usage: "examples a step", DefaultText: "the model's"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the weights, the noise and the order of examples"},
 			setFlag,
 			&cli.PathFlag{Name: "out", Usage: "the run's folder `DIR` (default: runs/MODEL)"},
@@ -100,8 +101,12 @@ func (a *app) train(c *cli.Context) error {
 	if cfg.Test == nil {
 		cfg.Validate = ""
 	}
-	if cb := sampleCallback(m, cfg.Program, cfg.Seed); cb != nil {
-		cfg.OnEpoch = append(cfg.OnEpoch, cb)
+	draw, err := sampleCallback(m, cfg.Program, cfg.Seed)
+	if err != nil {
+		return fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	if draw != nil {
+		cfg.OnEpoch = append(cfg.OnEpoch, draw)
 	}
 	fmt.Fprintf(a.out, "training %s: %d parameters, on %s (%d examples), batch %d, %d epochs\n", m.Name, cfg.Program.ParamCount(), from, cfg.Train.Len(), cfg.Batch, cfg.Epochs)
 	fmt.Fprintf(a.out, "engine: %s\n", engine.Name())
@@ -142,7 +147,7 @@ func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Progra
 	case serr == nil:
 		splits, err = data.Open(from, imageOptions(m, prog))
 	default:
-		err = fmt.Errorf("--data %s is neither a data set (%v) nor a path that exists", from, data.Names())
+		err = fmt.Errorf("--data %s is neither a data set (%s) nor a path that exists", from, strings.Join(data.Names(), ", "))
 	}
 	if err != nil {
 		return splits, "", err
@@ -170,14 +175,14 @@ func imageOptions(m models.Model, prog *compiler.Program) data.ImageOptions {
 const sampleCols = 10
 
 // sampleCallback draws a grid from fixed noise after each epoch, if the model says how.
-func sampleCallback(m models.Model, prog *compiler.Program, seed uint64) train.Callback {
+func sampleCallback(m models.Model, prog *compiler.Program, seed uint64) (train.Callback, error) {
 	f := prog.Func(m.Sample.Func)
 	if f == nil {
-		return nil
+		return nil, nil
 	}
 	i := slices.IndexFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == m.Sample.Noise })
 	if i < 0 || len(f.Inputs) != 1 || f.Inputs[i].DType() != graph.F32 || f.Inputs[i].Rank() == 0 {
-		return nil
+		return nil, nil
 	}
 	b := graph.Binding{}
 	for _, s := range f.Inputs[i].Shape()[0].Symbols() {
@@ -185,9 +190,11 @@ func sampleCallback(m models.Model, prog *compiler.Program, seed uint64) train.C
 	}
 	shape, err := f.Inputs[i].Shape().Eval(b)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	z := tensor.New(tensor.F32, shape...)
-	kernel.Normal(kernel.NewContext(nil, 0), kernel.Draw{Seed: seed}, tensor.Data[float32](z))
-	return train.Samples(f.Name, m.Sample.Image, int(math.Sqrt(float64(z.Dim(0)))), map[string]*tensor.Tensor{m.Sample.Noise: z})
+	z, err := normal(shape, seed)
+	if err != nil {
+		return nil, err
+	}
+	return train.Samples(f.Name, m.Sample.Image, int(math.Sqrt(float64(shape[0]))), map[string]*tensor.Tensor{m.Sample.Noise: z}), nil
 }

@@ -1,0 +1,150 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/runtime/blas"
+	"github.com/sardonyx-ml/sardonyx/runtime/cache"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+)
+
+// A finding is one line of doctor.
+type finding struct {
+	What   string `json:"what"`
+	OK     bool   `json:"ok"`
+	Needed bool   `json:"needed"` // by the commands, whatever the model
+	Text   string `json:"text"`   // what was found, or why nothing was
+}
+
+// mark begins a finding's line.
+func (f finding) mark() string {
+	switch {
+	case f.OK:
+		return "ok"
+	case f.Needed:
+		return "!!"
+	}
+	return "--"
+}
+
+// doctorCommand tells what was found on this machine.
+func (a *app) doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name: "doctor", Usage: "tell what was found on this machine: onnxruntime, BLAS, data", ArgsUsage: " ",
+		Description: "Each line begins with ok, with -- where something is absent that can be done without, or with !! where something\n" +
+			"is missing that commands need; then the exit code is 1.",
+		Flags: []cli.Flag{jsonFlag, dataDirFlag, libraryFlag},
+		Action: func(c *cli.Context) error {
+			if err := noArgs(c); err != nil {
+				return err
+			}
+			list, err := examine(c)
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				err = a.writeJSON(list)
+			} else {
+				var rows [][]string
+				for _, f := range list {
+					rows = append(rows, []string{f.mark(), f.What, strings.ReplaceAll(f.Text, "\n", "\n\t\t")})
+				}
+				err = a.table(rows)
+			}
+			if err != nil {
+				return err
+			}
+			var missing []string
+			for _, f := range list {
+				if f.Needed && !f.OK {
+					missing = append(missing, f.What)
+				}
+			}
+			if missing != nil {
+				return fmt.Errorf("missing or not working: %s", strings.Join(missing, ", "))
+			}
+			return nil
+		},
+	}
+}
+
+func examine(c *cli.Context) ([]finding, error) {
+	var list []finding
+	need := func(what string, err error, text string) {
+		if err != nil {
+			text = err.Error()
+		}
+		list = append(list, finding{What: what, OK: err == nil, Needed: true, Text: text})
+	}
+	v, _ := version()
+	need("version", nil, fmt.Sprintf("%s, %s, %s/%s, %d CPUs", v, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU()))
+	text, err := cacheFolder()
+	need("cache", err, text)
+	text, err = blasFound()
+	need("blas", err, text)
+	lib, err := onnxruntime.Find(c.Path("onnxruntime"))
+	need("onnxruntime", err, lib.String())
+	if err == nil {
+		providers, err := onnxruntime.Providers(c.Path("onnxruntime"))
+		if err != nil {
+			need("providers", err, "")
+		}
+		for _, p := range providers {
+			need("device "+p.Device, p.Err, p.Name)
+			list[len(list)-1].Needed = p.Device == onnxruntime.CPU
+		}
+	}
+	sets, err := data.List(c.Path("data-dir"))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sets {
+		text := s.Path
+		if text == "" {
+			text = "absent: " + s.Get
+		}
+		list = append(list, finding{What: "data " + s.Name, OK: s.Path != "", Text: text})
+	}
+	return list, nil
+}
+
+// cacheFolder is the cache folder, which need not be there yet.
+func cacheFolder() (string, error) {
+	dir, err := cache.Dir()
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return dir + " (made when it is needed)", nil
+	case err != nil:
+		return "", err
+	case !info.IsDir():
+		return "", fmt.Errorf("%s is not a folder", dir)
+	}
+	return dir, nil
+}
+
+// blasFound says which BLAS training uses, and why that one.
+func blasFound() (string, error) {
+	b, err := blas.Default()
+	if err != nil {
+		return "", err
+	}
+	switch choice := os.Getenv(blas.Env); {
+	case choice != "":
+		return fmt.Sprintf("%s, chosen by %s=%s", b.Name(), blas.Env, choice), nil
+	case b.Name() == blas.Go().Name():
+		return b.Name() + ", since no faster one was found: training is several times faster with OpenBLAS (Debian: libopenblas0-pthread)", nil
+	}
+	return fmt.Sprintf("%s, the fastest found (%s chooses another)", b.Name(), blas.Env), nil
+}

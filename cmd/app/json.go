@@ -1,0 +1,176 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// The types below are what --json prints. They are kept apart from the library's, so that a script that reads them does
+// not break when those change. Types of tensors are strings, as everywhere: "f32[batch 784]".
+
+var jsonFlag = &cli.BoolFlag{Name: "json", Usage: "print JSON, for scripts"}
+
+// writeJSON prints v for a script.
+func (a *app) writeJSON(v any) error {
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// A number is a float that JSON can hold: NaN and the infinities are strings.
+type number float64
+
+// MarshalJSON writes the number.
+func (n number) MarshalJSON() ([]byte, error) {
+	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
+		return json.Marshal(fmt.Sprint(v))
+	}
+	return json.Marshal(float64(n))
+}
+
+// A port is a named tensor: an input, output or weight.
+type port struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Doc   string `json:"doc,omitempty"`
+	File  string `json:"file,omitempty"`  // that holds a weight, if it is another one
+	Noise string `json:"noise,omitempty"` // the distribution, of an input that stands for random draws
+}
+
+func newPort(name, typ, doc string, noise []onnx.Noise) port {
+	p := port{Name: name, Type: typ, Doc: doc}
+	if i := slices.IndexFunc(noise, func(n onnx.Noise) bool { return n.Input == name }); i >= 0 {
+		p.Noise = noise[i].Distribution
+	}
+	return p
+}
+
+// counts are how often each operator occurs.
+func counts(ops []onnx.OpCount) map[string]int {
+	out := map[string]int{}
+	for _, o := range ops {
+		out[o.Op] = o.N
+	}
+	return out
+}
+
+// exported is one function's export.
+type exported struct {
+	Func    string         `json:"func"`
+	Files   []writtenFile  `json:"files"` // the model first
+	Opset   int            `json:"opset"`
+	IR      int            `json:"ir"`
+	Inputs  []port         `json:"inputs"`
+	Outputs []port         `json:"outputs"`
+	Tensors int            `json:"tensors"`
+	Params  int64          `json:"params"`
+	Nodes   map[string]int `json:"nodes"`
+}
+
+type writtenFile struct {
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+}
+
+func newExported(name string, r *onnx.Report) exported {
+	e := exported{Func: name, Opset: r.Opset, IR: r.IR, Tensors: r.Tensors, Params: r.Params, Nodes: counts(r.Nodes)}
+	for _, f := range r.Files {
+		e.Files = append(e.Files, writtenFile(f))
+	}
+	for _, p := range r.Inputs {
+		e.Inputs = append(e.Inputs, newPort(p.Name, p.Type.String(), "", r.Noise))
+	}
+	for _, p := range r.Outputs {
+		e.Outputs = append(e.Outputs, newPort(p.Name, p.Type.String(), "", nil))
+	}
+	return e
+}
+
+// onnxFile is what is in an ONNX file.
+type onnxFile struct {
+	Bytes    int64             `json:"bytes"`
+	IR       int64             `json:"ir"`
+	Opsets   map[string]int64  `json:"opsets"`
+	Producer string            `json:"producer"`
+	Doc      string            `json:"doc"`
+	Graph    string            `json:"graph"`
+	Inputs   []port            `json:"inputs"`
+	Outputs  []port            `json:"outputs"`
+	Weights  []port            `json:"weights"`
+	Params   int64             `json:"params"`
+	Nodes    map[string]int    `json:"nodes"`
+	Metadata map[string]string `json:"metadata"`
+	Vectors  int               `json:"test_vectors"`
+}
+
+func newONNXFile(s *onnx.Summary) onnxFile {
+	f := onnxFile{
+		Bytes: s.Bytes, IR: s.IR, Opsets: map[string]int64{}, Producer: s.Producer, Doc: s.Doc, Graph: s.Graph,
+		Params: s.Params, Nodes: counts(s.Nodes), Metadata: map[string]string{}, Vectors: len(s.Vectors),
+	}
+	for _, o := range s.Opsets {
+		f.Opsets[domain(o.Domain)] = o.Version
+	}
+	for _, v := range s.Inputs {
+		f.Inputs = append(f.Inputs, newPort(v.Name, v.Type, v.Doc, s.Noise))
+	}
+	for _, v := range s.Outputs {
+		f.Outputs = append(f.Outputs, newPort(v.Name, v.Type, v.Doc, nil))
+	}
+	for _, v := range s.Initializers {
+		f.Weights = append(f.Weights, port{Name: v.Name, Type: v.Type, File: v.External})
+	}
+	for _, m := range s.Metadata {
+		f.Metadata[m.Key] = m.Value
+	}
+	return f
+}
+
+// domain is the name of an operator set's domain: in files, the standard one's is empty.
+func domain(s string) string {
+	if s == "" {
+		return "ai.onnx"
+	}
+	return s
+}
+
+// An array is a named host tensor with the range of its elements, which an empty one lacks.
+type array struct {
+	Name string  `json:"name"`
+	Type string  `json:"type"`
+	Min  *number `json:"min,omitempty"`
+	Mean *number `json:"mean,omitempty"`
+	Max  *number `json:"max,omitempty"`
+}
+
+func newArray(name string, t *tensor.Tensor) array {
+	a := array{Name: name, Type: t.String()}
+	if t.Len() == 0 {
+		return a
+	}
+	all := t.Float64s()
+	least, most, mean := number(slices.Min(all)), number(slices.Max(all)), number(0)
+	for _, v := range all {
+		mean += number(v / float64(len(all)))
+	}
+	a.Min, a.Mean, a.Max = &least, &mean, &most
+	return a
+}
+
+// dataSet is one data set of the catalogue.
+type dataSet struct {
+	Name    string `json:"name"`
+	About   string `json:"about"`
+	Licence string `json:"licence"`
+	Bytes   int64  `json:"bytes"` // uncompressed
+	Path    string `json:"path"`  // "" where it is absent
+	Get     string `json:"get"`   // how to get it
+}

@@ -1,0 +1,203 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/train"
+)
+
+// trained is a model with a training run's state.
+type trained struct {
+	model models.Model
+	setup train.Setup
+	at    train.Position
+	prog  *compiler.Program
+	state *runtime.State
+}
+
+// openRun reads the run that --run and --checkpoint name.
+func openRun(c *cli.Context, m models.Model) (*trained, error) {
+	if w := c.String("checkpoint"); w != string(train.Best) && w != string(train.Last) {
+		return nil, usagef(c, "--checkpoint %s: want %s or %s", w, train.Best, train.Last)
+	}
+	if c.Path("run") == "" {
+		return nil, usagef(c, "say which training run: --run DIR")
+	}
+	dir := train.Folder(c.Path("run"))
+	setup, err := dir.Setup()
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.Settings.With(setup.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	prog, err := define(m, s)
+	if err != nil {
+		return nil, err
+	}
+	if prog.Name() != setup.Program || prog.Fingerprint() != setup.Fingerprint {
+		return nil, fmt.Errorf("%s is a run of %s as it was defined then: model %s has changed since, or is another; train it anew", dir, setup.Program, m.Name)
+	}
+	state, err := runtime.NewState(prog, setup.Seed)
+	if err != nil {
+		return nil, err
+	}
+	cs, err := train.OpenCheckpoints(dir.Checkpoints())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no checkpoint yet", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	at, err := cs.Restore(train.Which(c.String("checkpoint")), state)
+	if err != nil {
+		return nil, err
+	}
+	return &trained{m, setup, at, prog, state}, nil
+}
+
+// stepsKey is the metadata key that tells which checkpoint a file was exported from.
+const stepsKey = "training.steps"
+
+// open opens f in onnxruntime: the file that export left in the run's folder, which must be of this checkpoint, or where
+// there is none, f exported in memory. It says which it is.
+func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (*onnxruntime.Session, string, error) {
+	path := filepath.Join(c.Path("run"), f.Name+".onnx")
+	sum, err := onnx.Inspect(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		var file bytes.Buffer
+		if _, err := onnx.Export(&file, f, r.state, onnx.Options{}); err != nil {
+			return nil, "", err
+		}
+		s, err := onnxruntime.OpenBytes(file.Bytes(), o)
+		return s, fmt.Sprintf("the %s checkpoint of %s", c.String("checkpoint"), c.Path("run")), err
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	want := strconv.FormatInt(r.at.Step, 10)
+	if i := slices.IndexFunc(sum.Metadata, func(e wire.Entry) bool { return e.Key == stepsKey }); i < 0 || sum.Metadata[i].Value != want {
+		return nil, "", fmt.Errorf("%s was not exported from the %s checkpoint of the run, of step %s: export it again, or choose another --checkpoint", path, c.String("checkpoint"), want)
+	}
+	s, err := onnxruntime.Open(path, o)
+	return s, path, err
+}
+
+// metadata is the training's summary for ONNX files.
+func (r *trained) metadata() map[string]string {
+	meta := map[string]string{
+		"training.data":        r.setup.Train,
+		"training.epochs":      strconv.Itoa(r.at.Epoch),
+		stepsKey:               strconv.FormatInt(r.at.Step, 10),
+		"training.seed":        strconv.FormatUint(r.setup.Seed, 10),
+		"training.settings":    models.Settings(r.setup.Settings).String(),
+		"training.fingerprint": r.setup.Fingerprint,
+	}
+	if b := r.at.Best; b != nil {
+		meta["training."+r.setup.Monitor] = strconv.FormatFloat(b.Value, 'g', 8, 64)
+	}
+	return meta
+}
+
+// vectorBatch is the batch size of the test vectors that exported files carry.
+const vectorBatch = 2
+
+// vector runs f on seeded inputs with our own kernels, as a test vector for its ONNX file.
+func (r *trained) vector(ctx context.Context, f *graph.Func) (onnx.Vector, error) {
+	pure, noise := onnx.HoistRandom(f)
+	in, err := seededInputs(pure, noise, vectorBatch, 1)
+	if err != nil {
+		return onnx.Vector{}, err
+	}
+	out, err := r.evaluate(pure, in)
+	if err != nil {
+		return onnx.Vector{}, err
+	}
+	return onnx.Vector{Inputs: in, Outputs: out, ATol: 1e-5, RTol: 1e-5}, ctx.Err()
+}
+
+// evaluate runs a pure Func on our kernels.
+func (r *trained) evaluate(f *graph.Func, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
+	all := make(map[string]*tensor.Tensor, len(in)+len(f.Params))
+	for name, t := range in {
+		all[name] = t
+	}
+	for _, p := range f.Params {
+		t, err := r.state.Tensor(p.Name)
+		if err != nil {
+			return nil, err
+		}
+		all[p.Name] = t
+	}
+	ctx, err := gorgonia.KernelContext(gorgonia.Options{})
+	if err != nil {
+		return nil, err
+	}
+	vals, err := graph.Evaluate(ctx, f, all)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]*tensor.Tensor{}
+	for _, o := range f.Outputs {
+		out[o.Name] = vals[o.Value.ID]
+	}
+	return out, nil
+}
+
+// seededInputs draws inputs for f with every symbol bound to batch: standard normal for what stands for random draws,
+// uniform in [0, 1) for other floats, and 0 or 1 for integers.
+func seededInputs(f *graph.Func, noise []onnx.Noise, batch int, seed uint64) (map[string]*tensor.Tensor, error) {
+	b := graph.Binding{}
+	for _, v := range f.Inputs {
+		for _, d := range v.Shape() {
+			for _, s := range d.Symbols() {
+				b[s] = batch
+			}
+		}
+	}
+	r := rand.New(rand.NewPCG(seed, uint64(batch)))
+	in := map[string]*tensor.Tensor{}
+	for _, v := range f.Inputs {
+		shape, err := v.Shape().Eval(b)
+		if err == nil {
+			_, err = tensor.Count(shape)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", v.Name, err)
+		}
+		normal := slices.ContainsFunc(noise, func(n onnx.Noise) bool { return n.Input == v.Name && n.Distribution == onnx.Normal })
+		t := tensor.New(v.DType(), shape...)
+		for i := range t.Len() {
+			switch {
+			case normal:
+				t.Set(i, r.NormFloat64())
+			case v.DType().Float():
+				t.Set(i, r.Float64())
+			default:
+				t.Set(i, float64(r.IntN(2)))
+			}
+		}
+		in[v.Name] = t
+	}
+	return in, nil
+}
