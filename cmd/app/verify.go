@@ -243,7 +243,7 @@ func compare(want, got *tensor.Tensor, abs, rel float64) comparison {
 		if math.Abs(w) > 1e-3*top {
 			d.Rel = max(d.Rel, number(e/math.Abs(w)))
 		}
-		d.OK = d.OK && e <= abs+rel*math.Abs(w)
+		d.OK = d.OK && !math.IsInf(e, 0) && e <= abs+rel*math.Abs(w)
 	}
 	return d
 }

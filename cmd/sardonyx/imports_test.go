@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -53,7 +54,9 @@ func level(path string) int {
 
 // TestImports holds the direction of imports: data flows one way through the house.
 func TestImports(t *testing.T) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	list := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...")
+	list.Env = append(os.Environ(), "CGO_ENABLED=1") // so that files with cgo are seen
+	out, err := list.Output()
 	if err != nil {
 		var e *exec.ExitError
 		if errors.As(err, &e) {

@@ -1,0 +1,323 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// makeDamaged makes files of each kind that are empty, cut short, or noise, and a folder of each name.
+func makeDamaged(t *testing.T) {
+	t.Helper()
+	checkpoint := filepath.Join("run", "checkpoints", checkpoints(t, filepath.Join(shared, "run"))[0])
+	noise := make([]byte, 4000)
+	for i := range noise {
+		noise[i] = byte(i * i * 31 >> 3)
+	}
+	for ext, good := range map[string]string{".npy": "z.npy", ".npz": "images.npz", ".onnx": "run/decode.onnx", ".safetensors": checkpoint} {
+		file, err := os.ReadFile(filepath.Join(shared, good))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range map[string][]byte{"empty": nil, "short": file[:len(file)*3/4], "noise": noise} {
+			if err := os.WriteFile(filepath.Join(shared, name+ext), content, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Mkdir(filepath.Join(shared, "folder"+ext), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestBadInput holds that what a person gets wrong is told in one line, with the right exit code, and leaves no file.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	needRun(t)
+	makeDamaged(t)
+	const e, u = exitError, exitUsage
+	type test struct {
+		line string
+		code int
+		want string
+	}
+	tests := []test{ // OUT is an empty folder
+		{"frob", u, `there is no command "frob"`},
+		{"help frob", u, `there is no command "frob"`},
+		{"frob --help", u, `there is no command "frob"`},
+		{"--frob", u, "frob"},
+		{"models vae", u, `unexpected argument "vae"`},
+		{"version --frob", u, "frob"},
+		{"data frob", u, `there is no command "frob"`},
+		{"data list frob", u, `unexpected argument "frob"`},
+		{"data fetch", u, "the data set's name is missing"},
+		{"data fetch frob", e, "fashion-mnist, mnist"},
+		{"runtime", u, "a subcommand is missing"},
+		{"runtime frob", u, `there is no command "frob"`},
+		{"runtime install frob", u, `unexpected argument "frob"`},
+		{"runtime install --from OUT/frob", e, "no such file"},
+		{"runtime install --from {}/noise.npy", e, "not the pinned one"},
+		{"doctor frob", u, `unexpected argument "frob"`},
+		{"completion", u, "the shell is missing"},
+		{"completion fish", u, "bash and zsh"},
+
+		{"train frob", e, `no model is called "frob": there is vae`},
+		{"train vae frob", u, `unexpected argument "frob"`},
+		{"train vae --frob", u, "frob"},
+		{"train vae --epochs", u, "epochs"},
+		{"train vae --epochs -1", u, "--epochs -1: want 1 or more"},
+		{"train vae --epochs 0", u, "--epochs 0"},
+		{"train vae --epochs abc", u, `"abc"`},
+		{"train vae --batch 0", u, "--batch 0"},
+		{"train vae --batch -5", u, "--batch -5"},
+		{"train vae --limit -1", u, "--limit -1"},
+		{"train vae --threads -1", u, "--threads -1"},
+		{"train vae --patience -1", u, "--patience -1"},
+		{"train vae --seed -1", u, `"-1"`},
+		{"train vae --set frob", u, "want NAME=VALUE"},
+		{"train vae --set hidden=", u, "want NAME=VALUE"},
+		{"train vae --set hidden=abc", u, "want NAME=VALUE"},
+		{"train vae --set hidden=NaN", e, "hidden is NaN"},
+		{"train vae --set hidden=2.5", e, "want a whole number"},
+		{"train vae --set hidden=1e300", e, "want a whole number"},
+		{"train vae --set frob=1", e, `no setting is called "frob"`},
+		{"train vae --data {}/images.npz --out OUT/r --set hidden=1e9", e, "taken for a mistake"},
+		{"train vae --data {}/images.npz --out OUT/r --set latent=1e12", e, "noise of shape [100 1000000000000]"},
+		{"train vae --data OUT/frob", e, "neither a data set (fashion-mnist, mnist) nor a path that exists"},
+		{"train vae --data OUT --out OUT/r", e, "it has no"},
+		{"train vae --data {}/noise.onnx --out OUT/r", e, "noise.onnx"},
+		{"train vae --data {}/z.npy --out OUT/r", e, `no field "image"`},
+		{"train vae --data {}/images.npz --blas OUT/frob.so --out OUT/r", e, "cannot open shared object file"},
+		{"train vae --data {}/images.npz --out {}/run", e, "--resume goes on with it"},
+		{"train vae --data {}/images.npz --out OUT/r --resume", e, "has no run"},
+		{"train vae --data {}/images.npz --out {}/run --resume", e, "is another one"},
+		{"train vae --data {}/images.npz --out {}/z.npy", e, "z.npy"},
+
+		{"export vae", u, "--run DIR"},
+		{"export frob --run {}/run", e, `no model is called "frob"`},
+		{"export vae --run OUT", e, "has no run"},
+		{"export vae --run OUT/frob", e, "has no run"},
+		{"export vae --run {}/z.npy", e, "not a directory"},
+		{"export vae --run {}/run --out OUT --opset 3", u, "--opset 3: want 17 to"},
+		{"export vae --run {}/run --out OUT --opset 99", u, "--opset 99"},
+		{"export vae --run {}/run --out OUT --func frob", e, "it has encode, decode, reconstruct, validate"},
+		{"export vae --run {}/run --out OUT --random frob", u, "want inputs or native"},
+		{"export vae --run {}/run --out OUT --checkpoint frob", u, "want best or last"},
+		{"export vae --run {}/run --out {}/z.npy", e, "not a directory"},
+		{"export vae --run {}/run --out {}/z.npy --json", e, "not a directory"},
+
+		{"verify", u, "--run DIR"},
+		{"verify vae", u, "--run DIR"},
+		{"verify frob --run {}/run", e, `no model is called "frob"`},
+		{"verify OUT/frob.onnx", e, "no such file"},
+		{"verify vae --run {}/run --func frob", e, "it has encode"},
+		{"verify vae --run {}/run --tolerance -1", u, "--tolerance -1"},
+		{"verify vae --run {}/run --tolerance NaN", u, "--tolerance NaN"},
+		{"verify vae --run {}/run --device tpu", u, "want cpu or cuda"},
+		{"verify {}/run/train.onnx", e, "has no test vectors"},
+
+		{"sample vae --run {}/run", u, "--png FILE or --npy FILE"},
+		{"sample vae --png OUT/x.png", u, "--run DIR or --onnx FILE"},
+		{"sample vae --run {}/run --png OUT/x.png --count 0", u, "--count 0"},
+		{"sample vae --run {}/run --png OUT/x.png --count 1000000000000", u, "--count 1000000000000"},
+		{"sample vae --run {}/run --png OUT/x.png --seed -1", u, `"-1"`},
+		{"sample vae --run {}/run --png OUT/x.jpg", u, "want a name that ends in .png"},
+		{"sample vae --run {}/run --png OUT/x.png --device tpu", u, "want cpu or cuda"},
+		{"sample vae --run OUT --png OUT/x.png", e, "has no run"},
+
+		{"run", u, "the ONNX file is missing"},
+		{"run {}/run/decode.onnx --input z=", u, "want NAME=FILE.npy"},
+		{"run {}/run/decode.onnx --input ={}/z.npy", u, "want NAME=FILE.npy"},
+		{"run {}/run/decode.onnx --input z={}/z.npy --input z={}/z.npy", u, `"z" is given twice`},
+		{"run {}/run/decode.onnx --input z=OUT/frob.npy", e, "no such file"},
+		{"run {}/run/decode.onnx --input z={}/z.npy --output OUT/x.txt", u, "ends in .npz or .npy"},
+		{"run {}/run/decode.onnx --input z={}/z.npy --device tpu", u, "want cpu or cuda"},
+
+		{"inspect", u, "is missing"},
+		{"inspect frob", e, `no model is called "frob"`},
+		{"inspect OUT/frob.onnx", e, "no such file"},
+		{"inspect OUT", e, "OUT"},
+		{"inspect vae --json", u, "--json is for files"},
+		{"inspect {}/z.npy --set hidden=3", u, "--set is for models"},
+
+		{"init", u, "the folder is missing"},
+		{"init {}/run", e, "not empty"},
+		{"init {}/z.npy/foo", e, "not a directory"},
+		{"init OUT/Frob", e, "want lower-case letters"},
+		{"init OUT/frob --replace OUT", e, "no go.mod of"},
+	}
+	for _, kind := range []string{"empty", "short", "noise", "folder"} {
+		for _, ext := range []string{".npy", ".npz", ".onnx", ".safetensors"} {
+			tests = append(tests, test{"inspect {}/" + kind + ext, e, kind + ext})
+		}
+		tests = append(tests,
+			test{"run {}/run/decode.onnx --input z={}/" + kind + ".npy", e, kind + ".npy"},
+			test{"run {}/run/decode.onnx --input {}/" + kind + ".npz", e, kind + ".npz"},
+			test{"verify {}/" + kind + ".onnx", e, kind + ".onnx"},
+			test{"train vae --out OUT/r --data {}/" + kind + ".npz", e, kind + ".npz"},
+		)
+	}
+	for _, tt := range tests {
+		t.Run(tt.line, func(t *testing.T) { badInput(t, tt.line, tt.code, tt.want) })
+	}
+}
+
+// badInput runs line, in which OUT is an empty folder, and holds how it fails.
+func badInput(t *testing.T, line string, code int, want string) {
+	t.Helper()
+	out := t.TempDir()
+	r := command(strings.ReplaceAll(line, "OUT", out))
+	if r.code != code || !strings.Contains(r.err, strings.ReplaceAll(want, "OUT", out)) {
+		t.Errorf("exit code %d, want %d and %q: %s", r.code, code, want, r.err)
+	}
+	lines := strings.Split(strings.TrimSuffix(r.err, "\n"), "\n")
+	most := 1
+	if code == exitUsage {
+		most = 2 // and how to get help
+	}
+	if !strings.HasPrefix(lines[len(lines)-most], "sardonyx: ") {
+		t.Errorf("the error is not told in one line at the end:\n%s", r.err)
+	}
+	if code == exitUsage && (len(lines) != 2 || r.out != "") {
+		t.Errorf("a usage error prints more than itself and where help is:\n%s%s", r.err, r.out)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
+// TestBadRuntimeInput is TestBadInput for what onnxruntime finds wrong.
+func TestBadRuntimeInput(t *testing.T) {
+	t.Parallel()
+	needRun(t)
+	needRuntime(t)
+	tests := []struct{ line, want string }{
+		{"run OUT/frob.onnx", "no such file"},
+		{"run {}/z.npy", "z.npy is not a readable ONNX model"},
+		{"run {}/run/decode.onnx", `the input "z" is missing; the model has z f32[batch 4]`},
+		{"run {}/run/decode.onnx --input y={}/z.npy", `there is no input "y"`},
+		{"run {}/run/decode.onnx --input z={}/images.npz", "of rank 4"},
+		{"run {}/run/encode.onnx --input image={}/z.npy", "of rank 2"},
+		{"run {}/run/decode.onnx --input z={}/z.npy --output OUT/frob/x.npy", "no such file"},
+		{"run {}/run/encode.onnx --input {}/images.npz --output OUT/x.npy", "give --output a .npz file"},
+		{"sample vae --onnx OUT/frob.onnx --png OUT/x.png", "no such file"},
+		{"sample vae --onnx {}/z.npy --png OUT/x.png", "not a readable ONNX model"},
+		{"sample vae --onnx {}/run/encode.onnx --png OUT/x.png", `no input "z"`},
+		{"sample vae --run {}/run --png OUT/frob/x.png", "no such file"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.line, func(t *testing.T) { badInput(t, tt.line, exitError, tt.want) })
+	}
+}
+
+// TestDamagedRun sees what is said of a run whose files are not as training left them.
+func TestDamagedRun(t *testing.T) {
+	t.Parallel()
+	needRun(t)
+	tests := []struct {
+		name, file string
+		content    func(old []byte) []byte // nil removes the file
+		want       string
+	}{
+		{"no config", "config.json", nil, "has no run"},
+		{"empty config", "config.json", func([]byte) []byte { return nil }, "config.json"},
+		{"other settings", "config.json", func(b []byte) []byte { return bytes.Replace(b, []byte(`"hidden": 6`), []byte(`"hidden": 7`), 1) }, "is a run of vae as it was defined then"},
+		{"no index", "checkpoints/index.json", nil, "has no checkpoint yet"},
+		{"cut index", "checkpoints/index.json", func(b []byte) []byte { return b[:len(b)/2] }, "index.json"},
+		{"changed checkpoint", "", func(b []byte) []byte { b[len(b)-1]++; return b }, "damaged"},
+		{"no checkpoint", "", nil, "no such file"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "run")
+			if err := os.CopyFS(dir, os.DirFS(filepath.Join(shared, "run"))); err != nil {
+				t.Fatal(err)
+			}
+			files := []string{tt.file}
+			if tt.file == "" {
+				files = nil
+				for _, f := range checkpoints(t, dir) {
+					files = append(files, "checkpoints/"+f)
+				}
+			}
+			for _, f := range files {
+				path := filepath.Join(dir, f)
+				old, err := os.ReadFile(path)
+				if err == nil && tt.content == nil {
+					err = os.Remove(path)
+				} else if err == nil {
+					err = os.WriteFile(path, tt.content(old), 0o644)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, line := range []string{"export vae --out OUT --run " + dir, "verify vae --run " + dir} {
+				badInput(t, line, exitError, tt.want)
+			}
+		})
+	}
+}
+
+// TestOtherCheckpoint sees that an exported file is not taken for that of another checkpoint.
+func TestOtherCheckpoint(t *testing.T) {
+	t.Parallel()
+	needRun(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	must(t, "train vae "+tiny+" --out "+dir)
+	must(t, "export vae --run "+dir)
+	must(t, "train vae "+strings.Replace(tiny, "--epochs 3", "--epochs 4", 1)+" --resume --out "+dir)
+	badInput(t, "verify vae --checkpoint last --run "+dir, exitError, "export it again")
+}
+
+// TestMistakenModels sees how models that are wrong are reported.
+func TestMistakenModels(t *testing.T) {
+	t.Parallel()
+	good := func(define func(b *compiler.Builder)) func(models.Settings) (*compiler.Program, error) {
+		return func(models.Settings) (*compiler.Program, error) {
+			b := compiler.New("odd")
+			define(b)
+			return b.Compile()
+		}
+	}
+	run := func(b *compiler.Builder) {
+		b.Func("run", func(f *graph.Func) { f.Output("y", f.Input("x", graph.F32, 2).Scale(2)) })
+	}
+	tests := []struct {
+		name  string
+		model models.Model
+		line  string
+		want  []string
+	}{
+		{"mistakes", models.Model{Define: good(func(b *compiler.Builder) {
+			b.Func("run", func(f *graph.Func) {
+				f.Output("y", f.Input("x", graph.F32, 2, 3).MatMul(f.Input("w", graph.F32, 4, 5)))
+			})
+		})}, "models", []string{"model odd has mistakes:", "errors_test.go:", "MatMul", "hint:"}},
+		{"no training", models.Model{Define: good(run)}, "train odd", []string{"does not say how to train it"}},
+		{"no sampling", models.Model{Define: good(run)}, "sample odd --png x.png", []string{"does not say how to sample it"}},
+		{"unknown step", models.Model{Define: good(run), Train: models.Training{Step: "frob", Epochs: 1, Batch: 1}}, "train odd", []string{`the step "frob"`}},
+		{"unknown function", models.Model{Define: good(run), Sample: models.Sampling{Func: "frob"}}, "models", []string{`the function "frob"`, "it has run"}},
+		{"an error", models.Model{Define: func(models.Settings) (*compiler.Program, error) { return nil, errors.New("no luck") }}, "inspect odd", []string{"no luck"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.model.Name = "odd"
+			var out, errs bytes.Buffer
+			code := Run(context.Background(), append([]string{"sardonyx"}, strings.Fields(tt.line)...), &out, &errs, tt.model)
+			if code != exitError {
+				t.Errorf("exit code %d", code)
+			}
+			contains(t, errs.String(), tt.want...)
+		})
+	}
+}
