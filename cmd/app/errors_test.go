@@ -279,6 +279,20 @@ func TestOtherCheckpoint(t *testing.T) {
 	badInput(t, "verify vae --checkpoint last --run "+dir, exitError, "export it again")
 }
 
+// TestNativeRandom sees that what draws its own random numbers is not compared with what draws others.
+func TestNativeRandom(t *testing.T) {
+	t.Parallel()
+	needRun(t)
+	needRuntime(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	must(t, "train vae "+tiny+" --out "+dir)
+	must(t, "export vae --random native --run "+dir)
+	badInput(t, "verify vae --func validate --run "+dir, exitError, "draws its own random numbers")
+	badInput(t, "verify "+dir+"/validate.onnx", exitError, "has no test vectors")
+	must(t, "verify vae --func decode --run "+dir)
+	must(t, "verify "+dir+"/decode.onnx")
+}
+
 // TestMistakenModels sees how models that are wrong are reported.
 func TestMistakenModels(t *testing.T) {
 	t.Parallel()

@@ -84,7 +84,8 @@ func (a *app) export(c *cli.Context) error {
 		fo.Doc = m.Doc
 		fo.Metadata = r.metadata()
 		fo.Training = f.Training
-		if !f.Training && o.Random == onnx.RandomInputs {
+		_, noise := onnx.HoistRandom(f)
+		if !f.Training && (o.Random == onnx.RandomInputs || len(noise) == 0) { // else its outputs are never the same
 			v, err := r.vector(c.Context, f)
 			if err != nil {
 				return err

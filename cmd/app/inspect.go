@@ -132,12 +132,5 @@ func (a *app) inspectNumPy(c *cli.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	var list []array
-	for _, name := range sortedKeys(arrays) {
-		list = append(list, newArray(name, arrays[name]))
-	}
-	if c.Bool("json") {
-		return a.writeJSON(list)
-	}
-	return a.printArrays("ARRAY", list)
+	return a.printArrays(c, "ARRAY", arrays)
 }

@@ -102,19 +102,10 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var list []array
-	for _, name := range sortedKeys(got) {
-		list = append(list, newArray(name, got[name]))
-	}
-	if c.Bool("json") {
-		return a.writeJSON(list)
-	}
-	if err := a.printArrays("OUTPUT", list); err != nil {
+	if err := a.printArrays(c, "OUTPUT", got); err != nil || out == "" || c.Bool("json") {
 		return err
 	}
-	if out != "" {
-		fmt.Fprintf(a.out, "wrote %s\n", out)
-	}
+	fmt.Fprintf(a.out, "wrote %s\n", out)
 	return nil
 }
 
@@ -152,7 +143,14 @@ func readInputs(c *cli.Context) (map[string]*tensor.Tensor, error) {
 }
 
 // printArrays prints arrays' types and ranges.
-func (a *app) printArrays(title string, list []array) error {
+func (a *app) printArrays(c *cli.Context, title string, arrays map[string]*tensor.Tensor) error {
+	var list []array
+	for _, name := range sortedKeys(arrays) {
+		list = append(list, newArray(name, arrays[name]))
+	}
+	if c.Bool("json") {
+		return a.writeJSON(list)
+	}
 	rows := [][]string{{title, "TYPE", "MIN", "MEAN", "MAX"}}
 	for _, t := range list {
 		row := []string{t.Name, t.Type}

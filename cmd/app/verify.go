@@ -82,7 +82,7 @@ func (a *app) replay(c *cli.Context, path string, o onnxruntime.Options) ([]comp
 		return nil, err
 	}
 	if len(sum.Vectors) == 0 {
-		return nil, fmt.Errorf("%s has no test vectors: export writes them for functions", path)
+		return nil, fmt.Errorf("%s has no test vectors: export writes them for functions that draw no random numbers of their own", path)
 	}
 	s, err := onnxruntime.Open(path, o)
 	if err != nil {
@@ -179,6 +179,11 @@ func (r *trained) verifyFunc(c *cli.Context, f *graph.Func, o onnxruntime.Option
 	}
 	defer s.Close()
 	pure, noise := onnx.HoistRandom(f)
+	for _, n := range noise {
+		if !slices.ContainsFunc(s.Inputs(), func(in onnxruntime.Info) bool { return in.Name == n.Input }) {
+			return nil, fmt.Errorf("%s draws its own random numbers, so its outputs cannot be compared: export it with --random %s, or choose other functions with --func", from, randomInputs)
+		}
+	}
 	var list []comparison
 	for _, n := range verifyBatches {
 		in, err := seededInputs(pure, noise, n, c.Uint64("seed"))
