@@ -17,8 +17,8 @@ setup: build ## fetch onnxruntime and MNIST into the cache, hash-checked; nothin
 	$(BIN) runtime install
 	$(BIN) data fetch mnist
 
-demo: setup ## train the VAE on MNIST, export it, verify it, sample it in onnxruntime
-	$(BIN) train vae --data mnist --epochs $(EPOCHS) --seed $(SEED) --out $(OUT)/vae
+demo: setup ## train the VAE on MNIST, export it, verify it, sample it in onnxruntime; again, it goes on with the run in OUT
+	$(BIN) train vae --data mnist --epochs $(EPOCHS) --seed $(SEED) --out $(OUT)/vae $(if $(wildcard $(OUT)/vae/config.json),--resume)
 	$(BIN) export vae --run $(OUT)/vae --func encode --func decode
 	$(BIN) verify vae --run $(OUT)/vae --func encode --func decode
 	$(BIN) sample vae --run $(OUT)/vae --count 100 --seed $(SEED) --png $(OUT)/vae/samples.png
