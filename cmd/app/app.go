@@ -115,6 +115,8 @@ func (a *app) cli() *cli.App {
 		ErrWriter:       a.err,
 		ExitErrHandler:  func(*cli.Context, error) {}, // Run prints it
 		OnUsageError:    onUsageError,
+
+		DisableSliceFlagSeparator: true, // names of files may have commas
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usagef(c, "there is no command %q", c.Args().First())

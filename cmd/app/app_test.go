@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"image/png"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
@@ -24,7 +24,10 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	a := &app{name: "sardonyx", out: &output{w: new(bytes.Buffer)}}
 	var lines []string
-	for _, c := range a.cli().Commands {
+	one.Lock()
+	root := a.cli()
+	one.Unlock()
+	for _, c := range root.Commands {
 		lines = append(lines, c.Name)
 		for _, s := range c.Subcommands {
 			lines = append(lines, c.Name+" "+s.Name)
@@ -136,7 +139,7 @@ func TestTrain(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	line := "train vae " + tiny + " --out " + filepath.Join(t.TempDir(), "run")
-	r := commandContext(ctx, cancelAt{"epoch 1/3", cancel}, line)
+	r := commandContext(ctx, io.Discard, cancelAt{"epoch 1/3", cancel}, line)
 	if r.code != exitError || !strings.Contains(r.err, "--resume") {
 		t.Fatalf("interrupted: exit code %d: %s", r.code, r.err)
 	}
@@ -203,6 +206,14 @@ func TestRun(t *testing.T) {
 	needRun(t)
 	needRuntime(t)
 	dir := t.TempDir()
+	z, err := data.ReadNPY(filepath.Join(shared, "z.npy"))
+	if err == nil {
+		err = data.WriteNPY(filepath.Join(dir, "z,1.npy"), z)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, must(t, "run {}/run/decode.onnx --input z="+dir+"/z,1.npy"), "f32[3 1 28 28]")
 	contains(t, must(t, "run {}/run/decode.onnx --input z={}/z.npy --output "+dir+"/out.npz"), "f32[3 1 28 28]", "wrote "+dir+"/out.npz")
 	contains(t, must(t, "run {}/run/decode.onnx -i z={}/z.npy -o "+dir+"/out.npy"), "f32[3 1 28 28]")
 	many, err := data.ReadNPZ(filepath.Join(dir, "out.npz"))
@@ -349,10 +360,8 @@ func TestCompare(t *testing.T) {
 func TestWriteError(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"models", "models --json", "data", "version", "help train", "inspect vae"} {
-		var errs bytes.Buffer
-		code := Run(context.Background(), append([]string{"sardonyx"}, strings.Fields(line)...), full{}, &errs, vae.Model)
-		if code != exitError || !strings.Contains(errs.String(), "no space left") {
-			t.Errorf("%s: exit code %d: %s", line, code, &errs)
+		if r := commandContext(context.Background(), full{}, io.Discard, line); r.code != exitError || !strings.Contains(r.err, "no space left") {
+			t.Errorf("%s: exit code %d: %s", line, r.code, r.err)
 		}
 	}
 }

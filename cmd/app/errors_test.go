@@ -326,6 +326,8 @@ func TestMistakenModels(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.model.Name = "odd"
+			one.Lock()
+			defer one.Unlock()
 			var out, errs bytes.Buffer
 			code := Run(context.Background(), append([]string{"sardonyx"}, strings.Fields(tt.line)...), &out, &errs, tt.model)
 			if code != exitError {

@@ -51,14 +51,19 @@ type result struct {
 
 // command runs a command line in this process. In it, {} stands for the shared folder.
 func command(line string, args ...string) result {
-	return commandContext(context.Background(), io.Discard, line, args...)
+	return commandContext(context.Background(), io.Discard, io.Discard, line, args...)
 }
 
-// commandContext is command with a context and someone to watch what is written to the standard error.
-func commandContext(ctx context.Context, watch io.Writer, line string, args ...string) result {
+// one lets one command run at a time in this process: urfave/cli keeps flags in package variables.
+var one sync.Mutex
+
+// commandContext is command with a context, and with writers that get the standard output and error too.
+func commandContext(ctx context.Context, watchOut, watchErr io.Writer, line string, args ...string) result {
 	all := append([]string{"sardonyx"}, strings.Fields(strings.ReplaceAll(line, "{}", shared))...)
+	one.Lock()
+	defer one.Unlock()
 	var out, errs bytes.Buffer
-	code := Run(ctx, append(all, args...), &out, io.MultiWriter(&errs, watch), vae.Model)
+	code := Run(ctx, append(all, args...), io.MultiWriter(&out, watchOut), io.MultiWriter(&errs, watchErr), vae.Model)
 	return result{code, out.String(), errs.String()}
 }
 

@@ -173,6 +173,8 @@ func TestFlagsFirst(t *testing.T) {
 		{"sardonyx frob --help", "sardonyx frob"},
 	}
 	a := &app{name: "sardonyx", models: []models.Model{vae.Model}}
+	one.Lock()
+	defer one.Unlock()
 	for _, tt := range tests {
 		if got := strings.Join(flagsFirst(a.cli().Commands, strings.Fields(tt.line)), " "); got != tt.want {
 			t.Errorf("%s becomes %s, want %s", tt.line, got, tt.want)
