@@ -210,8 +210,8 @@ func version() (v string, published bool) {
 		return "devel", false
 	}
 	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
-		if m.Path == modulePath && m.Version != "" && m.Version != "(devel)" {
-			return m.Version, m.Sum != "" && m.Replace == nil
+		if m.Path == modulePath && m.Replace == nil && m.Version != "" && m.Version != "(devel)" {
+			return m.Version, m.Sum != ""
 		}
 	}
 	return "devel", false

@@ -116,7 +116,7 @@ func TestPrints(t *testing.T) {
 	}{
 		{"models", []string{"vae: variational autoencoder", "functions   encode, decode, reconstruct, validate", "hidden=512, latent=20, lr=0.001"}},
 		{"data", []string{"mnist: handwritten digits", "fashion-mnist: "}},
-		{"version", []string{"sardonyx ", "go1.", "onnxruntime 1."}},
+		{"version", []string{"Sardonyx ", "go1.", "onnxruntime 1."}},
 		{"inspect vae --set hidden=32", []string{"func decode", "func encode", "step train", "f32[batch 32]"}},
 		{"inspect {}/run/encode.onnx", []string{"ai.onnx 17", "input ", "f32[batch 1 28 28]", "enc.weight", "f32[784 6]", "training.epochs", "test vectors"}},
 		{"inspect {}/run/train.onnx", []string{"train.onnx", "enc.weight"}},

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -9,6 +11,22 @@ import (
 )
 
 var dataDirFlag = &cli.PathFlag{Name: "data-dir", Usage: "look for data sets in `DIR` first", EnvVars: []string{"SARDONYX_DATA"}}
+
+// dataDir is the folder that --data-dir names, which must be there.
+func dataDir(c *cli.Context) (string, error) {
+	dir := c.Path("data-dir")
+	if dir == "" {
+		return "", nil
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is not a folder")
+	}
+	if err != nil {
+		return "", fmt.Errorf("--data-dir %s: %w", dir, err)
+	}
+	return dir, nil
+}
 
 // dataCommand lists and fetches data sets.
 func (a *app) dataCommand() *cli.Command {
@@ -19,7 +37,11 @@ func (a *app) dataCommand() *cli.Command {
 		if err := noArgs(c); err != nil {
 			return err
 		}
-		sets, err := data.List(c.Path("data-dir"))
+		dir, err := dataDir(c)
+		if err != nil {
+			return err
+		}
+		sets, err := data.List(dir)
 		if err != nil {
 			return err
 		}

@@ -58,6 +58,8 @@ func TestBadInput(t *testing.T) {
 		{"version --frob", u, "frob"},
 		{"data frob", u, `there is no command "frob"`},
 		{"data list frob", u, `unexpected argument "frob"`},
+		{"data --data-dir OUT/frob", e, "no such file"},
+		{"train vae --data-dir {}/z.npy --out OUT/r", e, "not a folder"},
 		{"data fetch", u, "the data set's name is missing"},
 		{"data fetch frob", e, "fashion-mnist, mnist"},
 		{"runtime", u, "a subcommand is missing"},

@@ -49,7 +49,7 @@ func (a *app) runtimeCommand() *cli.Command {
 // versionCommand prints versions.
 func (a *app) versionCommand() *cli.Command {
 	return &cli.Command{
-		Name: "version", Usage: "print the versions of this program, Go, and the onnxruntime it installs", ArgsUsage: " ", Flags: []cli.Flag{jsonFlag},
+		Name: "version", Usage: "print the versions of Sardonyx, Go, and the onnxruntime it installs", ArgsUsage: " ", Flags: []cli.Flag{jsonFlag},
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
@@ -59,7 +59,7 @@ func (a *app) versionCommand() *cli.Command {
 			if c.Bool("json") {
 				return a.writeJSON(v)
 			}
-			fmt.Fprintf(a.out, "%s %s, %s, %s; installs onnxruntime %s\n", a.name, v["sardonyx"], v["go"], v["platform"], v["onnxruntime"])
+			fmt.Fprintf(a.out, "Sardonyx %s, %s, %s; installs onnxruntime %s\n", v["sardonyx"], v["go"], v["platform"], v["onnxruntime"])
 			return nil
 		},
 	}

@@ -54,62 +54,12 @@ func (a *app) train(c *cli.Context) error {
 	if m.Train.Step == "" {
 		return fmt.Errorf("model %s does not say how to train it: its Training is empty", m.Name)
 	}
-	s, err := settings(c, m)
+	cfg, from, err := a.trainConfig(c, m)
 	if err != nil {
 		return err
-	}
-	cfg := train.Config{
-		Seed: c.Uint64("seed"), Step: m.Train.Step, Validate: m.Train.Validate, Inputs: m.Train.Inputs, Epochs: m.Train.Epochs, Batch: m.Train.Batch,
-		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"), Settings: s, Out: a.err,
-	}
-	for _, f := range []struct {
-		name string
-		to   *int
-	}{{"epochs", &cfg.Epochs}, {"batch", &cfg.Batch}} {
-		if c.IsSet(f.name) {
-			*f.to = c.Int(f.name)
-		}
-		if *f.to < 1 {
-			return usagef(c, "--%s %d: want 1 or more", f.name, *f.to)
-		}
-	}
-	for _, name := range []string{"patience", "limit", "threads"} {
-		if c.Int(name) < 0 {
-			return usagef(c, "--%s %d: want 0 or more", name, c.Int(name))
-		}
-	}
-	if cfg.Dir == "" {
-		cfg.Dir = train.Folder(filepath.Join("runs", m.Name))
-	}
-	if cfg.Program, err = define(m, s); err != nil {
-		return err
-	}
-	b, err := blas.Find(c.String("blas"))
-	if err != nil {
-		return err
-	}
-	engine, err := gorgonia.New(gorgonia.Options{BLAS: b, Threads: c.Int("threads")})
-	if err != nil {
-		return err
-	}
-	cfg.Engine = engine
-	splits, from, err := a.trainingData(c, m, cfg.Program)
-	if err != nil {
-		return err
-	}
-	cfg.Train, cfg.Test = splits.Train, splits.Test
-	if cfg.Test == nil {
-		cfg.Validate = ""
-	}
-	draw, err := sampleCallback(m, cfg.Program, cfg.Seed)
-	if err != nil {
-		return fmt.Errorf("model %s: %w", m.Name, err)
-	}
-	if draw != nil {
-		cfg.OnEpoch = append(cfg.OnEpoch, draw)
 	}
 	fmt.Fprintf(a.out, "training %s: %d parameters, on %s (%d examples), batch %d, %d epochs\n", m.Name, cfg.Program.ParamCount(), from, cfg.Train.Len(), cfg.Batch, cfg.Epochs)
-	fmt.Fprintf(a.out, "engine: %s\n", engine.Name())
+	fmt.Fprintf(a.out, "engine: %s\n", cfg.Engine.Name())
 
 	r, err := train.Fit(c.Context, cfg)
 	switch {
@@ -131,6 +81,65 @@ func (a *app) train(c *cli.Context) error {
 	return nil
 }
 
+// trainConfig is what the flags ask for, and where the data is from.
+func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string, error) {
+	s, err := settings(c, m)
+	if err != nil {
+		return train.Config{}, "", err
+	}
+	cfg := train.Config{
+		Seed: c.Uint64("seed"), Step: m.Train.Step, Validate: m.Train.Validate, Inputs: m.Train.Inputs, Epochs: m.Train.Epochs, Batch: m.Train.Batch,
+		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"), Settings: s, Out: a.err,
+	}
+	for _, f := range []struct {
+		name string
+		to   *int
+	}{{"epochs", &cfg.Epochs}, {"batch", &cfg.Batch}} {
+		if c.IsSet(f.name) {
+			*f.to = c.Int(f.name)
+		}
+		if *f.to < 1 {
+			return cfg, "", usagef(c, "--%s %d: want 1 or more", f.name, *f.to)
+		}
+	}
+	for _, name := range []string{"patience", "limit", "threads"} {
+		if c.Int(name) < 0 {
+			return cfg, "", usagef(c, "--%s %d: want 0 or more", name, c.Int(name))
+		}
+	}
+	if cfg.Dir == "" {
+		cfg.Dir = train.Folder(filepath.Join("runs", m.Name))
+	}
+	if cfg.Program, err = define(m, s); err != nil {
+		return cfg, "", err
+	}
+	b, err := blas.Find(c.String("blas"))
+	if err != nil {
+		return cfg, "", err
+	}
+	engine, err := gorgonia.New(gorgonia.Options{BLAS: b, Threads: c.Int("threads")})
+	if err != nil {
+		return cfg, "", err
+	}
+	cfg.Engine = engine
+	splits, from, err := a.trainingData(c, m, cfg.Program)
+	if err != nil {
+		return cfg, "", err
+	}
+	cfg.Train, cfg.Test = splits.Train, splits.Test
+	if cfg.Test == nil {
+		cfg.Validate = ""
+	}
+	draw, err := sampleCallback(m, cfg.Program, cfg.Seed)
+	if err != nil {
+		return cfg, "", fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	if draw != nil {
+		cfg.OnEpoch = append(cfg.OnEpoch, draw)
+	}
+	return cfg, from, nil
+}
+
 // trainingData loads the data, by name or from a person's own files, and says where it is from.
 func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Program) (data.Splits, string, error) {
 	from := c.String("data")
@@ -138,12 +147,15 @@ func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Progra
 		from = m.Train.Data
 	}
 	var splits data.Splits
-	var err error
+	dir, err := dataDir(c)
+	if err != nil {
+		return splits, "", err
+	}
 	switch _, serr := os.Stat(from); {
 	case from == "":
 		return splits, "", usagef(c, "say what to train on: --data NAME or --data PATH")
 	case slices.Contains(data.Names(), from):
-		splits, err = data.Load(from, c.Path("data-dir"))
+		splits, err = data.Load(from, dir)
 	case serr == nil:
 		splits, err = data.Open(from, imageOptions(m, prog))
 	default:
