@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,6 +125,7 @@ func TestBadInput(t *testing.T) {
 		{"verify vae --run {}/run --tolerance -1", u, "--tolerance -1"},
 		{"verify vae --run {}/run --tolerance NaN", u, "--tolerance NaN"},
 		{"verify vae --run {}/run --device tpu", u, "want cpu or cuda"},
+		{"verify {}/run/decode.onnx --run {}/run", u, "--run is for models"},
 		{"verify {}/run/train.onnx", e, "has no test vectors"},
 
 		{"sample vae --run {}/run", u, "--png FILE or --npy FILE"},
@@ -133,6 +135,7 @@ func TestBadInput(t *testing.T) {
 		{"sample vae --run {}/run --png OUT/x.png --seed -1", u, `"-1"`},
 		{"sample vae --run {}/run --png OUT/x.jpg", u, "want a name that ends in .png"},
 		{"sample vae --run {}/run --png OUT/x.png --device tpu", u, "want cpu or cuda"},
+		{"sample vae --run {}/run --onnx {}/run/decode.onnx --png OUT/x.png", u, "not both"},
 		{"sample vae --run OUT --png OUT/x.png", e, "has no run"},
 
 		{"run", u, "the ONNX file is missing"},
@@ -323,6 +326,9 @@ func TestMistakenModels(t *testing.T) {
 		{"no sampling", models.Model{Define: good(run)}, "sample odd --png x.png", []string{"does not say how to sample it"}},
 		{"unknown step", models.Model{Define: good(run), Train: models.Training{Step: "frob", Epochs: 1, Batch: 1}}, "train odd", []string{`the step "frob"`}},
 		{"unknown function", models.Model{Define: good(run), Sample: models.Sampling{Func: "frob"}}, "models", []string{`the function "frob"`, "it has run"}},
+		{"a panic", models.Model{Define: func(models.Settings) (*compiler.Program, error) { panic("no luck") }}, "models", []string{"panics at ", "errors_test.go:", "no luck"}},
+		{"a setting that is not there", models.Model{Define: func(s models.Settings) (*compiler.Program, error) { return nil, errors.New(fmt.Sprint(s.Int("frob"))) }}, "models", []string{"panics at ", "errors_test.go:", `no setting "frob"`}},
+		{"an index out of range", models.Model{Define: func(s models.Settings) (*compiler.Program, error) { return nil, errors.New(names(nil)[3]) }}, "models", []string{"errors_test.go:", "index out of range"}},
 		{"an error", models.Model{Define: func(models.Settings) (*compiler.Program, error) { return nil, errors.New("no luck") }}, "inspect odd", []string{"no luck"}},
 	}
 	for _, tt := range tests {

@@ -14,9 +14,9 @@ import (
 )
 
 var (
-	runFlag  = &cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}
-	funcFlag = &cli.StringSliceFlag{Name: "func", Usage: "the function `NAME`; may be repeated (default: all)"}
-	bestFlag = &cli.StringFlag{Name: "checkpoint", Value: "best", Usage: "which checkpoint of the run: best or last"}
+	runFlag        = &cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}
+	funcFlag       = &cli.StringSliceFlag{Name: "func", Usage: "the function `NAME`; may be repeated (default: all)"}
+	checkpointFlag = &cli.StringFlag{Name: "checkpoint", Value: "best", Usage: "which checkpoint of the run: best or last"}
 )
 
 // The values of --random.
@@ -33,7 +33,7 @@ func (a *app) exportCommand() *cli.Command {
 			"that `verify FILE.onnx` replays on any machine." +
 			a.example("export "+a.exampleModel()+" --run runs/"+a.exampleModel()),
 		Flags: []cli.Flag{
-			runFlag, funcFlag, bestFlag,
+			runFlag, funcFlag, checkpointFlag,
 			&cli.PathFlag{Name: "out", Usage: "the folder `DIR` to write to (default: the run's folder)"},
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ai.onnx opset, %d to %d", onnx.MinOpset, onnx.MaxOpset)},
 			&cli.StringFlag{Name: "random", Value: randomInputs, Usage: "random numbers: inputs (the caller gives them) or native (the runtime draws its own)"},

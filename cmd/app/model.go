@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 
@@ -60,7 +61,7 @@ func define(m models.Model, s models.Settings) (prog *compiler.Program, err erro
 		case models.SettingError:
 			err = fmt.Errorf("model %s: %w", m.Name, r)
 		default:
-			panic(r)
+			err = fmt.Errorf("model %s: its definition panics at %s: %v", m.Name, panicPlace(), r)
 		}
 	}()
 	if prog, err = m.Define(s); err != nil {
@@ -75,6 +76,20 @@ func define(m models.Model, s models.Settings) (prog *compiler.Program, err erro
 		}
 	}
 	return prog, nil
+}
+
+// panicPlace is the file and line at which the panic being recovered began, in a model's own code.
+func panicPlace() string {
+	pcs := make([]uintptr, 64)
+	frames := goruntime.CallersFrames(pcs[:goruntime.Callers(3, pcs)])
+	for more := true; more; {
+		var f goruntime.Frame
+		f, more = frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, modulePath+"/compiler/models.") {
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+	}
+	return "an unknown place"
 }
 
 // modelsCommand lists the models.

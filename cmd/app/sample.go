@@ -31,7 +31,7 @@ func (a *app) sampleCommand() *cli.Command {
 			"exported in memory. The noise depends on the seed alone." +
 			a.example("sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --count 25 --png samples.png"),
 		Flags: sessionFlags(
-			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, bestFlag,
+			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, checkpointFlag,
 			&cli.PathFlag{Name: "onnx", Usage: "the exported `FILE` to sample"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 100, Usage: "how many"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the noise"},
@@ -56,6 +56,9 @@ func (a *app) sample(c *cli.Context) error {
 	}
 	if c.Path("png") == "" && c.Path("npy") == "" {
 		return usagef(c, "say where to write: --png FILE or --npy FILE")
+	}
+	if c.Path("run") != "" && c.Path("onnx") != "" {
+		return usagef(c, "say what to sample: --run DIR or --onnx FILE, not both")
 	}
 	for _, kind := range []string{"png", "npy"} {
 		if path := c.Path(kind); path != "" && filepath.Ext(path) != "."+kind {

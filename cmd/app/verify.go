@@ -26,7 +26,7 @@ func (a *app) verifyCommand() *cli.Command {
 			"the test vectors in it are replayed. The exit code is 1 if an output is further off than the tolerance." +
 			a.example("verify "+a.exampleModel()+" --run runs/"+a.exampleModel(), "verify decode.onnx --json"),
 		Flags: sessionFlags(
-			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, funcFlag, bestFlag,
+			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, funcFlag, checkpointFlag,
 			&cli.Float64Flag{Name: "tolerance", Value: 1e-5, Usage: "largest difference allowed, `T` + T·|value|", DefaultText: "1e-05; for a FILE.onnx, what its test vectors say"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the inputs"}, jsonFlag,
 		),
@@ -69,7 +69,7 @@ func (a *app) verify(c *cli.Context) error {
 	}
 	for _, d := range list {
 		if !d.OK {
-			return fmt.Errorf("output %q of %s differs by %.3g, more than the tolerance %g", d.Output, d.Func, d.Abs, c.Float64("tolerance"))
+			return fmt.Errorf("output %q of %s differs by %.3g, more than the tolerance allows", d.Output, d.Func, d.Abs)
 		}
 	}
 	return nil
@@ -77,6 +77,11 @@ func (a *app) verify(c *cli.Context) error {
 
 // replay runs the test vectors of an ONNX file.
 func (a *app) replay(c *cli.Context, path string, o onnxruntime.Options) ([]comparison, error) {
+	for _, name := range []string{"run", "func", "checkpoint", "seed"} {
+		if c.IsSet(name) {
+			return nil, usagef(c, "--%s is for models; %s is a file", name, path)
+		}
+	}
 	sum, err := onnx.Inspect(path)
 	if err != nil {
 		return nil, err
