@@ -282,6 +282,17 @@ func TestOtherCheckpoint(t *testing.T) {
 	must(t, "export vae --run "+dir)
 	must(t, "train vae "+strings.Replace(tiny, "--epochs 3", "--epochs 4", 1)+" --resume --out "+dir)
 	badInput(t, "verify vae --checkpoint last --run "+dir, exitError, "export it again")
+
+	other := filepath.Join(t.TempDir(), "run") // as many steps, from another seed
+	must(t, "train vae "+tiny+" --seed 2 --out "+other)
+	file, err := os.ReadFile(filepath.Join(shared, "run", "decode.onnx"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(other, "decode.onnx"), file, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	badInput(t, "sample vae --run "+other+" --png OUT/x.png", exitError, "export it again")
 }
 
 // TestNativeRandom sees that what draws its own random numbers is not compared with what draws others.

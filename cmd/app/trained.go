@@ -16,7 +16,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
-	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
@@ -76,9 +75,6 @@ func openRun(c *cli.Context, m models.Model) (*trained, error) {
 	return &trained{m, setup, at, prog, state}, nil
 }
 
-// stepsKey is the metadata key that tells which checkpoint a file was exported from.
-const stepsKey = "training.steps"
-
 // open opens f in onnxruntime: the file that export left in the run's folder, which must be of this checkpoint, or where
 // there is none, f exported in memory. It says which it is.
 func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (*onnxruntime.Session, string, error) {
@@ -95,20 +91,27 @@ func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (*o
 	if err != nil {
 		return nil, "", err
 	}
-	want := strconv.FormatInt(r.at.Step, 10)
-	if i := slices.IndexFunc(sum.Metadata, func(e wire.Entry) bool { return e.Key == stepsKey }); i < 0 || sum.Metadata[i].Value != want {
-		return nil, "", fmt.Errorf("%s was not exported from the %s checkpoint of the run, of step %s: export it again, or choose another --checkpoint", path, c.String("checkpoint"), want)
+	in := map[string]string{}
+	for _, m := range sum.Metadata {
+		in[m.Key] = m.Value
+	}
+	meta := r.metadata()
+	for _, key := range sortedKeys(meta) {
+		if in[key] != meta[key] {
+			return nil, "", fmt.Errorf("%s was not exported from the %s checkpoint of the run: its %s is %q, not %q: export it again, or choose another --checkpoint",
+				path, c.String("checkpoint"), key, in[key], meta[key])
+		}
 	}
 	s, err := onnxruntime.Open(path, o)
 	return s, path, err
 }
 
-// metadata is the training's summary for ONNX files.
+// metadata is the training's summary for ONNX files; it tells checkpoints apart.
 func (r *trained) metadata() map[string]string {
 	meta := map[string]string{
 		"training.data":        r.setup.Train,
 		"training.epochs":      strconv.Itoa(r.at.Epoch),
-		stepsKey:               strconv.FormatInt(r.at.Step, 10),
+		"training.steps":       strconv.FormatInt(r.at.Step, 10),
 		"training.seed":        strconv.FormatUint(r.setup.Seed, 10),
 		"training.settings":    models.Settings(r.setup.Settings).String(),
 		"training.fingerprint": r.setup.Fingerprint,
