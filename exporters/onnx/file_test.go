@@ -89,5 +89,5 @@ func TestExternal(t *testing.T) {
 	if err != nil || s.Initializers[2].External != "m.onnx.data" || s.Params != 601 {
 		t.Errorf("summary %+v, %v", s, err)
 	}
-	checkONNX(t, path)
+	acceptONNX(t, path)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -15,33 +14,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
-
-// checkONNX lets the reference implementation check the file path, where it is installed.
-func checkONNX(t *testing.T, paths ...string) {
-	t.Helper()
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import onnx").Run() != nil {
-		t.Skip("needs python3 with the onnx package (Debian: python3-onnx)")
-	}
-	const script = "import sys, onnx\nfor p in sys.argv[1:]: onnx.checker.check_model(p, full_check=True)"
-	if out, err := exec.Command(python, append([]string{"-c", script}, paths...)...).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
-func TestReference(t *testing.T) {
-	dir := t.TempDir()
-	var paths []string
-	for name, o := range map[string]Options{"plain": {}, "rich": {Doc: "d", NoPositions: true, Vectors: []Vector{vector()}}} {
-		f, w := dense()
-		path := filepath.Join(dir, name+".onnx")
-		if _, err := ExportFile(path, f, w, o); err != nil {
-			t.Fatal(err)
-		}
-		paths = append(paths, path)
-	}
-	checkONNX(t, paths...)
-}
 
 func vector() Vector {
 	return Vector{

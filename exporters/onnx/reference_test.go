@@ -1,19 +1,123 @@
 package onnx
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
-	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
+// python is the interpreter that has the reference implementation: Debian's with python3-onnx, or PYTHON's.
+func python() string {
+	if p := os.Getenv("PYTHON"); p != "" {
+		return p
+	}
+	return "/usr/bin/python3"
+}
+
+// referenceOpset is the newest opset that the installed reference implementation knows, 0 if there is none.
+var referenceOpset = sync.OnceValue(func() int {
+	out, err := exec.Command(python(), "-c", "import onnx; print(onnx.defs.onnx_opset_version())").Output()
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		return 0
+	}
+	return n
+})
+
+// opsets are the opsets that can be both written and checked here.
+func opsets(t *testing.T) []int {
+	t.Helper()
+	needReference(t)
+	var list []int
+	for n := MinOpset; n <= min(MaxOpset, referenceOpset()); n++ {
+		list = append(list, n)
+	}
+	return list
+}
+
+func needReference(t *testing.T) {
+	t.Helper()
+	if referenceOpset() == 0 {
+		t.Skip("needs python3 with the onnx package (Debian: python3-onnx)")
+	}
+}
+
+// checkScript holds files to the checker with strict shape inference; then it takes the shapes off the outputs, infers
+// them anew, and holds what the file declared to that. It prints a line for each fault, and at the end how many
+// dimensions of outputs were inferred, of how many.
+const checkScript = `
+import sys, onnx
+known = total = 0
+for p in sys.stdin.read().split("\n"):
+    try:
+        onnx.checker.check_model(p, full_check=True)
+        m = onnx.load(p)
+        declared = [onnx.ValueInfoProto.FromString(o.SerializeToString()) for o in m.graph.output]
+        for o in m.graph.output:
+            o.type.tensor_type.ClearField("shape")
+        m = onnx.shape_inference.infer_shapes(m, check_type=True, strict_mode=True, data_prop=True)
+        for want, got in zip(declared, m.graph.output):
+            want, got = want.type.tensor_type, got.type.tensor_type
+            w, g = want.shape.dim, got.shape.dim
+            total += len(w)
+            if not got.HasField("shape"):
+                continue
+            if want.elem_type != got.elem_type or len(w) != len(g):
+                raise Exception("an output is declared %s, inferred %s" % (want, got))
+            for a, b in zip(w, g):
+                if b.HasField("dim_value") or b.dim_param and not b.dim_param.startswith("unk__"):
+                    known += 1
+                    if a != b:
+                        raise Exception("a dimension is declared %s, inferred %s" % (a, b))
+    except Exception as e:
+        print("%s: %s" % (p, e))
+print(known, total)
+`
+
+// checkONNX lets the reference implementation check the files, and returns its complaints.
+func checkONNX(t *testing.T, paths ...string) (faults []string) {
+	t.Helper()
+	needReference(t)
+	cmd := exec.Command(python(), "-c", checkScript)
+	cmd.Stdin = strings.NewReader(strings.Join(paths, "\n"))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("the checker: %v\n%s", err, &stderr)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	t.Logf("%d files; dimensions of outputs inferred, and in all: %s", len(paths), lines[len(lines)-1])
+	return lines[:len(lines)-1]
+}
+
+// acceptONNX fails t for each complaint of the reference implementation.
+func acceptONNX(t *testing.T, paths ...string) {
+	t.Helper()
+	for _, f := range checkONNX(t, paths...) {
+		t.Error(f)
+	}
+}
+
 // zeros gives every piece of a program's state.
-func zeros(t *testing.T, prog *compiler.Program) Tensors {
+func zeros(t testing.TB, prog *compiler.Program) Tensors {
 	t.Helper()
 	w := Tensors{}
 	for _, p := range prog.Params() {
@@ -26,52 +130,120 @@ func zeros(t *testing.T, prog *compiler.Program) Tensors {
 	return w
 }
 
-// TestReferenceModels lets the reference implementation check every function and step of the VAE.
-func TestReferenceModels(t *testing.T) {
-	prog, err := vae.Define(vae.Model.Settings)
+func programs(t testing.TB) []*compiler.Program {
+	t.Helper()
+	progs, err := onnxtest.Programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := zeros(t, prog)
-	dir := t.TempDir()
-	var paths []string
-	for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
-		for name, random := range map[string]Random{"inputs": RandomInputs, "native": RandomNative} {
-			path := filepath.Join(dir, f.Name+"-"+name+".onnx")
-			if _, err := ExportFile(path, f, w, Options{Training: f.Training, Random: random}); err != nil {
-				t.Fatal(err)
-			}
-			paths = append(paths, path)
-		}
-	}
-	checkONNX(t, paths...)
+	return progs
 }
 
-// TestReferenceOps lets the reference implementation check each sample of each op.
+// TestReferenceModels lets the reference implementation check every function and step of the models: each opset, random
+// numbers from outside and from the runtime, weights inside and outside.
+func TestReferenceModels(t *testing.T) {
+	dir := t.TempDir()
+	variants := map[string]Options{
+		"inputs": {}, "native": {Random: RandomNative}, "external": {External: true}, "bare": {NoPositions: true, Doc: "d"},
+	}
+	var paths []string
+	for _, prog := range programs(t) {
+		w := zeros(t, prog)
+		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
+			for _, opset := range opsets(t) {
+				for _, name := range slices.Sorted(maps.Keys(variants)) {
+					o := variants[name]
+					o.Opset, o.Training = opset, f.Training
+					path := filepath.Join(dir, fmt.Sprintf("%s-%s-%d-%s.onnx", prog.Name(), f.Name, opset, name))
+					if _, err := ExportFile(path, f, w, o); err != nil {
+						t.Fatal(err)
+					}
+					paths = append(paths, path)
+				}
+			}
+		}
+	}
+	acceptONNX(t, paths...)
+}
+
+// TestReferenceOps lets the reference implementation check each sample of each op, in f32 and f64, at each opset.
 func TestReferenceOps(t *testing.T) {
 	dir := t.TempDir()
 	var paths []string
 	for _, op := range graph.All() {
 		for i, s := range op.Samples() {
-			f := graph.NewFunc("op", false)
-			var args []*graph.Value
-			for k, in := range s.In {
-				dims := make([]graph.Dim, len(in.Shape))
-				for j, d := range in.Shape {
-					dims[j] = graph.Dim(d)
+			for _, float := range []graph.DType{graph.F32, graph.F64} {
+				f := sampleFunc(s, float)
+				if len(f.Diags) > 0 {
+					if float == graph.F32 {
+						t.Errorf("%s: %v", graph.OpText(s.Op), f.Diags)
+					}
+					continue // an op that has no f64, such as a cast's result
 				}
-				args = append(args, f.Input(fmt.Sprint("in", k), in.DType, dims...))
+				for _, opset := range opsets(t) {
+					path := filepath.Join(dir, fmt.Sprintf("%s-%d-%v-%d.onnx", graph.OpName(op), i, float, opset))
+					if _, err := ExportFile(path, f, Tensors{}, Options{Opset: opset}); err != nil {
+						t.Fatalf("%s: %v", graph.OpText(s.Op), err)
+					}
+					paths = append(paths, path)
+				}
 			}
-			f.Output("y", f.Apply(s.Op, args...))
-			path := filepath.Join(dir, fmt.Sprintf("%s-%d.onnx", graph.OpName(op), i))
-			if _, err := ExportFile(path, f, Tensors{}, Options{}); err != nil {
-				t.Fatalf("%s: %v", graph.OpText(s.Op), err)
-			}
-			paths = append(paths, path)
 		}
 	}
-	if len(paths) < 300 {
-		t.Errorf("only %d samples", len(paths))
+	if len(paths) < 600 {
+		t.Errorf("only %d files", len(paths))
 	}
-	checkONNX(t, paths...)
+	acceptONNX(t, paths...)
+}
+
+// sampleFunc applies the op of a sample to inputs.
+func sampleFunc(s graph.Sample, float graph.DType) *graph.Func {
+	f := graph.NewFunc("op", false)
+	var args []*graph.Value
+	for k, in := range s.In {
+		dims := make([]graph.Dim, len(in.Shape))
+		for j, d := range in.Shape {
+			dims[j] = graph.Dim(d)
+		}
+		dtype := in.DType
+		if dtype.Float() {
+			dtype = float
+		}
+		args = append(args, f.Input(fmt.Sprint("in", k), dtype, dims...))
+	}
+	f.Output("y", f.Apply(s.Op, args...))
+	return f
+}
+
+// TestReferenceRefuses sees that the check can fail: each file has one fault.
+func TestReferenceRefuses(t *testing.T) {
+	dir := t.TempDir()
+	faults := map[string]func(m *wire.Model){
+		"order":  func(m *wire.Model) { slices.Reverse(m.Graph.Nodes) },
+		"shape":  func(m *wire.Model) { m.Graph.Outputs[0].Type.Shape[1].Value = 3 },
+		"symbol": func(m *wire.Model) { m.Graph.Outputs[0].Type.Shape[0].Param = "seq" },
+		"type":   func(m *wire.Model) { m.Graph.Outputs[0].Type.Elem = wire.Double },
+		"node":   func(m *wire.Model) { m.Graph.Nodes[0].OpType = "MatMull" },
+	}
+	var paths []string
+	for _, name := range slices.Sorted(maps.Keys(faults)) {
+		f, w := dense()
+		m, _, _ := export(t, f, w, Options{})
+		faults[name](m)
+		path := filepath.Join(dir, name+".onnx")
+		var b bytes.Buffer
+		if err := m.Encode(&b); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	found := strings.Join(checkONNX(t, paths...), "\n")
+	for _, p := range paths {
+		if !strings.Contains(found, p+": ") {
+			t.Errorf("%s was accepted; complaints:\n%s", p, found)
+		}
+	}
 }

@@ -1,0 +1,141 @@
+package onnxruntime_test
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"gonum.org/v1/gonum/blas/gonum"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+)
+
+// TestModels runs every function and training step of the models in onnxruntime, at the oldest and newest opset, and
+// compares each output, gradients' updates among them, with our kernels at several sizes of the symbols.
+func TestModels(t *testing.T) {
+	requireLibrary(t)
+	progs, err := onnxtest.Programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prog := range progs {
+		state, err := runtime.NewState(prog, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
+			for _, opset := range []int{onnx.MinOpset, onnx.MaxOpset} {
+				t.Run(fmt.Sprintf("%s/%s/opset%d", prog.Name(), f.Name, opset), func(t *testing.T) { checkFunc(t, prog, f, state, opset) })
+			}
+		}
+	}
+}
+
+// adamStep is the VAE's learning rate, and so the most by which its optimizer, Adam, moves a weight at the first step. The
+// optimizers of the other models are tamed.
+const adamStep = 1e-3
+
+func checkFunc(t *testing.T, prog *compiler.Program, f *graph.Func, state *runtime.State, opset int) {
+	t.Helper()
+	var file bytes.Buffer
+	if _, err := onnx.Export(&file, f, state, onnx.Options{Opset: opset, Training: f.Training}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := onnxruntime.OpenBytes(file.Bytes(), onnxruntime.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	pure, noise := onnx.HoistRandom(f)
+	for _, b := range []graph.Binding{{"batch": 1, "seq": 4}, {"batch": 3, "seq": 2}} {
+		in := modelInputs(t, pure, noise, b)
+		got, err := s.Run(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pure.Params {
+			if in[p.Name], err = state.Tensor(p.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), pure, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs := 0
+		compare := func(name string, v *graph.Value) {
+			outputs++
+			tol := 1e-5
+			if _, adam := got["opt.train.m."+name]; adam && prog.Name() == "vae" {
+				tol = adamStep // a gradient that is nothing but rounding moves a weight by this in any direction
+			}
+			if err := agree(got[name], want[v.ID], tol); err != nil {
+				t.Errorf("%v: output %q: %v", b, name, err)
+			}
+		}
+		for _, o := range pure.Outputs {
+			compare(o.Name, o.Value)
+		}
+		for _, u := range pure.Updates {
+			compare(u.Name+onnx.Next, u.Value)
+		}
+		if len(got) != outputs {
+			t.Errorf("%v: %d outputs, want %d", b, len(got), outputs)
+		}
+	}
+}
+
+// modelInputs draws inputs: what stands for random numbers as those are distributed, other floats in [0, 1), and
+// integers 0 or 1.
+func modelInputs(t *testing.T, f *graph.Func, noise []onnx.Noise, b graph.Binding) map[string]*tensor.Tensor {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, uint64(b["batch"])))
+	in := map[string]*tensor.Tensor{}
+	for _, v := range f.Inputs {
+		shape, err := v.Shape().Eval(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		normal := slices.ContainsFunc(noise, func(n onnx.Noise) bool { return n.Input == v.Name && n.Distribution == onnx.Normal })
+		x := tensor.New(v.DType(), shape...)
+		for i := range x.Len() {
+			switch {
+			case normal:
+				x.Set(i, r.NormFloat64())
+			case v.DType().Float():
+				x.Set(i, r.Float64())
+			default:
+				x.Set(i, float64(r.IntN(2)))
+			}
+		}
+		in[v.Name] = x
+	}
+	return in
+}
+
+// agree holds got to want: dtype, shape, and each element within tol·max(1, |want|); NaN only where want has it.
+func agree(got, want *tensor.Tensor, tol float64) error {
+	if got == nil || got.DType() != want.DType() || !slices.Equal(got.Shape(), want.Shape()) {
+		return fmt.Errorf("onnxruntime gives %v, we %v", got, want)
+	}
+	for i := range got.Len() {
+		g, w := got.At(i), want.At(i)
+		if g == w || math.IsNaN(g) && math.IsNaN(w) {
+			continue
+		}
+		if !(math.Abs(g-w) <= tol*max(1, math.Abs(w))) || math.IsInf(w, 0) {
+			return fmt.Errorf("element %d is %v in onnxruntime, %v in ours", i, g, w)
+		}
+	}
+	return nil
+}
