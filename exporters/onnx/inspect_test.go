@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -115,4 +116,49 @@ func TestVectorErrors(t *testing.T) {
 			t.Errorf("got %v, want %q", err, tt.want)
 		}
 	}
+}
+
+// FuzzRead reads damaged files with test vectors and noise.
+func FuzzRead(f *testing.F) {
+	d, w := dense()
+	var b bytes.Buffer
+	if _, err := Export(&b, d, w, Options{Metadata: map[string]string{"epochs": "3"}, Vectors: []Vector{vector()}}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	b.Reset()
+	weights := Tensors{"w": tensor.New(tensor.F32, 5), graph.RandomState: tensor.New(tensor.I64, 2)}
+	if _, err := Export(&b, noisy(), weights, Options{Training: true}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := Read(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		for _, v := range s.Vectors {
+			if _, err := json.Marshal(v); err != nil {
+				t.Errorf("a vector that was read cannot be written: %v", err)
+			}
+		}
+	})
+}
+
+// FuzzVector reads damaged test vectors.
+func FuzzVector(f *testing.F) {
+	b, err := json.Marshal(vector())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`{"inputs":{"x":{"type":"bf16","shape":[0,4611686018427387904],"data":""}},"outputs":{"y":{"type":"bool","shape":[1],"data":"Ag=="}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var v Vector
+		if json.Unmarshal(data, &v) == nil {
+			if _, err := json.Marshal(v); err != nil {
+				t.Errorf("a vector that was read cannot be written: %v", err)
+			}
+		}
+	})
 }

@@ -136,7 +136,14 @@ func named(path string, from Source) (Library, error) {
 
 // check loads the library and holds its version to what the bindings need. path may be a bare name for the loader.
 func check(path string, from Source) (Library, error) {
-	version, where, err := probe(path)
+	var version, where string
+	var err error
+	if !isBare(path) {
+		err = checkWhole(path)
+	}
+	if err == nil {
+		version, where, err = probe(path)
+	}
 	if err != nil {
 		return Library{}, fmt.Errorf("onnxruntime library %s (%s) cannot be loaded: %w", path, from, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,6 +92,8 @@ func newModel(m *model, from *wire.Model) (*model, error) {
 	stored := make(map[string]bool)
 	for _, t := range from.Graph.Initializers {
 		stored[t.Name] = true
+	}
+	for _, t := range from.External {
 		if err := m.checkExternal(t); err != nil {
 			return nil, err
 		}
@@ -111,25 +112,6 @@ func newModel(m *model, from *wire.Model) (*model, error) {
 		}
 	}
 	return m, nil
-}
-
-// checkExternal refuses weights that lie outside the model's folder, or that a model without a folder cannot have.
-func (m *model) checkExternal(t *wire.Tensor) error {
-	for _, e := range t.External {
-		if e.Key != "location" {
-			continue
-		}
-		if m.path == "" {
-			return fmt.Errorf("the weight %q is in another file, %q: open the model by its path", t.Name, e.Value)
-		}
-		if !filepath.IsLocal(filepath.FromSlash(e.Value)) {
-			return fmt.Errorf("%s: the weight %q is in %q, which is outside the model's folder", m.path, t.Name, e.Value)
-		}
-		if _, err := os.Stat(filepath.Join(filepath.Dir(m.path), filepath.FromSlash(e.Value))); err != nil {
-			return fmt.Errorf("%s: the file of the weight %q: %w; it must lie beside the model", m.path, t.Name, err)
-		}
-	}
-	return nil
 }
 
 func add(m *model, list *[]Info, kind string, v *wire.ValueInfo) error {

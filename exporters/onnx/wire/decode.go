@@ -25,7 +25,7 @@ func Decode(data []byte) (*Model, error) { return DecodeFrom(bytes.NewReader(dat
 
 // DecodeFrom reads the model in the first size bytes of r. Payloads of tensors are not read but checked: their length
 // against the shape; r must stay open while [Tensor.Values] is in use. External data is reported in [Tensor.External] and not
-// followed. Functions, sparse tensors and training information are skipped.
+// followed. Functions, sparse tensors and training information are read only for [Model.External].
 func DecodeFrom(r io.ReaderAt, size int64) (*Model, error) {
 	d := &decoder{r: r, size: size, left: maxStructure}
 	m, err := d.model()
@@ -43,6 +43,8 @@ type decoder struct {
 	bufAt int64
 	left  int64 // of maxStructure
 	depth int
+
+	external []*Tensor
 }
 
 // A field is one field of a message: its number, and its value by wire type.

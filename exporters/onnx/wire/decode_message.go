@@ -43,16 +43,49 @@ func (d *decoder) model() (*Model, error) {
 			})
 		case 14:
 			return d.entry(f, "metadata_props", &m.Metadata)
+		case 20:
+			return d.sub(f, "training_info", func(f field) error {
+				if f.num == 1 || f.num == 2 {
+					return d.graph(f, &Graph{})
+				}
+				return nil
+			})
+		case 25:
+			return d.function(f)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	m.External = d.external
 	if m.Graph == nil {
 		return nil, fmt.Errorf("there is no graph in %d bytes: not an ONNX model", d.size)
 	}
 	return m, nil
+}
+
+// function checks a FunctionProto: its nodes, and the defaults of its attributes.
+func (d *decoder) function(f field) error {
+	return d.sub(f, "FunctionProto", func(f field) error {
+		switch f.num {
+		case 7:
+			return d.node(f, &Node{})
+		case 11:
+			return d.attribute(f, &Attribute{})
+		}
+		return nil
+	})
+}
+
+// sparse checks a SparseTensorProto: its values and its indices.
+func (d *decoder) sparse(f field) error {
+	return d.sub(f, "SparseTensorProto", func(f field) error {
+		if f.num == 1 || f.num == 2 {
+			return d.tensor(f, &Tensor{})
+		}
+		return nil
+	})
 }
 
 func (d *decoder) entry(f field, what string, to *[]Entry) error {
@@ -98,6 +131,8 @@ func (d *decoder) graph(f field, g *Graph) error {
 			return d.value(f, &g.Outputs)
 		case 13:
 			return d.value(f, &g.Values)
+		case 15:
+			return d.sparse(f)
 		}
 		return nil
 	})
@@ -181,6 +216,8 @@ func (d *decoder) attribute(f field, a *Attribute) error {
 			return d.str(f, &a.Doc)
 		case 20:
 			return d.integer(f, &kind)
+		case 22, 23:
+			return d.sparse(f)
 		}
 		return nil
 	})
@@ -256,6 +293,9 @@ func (d *decoder) tensor(f field, t *Tensor) error {
 	}
 	if err != nil {
 		return fmt.Errorf("tensor %q: %w", t.Name, err)
+	}
+	if len(t.External) > 0 {
+		d.external = append(d.external, t)
 	}
 	return nil
 }

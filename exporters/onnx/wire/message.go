@@ -20,6 +20,10 @@ type Model struct {
 	Graph           *Graph
 	Opsets          []Opset
 	Metadata        []Entry
+
+	// External are all tensors of a decoded model whose payload is in another file, wherever in the model they stand.
+	// Encode does not look at it.
+	External []*Tensor
 }
 
 // An Opset is an OperatorSetIdProto: the version of one domain's operators. The domain "" is ai.onnx.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // addModel is y = x + w over f32[n 2].
@@ -171,6 +174,48 @@ func TestSubgraphs(t *testing.T) {
 	m.Graph = inner
 	if _, err := Decode(encode(t, m)); err == nil || !strings.Contains(err.Error(), "nested more than") {
 		t.Errorf("deep nesting: %v", err)
+	}
+}
+
+// TestExternalEverywhere: wherever a tensor stands whose payload is in another file, the model lists it.
+func TestExternalEverywhere(t *testing.T) {
+	var x encoder
+	var buf bytes.Buffer
+	x.w = bufio.NewWriter(&buf)
+	x.tensor(&Tensor{Name: "w", Type: Float, Dims: []int64{2}, External: []Entry{{"location", "f"}}})
+	if err := x.w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	in := func(body []byte, fields ...protowire.Number) []byte { // the innermost field first
+		for _, f := range fields {
+			body = protowire.AppendBytes(protowire.AppendTag(nil, f, protowire.BytesType), body)
+		}
+		return body
+	}
+	for name, path := range map[string][]protowire.Number{
+		"initializer":        {5, 7},
+		"attribute":          {5, 5, 1, 7},
+		"attributes":         {10, 5, 1, 7},
+		"subgraph":           {5, 6, 5, 1, 7},
+		"subgraphs":          {5, 11, 5, 1, 7},
+		"sparse initializer": {1, 15, 7},
+		"sparse indices":     {2, 15, 7},
+		"sparse attribute":   {1, 22, 5, 1, 7},
+		"sparse attributes":  {1, 23, 5, 1, 7},
+		"function":           {5, 5, 7, 25},
+		"function default":   {5, 11, 25},
+		"training":           {5, 2, 20},
+		"initialization":     {5, 1, 20},
+	} {
+		m, err := Decode(append(encode(t, addModel()), in(buf.Bytes(), path...)...))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if len(m.External) != 1 || m.External[0].Name != "w" {
+			t.Errorf("%s: %d external tensors, want w", name, len(m.External))
+		}
+	}
+	if m, err := Decode(encode(t, addModel())); err != nil || len(m.External) != 0 {
+		t.Errorf("a model without: %v, %v", m.External, err)
 	}
 }
 
