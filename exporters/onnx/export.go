@@ -186,7 +186,7 @@ func (x *exporter) model() (*wire.Model, error) {
 		g.Inputs = append(g.Inputs, &wire.ValueInfo{Name: v.Name, Type: tensorType(v.Type), Doc: x.noiseDoc(v.Name)})
 	}
 	x.params(g)
-	meta, err := x.metadata()
+	meta, err := x.metadata(g.Initializers)
 	if len(x.e.diags) > 0 {
 		x.errs = append(x.errs, x.e.diags)
 	}

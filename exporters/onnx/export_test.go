@@ -60,6 +60,12 @@ func dense() (*graph.Func, Tensors) {
 	}
 }
 
+// denseDigest is the SHA-256 of the weights of dense, as another program computes it:
+//
+//	python3 -c 'import struct, hashlib; print(hashlib.sha256(b"\"enc.fc.weight\" 1 [3 2]\n" + struct.pack("<6f",
+//	1, 2, 3, 4, 5, 6) + b"\"enc.fc.bias\" 1 [2]\n" + struct.pack("<2f", -1, 1)).hexdigest())'
+const denseDigest = "5b7d4171e7a082cc7e1b9d97563c7036f928ecd1a4d3c6a7795525ed4f8ea890"
+
 func export(t testing.TB, f *graph.Func, w Weights, o Options) (*wire.Model, *Report, []byte) {
 	t.Helper()
 	var b bytes.Buffer
@@ -130,7 +136,7 @@ func TestExport(t *testing.T) {
 		!slices.Equal(m.Opsets, []wire.Opset{{Version: 17}}) || m.Graph.Name != "encode" {
 		t.Errorf("header: %+v", m)
 	}
-	if want := []wire.Entry{{Key: "epochs", Value: "3"}, {Key: "loss", Value: "0.5"}}; !slices.Equal(m.Metadata, want) {
+	if want := []wire.Entry{{Key: "epochs", Value: "3"}, {Key: "loss", Value: "0.5"}, {Key: metaWeights, Value: denseDigest}}; !slices.Equal(m.Metadata, want) {
 		t.Errorf("metadata is %v, want %v", m.Metadata, want)
 	}
 	want := "enc.fc.MatMul_3 = MatMul(x, enc.fc.weight)\nh = Add(enc.fc.MatMul_3, enc.fc.bias)\n"

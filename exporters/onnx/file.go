@@ -63,15 +63,15 @@ func exportFile(path string, f *graph.Func, weights Weights, o Options) (*Report
 	return r, nil
 }
 
-// An external is a weight in the external file, and where it begins.
-type external struct {
+// A moved is a weight in the external file, and where it begins.
+type moved struct {
 	*wire.Tensor
 	offset int64
 }
 
 // moveOut marks the large weights of m as external data in the file called name, and returns them.
-func moveOut(m *wire.Model, name string) []external {
-	var out []external
+func moveOut(m *wire.Model, name string) []moved {
+	var out []moved
 	end := int64(0)
 	for _, t := range m.Graph.Initializers {
 		n, err := t.Bytes()
@@ -80,7 +80,7 @@ func moveOut(m *wire.Model, name string) []external {
 		}
 		start := (end + externalAlign - 1) / externalAlign * externalAlign
 		end = start + n
-		out = append(out, external{t, start})
+		out = append(out, moved{t, start})
 		t.External = []wire.Entry{
 			{Key: "location", Value: name},
 			{Key: "offset", Value: strconv.FormatInt(start, 10)},
@@ -90,7 +90,7 @@ func moveOut(m *wire.Model, name string) []external {
 	return out
 }
 
-func writeExternal(w io.Writer, weights []external) error {
+func writeExternal(w io.Writer, weights []moved) error {
 	pos := int64(0)
 	for _, t := range weights {
 		if _, err := w.Write(make([]byte, t.offset-pos)); err != nil {

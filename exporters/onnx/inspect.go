@@ -31,6 +31,7 @@ type Summary struct {
 	Metadata     []wire.Entry // without what the fields below hold
 	Noise        []Noise      // inputs that stand for random ops, by this exporter
 	Vectors      []Vector     // test vectors, by this exporter
+	Weights      string       // the SHA-256 that [CheckWeights] wants, by this exporter
 }
 
 // A Value is an input or output as a file declares it.
@@ -129,6 +130,8 @@ func (s *Summary) metadata(list []wire.Entry) error {
 				return fmt.Errorf("metadata %q: %w", e.Key, err)
 			}
 			s.Vectors = append(s.Vectors, v)
+		} else if e.Key == metaWeights {
+			s.Weights = e.Value
 		} else {
 			s.Metadata = append(s.Metadata, e)
 		}

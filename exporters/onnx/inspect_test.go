@@ -43,6 +43,7 @@ func TestInspect(t *testing.T) {
 			{Name: "enc.fc.weight", Type: "f32[3 2]", Len: 6, Bytes: 24}, {Name: "enc.fc.bias", Type: "f32[2]", Len: 2, Bytes: 8}},
 		Params: 8, Nodes: []OpCount{{"Add", 1}, {"MatMul", 1}}, NodeCount: 2,
 		Metadata: []wire.Entry{{Key: "epochs", Value: "3"}}, Vectors: []Vector{vector(), vector()},
+		Weights: denseDigest,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

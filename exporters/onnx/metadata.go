@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"runtime/debug"
 	"slices"
@@ -17,9 +18,10 @@ import (
 
 // The metadata keys that the exporter writes itself.
 const (
-	metaPrefix = "sardonyx."
-	metaNoise  = metaPrefix + "noise."  // + an input's name: the distribution it stands for
-	metaVector = metaPrefix + "vector." // + a number: a Vector as JSON
+	metaPrefix  = "sardonyx."
+	metaNoise   = metaPrefix + "noise."         // + an input's name: the distribution it stands for
+	metaVector  = metaPrefix + "vector."        // + a number: a Vector as JSON
+	metaWeights = metaPrefix + "weights.sha256" // the digest of all initializers
 )
 
 const module = "github.com/sardonyx-ml/sardonyx"
@@ -38,7 +40,7 @@ func moduleVersion() string {
 	return "devel"
 }
 
-func (x *exporter) metadata() ([]wire.Entry, error) {
+func (x *exporter) metadata(stored []*wire.Tensor) ([]wire.Entry, error) {
 	meta := maps.Clone(x.o.Metadata)
 	if meta == nil {
 		meta = map[string]string{}
@@ -48,6 +50,11 @@ func (x *exporter) metadata() ([]wire.Entry, error) {
 			return nil, fmt.Errorf("metadata key %q: keys that begin with %s are the exporter's own", k, metaPrefix)
 		}
 	}
+	sum, err := digest(stored, func(w io.Writer, t *wire.Tensor) error { return t.WriteRaw(w) })
+	if err != nil {
+		return nil, err
+	}
+	meta[metaWeights] = sum
 	for _, n := range x.noise {
 		meta[metaNoise+n.Input] = n.Distribution
 	}

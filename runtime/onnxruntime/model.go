@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -94,7 +95,10 @@ func newModel(m *model, from *wire.Model) (*model, error) {
 		stored[t.Name] = true
 	}
 	for _, t := range from.External {
-		if err := m.checkExternal(t); err != nil {
+		if m.path == "" {
+			return nil, fmt.Errorf("the weight %q is in another file: open the model by its path", t.Name)
+		}
+		if _, err := onnx.FindExternal(m.path, t); err != nil {
 			return nil, err
 		}
 	}

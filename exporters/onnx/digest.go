@@ -1,0 +1,78 @@
+package onnx
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+)
+
+// digest is a hash of tensors: their names, types, shapes and contents, which write writes.
+func digest(tensors []*wire.Tensor, write func(io.Writer, *wire.Tensor) error) (string, error) {
+	h := sha256.New()
+	for _, t := range tensors {
+		fmt.Fprintf(h, "%q %d %d\n", t.Name, t.Type, t.Dims)
+		if err := write(h, t); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// CheckWeights holds the weights and constants in the ONNX file path, and in the files beside it, to the digest that the
+// exporter left in the metadata. Test vectors alone may not notice a change: a weight of a unit that they leave at zero
+// has no part in their outputs.
+func CheckWeights(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	m, err := wire.DecodeFrom(f, info.Size())
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	i := slices.IndexFunc(m.Metadata, func(e wire.Entry) bool { return e.Key == metaWeights })
+	if i < 0 {
+		return fmt.Errorf("%s has no digest of its weights: it was not written by this exporter, or was rewritten since", path)
+	}
+	got, err := digest(m.Graph.Initializers, func(w io.Writer, t *wire.Tensor) error {
+		if len(t.External) > 0 {
+			return copyExternal(w, path, t)
+		}
+		return t.WriteRaw(w)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if want := m.Metadata[i].Value; got != want {
+		return fmt.Errorf("%s: the weights are not those that were exported: their digest is %s, the file says %s", path, got, want)
+	}
+	return nil
+}
+
+// copyExternal writes the payload of t, a tensor of the model in the file model, to w.
+func copyExternal(w io.Writer, model string, t *wire.Tensor) error {
+	x, err := FindExternal(model, t)
+	if err != nil {
+		return err
+	}
+	if n, err := t.Bytes(); err != nil || n != x.Length {
+		return fmt.Errorf("the weight %q is %d bytes of %s: %v%v takes %d", t.Name, x.Length, x.Path, t.Type, t.Dims, n)
+	}
+	f, err := os.Open(x.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, io.NewSectionReader(f, x.Offset, x.Length))
+	return err
+}

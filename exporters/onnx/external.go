@@ -1,0 +1,90 @@
+package onnx
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+)
+
+// An External is a place in a file beside a model.
+type External struct {
+	Path           string
+	Offset, Length int64 // bytes
+}
+
+// FindExternal says where the payload of t lies, a tensor of the model in the file model. The place must be inside the model's
+// folder, links followed, and be there.
+func FindExternal(model string, t *wire.Tensor) (External, error) {
+	x := External{Length: -1}
+	fail := func(format string, args ...any) (External, error) {
+		return External{}, fmt.Errorf("%s: the weight %q %w", model, t.Name, fmt.Errorf(format, args...))
+	}
+	for _, e := range t.External {
+		var err error
+		switch e.Key {
+		case "location": // each: of several, who knows which one a runtime takes
+			x.Path, err = locate(model, e.Value)
+		case "offset":
+			x.Offset, err = byteCount(e)
+		case "length":
+			x.Length, err = byteCount(e)
+		}
+		if err != nil {
+			return fail("%w", err)
+		}
+	}
+	if x.Path == "" {
+		return fail("is in another file, which is not named")
+	}
+	info, err := os.Stat(x.Path)
+	if err != nil {
+		return fail("is not there: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fail("is in %s, which is not a file", x.Path)
+	}
+	if x.Length < 0 {
+		x.Length = max(info.Size()-x.Offset, 0)
+	}
+	if x.Length > info.Size() || x.Offset > info.Size()-x.Length {
+		return fail("is %d bytes at %d of %s, which has %d", x.Length, x.Offset, x.Path, info.Size())
+	}
+	return x, nil
+}
+
+func byteCount(e wire.Entry) (int64, error) {
+	n, err := strconv.ParseInt(e.Value, 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("has the %s %q, which is not a number of bytes", e.Key, e.Value)
+	}
+	return n, nil
+}
+
+// locate is the path of the file that model calls location.
+func locate(model, location string) (string, error) {
+	outside := fmt.Errorf("is in %q, which is outside the model's folder", location)
+	if !filepath.IsLocal(filepath.FromSlash(location)) {
+		return "", outside
+	}
+	if strings.HasPrefix(location, "*") { // to onnxruntime, */_ORT_MEM_ADDR_/* is an address in memory
+		return "", fmt.Errorf("is in %q, which is not the name of a file", location)
+	}
+	dir := filepath.Dir(model)
+	path := filepath.Join(dir, filepath.FromSlash(location))
+	folder, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return "", fmt.Errorf("is in %q: %w", location, err)
+	}
+	file, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", fmt.Errorf("is in %q, which must lie beside the model: %w", location, err)
+	}
+	if rel, err := filepath.Rel(folder, file); err != nil || !filepath.IsLocal(rel) {
+		return "", outside
+	}
+	return path, nil
+}
