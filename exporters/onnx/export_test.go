@@ -447,27 +447,3 @@ func TestTraining(t *testing.T) {
 		t.Errorf("without weights: %d initializers, %d inputs", len(m.Graph.Initializers), len(m.Graph.Inputs))
 	}
 }
-
-func BenchmarkExport(b *testing.B) {
-	f := graph.NewFunc("f", false)
-	x := f.Input("x", graph.F32, batch, 64)
-	w := Tensors{}
-	for i := range 100 {
-		scope := fmt.Sprintf("blocks.%d", i)
-		x = f.In(scope, func() *graph.Value {
-			w[scope+".weight"], w[scope+".bias"] = tensor.New(graph.F32, 64, 64), tensor.New(graph.F32, 64)
-			h := f.Apply(node("MatMul", graph.F32, batch, 64), x, f.Param(scope+".weight", nil, 64, 64))
-			h = f.Apply(node("Add", graph.F32, batch, 64), h, f.Param(scope+".bias", nil, 64))
-			h = f.Apply(reshape(batch, 64), f.Apply(reshape(batch, 8, 8), h))
-			return f.Apply(node("Tanh", graph.F32, batch, 64), h)
-		})
-	}
-	f.Output("y", x)
-	b.ReportAllocs()
-	for b.Loop() {
-		var buf bytes.Buffer
-		if _, err := Export(&buf, f, w, Options{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -165,50 +165,54 @@ func (t *Tensor) WriteRaw(w io.Writer) error {
 	}
 	switch d := data.(type) {
 	case []uint8:
-		_, err = w.Write(d)
+		err = writeElements(w, d)
 	case []int8:
-		err = chunked(w, d, func(b []byte, v int8) { b[0] = byte(v) })
+		err = writeElements(w, d)
 	case []bool:
-		err = chunked(w, d, func(b []byte, v bool) {
-			b[0] = 0
-			if v {
-				b[0] = 1
-			}
-		})
+		err = writeElements(w, d)
 	case []int16:
-		err = chunked(w, d, func(b []byte, v int16) { binary.LittleEndian.PutUint16(b, uint16(v)) })
+		err = writeElements(w, d)
 	case []uint16:
-		err = chunked(w, d, binary.LittleEndian.PutUint16)
+		err = writeElements(w, d)
 	case []float32:
-		err = chunked(w, d, func(b []byte, v float32) { binary.LittleEndian.PutUint32(b, math.Float32bits(v)) })
+		err = writeElements(w, d)
 	case []int32:
-		err = chunked(w, d, func(b []byte, v int32) { binary.LittleEndian.PutUint32(b, uint32(v)) })
+		err = writeElements(w, d)
 	case []uint32:
-		err = chunked(w, d, binary.LittleEndian.PutUint32)
+		err = writeElements(w, d)
 	case []float64:
-		err = chunked(w, d, func(b []byte, v float64) { binary.LittleEndian.PutUint64(b, math.Float64bits(v)) })
+		err = writeElements(w, d)
 	case []int64:
-		err = chunked(w, d, func(b []byte, v int64) { binary.LittleEndian.PutUint64(b, uint64(v)) })
+		err = writeElements(w, d)
 	case []uint64:
-		err = chunked(w, d, binary.LittleEndian.PutUint64)
+		err = writeElements(w, d)
 	}
 	return err
 }
 
-// chunked converts d to bytes in pieces, so that the payload is never held twice.
-func chunked[T any](w io.Writer, d []T, put func([]byte, T)) error {
+// littleEndian says that this machine holds numbers as the file does.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// writeElements writes the memory of d, or on a big-endian machine its elements turned round, in pieces, so that the
+// payload is never held twice.
+func writeElements[T any](w io.Writer, d []T) error {
 	var zero T
 	size := int(unsafe.Sizeof(zero))
-	buf := make([]byte, min(32<<10, len(d)*size))
-	for len(d) > 0 {
-		n := min(len(d), len(buf)/size)
-		for i, v := range d[:n] {
-			put(buf[i*size:(i+1)*size], v)
+	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(d))), len(d)*size)
+	if littleEndian || size == 1 {
+		_, err := w.Write(b)
+		return err
+	}
+	buf := make([]byte, min(32<<10, len(b)))
+	for len(b) > 0 {
+		n := copy(buf, b) // whole elements: the sizes are powers of two
+		for i := 0; i < n; i += size {
+			slices.Reverse(buf[i : i+size])
 		}
-		if _, err := w.Write(buf[:n*size]); err != nil {
+		if _, err := w.Write(buf[:n]); err != nil {
 			return err
 		}
-		d = d[n:]
+		b = b[n:]
 	}
 	return nil
 }

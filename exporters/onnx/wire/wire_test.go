@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -262,6 +263,32 @@ func TestTooLarge(t *testing.T) {
 	x := got.Graph.Initializers[1]
 	if _, err := x.Values(); !errors.Is(err, ErrExternal) || len(x.External) != 1 {
 		t.Errorf("Values of an external tensor: %v; External %v", err, x.External)
+	}
+}
+
+// TestBigEndian writes as a machine of the other byte order would: each element comes out turned round.
+func TestBigEndian(t *testing.T) {
+	native := littleEndian
+	defer func() { littleEndian = native }()
+	long := make([]float64, 10000) // several pieces
+	for i := range long {
+		long[i] = float64(i) * 1.1
+	}
+	for _, x := range append(slices.Clone(fullModel().Graph.Initializers), &Tensor{Name: "long", Type: Double, Dims: []int64{10000}, Data: long}) {
+		var written [2]bytes.Buffer
+		for i, little := range []bool{true, false} {
+			littleEndian = little
+			if err := x.WriteRaw(&written[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, size := written[1].Bytes(), int(x.Type.bits()/8)
+		for i := 0; i < len(got); i += size {
+			slices.Reverse(got[i : i+size])
+		}
+		if !bytes.Equal(got, written[0].Bytes()) {
+			t.Errorf("%s, %v: the elements are not turned round", x.Name, x.Type)
+		}
 	}
 }
 
