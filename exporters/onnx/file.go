@@ -22,6 +22,9 @@ const (
 	externalAlign = 4 << 10
 )
 
+// maxFile is the size over which weights go into a second file; less in tests.
+var maxFile int64 = wire.MaxSize
+
 // ExportFile writes f as the ONNX file path, and as path.data beside it if the weights are to be external or do not fit
 // into one file. Files appear whole or not at all.
 func ExportFile(path string, f *graph.Func, weights Weights, o Options) (*Report, error) {
@@ -43,7 +46,7 @@ func exportFile(path string, f *graph.Func, weights Weights, o Options) (*Report
 	}
 	var files replacements
 	defer files.discard()
-	if o.External || size > wire.MaxSize {
+	if o.External || size > maxFile {
 		if weights := moveOut(m, filepath.Base(path)+".data"); len(weights) > 0 {
 			if err := files.write(path+".data", func(w io.Writer) error { return writeExternal(w, weights) }); err != nil {
 				return nil, err
@@ -118,6 +121,9 @@ type replacement struct {
 
 // write adds what do writes as the new contents of path.
 func (rs *replacements) write(path string, do func(io.Writer) error) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is there and is not a file: it is not replaced", path)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err

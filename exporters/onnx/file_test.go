@@ -2,7 +2,9 @@ package onnx
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +41,9 @@ func TestExportFile(t *testing.T) {
 	}
 	if _, err := ExportFile(filepath.Join(dir, "no", "m.onnx"), f, w, Options{}); err == nil {
 		t.Error("no error for a folder that is not there")
+	}
+	if _, err := ExportFile(dir, f, w, Options{}); err == nil {
+		t.Error("no error for a folder as the file")
 	}
 	if list, _ := filepath.Glob(filepath.Join(dir, ".*")); len(list) != 0 {
 		t.Errorf("left behind: %v", list)
@@ -90,4 +95,45 @@ func TestExternal(t *testing.T) {
 		t.Errorf("summary %+v, %v", s, err)
 	}
 	acceptONNX(t, path)
+}
+
+// TestTooLarge: weights leave a file that would be over the limit.
+func TestTooLarge(t *testing.T) {
+	defer func(n int64) { maxFile = n }(maxFile)
+	f, w := deep(64)
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	whole, err := ExportFile(path, f, w, Options{})
+	if err != nil || len(whole.Files) != 1 {
+		t.Fatalf("%+v, %v", whole, err)
+	}
+	for limit, files := range map[int64]int{whole.Bytes: 1, whole.Bytes - 1: 2} {
+		maxFile = limit
+		r, err := ExportFile(path, f, w, Options{})
+		if err != nil || len(r.Files) != files {
+			t.Errorf("limit %d: %+v, %v, want %d files", limit, r, err, files)
+		}
+		if err := CheckWeights(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWriteFails: a disk that is full leaves what was there.
+func TestWriteFails(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left")
+	var files replacements
+	err := files.write(path, func(w io.Writer) error { return errors.Join(io.ErrShortWrite, full) })
+	if !errors.Is(err, full) {
+		t.Errorf("got %v", err)
+	}
+	files.discard()
+	list, _ := os.ReadDir(dir)
+	if data, _ := os.ReadFile(path); string(data) != "old" || len(list) != 1 {
+		t.Errorf("left %q and %v", data, list)
+	}
 }
