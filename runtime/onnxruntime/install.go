@@ -17,6 +17,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/sardonyx-ml/sardonyx/runtime/cache"
 )
 
 // InstallOptions say how [Install] gets the library. The zero value fetches it.
@@ -57,12 +59,12 @@ func Install(ctx context.Context, o InstallOptions) (lib Library, fresh bool, er
 		lib, err = check(dest, FromCache)
 		return lib, false, err
 	}
-	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
-		return Library{}, false, fmt.Errorf("installing onnxruntime %s: %w", PinnedVersion, err)
+	temp := ""
+	if err = os.MkdirAll(filepath.Dir(dest), 0o755); err == nil {
+		temp, err = os.MkdirTemp(filepath.Dir(dest), ".fetch-*")
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(dest), ".fetch-*")
 	if err != nil {
-		return Library{}, false, fmt.Errorf("installing onnxruntime %s: %w", PinnedVersion, err)
+		return Library{}, false, fmt.Errorf("installing onnxruntime %s: %w; set %s to a folder that can be written", PinnedVersion, err, cache.Env)
 	}
 	defer os.RemoveAll(temp)
 

@@ -13,11 +13,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/sardonyx-ml/sardonyx/runtime/cache"
 )
@@ -29,121 +31,6 @@ func fakeCache(t *testing.T) string {
 	t.Setenv(cache.Env, dir)
 	t.Setenv(EnvLibrary, "")
 	return dir
-}
-
-func TestFindOrder(t *testing.T) {
-	fakeCache(t)
-	there, err := CachePath()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Find(""); err == nil {
-		t.Log("the system has an onnxruntime library")
-	} else {
-		if !errors.Is(err, ErrNotFound) {
-			t.Errorf("Find with nothing there: %v, want ErrNotFound", err)
-		}
-		wantError(t, err, there, systemNames(runtime.GOOS)[0], installCommand, EnvLibrary)
-	}
-
-	missing := filepath.Join(t.TempDir(), "lib.so")
-	_, err = Find(missing)
-	wantError(t, err, missing, string(FromCaller), installCommand)
-	t.Setenv(EnvLibrary, missing)
-	_, err = Find("")
-	wantError(t, err, missing, string(FromEnv))
-	text := writeTemp(t, "text.so", []byte("not a library"))
-	_, err = Find(text) // before the environment variable
-	wantError(t, err, text, string(FromCaller), "cannot be loaded")
-
-	t.Setenv(EnvLibrary, "")
-	if err := os.MkdirAll(filepath.Dir(there), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(there, []byte("not a library"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err = Find("")
-	wantError(t, err, there, string(FromCache), installCommand)
-}
-
-func TestFindReal(t *testing.T) {
-	lib, err := Find("")
-	if errors.Is(err, ErrNotFound) {
-		t.Skip("the native library is missing: run ", installCommand)
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	fakeCache(t)
-	for _, path := range []string{lib.Path, filepath.Dir(lib.Path)} {
-		if got, err := Find(path); err != nil || got.Source != FromCaller || got.Version != lib.Version {
-			t.Errorf("Find(%s) = %v, %v", path, got, err)
-		}
-	}
-	t.Setenv(EnvLibrary, lib.Path)
-	if got, err := Find(""); err != nil || got.Source != FromEnv {
-		t.Errorf("Find with %s = %v, %v", EnvLibrary, got, err)
-	}
-}
-
-// TestFindDamaged has files that would end the process if they were loaded as they are.
-func TestFindDamaged(t *testing.T) {
-	if runtime.GOOS != "linux" && runtime.GOOS != "freebsd" {
-		t.Skip("the loader looks at the file itself")
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	whole, err := os.ReadFile(self) // an ELF file
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range []int{0, 1, 64, 1000, len(whole) / 2, len(whole) - 1} {
-		path := writeTemp(t, "part.so", whole[:n])
-		_, err := Find(path)
-		wantError(t, err, path, "cannot be loaded", "part of")
-	}
-	_, err = Find("/dev/null")
-	wantError(t, err, "/dev/null", "not a file")
-}
-
-// TestFindOld has a library that states another version, made by the C compiler.
-func TestFindOld(t *testing.T) {
-	cc, err := exec.LookPath("cc")
-	if err != nil || runtime.GOOS != "linux" {
-		t.Skip("needs Linux and a C compiler")
-	}
-	dir := t.TempDir()
-	const base = "\nstruct { void *api; const char *(*version)(void); } base = {0, v};\nvoid *OrtGetApiBase(void) { return &base; }\n"
-	for name, c := range map[string]struct{ source, want string }{
-		"old":     {`static const char *v(void) { return "1.14.1"; }` + base, "is version 1.14.1: 1.24 or later is needed; to fetch " + PinnedVersion + ": " + installCommand},
-		"odd":     {`static const char *v(void) { return ""; }` + base, "1.24 or later is needed"},
-		"nothing": {`#define v 0` + base, "OrtGetApiBase returned nothing"},
-		"other":   {`int other(void) { return 0; }`, "not an onnxruntime library"},
-	} {
-		source, lib := filepath.Join(dir, name+".c"), filepath.Join(dir, name+".so")
-		if err := os.WriteFile(source, []byte(c.source), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if out, err := exec.Command(cc, "-shared", "-fPIC", "-o", lib, source).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		_, err := Find(lib)
-		wantError(t, err, lib, c.want)
-		t.Setenv(EnvLibrary, lib)
-		_, err = Find("")
-		wantError(t, err, lib, string(FromEnv), c.want)
-	}
-}
-
-func TestUsable(t *testing.T) {
-	for version, want := range map[string]bool{"1.24.0": true, "1.29.0": true, "2.0.0": true, "1.23.2": false, "1.9": false, "": false, "x.30.0": false} {
-		if got := usable(version); got != want {
-			t.Errorf("usable(%q) = %v", version, got)
-		}
-	}
-	wantError(t, &versionError{"/lib/x.so", FromSystem, "1.14.1"}, "/lib/x.so", "1.14.1", "1.24 or later", installCommand)
 }
 
 func TestPinned(t *testing.T) {
@@ -167,7 +54,10 @@ type entry struct {
 func tgz(t *testing.T, entries ...entry) []byte {
 	t.Helper()
 	var buf bytes.Buffer
-	zw := gzip.NewWriter(&buf)
+	zw, err := gzip.NewWriterLevel(&buf, gzip.NoCompression) // some are large
+	if err != nil {
+		t.Fatal(err)
+	}
 	tw := tar.NewWriter(zw)
 	for _, e := range entries {
 		h := &tar.Header{Name: e.name, Typeflag: e.kind, Size: int64(len(e.data)), Mode: 0o644}
@@ -300,12 +190,9 @@ func TestInstallReleases(t *testing.T) {
 
 // TestInstallFile installs the real library from a file, into a cache of the test's own, over a damaged one.
 func TestInstallFile(t *testing.T) {
-	lib, err := Find("")
-	if err != nil || lib.Version != PinnedVersion || lib.Source != FromCache {
-		t.Skip("the pinned library is not in the cache: run ", installCommand)
-	}
+	path, _ := pinnedLibrary(t)
 	dir := fakeCache(t)
-	_, _, err = Install(t.Context(), InstallOptions{From: filepath.Join(dir, "none.tgz")})
+	_, _, err := Install(t.Context(), InstallOptions{From: filepath.Join(dir, "none.tgz")})
 	wantError(t, err, "none.tgz")
 	there, err := CachePath()
 	if err != nil {
@@ -315,7 +202,7 @@ func TestInstallFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []bool{true, false} {
-		got, fresh, err := Install(t.Context(), InstallOptions{From: lib.Path})
+		got, fresh, err := Install(t.Context(), InstallOptions{From: path})
 		if err != nil || fresh != want || got.Path != there || got.Version != PinnedVersion {
 			t.Fatalf("installation %d = %v, %v, %v", i+1, got, fresh, err)
 		}
@@ -323,4 +210,142 @@ func TestInstallFile(t *testing.T) {
 	if files := left(t, dir); len(files) != 1 {
 		t.Errorf("the cache has %q", files)
 	}
+}
+
+// pinnedLibrary is the real library in the cache, which a test then installs into a cache of its own.
+func pinnedLibrary(t *testing.T) (path, data string) {
+	t.Helper()
+	lib, err := Find("")
+	if err != nil || lib.Version != PinnedVersion || lib.Source != FromCache {
+		t.Skip("the pinned library is not in the cache: run ", installCommand)
+	}
+	raw, err := os.ReadFile(lib.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lib.Path, string(raw)
+}
+
+// fakeNPM is a client that runs the shell commands script in the folder that it is to download to.
+func fakeNPM(t *testing.T, script string) string {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("needs a shell")
+	}
+	path := filepath.Join(t.TempDir(), "npm")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nset -e\ntest \"$1 $2\" = \"pack "+npmPackage+"\"\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestInstallNPM installs by way of clients that stand in for npm: one that works, and those that do not.
+func TestInstallNPM(t *testing.T) {
+	_, data := pinnedLibrary(t)
+	b, err := buildFor(runtime.GOOS + "/" + runtime.GOARCH)
+	if err != nil {
+		t.Skip(err)
+	}
+	good := writeTemp(t, "good.tgz", tgz(t, entry{"package/package.json", tar.TypeReg, "{}"}, entry{b.npm, tar.TypeReg, data}))
+	bad := writeTemp(t, "bad.tgz", tgz(t, entry{b.npm, tar.TypeReg, data[:len(data)-1] + "x"}))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }))
+	defer server.Close()
+	for _, c := range []struct {
+		name, script string
+		want         []string // of the error
+	}{
+		{"whole", "cp " + good + " .", nil},
+		{"one byte is another", "cp " + bad + " .", []string{"not the pinned one", b.sha256, "not installed"}},
+		{"cut off", "head -c 1000000 " + good + " > a.tgz", []string{"a.tgz", "unexpected EOF"}},
+		{"no archive", "true", []string{"left 0 archives", "404", installCommand + " --from"}},
+		{"two archives", "cp " + good + " a.tgz; cp " + good + " b.tgz", []string{"left 2 archives", "404"}},
+		{"no connection", "echo cannot reach the registry >&2; exit 1", []string{"cannot reach the registry", "404", installCommand + " --from"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := fakeCache(t)
+			lib, fresh, err := Install(t.Context(), InstallOptions{npm: fakeNPM(t, c.script), releases: server.URL + "/"})
+			if c.want != nil {
+				wantError(t, err, c.want...)
+				if files := left(t, dir); len(files) > 0 {
+					t.Errorf("left %q", files)
+				}
+				return
+			}
+			if err != nil || !fresh || lib.Version != PinnedVersion || lib.Source != FromCache {
+				t.Errorf("Install = %v, %v, %v", lib, fresh, err)
+			}
+			if files := left(t, dir); len(files) != 1 {
+				t.Errorf("left %q", files)
+			}
+		})
+	}
+	t.Run("broken off", func(t *testing.T) {
+		dir := fakeCache(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		o := InstallOptions{npm: fakeNPM(t, "cp "+good+" . ; exec sleep 60"), releases: server.URL + "/"}
+		o.Progress = func(string, int64, int64) { time.AfterFunc(50*time.Millisecond, cancel) }
+		if _, _, err := Install(ctx, o); !errors.Is(err, context.Canceled) {
+			t.Errorf("Install = %v", err)
+		}
+		if files := left(t, dir); len(files) > 0 {
+			t.Errorf("left %q", files)
+		}
+	})
+}
+
+// TestInstallArchive installs the real library from a server that stands in for the releases.
+func TestInstallArchive(t *testing.T) {
+	_, data := pinnedLibrary(t)
+	b, err := buildFor(runtime.GOOS + "/" + runtime.GOARCH)
+	if err != nil || !strings.HasSuffix(b.archive, ".tgz") {
+		t.Skip("the archive of this platform is no tgz")
+	}
+	archive := tgz(t, entry{b.members()[1], tar.TypeReg, data})
+	cut := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(archive)))
+		if cut {
+			w.Write(archive[:1000])
+			return
+		}
+		w.Write(archive)
+	}))
+	defer server.Close()
+	for _, cut = range []bool{true, false} {
+		dir := fakeCache(t)
+		lib, fresh, err := Install(t.Context(), InstallOptions{npm: "no-such-npm-client", releases: server.URL + "/"})
+		if cut {
+			wantError(t, err, server.URL, "unexpected EOF")
+			if files := left(t, dir); len(files) > 0 {
+				t.Errorf("left %q", files)
+			}
+		} else if err != nil || !fresh || lib.Version != PinnedVersion {
+			t.Errorf("Install = %v, %v, %v", lib, fresh, err)
+		}
+	}
+}
+
+// TestInstallAtOnce has several installations under way at once: all end with the library in its place.
+func TestInstallAtOnce(t *testing.T) {
+	path, _ := pinnedLibrary(t)
+	dir := fakeCache(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if lib, _, err := Install(t.Context(), InstallOptions{From: path}); err != nil || lib.Version != PinnedVersion {
+				t.Errorf("Install = %v, %v", lib, err)
+			}
+		})
+	}
+	wg.Wait()
+	if files := left(t, dir); len(files) != 1 {
+		t.Errorf("left %q", files)
+	}
+}
+
+// TestInstallNowhere has a cache folder that cannot be made.
+func TestInstallNowhere(t *testing.T) {
+	t.Setenv(cache.Env, writeTemp(t, "file", nil))
+	_, _, err := Install(t.Context(), InstallOptions{platform: "linux/amd64"})
+	wantError(t, err, "installing onnxruntime", cache.Env)
 }
