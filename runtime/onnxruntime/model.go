@@ -48,7 +48,8 @@ type model struct {
 	path    string // "" if it came as bytes
 	data    []byte // nil if it is a file
 	ir      int64  // the version of the file format
-	inputs  []Info
+	inputs  []Info // without those that have defaults
+	state   []Info // inputs with defaults, as a training step's
 	outputs []Info
 }
 
@@ -103,7 +104,16 @@ func newModel(m *model, from *wire.Model) (*model, error) {
 		}
 	}
 	for _, v := range from.Graph.Inputs {
-		if stored[v.Name] { // a weight that may be overridden: onnxruntime does not ask for it
+		if stored[v.Name] {
+			if m.ir < 4 || v.Type == nil { // files as old as that list all their weights as inputs
+				continue
+			}
+			if _, ok := dtypes[v.Type.Elem]; !ok {
+				continue // it keeps its default
+			}
+			if err := add(m, &m.state, "input", v); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if err := add(m, &m.inputs, "input", v); err != nil {
@@ -151,6 +161,13 @@ func add(m *model, list *[]Info, kind string, v *wire.ValueInfo) error {
 var dtypes = map[wire.DataType]tensor.DType{
 	wire.Float: tensor.F32, wire.Double: tensor.F64, wire.Float16: tensor.F16, wire.BFloat16: tensor.BF16,
 	wire.Int64: tensor.I64, wire.Int32: tensor.I32, wire.Uint8: tensor.U8, wire.Bool: tensor.Bool,
+}
+
+// withState is the model with all inputs asked for, also those that have defaults.
+func (m *model) withState() *model {
+	all := *m
+	all.inputs, all.state = slices.Concat(m.inputs, m.state), nil
+	return &all
 }
 
 // A fetch is how one output is got from the native session, and under which names.

@@ -3,9 +3,14 @@ package onnxruntime_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/blas/gonum"
@@ -92,6 +97,89 @@ func checkFunc(t *testing.T, prog *compiler.Program, f *graph.Func, state *runti
 		if len(got) != outputs {
 			t.Errorf("%v: %d outputs, want %d", b, len(got), outputs)
 		}
+	}
+}
+
+// TestTrainingLoop runs the models' training steps in onnxruntime, feeding the new state back, and compares the losses
+// with those of our kernels.
+func TestTrainingLoop(t *testing.T) {
+	requireLibrary(t)
+	progs, err := onnxtest.Programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prog := range progs {
+		state, err := runtime.NewState(prog, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range prog.Steps() {
+			t.Run(prog.Name()+"/"+f.Name, func(t *testing.T) { checkLoop(t, f, state) })
+		}
+	}
+}
+
+func checkLoop(t *testing.T, f *graph.Func, state *runtime.State) {
+	t.Helper()
+	var file bytes.Buffer
+	if _, err := onnx.Export(&file, f, state, onnx.Options{Training: true}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "step.onnx")
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fromFile, err := onnxruntime.Open(path, onnxruntime.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fromFile.Close()
+	fromBytes, err := onnxruntime.OpenBytes(file.Bytes(), onnxruntime.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fromBytes.Close()
+	pure, noise := onnx.HoistRandom(f)
+	if got := fromFile.State(); len(got) != len(pure.Params) {
+		t.Fatalf("the state is %v, want %d tensors", got, len(pure.Params))
+	}
+	batch := modelInputs(t, pure, noise, graph.Binding{"batch": 3, "seq": 4})
+	theirs, ours := maps.Clone(batch), maps.Clone(batch)
+	for _, p := range pure.Params {
+		if ours[p.Name], err = state.Tensor(p.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var losses []float64
+	for step := range 4 {
+		session := []*onnxruntime.Session{fromFile, fromBytes}[step%2]
+		got, err := session.Run(t.Context(), theirs) // at first with the state in the file
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), pure, ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range pure.Outputs {
+			if err := agree(got[o.Name], want[o.Value.ID], 1e-4); err != nil {
+				t.Errorf("step %d: %q: %v", step, o.Name, err)
+			}
+			losses = append(losses, got[o.Name].At(0))
+		}
+		for _, p := range pure.Params {
+			theirs[p.Name] = ours[p.Name] // what the step does not update
+		}
+		for _, u := range pure.Updates {
+			theirs[u.Name], ours[u.Name] = got[u.Name+onnx.Next], want[u.Value.ID]
+		}
+	}
+	if last := losses[len(losses)-1]; last == losses[len(pure.Outputs)-1] {
+		t.Errorf("the loss stays at %v", last)
+	}
+	delete(theirs, pure.Params[0].Name)
+	if _, err := fromFile.Run(t.Context(), theirs); err == nil || !strings.Contains(err.Error(), strconv.Quote(pure.Params[0].Name)+" is missing") {
+		t.Errorf("a part of the state: %v", err)
 	}
 }
 

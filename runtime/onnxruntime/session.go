@@ -1,6 +1,7 @@
 package onnxruntime
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,10 +60,11 @@ var ErrClosed = errors.New("the onnxruntime session is closed")
 
 // A Session is a model loaded to be run. Many goroutines may run it at the same time.
 type Session struct {
-	model  *model
-	device string
-	mu     sync.RWMutex // held for reading while native code runs
-	native native       // nil once closed
+	model   *model
+	options Options
+	mu      sync.RWMutex // held for reading while native code runs
+	native  native       // nil once closed
+	state   *Session     // asks for the inputs that have defaults too; nil until it is wanted
 }
 
 // native is the model in the native library. Its inputs are checked, in the order of the model's.
@@ -98,29 +100,45 @@ func OpenBytes(data []byte, o Options) (*Session, error) {
 }
 
 func open(m *model, o Options) (*Session, error) {
+	data := m.data
 	n, err := load(m, o)
 	if err != nil {
 		return nil, err
 	}
 	m.data = nil
-	return &Session{model: m, device: o.Device, native: n}, nil
+	if len(m.state) > 0 {
+		m.data = bytes.Clone(data) // for withState
+	}
+	return &Session{model: m, options: o, native: n}, nil
 }
 
 // Inputs are the inputs that Run asks for, in the model's order.
 func (s *Session) Inputs() []Info { return slices.Clone(s.model.inputs) }
 
+// State are the inputs that have defaults in the file, in the model's order: a training step's parameters and optimizer
+// state. Run takes them too, all or none.
+func (s *Session) State() []Info { return slices.Clone(s.model.state) }
+
 // Outputs are the outputs that Run returns, in the model's order.
 func (s *Session) Outputs() []Info { return slices.Clone(s.model.outputs) }
 
 // Device is the device that the session was opened on.
-func (s *Session) Device() string { return s.device }
+func (s *Session) Device() string { return s.options.Device }
 
 // Run runs the model on named inputs and returns its named outputs, which are the caller's to keep. The inputs must not
 // change while it runs. All inputs must be given, and fit in dtype and shape; a symbol in the shapes, such as batch, must
-// be the same size everywhere it stands. When ctx ends, the run is broken off between two nodes, and its error returned.
+// be the same size everywhere it stands. Inputs that have defaults, [Session.State], are given all or none. When ctx ends, the
+// run is broken off between two nodes, and its error returned.
 func (s *Session) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(s.model.state, func(i Info) bool { return in[i.Name] != nil }) {
+		state, err := s.withState()
+		if err != nil {
+			return nil, err
+		}
+		return state.Run(ctx, in)
 	}
 	ordered, err := s.model.order(in)
 	if err != nil {
@@ -133,13 +151,31 @@ func (s *Session) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[st
 	}
 	out, err := s.native.run(ctx, ordered)
 	if err != nil {
-		return nil, fmt.Errorf("running %s on %s: %w", s.model.name(), s.device, oneLine{err})
+		return nil, fmt.Errorf("running %s on %s: %w", s.model.name(), s.options.Device, oneLine{err})
 	}
 	named := make(map[string]*tensor.Tensor, len(out))
 	for i, info := range s.model.outputs {
 		named[info.Name] = out[i]
 	}
 	return named, nil
+}
+
+// withState is the session that asks for the inputs that have defaults too. The names of a native session's inputs are
+// fixed, so it is another one.
+func (s *Session) withState() (*Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.native == nil {
+		return nil, ErrClosed
+	}
+	if s.state == nil {
+		state, err := open(s.model.withState(), s.options)
+		if err != nil {
+			return nil, err
+		}
+		s.state = state
+	}
+	return s.state, nil
 }
 
 // Close frees the native session, once runs that are under way have ended. A second Close does nothing.
@@ -149,9 +185,12 @@ func (s *Session) Close() error {
 	if s.native == nil {
 		return nil
 	}
-	n := s.native
+	err := s.native.close()
 	s.native = nil
-	return n.close()
+	if s.state != nil {
+		err = errors.Join(err, s.state.Close())
+	}
+	return err
 }
 
 // order checks named inputs against the model, and returns them in its order.
