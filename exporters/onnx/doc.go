@@ -4,7 +4,10 @@
 //
 // Names are the model's own: an initializer has the name of its parameter, inputs and outputs those that the model
 // declares, a node the path of the layer it belongs to, with the Go file and line in its doc string. A symbolic dimension
-// becomes a dim_param. The same program, weights and options give the same bytes.
+// becomes a dim_param. The same program, weights and options give the same bytes, and no path of the machine is in them.
+//
+// The metadata tells whether a file still computes what was exported: test vectors ([Vector]), for any runtime to replay, and a
+// digest of the weights, for [CheckWeights].
 //
 // A random op becomes an input noise.<stream> that the caller fills ([RandomInputs]), or the runtime's own random node
 // ([RandomNative]). A training step may be written too ([Options.Training]): its state then goes in as inputs and comes out

@@ -61,7 +61,8 @@ func Install(ctx context.Context, o InstallOptions) (lib Library, fresh bool, er
 	}
 	temp := ""
 	if err = os.MkdirAll(filepath.Dir(dest), 0o755); err == nil {
-		temp, err = os.MkdirTemp(filepath.Dir(dest), ".fetch-*")
+		sweep(filepath.Dir(dest))
+		temp, err = os.MkdirTemp(filepath.Dir(dest), tempPattern)
 	}
 	if err != nil {
 		return Library{}, false, fmt.Errorf("installing onnxruntime %s: %w; set %s to a folder that can be written", PinnedVersion, err, cache.Env)
@@ -80,6 +81,19 @@ func Install(ctx context.Context, o InstallOptions) (lib Library, fresh bool, er
 		return Library{}, true, fmt.Errorf("onnxruntime %s is installed, but this system cannot load it (it needs glibc 2.28 or later on Linux): %w", PinnedVersion, err)
 	}
 	return lib, true, nil
+}
+
+// tempPattern names the folders of installations under way.
+const tempPattern = ".fetch-*"
+
+// sweep removes from dir what installations left that were killed.
+func sweep(dir string) {
+	temps, _ := filepath.Glob(filepath.Join(dir, tempPattern)) // the pattern is good
+	for _, temp := range temps {
+		if info, err := os.Stat(temp); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			os.RemoveAll(temp)
+		}
+	}
 }
 
 // hasPinned reports whether the file at path is the pinned library, by its hash.

@@ -201,6 +201,15 @@ func TestInstallFile(t *testing.T) {
 	if err := os.WriteFile(there, []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	old, busy := filepath.Join(filepath.Dir(there), ".fetch-1"), filepath.Join(filepath.Dir(there), ".fetch-2")
+	for _, temp := range []string{old, busy} { // of an installation that was killed, and of one under way
+		if err := os.MkdirAll(filepath.Join(temp, "sub"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-48*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	for i, want := range []bool{true, false} {
 		got, fresh, err := Install(t.Context(), InstallOptions{From: path})
 		if err != nil || fresh != want || got.Path != there || got.Version != PinnedVersion {
@@ -209,6 +218,12 @@ func TestInstallFile(t *testing.T) {
 	}
 	if files := left(t, dir); len(files) != 1 {
 		t.Errorf("the cache has %q", files)
+	}
+	if _, err := os.Stat(old); err == nil {
+		t.Errorf("%s is still there", old)
+	}
+	if _, err := os.Stat(busy); err != nil {
+		t.Error(err)
 	}
 }
 
