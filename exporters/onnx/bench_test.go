@@ -32,8 +32,8 @@ func deep(width int) (*graph.Func, Tensors) {
 	return f, w
 }
 
-// BenchmarkExport exports 200 parameter tensors, of 1.6 MB and of 105 MB in all, into memory that is there already and to a file. The
-// floors are what any exporter takes: to copy as many bytes, and to write them to a file in one go.
+// BenchmarkExport exports 200 parameter tensors, of 1.6 MB and of 105 MB in all, into memory that is there already and to
+// a file. The floors are what any exporter takes: to copy as many bytes, and to write them to a file in one go.
 func BenchmarkExport(b *testing.B) {
 	for _, width := range []int{64, 512} {
 		f, w := deep(width)

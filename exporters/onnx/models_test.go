@@ -33,8 +33,8 @@ func eachModel(t *testing.T, do func(t *testing.T, prog *compiler.Program, f *gr
 
 var position = regexp.MustCompile(`^[^/\\]+\.go:[1-9][0-9]*$`)
 
-// TestNames holds files to the names of the model: parameters, the paths of layers in nodes, the lines of the source, and nothing
-// of the machine.
+// TestNames holds files to the names of the model: parameters, the paths of layers in nodes, the lines of the source, and
+// nothing of the machine.
 func TestNames(t *testing.T) {
 	wd, err := os.Getwd()
 	if err != nil {

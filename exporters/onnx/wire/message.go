@@ -28,12 +28,15 @@ type Model struct {
 
 // An Opset is an OperatorSetIdProto: the version of one domain's operators. The domain "" is ai.onnx.
 type Opset struct {
-	Domain  string
-	Version int64
+	Domain  string `json:"domain"`
+	Version int64  `json:"version"`
 }
 
 // An Entry is a StringStringEntryProto.
-type Entry struct{ Key, Value string }
+type Entry struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
 
 // A Graph is a GraphProto. Nodes stand in topological order.
 type Graph struct {
