@@ -110,7 +110,7 @@ func (b *Builder) Step(name string, opt optim.Optimizer, model any, loss func(f 
 
 func (b *Builder) add(e *entry) {
 	if e.name == "" {
-		b.mistake(e.pos, "the entry point has no name", "")
+		b.mistake(e.pos, "the entry point has no name", "it is the name of the ONNX file, and what programs call it by")
 	}
 	for _, o := range b.entries {
 		if o.name == e.name {
@@ -119,7 +119,7 @@ func (b *Builder) add(e *entry) {
 		}
 	}
 	if e.build == nil && e.loss == nil {
-		b.mistake(e.pos, fmt.Sprintf("%q has a nil function", e.name), "")
+		b.mistake(e.pos, fmt.Sprintf("%q has a nil function", e.name), "give the function that makes its outputs, or its loss")
 		return
 	}
 	if e.loss != nil && e.opt == nil {
@@ -135,12 +135,13 @@ func (b *Builder) mistake(pos graph.Pos, msg, hint string) {
 
 // Compile traces the definition and returns the program, or every mistake in it as [graph.Diags].
 func (b *Builder) Compile() (*Program, error) {
+	compiled := graph.Caller()
 	diags := append(graph.Diags(nil), b.diags...)
-	if len(b.entries) == 0 {
-		diags = append(diags, &graph.Diag{Pos: graph.Caller(), Msg: fmt.Sprintf("program %q has no entry point", b.name), Hint: "define a Func or a Step"})
+	if len(b.entries) == 0 && len(diags) == 0 {
+		diags = append(diags, &graph.Diag{Pos: compiled, Msg: fmt.Sprintf("program %q has no entry point", b.name), Hint: "define a Func or a Step"})
 	}
 	for _, e := range b.entries {
-		e.trace()
+		e.trace(compiled)
 		diags = append(diags, e.f.Diags...)
 	}
 	prog := &Program{name: b.name}
@@ -182,13 +183,21 @@ func distinct(diags graph.Diags) graph.Diags {
 	})
 }
 
-// trace runs the user's function. A panic in it becomes a mistake at the line that panicked.
-func (e *entry) trace() {
+// trace runs the user's function. A panic in it becomes a mistake at the line that panicked; compiled is the line that
+// called Compile.
+func (e *entry) trace(compiled graph.Pos) {
 	f := graph.NewFunc(e.name, e.loss != nil)
 	e.f, e.trained = f, nil
 	defer func() {
 		if r := recover(); r != nil {
-			f.Mistake(graph.Caller(), fmt.Sprintf("%s: panic while tracing: %v", e.name, r), "the model's own Go code panicked here")
+			pos, hint := graph.Caller(), "the model's own Go code panicked here"
+			if pos == compiled { // no line of the model: an optimizer or schedule that is a nil pointer, say
+				pos, hint = e.pos, "it came from a value that was given here, such as the optimizer"
+			}
+			if m, ok := r.(*graph.Mistake); ok {
+				hint = m.Hint
+			}
+			f.Mistake(pos, fmt.Sprintf("%s: panic while tracing: %v", e.name, r), hint)
 		}
 	}()
 	if e.build != nil {

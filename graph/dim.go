@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,10 +92,13 @@ func intern(ts []term) Dim {
 }
 
 func (d Dim) lookup() (name string, ts []term, ok bool) {
+	if d > symBase || (symBase-d)%symStride != 0 {
+		return "", nil, false
+	}
 	i := (symBase - d) / symStride
 	symbols.RLock()
 	defer symbols.RUnlock()
-	if d > symBase || (symBase-d)%symStride != 0 || int(i) >= len(symbols.names) {
+	if int(i) >= len(symbols.names) {
 		return "", nil, false
 	}
 	return symbols.names[i], symbols.terms[i], true
@@ -137,12 +141,24 @@ func (d Dim) Times(n Dim) Dim {
 	var ts []term
 	for _, a := range d.sum() {
 		for _, b := range n.sum() {
+			coef, ok := product(a.coef, b.coef)
+			if !ok {
+				return invalidDim
+			}
 			atoms := slices.Concat(a.atoms, b.atoms)
 			slices.Sort(atoms)
-			ts = append(ts, term{a.coef * b.coef, atoms})
+			ts = append(ts, term{coef, atoms})
 		}
 	}
 	return intern(normal(ts))
+}
+
+// product is a·b, if its size is below that of the longest axis.
+func product(a, b int64) (int64, bool) {
+	if high, low := bits.Mul64(uint64(max(a, -a)), uint64(max(b, -b))); high > 0 || low > uint64(maxDim) {
+		return 0, false
+	}
+	return a * b, true
 }
 
 // Plus returns d+n. The sum of a symbol is itself a symbol, seq+1.
@@ -202,19 +218,21 @@ func (d Dim) Eval(b Binding) (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("%d is not a dimension", int64(d))
 	}
-	total := 0
+	total := int64(0)
 	for _, t := range ts {
-		p := int(t.coef)
+		p := t.coef
 		for _, a := range t.atoms {
 			n, ok := b[a]
 			if !ok {
 				return 0, fmt.Errorf("dimension %q has no size", a)
 			}
-			p *= n
+			if p, ok = product(p, int64(n)); !ok || n < 0 {
+				return 0, fmt.Errorf("dimension %v has no size with %s = %d", d, a, n)
+			}
 		}
 		total += p
 	}
-	return total, nil
+	return int(total), nil
 }
 
 // String is the number, or the symbol's name.
@@ -268,10 +286,21 @@ func (s Shape) Eval(b Binding) ([]int, error) {
 }
 
 func (s Shape) check() error {
+	size := Dim(1) // of the axes that are numbers
 	for i, d := range s {
-		if !d.Valid() {
+		switch {
+		case d.Symbolic():
+		case d == invalidDim:
+			return Mistakef("a name is letters, digits and _: graph.Sym(\"batch\")", "axis %d of the shape is not a dimension: the name given to Sym, or a product of dimensions, is none", i)
+		case d < 0 && d > -1<<32:
+			return Mistakef("an axis whose size is known only at run time is a symbol: graph.Sym(\"batch\")", "axis %d of the shape is not a dimension (%d): negative", i, int64(d))
+		case !d.Valid():
 			return Mistakef("multiply a symbol with batch.Times(12), add with batch.Plus(1)",
-				"axis %d of the shape is not a dimension (%d): negative or absurdly large, or Go arithmetic on a symbolic dimension", i, int64(d))
+				"axis %d of the shape is not a dimension (%d): absurdly large, or Go arithmetic on a symbolic dimension", i, int64(d))
+		case d > 0 && size >= maxDim/d && !slices.Contains(s, 0):
+			return Mistakef(fmt.Sprintf("no value has more than %d", int64(maxDim)), "the shape %v has absurdly many elements", s)
+		default:
+			size *= max(d, 1)
 		}
 	}
 	return nil

@@ -22,8 +22,10 @@ type Func struct {
 	byName map[string]*Value // params
 	random *Value
 	draws  int
-	scope  string
-	at     Pos // overrides the caller's position when set
+	// applied counts the ops asked for, those over poison too.
+	applied int
+	scope   string
+	at      Pos // overrides the caller's position when set
 }
 
 // An Output is a named result of a Func.
@@ -109,7 +111,7 @@ func (f *Func) Output(name string, v *Value) {
 	pos := f.Pos()
 	switch {
 	case v == nil:
-		f.Mistake(pos, fmt.Sprintf("Output %q: the value is nil", name), "a *graph.Value was declared but never assigned")
+		f.Mistake(pos, fmt.Sprintf("Output %q: the value is nil", name), nilHint)
 		return
 	case v.bad:
 		return
@@ -170,6 +172,10 @@ func (f *Func) Lookup(name string) *Value { return f.byName[name] }
 
 // Update makes new the contents of state from the next run on.
 func (f *Func) Update(state, new *Value) {
+	if state == nil || new == nil {
+		f.Mistake(f.Pos(), "Update: the state or its new value is nil", nilHint)
+		return
+	}
 	if !state.OK() || !new.OK() {
 		return
 	}

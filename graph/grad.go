@@ -9,14 +9,14 @@ import "fmt"
 // It is reverse accumulation over the graph: each op's VJP adds the values that carry the gradient to its arguments.
 func Grad(y *Value, xs ...*Value) []*Value {
 	if y == nil {
-		panic("Grad: of a nil value") // no Func to report it to; the compiler reports a panic with its line
+		panic(&Mistake{"Grad: of a nil value", nilHint}) // no Func to report it to
 	}
 	f := y.fn
 	out := make([]*Value, len(xs))
 	poison := !y.OK()
 	for i, x := range xs {
 		if x == nil {
-			f.Mistake(f.Pos(), fmt.Sprintf("Grad: value %d to differentiate by is nil", i), "a *graph.Value was declared but never assigned", y)
+			f.Mistake(f.Pos(), fmt.Sprintf("Grad: value %d to differentiate by is nil", i), nilHint, y)
 		}
 		poison = poison || !x.OK()
 		if x.OK() && x.fn != f {
@@ -24,9 +24,15 @@ func Grad(y *Value, xs ...*Value) []*Value {
 			poison = true
 		}
 	}
-	if !poison && !y.DType().Float() {
-		f.Mistake(f.Pos(), fmt.Sprintf("Grad: of a %v", y.DType()), "only floating-point values have gradients", y)
-		poison = true
+	for i, v := range append([]*Value{y}, xs...) {
+		if !poison && !v.DType().Float() {
+			what := "of"
+			if i > 0 {
+				what = "with respect to"
+			}
+			f.Mistake(f.Pos(), fmt.Sprintf("Grad: %s %v", what, v.Type), "only f32 and f64 have gradients", v)
+			poison = true
+		}
 	}
 	if poison {
 		for i := range out {

@@ -75,20 +75,24 @@ func OpName(op Op) string {
 	if op == nil {
 		return "nothing"
 	}
-	return reflect.TypeOf(op).Name()
+	t := reflect.TypeOf(op)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Name()
 }
 
 // OpText is the op's name and its attributes that are not zero, such as Sum{Axes:[0]}: equal texts are equal ops.
 func OpText(op Op) string {
-	v := reflect.ValueOf(op)
+	v := reflect.Indirect(reflect.ValueOf(op))
 	var attrs []string
 	if v.Kind() == reflect.Struct {
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
-			if !f.IsExported() || v.Field(i).IsZero() || f.Tag.Get("text") == "-" {
+			if v.Field(i).IsZero() || f.Tag.Get("text") == "-" {
 				continue
 			}
-			attrs = append(attrs, fmt.Sprintf("%s:%v", f.Name, v.Field(i).Interface()))
+			attrs = append(attrs, fmt.Sprintf("%s:%v", f.Name, v.Field(i)))
 		}
 	}
 	if attrs == nil {

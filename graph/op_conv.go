@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -51,7 +50,7 @@ func notNegative(lists ...[]int) error {
 	for _, l := range lists {
 		for _, n := range l {
 			if n < 0 || n > 1<<20 {
-				return Mistakef("", "a stride, padding, dilation or group count is %d", n)
+				return Mistakef("each is a whole number from 0 to 1048576", "a window, stride, padding, dilation or group count is %d", n)
 			}
 		}
 	}
@@ -288,7 +287,7 @@ func (o ConvWeight) Infer(in []*Value) (Type, error) {
 	}
 	want := Shape{x.Shape()[0], o.Shape[0], Dim(n.size(0, height, int(o.Shape[2]))), Dim(n.size(1, width, int(o.Shape[3])))}
 	if !g.Shape().Equal(want) {
-		return Type{}, fmt.Errorf("the gradient is %v, want the shape %v", g.Type, want)
+		return Type{}, Mistakef("it is the type of the convolution's result", "the gradient is %v, want the shape %v", g.Type, want)
 	}
 	return Type{x.DType(), o.Shape}, nil
 }

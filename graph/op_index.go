@@ -103,7 +103,7 @@ func (o ScatterAdd) Infer(in []*Value) (Type, error) {
 		return Type{}, err
 	}
 	if want := slices.Concat(o.Shape[:k], in[1].Shape(), o.Shape[k+1:]); !in[0].Shape().Equal(want) {
-		return Type{}, Mistakef("", "the slices are %v, want the shape %v", in[0].Type, want)
+		return Type{}, Mistakef("they are what Gather takes with the same indices", "the slices are %v, want the shape %v", in[0].Type, want)
 	}
 	return Type{in[0].DType(), o.Shape}, wantFloat(in[0])
 }

@@ -91,6 +91,9 @@ type Const struct {
 func (f *Func) Const(t *tensor.Tensor) *Value { return f.Apply(Const{Value: t, Text: constText(t)}) }
 
 func constText(t *tensor.Tensor) string {
+	if t == nil {
+		return ""
+	}
 	if t.Len() <= 8 {
 		return fmt.Sprint(t.Raw())
 	}
@@ -106,7 +109,7 @@ func constText(t *tensor.Tensor) string {
 // Infer returns the tensor's type.
 func (o Const) Infer([]*Value) (Type, error) {
 	if o.Value == nil {
-		return Type{}, &Mistake{Msg: "the tensor is nil"}
+		return Type{}, Mistakef("make one with tensor.Of or tensor.New", "the tensor is nil")
 	}
 	s := make(Shape, o.Value.Rank())
 	for i, d := range o.Value.Shape() {
@@ -142,8 +145,16 @@ func (f *Func) Full(t DType, value float64, dims ...Dim) *Value {
 	return f.Apply(Full{Type: Type{t, slices.Clone(dims)}, Value: value})
 }
 
-// Infer returns the declared type.
-func (o Full) Infer([]*Value) (Type, error) { return o.Type, nil }
+// Infer returns the declared type; a number that the dtype cannot hold is a mistake.
+func (o Full) Infer([]*Value) (Type, error) {
+	if err := checkDType(o.Type.DType); err != nil {
+		return Type{}, err
+	}
+	if t := o.Type.DType; (t.Integer() || t == Bool) && o.Value != math.Trunc(o.Value) { // NaN too
+		return Type{}, Mistakef("take graph.F32, or a whole number", "%v is no %v", o.Value, t)
+	}
+	return o.Type, nil
+}
 
 // Eval fills out.
 func (o Full) Eval(c *kernel.Context, out *tensor.Tensor, _ []*tensor.Tensor) error {

@@ -28,7 +28,7 @@ func (o LayerNorm) Infer(in []*Value) (Type, error) {
 		return Type{}, err
 	}
 	if x.Rank() < 1 {
-		return Type{}, fmt.Errorf("a scalar has no axis to normalise")
+		return Type{}, Mistakef("give it at least one axis", "a scalar has no axis to normalise")
 	}
 	if !(o.Eps >= 0) {
 		return Type{}, Mistakef("a usual choice is 1e-5", "eps is %v", o.Eps)
@@ -40,7 +40,7 @@ func (o LayerNorm) Infer(in []*Value) (Type, error) {
 func vectors(x *Value, n Dim, vs []*Value) error {
 	for _, v := range vs {
 		if v.DType() != x.DType() || !v.Shape().Equal(Shape{n}) {
-			return Mistakef("", "scale, bias and statistics of %v must be %v", x.Type, Type{x.DType(), Shape{n}})
+			return Mistakef("each has one element for each channel, or for each element of the last axis", "scale, bias and statistics of %v must be %v", x.Type, Type{x.DType(), Shape{n}})
 		}
 	}
 	return nil
@@ -103,7 +103,7 @@ type LayerNormGrad struct{ Eps float64 }
 // Infer checks that x and u have one type.
 func (o LayerNormGrad) Infer(in []*Value) (Type, error) {
 	if in[0].DType() != in[1].DType() || !in[0].Shape().Equal(in[1].Shape()) {
-		return Type{}, Mistakef("", "the gradient is %v, want %v", in[1].Type, in[0].Type)
+		return Type{}, Mistakef("it is the gradient of the normalised value", "the gradient is %v, want %v", in[1].Type, in[0].Type)
 	}
 	return LayerNorm(o).Infer(in[:1])
 }
@@ -182,7 +182,7 @@ func (v *Value) BatchNormTrain(scale, bias *Value, eps float64) (y, mean, varian
 		return p, p, p
 	}
 	if v.Rank() < 2 || eps < 0 {
-		v.fn.Mistake(v.fn.Pos(), fmt.Sprintf("BatchNormTrain: needs [batch channels ...] and eps from 0, has %v and %v", v.Type, eps), "", v)
+		v.fn.Mistake(v.fn.Pos(), fmt.Sprintf("BatchNormTrain: needs [batch channels ...] and eps from 0, has %v and %v", v.Type, eps), "channels are axis 1; a usual eps is 1e-5", v)
 		p := v.fn.Poison()
 		return p, p, p
 	}

@@ -57,7 +57,7 @@ func (w window) attrs() []Attr {
 func (w window) pooled(x, g *Value) error {
 	t, err := w.infer(x)
 	if err == nil && (!t.Shape.Equal(g.Shape()) || t.DType != g.DType()) {
-		err = Mistakef("", "the pooled values are %v, want %v", g.Type, t)
+		err = Mistakef("they are of the type of the pooling's result", "the pooled values are %v, want %v", g.Type, t)
 	}
 	return err
 }
@@ -227,7 +227,7 @@ type MaxPoolGather struct{ Pool MaxPool }
 // Infer gives the pooled shape.
 func (o MaxPoolGather) Infer(in []*Value) (Type, error) {
 	if in[0].DType() != in[1].DType() || !in[0].Shape().Equal(in[1].Shape()) {
-		return Type{}, Mistakef("", "the images are %v, the values %v", in[0].Type, in[1].Type)
+		return Type{}, Mistakef("both are of one type", "the images are %v, the values %v", in[0].Type, in[1].Type)
 	}
 	return o.Pool.window().infer(in[0])
 }

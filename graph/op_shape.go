@@ -96,7 +96,7 @@ func (v *Value) Flatten() *Value {
 		return v
 	}
 	if v.Rank() == 0 {
-		v.fn.Mistake(v.fn.Pos(), "Flatten: the value is a scalar", "", v)
+		v.fn.Mistake(v.fn.Pos(), "Flatten: the value is a scalar", "Reshape(1) gives it an axis", v)
 		return v.fn.Poison()
 	}
 	return v.Reshape(v.Shape()[0], v.Shape()[1:].Size())
@@ -133,7 +133,7 @@ func (v *Value) Unsqueeze(list ...int) *Value {
 	}
 	ax, err := axes(list, v.Rank()+len(list))
 	if err != nil {
-		v.fn.Mistake(v.fn.Pos(), "Unsqueeze: "+err.Error(), "", v)
+		v.fn.Mistake(v.fn.Pos(), "Unsqueeze: "+err.Error(), "the places are those in the result, each named once", v)
 		return v.fn.Poison()
 	}
 	s := slices.Clone(v.Shape())
@@ -212,7 +212,7 @@ func (v *Value) T() *Value {
 	}
 	n := v.Rank()
 	if n < 2 {
-		v.fn.Mistake(v.fn.Pos(), fmt.Sprintf("T: needs a matrix, has %v", v.Type), "", v)
+		v.fn.Mistake(v.fn.Pos(), fmt.Sprintf("T: needs a matrix, has %v", v.Type), "Transpose takes a permutation of any number of axes", v)
 		return v.fn.Poison()
 	}
 	perm := make([]int, n)

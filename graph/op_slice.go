@@ -40,9 +40,12 @@ func (v *Value) SliceStep(i, start, end, step int) *Value {
 	return Apply(o, v)
 }
 
+// maxParts is how many parts Split makes at most.
+const maxParts = 1 << 16
+
 // Split cuts v along axis into n equal parts. A symbolic axis must be a multiple of n for every size: 2*batch, say.
 func (v *Value) Split(i, n int) []*Value {
-	out := make([]*Value, max(n, 1))
+	out := make([]*Value, min(max(n, 1), maxParts))
 	fill(out, v)
 	if !v.OK() {
 		return out
@@ -51,7 +54,7 @@ func (v *Value) Split(i, n int) []*Value {
 	k, err := axis(i, v.Rank())
 	switch {
 	case err != nil:
-	case n < 1:
+	case n < 1 || n > maxParts:
 		err = fmt.Errorf("into %d parts", n)
 	default:
 		var ok bool
@@ -258,14 +261,14 @@ type Part struct{ Axis, Index int }
 // Infer checks that the first argument is of the Concat's type.
 func (o Part) Infer(in []*Value) (Type, error) {
 	if o.Index < 0 || o.Index >= len(in)-1 {
-		return Type{}, Mistakef("", "part %d of %d", o.Index, len(in)-1)
+		return Type{}, Mistakef("the first argument is the whole, the others are its parts", "part %d of %d", o.Index, len(in)-1)
 	}
 	whole, err := Concat{o.Axis}.Infer(in[1:])
 	if err != nil {
 		return Type{}, err
 	}
 	if !whole.Shape.Equal(in[0].Shape()) {
-		return Type{}, Mistakef("", "the parts make up the shape %v, the whole is %v", whole.Shape, in[0].Type)
+		return Type{}, Mistakef("the first argument is the whole, the others are its parts", "the parts make up the shape %v, the whole is %v", whole.Shape, in[0].Type)
 	}
 	return Type{in[0].DType(), in[1+o.Index].Shape()}, nil
 }
@@ -350,7 +353,7 @@ func (o Pad) Infer(in []*Value) (Type, error) {
 	for i := range s {
 		b, a := o.Before[i], o.After[i]
 		if max(b, a) > math.MaxInt32 || min(b, a) < -math.MaxInt32 {
-			return Type{}, Mistakef("", "amounts %d and %d at axis %d", b, a, i)
+			return Type{}, Mistakef("amounts are small numbers", "amounts %d and %d at axis %d", b, a, i)
 		}
 		left, ok := s[i].minus(max(-b, 0) + max(-a, 0))
 		if !ok {

@@ -28,11 +28,24 @@ func Apply(op Op, args ...*Value) *Value {
 			return a.fn.Apply(op, args...)
 		}
 	}
-	panic(fmt.Sprintf("%s: every argument is nil", OpName(op)))
+	// No Func to report it to: the compiler reports a panic with its line.
+	if len(args) == 0 {
+		panic(&Mistake{OpName(op) + ": there is no argument", "give it at least one value"})
+	}
+	panic(&Mistake{OpName(op) + ": every argument is nil", nilHint})
 }
+
+const nilHint = "a *graph.Value was declared but never assigned, or a function returned nil"
+
+// maxApplied is how many ops a Func may be asked for: far above any model's, and soon reached by a loop or a recursion
+// without end.
+const maxApplied = 1 << 17
 
 // Apply adds the result of op over args to f; see [Apply].
 func (f *Func) Apply(op Op, args ...*Value) *Value {
+	if f.applied++; f.applied > maxApplied {
+		panic(&Mistake{fmt.Sprintf("%q has more than %d ops", f.Name, maxApplied), "a loop or a recursion in the model does not end"})
+	}
 	v := &Value{ID: len(f.Values), Op: op, Args: args, fn: f, Scope: f.scope, Pos: f.at}
 	if v.Pos == (Pos{}) {
 		v.Pos = Caller()
@@ -40,7 +53,7 @@ func (f *Func) Apply(op Op, args ...*Value) *Value {
 	for i, a := range args {
 		switch {
 		case a == nil:
-			return f.poison(v, &Mistake{Msg: fmt.Sprintf("argument %d is nil", i), Hint: "a *graph.Value was declared but never assigned"})
+			return f.poison(v, &Mistake{Msg: fmt.Sprintf("argument %d is nil", i), Hint: nilHint})
 		case a.fn != f:
 			return f.poison(v, &Mistake{
 				Msg:  fmt.Sprintf("argument %d belongs to %q, not to %q", i, a.fn.Name, f.Name),

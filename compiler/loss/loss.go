@@ -32,23 +32,42 @@ func rest(rank int) []int {
 	return out
 }
 
-// matching checks that a loss's two arguments have one shape and dtype; broadcasting them is nearly always a mistake.
-func matching(name string, a, b *graph.Value) bool {
-	if !a.OK() || !b.OK() {
-		return false
+// usable checks that neither of a loss's arguments is nil or poisoned. It returns the Func in which to poison the result.
+func usable(name string, a, b *graph.Value) (*graph.Func, bool) {
+	if a != nil && b != nil {
+		return a.Func(), a.OK() && b.OK()
 	}
-	if a.DType() != b.DType() || !a.Shape().Equal(b.Shape()) {
-		a.Func().Mistake(a.Func().Pos(), fmt.Sprintf("%s: the arguments are %v and %v", name, a.Type, b.Type), "a loss compares element by element: give both one shape, and floats", a, b)
-		return false
+	const hint = "a *graph.Value was declared but never assigned, or a function returned nil"
+	for i, v := range []*graph.Value{a, b} {
+		if v != nil {
+			if v.OK() {
+				v.Func().Mistake(v.Func().Pos(), fmt.Sprintf("%s: argument %d is nil", name, 1-i), hint, a, b)
+			}
+			return v.Func(), false
+		}
 	}
-	return true
+	panic(graph.Mistakef(hint, "%s: both arguments are nil", name)) // no Func to report it to
+}
+
+// matching checks that a loss's two arguments are floats of one shape and dtype; broadcasting them is nearly always a
+// mistake. It returns the Func in which to poison the result.
+func matching(name string, a, b *graph.Value) (*graph.Func, bool) {
+	f, ok := usable(name, a, b)
+	if !ok {
+		return f, false
+	}
+	if a.DType() != b.DType() || !a.DType().Float() || !a.Shape().Equal(b.Shape()) {
+		f.Mistake(f.Pos(), fmt.Sprintf("%s: the arguments are %v and %v", name, a.Type, b.Type), "a loss compares element by element: give both one shape, and floats", a, b)
+		return f, false
+	}
+	return f, true
 }
 
 // BCEWithLogits is the binary cross-entropy −y·ln σ(x) − (1−y)·ln(1−σ(x)) of targets y in [0, 1] under logits x, summed over
 // each example. It is computed as softplus(x) − x·y, without overflow.
 func BCEWithLogits(logits, targets *graph.Value) *graph.Value {
-	if !matching("BCEWithLogits", logits, targets) {
-		return logits.Func().Poison()
+	if f, ok := matching("BCEWithLogits", logits, targets); !ok {
+		return f.Poison()
 	}
 	return perExample(logits.Softplus().Sub(logits.Mul(targets)))
 }
@@ -56,8 +75,8 @@ func BCEWithLogits(logits, targets *graph.Value) *graph.Value {
 // KLNormal is the divergence KL(N(μ, σ²) ‖ N(0, 1)) = ½ Σ (μ² + σ² − ln σ² − 1), summed over each example (Kingma and
 // Welling 2014, appendix B). logVar is ln σ².
 func KLNormal(mu, logVar *graph.Value) *graph.Value {
-	if !matching("KLNormal", mu, logVar) {
-		return mu.Func().Poison()
+	if f, ok := matching("KLNormal", mu, logVar); !ok {
+		return f.Poison()
 	}
 	return perExample(mu.Square().Add(logVar.Exp()).Sub(logVar).Shift(-1)).Scale(.5)
 }
@@ -65,12 +84,13 @@ func KLNormal(mu, logVar *graph.Value) *graph.Value {
 // CrossEntropy is −ln softmax(logits)[label], averaged over each example's positions: logits [batch ... classes], labels
 // i64 [batch ...]. A label that is no class gives NaN, which stops training at this loss.
 func CrossEntropy(logits, labels *graph.Value) *graph.Value {
-	if !logits.OK() || !labels.OK() {
-		return logits.Func().Poison()
+	f, ok := usable("CrossEntropy", logits, labels)
+	if !ok {
+		return f.Poison()
 	}
 	fail := func(msg, hint string) *graph.Value {
-		logits.Func().Mistake(logits.Func().Pos(), "CrossEntropy: "+msg, hint, logits, labels)
-		return logits.Func().Poison()
+		f.Mistake(f.Pos(), "CrossEntropy: "+msg, hint, logits, labels)
+		return f.Poison()
 	}
 	n := logits.Rank()
 	switch {
@@ -89,24 +109,24 @@ func CrossEntropy(logits, labels *graph.Value) *graph.Value {
 
 // MSE is the mean squared difference over each example.
 func MSE(x, target *graph.Value) *graph.Value {
-	if !matching("MSE", x, target) {
-		return x.Func().Poison()
+	if f, ok := matching("MSE", x, target); !ok {
+		return f.Poison()
 	}
 	return meanPerExample(x.Sub(target).Square())
 }
 
 // MAE is the mean absolute difference over each example.
 func MAE(x, target *graph.Value) *graph.Value {
-	if !matching("MAE", x, target) {
-		return x.Func().Poison()
+	if f, ok := matching("MAE", x, target); !ok {
+		return f.Poison()
 	}
 	return meanPerExample(x.Sub(target).Abs())
 }
 
 // Huber is ½d² where |d| ≤ delta, else delta·(|d| − ½·delta), for the difference d, averaged over each example (Huber 1964).
 func Huber(x, target *graph.Value, delta float64) *graph.Value {
-	if !matching("Huber", x, target) {
-		return x.Func().Poison()
+	if f, ok := matching("Huber", x, target); !ok {
+		return f.Poison()
 	}
 	d := x.Sub(target).Abs()
 	near := d.Clip(0, delta)
@@ -116,8 +136,8 @@ func Huber(x, target *graph.Value, delta float64) *graph.Value {
 // GradientPenalty is (‖∇ critic(x̂)‖₂ − 1)² at a random point x̂ between each real and fake example (Gulrajani et al. 2017,
 // eq. 3). real and fake are [batch ...].
 func GradientPenalty(critic func(x *graph.Value) *graph.Value, real, fake *graph.Value) *graph.Value {
-	if !matching("GradientPenalty", real, fake) {
-		return real.Func().Poison()
+	if f, ok := matching("GradientPenalty", real, fake); !ok {
+		return f.Poison()
 	}
 	dims := []graph.Dim{real.Dim(0)}
 	for range real.Rank() - 1 {

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -66,7 +67,7 @@ func (b *binder) walk(v reflect.Value, path string) {
 		switch {
 		case v.IsNil():
 			if holdsLayers(v.Type(), nil) {
-				b.problem("give the field a layer, or remove it", "%s is a nil %v", path, v.Type())
+				b.problem("give the field a layer, or remove it", "%s is a nil %v", cmp.Or(path, "an embedded field"), v.Type())
 			}
 		case v.Kind() == reflect.Interface && (v.Elem().Kind() == reflect.Struct || v.Elem().Kind() == reflect.Array) && holdsLayers(v.Elem().Type(), nil):
 			b.problem("store a pointer: &nn.Dense{...}", "%s holds a %v by value, which cannot be named", path, v.Elem().Type())
@@ -126,9 +127,9 @@ func (b *binder) walkStruct(v reflect.Value, path string) {
 			case !b.bound[l]:
 				b.bound[l] = true
 				b.layers = append(b.layers, l)
-				l.path, l.applied = path, false
+				l.name(path)
 				if path == "" {
-					l.path = strings.ToLower(v.Type().Name()) // the model is itself one layer
+					l.name(strings.ToLower(v.Type().Name())) // the model is itself one layer
 				}
 			}
 		}

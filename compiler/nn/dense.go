@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"fmt"
+
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
@@ -17,12 +19,12 @@ type Dense struct {
 // Apply maps x [... in] to [... Units].
 func (l *Dense) Apply(x *graph.Value) *graph.Value {
 	return base(l, func(l *Dense) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		if x.Rank() < 2 {
+			return mistake(x, fmt.Sprintf("Dense: needs [... in] with at least one axis before the last, has %v", x.Type), "give a single example a batch axis, with .Unsqueeze(0)")
+		}
 		in, ok := width("Dense", x, -1)
 		if !ok || !positive("Dense", x, "Units", l.Units) {
 			return x.Func().Poison()
-		}
-		if x.Rank() < 2 {
-			return mistake(x, "Dense: needs [... in] with at least one axis before the last", "give a single example a batch axis, with .Unsqueeze(0)")
 		}
 		y := x.MatMul(l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), in, graph.Dim(l.Units)))
 		if l.NoBias {

@@ -22,10 +22,10 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
-// A Layer gives the struct that embeds it a name and parameters.
+// A Layer gives the struct that embeds it a name and parameters. A copy of a named layer is the same layer.
 type Layer struct {
 	path    string
-	applied bool
+	applied *bool // shared by copies, such as those that a method of a model by value makes
 }
 
 // A Module turns a value into a value: every layer, and [Func].
@@ -37,27 +37,36 @@ type Module interface {
 func (l *Layer) Path() string { return l.path }
 
 // Applied reports whether the layer was applied to a value since it was named.
-func (l *Layer) Applied() bool { return l.applied }
+func (l *Layer) Applied() bool { return l.applied != nil && *l.applied }
+
+// name gives the layer its name.
+func (l *Layer) name(path string) { l.path, l.applied = path, new(bool) }
+
+func (l *Layer) use() {
+	if l.applied != nil {
+		*l.applied = true
+	}
+}
 
 func (l *Layer) layer() *Layer { return l }
 
 // Param is the layer's trainable parameter called leaf, in the Func of x.
 func (l *Layer) Param(x *graph.Value, leaf string, init graph.Initializer, dims ...graph.Dim) *graph.Value {
-	l.applied = true
+	l.use()
 	return x.Func().Param(l.path+"."+leaf, init, dims...)
 }
 
 // Buffer is the layer's state called leaf, which no gradient trains, in the Func of x.
 func (l *Layer) Buffer(x *graph.Value, leaf string, init graph.Initializer, dims ...graph.Dim) *graph.Value {
-	l.applied = true
+	l.use()
 	return x.Func().Buffer(l.path+"."+leaf, graph.F32, init, dims...)
 }
 
 // Run is how a layer applies itself to x: it checks what can be wrong with any layer, and runs do with the layer's path as
 // the scope of new values. self is the outer layer, for messages.
 func (l *Layer) Run(self any, x *graph.Value, do func() *graph.Value) *graph.Value {
-	if x == nil {
-		panic(fmt.Sprintf("%s is applied to a nil value", typeName(self)))
+	if x == nil { // no Func to report it to
+		panic(graph.Mistakef("a *graph.Value was declared but never assigned, or a function returned nil", "%s is applied to a nil value", typeName(self)))
 	}
 	if !x.OK() {
 		return x
@@ -67,9 +76,9 @@ func (l *Layer) Run(self any, x *graph.Value, do func() *graph.Value) *graph.Val
 	}
 	if l.path == "" {
 		return mistake(x, fmt.Sprintf("%s: the layer has no name: it is not part of a model", typeName(self)),
-			"hold it in an exported field of a struct whose pointer is given to Builder.Model")
+			"hold it in an exported field of a struct whose pointer is given to Builder.Model; a copy made before that has no name either")
 	}
-	l.applied = true
+	l.use()
 	return x.Func().In(l.path, do)
 }
 
@@ -95,10 +104,14 @@ func base[T any](l *T, of func(*T) *Layer) *Layer {
 	return of(l)
 }
 
-// width is the size of an axis of x, which a layer's weights need as a number.
+// width is the size of an axis of x, which a layer's weights need as a number; weights are f32, and so must x be.
 func width(layer string, x *graph.Value, axis int) (graph.Dim, bool) {
 	d := x.Dim(axis)
 	if !x.OK() {
+		return 0, false
+	}
+	if x.DType() != graph.F32 {
+		mistake(x, fmt.Sprintf("%s: needs f32, has %v", layer, x.Type), "layers compute in f32: .Cast(graph.F32) first; indices go through an Embedding or OneHot")
 		return 0, false
 	}
 	if d.Symbolic() {

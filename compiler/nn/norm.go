@@ -63,6 +63,9 @@ type LayerNorm struct {
 // Apply normalises x [... n].
 func (l *LayerNorm) Apply(x *graph.Value) *graph.Value {
 	return base(l, func(l *LayerNorm) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		if x.Rank() < 1 {
+			return mistake(x, fmt.Sprintf("LayerNorm: needs [... n], has %v", x.Type), "a scalar has no axis to normalise")
+		}
 		n, ok := width("LayerNorm", x, -1)
 		if !ok {
 			return x.Func().Poison()

@@ -12,10 +12,13 @@ type Sequential []Module
 // Apply runs x through the modules.
 func (s Sequential) Apply(x *graph.Value) *graph.Value {
 	for i, m := range s {
-		if m == nil {
-			if !x.OK() {
-				return x
-			}
+		if x == nil {
+			panic(graph.Mistakef("a module must return a value", "Sequential: module %d is applied to a nil value", i))
+		}
+		if !x.OK() {
+			return x
+		}
+		if f, ok := m.(Func); m == nil || ok && f == nil {
 			return mistake(x, fmt.Sprintf("Sequential: module %d is nil", i), "remove it, or put a layer there")
 		}
 		x = m.Apply(x)

@@ -27,6 +27,7 @@ type updater struct {
 // begin counts the step and checks the numbers, pairs of a name and a value; which have to lie in [0, 1) if named Beta,
 // Rho or Momentum, be positive if named LR or Max, and not be negative otherwise.
 func begin(f *graph.Func, name, group string, numbers ...any) (*updater, bool) {
+	ok := true
 	for i := 0; i < len(numbers); i += 2 {
 		field, v := numbers[i].(string), numbers[i+1].(float64)
 		want := ""
@@ -46,8 +47,11 @@ func begin(f *graph.Func, name, group string, numbers ...any) (*updater, bool) {
 		}
 		if want != "" {
 			f.Mistake(f.Pos(), fmt.Sprintf("%s: %s is %v, and %s", name, field, v, want), "a usual choice is LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Momentum: 0.9")
-			return nil, false
+			ok = false
 		}
+	}
+	if !ok {
+		return nil, false
 	}
 	count := f.Buffer(group+".step", graph.I64, initializer.Zeros{})
 	f.Update(count, count.Add(f.Full(graph.I64, 1)))
@@ -97,6 +101,10 @@ type SGD struct {
 
 // Update adds the updates.
 func (o SGD) Update(f *graph.Func, group string, params, grads []*graph.Value) {
+	if o.Nesterov && o.Momentum == 0 {
+		f.Mistake(f.Pos(), "SGD: Nesterov without Momentum", "set Momentum: 0.9, or leave Nesterov out")
+		return
+	}
 	u, ok := begin(f, "SGD", group, "LR", o.LR, "Momentum", o.Momentum, "WeightDecay", o.WeightDecay)
 	if !ok {
 		return
@@ -259,7 +267,7 @@ func wrapped(f *graph.Func, name string, limit float64, then Optimizer) bool {
 		return false
 	}
 	if !(limit > 0) || math.IsInf(limit, 0) {
-		f.Mistake(f.Pos(), fmt.Sprintf("%s: Max is %v, and must be above 0", name, limit), "")
+		f.Mistake(f.Pos(), fmt.Sprintf("%s: Max is %v, and must be above 0", name, limit), "1 is a usual choice")
 		return false
 	}
 	return true

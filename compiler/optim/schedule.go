@@ -29,7 +29,7 @@ type StepDecay struct {
 // Factor is Gamma^⌊step/Every⌋.
 func (s StepDecay) Factor(step *graph.Value) *graph.Value {
 	f := step.Func()
-	if s.Every < 1 || !(s.Gamma > 0) {
+	if s.Every < 1 || !(s.Gamma > 0) || math.IsInf(s.Gamma, 0) {
 		f.Mistake(f.Pos(), "StepDecay: Every must be at least 1 and Gamma above 0", "StepDecay{Every: 1000, Gamma: 0.5} halves the rate every 1000 steps")
 		return f.Poison()
 	}
@@ -47,7 +47,7 @@ type Cosine struct {
 // Factor is (step+1)/WarmUp, then Floor + (1−Floor)·½(1 + cos(π·progress)).
 func (s Cosine) Factor(step *graph.Value) *graph.Value {
 	f := step.Func()
-	if s.WarmUp < 0 || s.Steps <= s.WarmUp || s.Floor < 0 || s.Floor > 1 {
+	if s.WarmUp < 0 || s.Steps <= s.WarmUp || !(s.Floor >= 0 && s.Floor <= 1) {
 		f.Mistake(f.Pos(), "Cosine: Steps must be above WarmUp, and Floor within [0, 1]", "Cosine{Steps: 10000, WarmUp: 500}")
 		return f.Poison()
 	}

@@ -38,3 +38,22 @@ var adam = optim.Adam{LR: 1e-3}
 
 // linear is a model of one layer that is right in itself.
 type linear struct{ FC nn.Dense }
+
+func (m *linear) mean(x *graph.Value) *graph.Value { return m.FC.Apply(x).Mean() }
+
+func (m *linear) loss(f *graph.Func) *graph.Value { return m.mean(input(f, 4)) }
+
+// named is a linear model that b names.
+func named(b *compiler.Builder) *linear {
+	m := &linear{nn.Dense{Units: 3}}
+	b.Model("", m)
+	return m
+}
+
+// training wraps the body of a training step's loss, over the result y [batch 3] of a linear model.
+func training(body func(f *graph.Func, y *graph.Value) *graph.Value) func(b *compiler.Builder) {
+	return func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", adam, m, func(f *graph.Func) *graph.Value { return body(f, m.FC.Apply(input(f, 4))) })
+	}
+}

@@ -133,4 +133,104 @@ var layerCases = []Case{
 			return loss.CrossEntropy(m.FC.Apply(input(f, 4)), labels).Mean() // want "f32"
 		})
 	}},
+	{"a nil layer in a list", func(b *compiler.Builder) {
+		m := &struct{ Hidden []*nn.Dense }{[]*nn.Dense{{Units: 3}, nil}}
+		b.Model("", m) // want "Model: hidden.1 is a nil .nn.Dense"
+		b.Func("f", func(f *graph.Func) {
+			x := input(f, 4)
+			for _, l := range m.Hidden {
+				x = l.Apply(x) // want "Dense: the layer is nil"
+			}
+			f.Output("y", x)
+		})
+	}},
+	{"a nil embedded model", func(b *compiler.Builder) {
+		m := &struct {
+			*pointers
+			*Backbone
+			Head nn.Dense
+		}{Head: nn.Dense{Units: 3}}
+		b.Model("", m) // want "Model: the unexported field pointers holds a layer" "Model: an embedded field is a nil .errors.Backbone"
+		b.Func("f", func(f *graph.Func) { f.Output("y", m.Head.Apply(input(f, 4))) })
+	}},
+	{"a nil function in a Sequential", func(b *compiler.Builder) {
+		m := &struct{ Net nn.Sequential }{nn.Sequential{&nn.Dense{Units: 3}, nn.Func(nil)}}
+		b.Model("", m)
+		b.Func("f", func(f *graph.Func) {
+			f.Output("y", m.Net.Apply(input(f, 4))) // want "Sequential: module 1 is nil"
+		})
+	}},
+	{"a function in a Sequential that returns nothing", func(b *compiler.Builder) {
+		m := &struct{ Net nn.Sequential }{nn.Sequential{nn.Func(func(*graph.Value) *graph.Value { return nil }), &nn.Dense{Units: 3}}}
+		b.Model("", m)
+		b.Func("f", func(f *graph.Func) {
+			f.Output("y", m.Net.Apply(input(f, 4))) // want "Sequential: module 1 is applied to a nil value"
+		})
+	}},
+	{"a module made by a function, at the user's line", fn(func(f *graph.Func) {
+		f.Output("y", nn.MaxPool2D(9, 0)(f.Input("x", graph.F32, batch, 3, 8, 8))) // want "MaxPool: a window of .9 9. does not fit"
+	})},
+	{"layers of other dtypes, one mistake each", func(b *compiler.Builder) {
+		m := &normed{FC: nn.Dense{Units: 3}}
+		b.Model("", m)
+		b.Step("train", adam, m, func(f *graph.Func) *graph.Value {
+			y := m.Norm.Apply(f.Input("a", graph.F64, batch, 4)) // want "(?s)norm: BatchNorm: needs f32, has f64.*hint: .*Cast"
+			z := m.FC.Apply(f.Input("b", graph.I64, batch, 4))   // want "(?s)fc: Dense: needs f32, has i64.*hint: .*Embedding"
+			return y.Mean().Add(z.Mean())
+		})
+	}},
+	{"a dense layer over a scalar", func(b *compiler.Builder) {
+		m := &linear{nn.Dense{Units: 3}}
+		b.Model("", m)
+		b.Func("f", func(f *graph.Func) {
+			f.Output("y", m.FC.Apply(input(f, 4).Sum())) // want "Dense: needs .*, has f32.."
+		})
+	}},
+	{"a kernel larger than the image, in a layer", func(b *compiler.Builder) {
+		m := &struct{ Conv nn.Conv2D }{nn.Conv2D{Filters: 8, Kernel: 9}}
+		b.Model("", m)
+		b.Func("f", func(f *graph.Func) {
+			f.Output("y", m.Conv.Apply(f.Input("x", graph.F32, batch, 1, 8, 8))) // want "(?s)conv: Conv2D: a filter of 9×9.*does not fit.*hint: pad"
+		})
+	}},
+	{"a panic inside a layer of one's own", func(b *compiler.Builder) {
+		m := &struct{ Pick pick }{}
+		b.Model("", m)
+		b.Func("f", func(f *graph.Func) { f.Output("y", m.Pick.Apply(input(f, 4))) })
+	}},
+	{"a recursion without end", func(b *compiler.Builder) {
+		m := &endless{FC: nn.Dense{Units: 4}}
+		b.Model("", m)
+		b.Func("f", func(f *graph.Func) { f.Output("y", m.Apply(input(f, 4))) })
+	}},
+	{"a copy made before the model was named", func(b *compiler.Builder) {
+		m := linear{nn.Dense{Units: 3}}
+		old := m
+		b.Model("", &m)
+		b.Func("f", func(f *graph.Func) {
+			f.Output("y", old.FC.Apply(input(f, 4))) // want "(?s)Dense: the layer has no name.*hint: .*copy"
+		})
+	}},
+}
+
+// Backbone is a model that others embed.
+type Backbone struct{ FC nn.Dense }
+
+// pick is a layer of one's own that is wrong.
+type pick struct{ nn.Layer }
+
+// Apply scales x by a number that is not there.
+func (l *pick) Apply(x *graph.Value) *graph.Value {
+	return l.Run(l, x, func() *graph.Value {
+		scales := []float64{1, 2}
+		return x.Scale(scales[x.Rank()]) // want "f: panic while tracing: runtime error: index out of range .2. with length 2"
+	})
+}
+
+// endless is a model that applies itself.
+type endless struct{ FC nn.Dense }
+
+// Apply never returns.
+func (m *endless) Apply(x *graph.Value) *graph.Value {
+	return m.Apply(m.FC.Apply(x)) // want "(?s)f: panic while tracing: \"f\" has more than .* ops.*hint: .*recursion"
 }

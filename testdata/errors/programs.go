@@ -1,10 +1,12 @@
 package errors
 
 import (
+	"math"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
+	"github.com/sardonyx-ml/sardonyx/compiler/loss"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -126,5 +128,80 @@ var programCases = []Case{
 		b.Model("m", m)
 		b.Model("m", other) // want "a second model with the prefix \"m\"" "two layers are called \"m.fc\""
 		b.Func("f", func(f *graph.Func) { f.Output("y", other.FC.Apply(m.FC.Apply(input(f, 3)))) })
+	}},
+	{"a loss of a nil value", training(func(f *graph.Func, y *graph.Value) *graph.Value {
+		return loss.MSE(y, nil).Mean() // want "(?s)MSE: argument 1 is nil.*argument 0: f32.batch 3. made by Add"
+	})},
+	{"a loss of two nil values", training(func(f *graph.Func, y *graph.Value) *graph.Value {
+		return loss.CrossEntropy(nil, nil).Mean() // want "CrossEntropy: both arguments are nil"
+	})},
+	{"a loss that would broadcast", training(func(f *graph.Func, y *graph.Value) *graph.Value {
+		return loss.MSE(y, f.Input("target", graph.F32, batch)).Mean() // want "MSE: the arguments are f32.batch 3. and f32.batch."
+	})},
+	{"a loss of integers", training(func(f *graph.Func, y *graph.Value) *graph.Value {
+		i := f.Input("i", graph.I64, batch, 3)
+		return loss.MAE(i, i).Mean() // want "(?s)MAE: the arguments are i64.*hint: .*floats"
+	})},
+	{"a loss through integers", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", adam, m, func(f *graph.Func) *graph.Value {
+			y := m.FC.Apply(input(f, 4)) // want "no loss reaches parameter \"fc.weight\"" "no loss reaches parameter \"fc.bias\""
+			return y.Cast(graph.I64).Cast(graph.F32).Mean()
+		})
+	}},
+	{"an integer loss", training(func(f *graph.Func, y *graph.Value) *graph.Value {
+		return y.Mean().Cast(graph.I64) // want "Step \"train\": the loss is i64.., want a floating-point scalar"
+	})},
+	{"a gradient with respect to indices", fn(func(f *graph.Func) {
+		i := f.Input("i", graph.I64, batch)
+		y := f.Input("table", graph.F32, 10, 4).Gather(i, 0)
+		f.Output("g", graph.Grad(y, i)[0]) // want "Grad: with respect to i64.batch."
+	})},
+	{"a mistake inside a gradient penalty", training(func(f *graph.Func, y *graph.Value) *graph.Value {
+		slope := graph.Grad(y.Sum(), y)[0]
+		return slope.MatMul(slope).Mean() // want "(?s)MatMul: inner dimensions differ: 3 and batch.*argument 0: f32.batch 3. made by "
+	})},
+	{"an output that the step makes itself", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", adam, m, func(f *graph.Func) *graph.Value { // want "Output: a second output named \"loss\""
+			f.Output("loss", m.FC.Apply(input(f, 4)))
+			return m.mean(f.Inputs[0])
+		})
+	}},
+	{"a nil update", fn(func(f *graph.Func) {
+		w := f.Param("w", initializer.Zeros{}, 3)
+		f.Update(w, nil) // want "Update: the state or its new value is nil"
+		f.Output("w", w)
+	})},
+	{"every number of an optimizer", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", optim.Adam{LR: -1, Beta1: 2}, m, m.loss) // want "Adam: LR is -1" "Adam: Beta1 is 2"
+	}},
+	{"clipping to nothing", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", optim.ClipNorm{Then: adam}, m, m.loss) // want "(?s)ClipNorm: Max is 0.*hint: "
+	}},
+	{"Nesterov's momentum without momentum", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", optim.SGD{LR: .1, Nesterov: true}, m, m.loss) // want "SGD: Nesterov without Momentum"
+	}},
+	{"a schedule of nonsense", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", optim.SGD{LR: .1, Schedule: optim.StepDecay{Every: 10, Gamma: math.Inf(1)}}, m, m.loss) // want "StepDecay: "
+	}},
+	{"an optimizer that is a nil pointer", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", (*optim.Adam)(nil), m, m.loss) // want "(?s)train: panic while tracing: .*nil .Adam pointer.*hint: .*optimizer"
+	}},
+	{"a loop without end", fn(func(f *graph.Func) {
+		for x := input(f, 4); ; {
+			x = x.Tanh() // want "f: panic while tracing: \"f\" has more than .* ops"
+		}
+	})},
+	{"an entry point without a name", func(b *compiler.Builder) {
+		b.Func("", func(f *graph.Func) { f.Output("y", input(f, 4)) }) // want "the entry point has no name"
+	}},
+	{"a nil function", func(b *compiler.Builder) {
+		b.Func("f", nil) // want "\"f\" has a nil function"
 	}},
 }

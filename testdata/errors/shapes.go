@@ -110,4 +110,47 @@ var shapeCases = []Case{
 		f.Output("z", x.Reshape(batch, 9)) // want "Reshape: "
 		f.Output("s", x.Softmax(5))        // want "Softmax: axis 5"
 	})},
+	{"a size of -1 for an input", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, -1, 64)) // want "(?s)Input: axis 0 of the shape is not a dimension .-1.*hint: .*graph.Sym"
+	})},
+	{"a name that is none", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, graph.Sym("my batch"), 64)) // want "(?s)axis 0 of the shape is not a dimension: the name.*hint: .*letters"
+	})},
+	{"half of a symbolic axis", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, seq)
+		f.Output("y", x.Reshape(batch, 2, x.Dim(1)/2)) // want "Reshape: axis 2 of the shape is not a dimension"
+	})},
+	{"more elements than can be counted", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 1<<40, 1<<40) // want "Input: the shape .* has absurdly many elements"
+		f.Output("y", x.Reshape(0))
+		f.Output("z", f.Input("z", graph.F32, batch.Times(1<<40).Times(1<<40))) // want "Input: axis 0 of the shape is not a dimension: .*product"
+	})},
+	{"a reshape with two rests", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).Reshape(-1, -1)) // want "(?s)Reshape: .*hint: -1 may stand for one axis"
+	})},
+	{"more parts than there can be", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).Split(1, 1_000_000_000)[0]) // want "Split: into 1000000000 parts"
+	})},
+	{"one-hot rows of floats", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).OneHot(3, graph.F32)) // want "OneHot: the indices are f32"
+	})},
+	{"branches of a Where that differ", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 10)
+		z := f.Input("z", graph.F32, batch, 9)
+		f.Output("y", x.Greater(z).Where(x, z)) // want "Greater: .*10 against 9"
+		f.Output("w", x.Greater(x).Where(x, z)) // want "(?s)Where: .*10 against 9.*argument 2: f32.batch 9. made by Input \"z\""
+	})},
+	{"a negative stride", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 3, 8, 8)
+		f.Output("y", x.MaxPool(graph.MaxPool{Kernel: [2]int{2, 2}, Strides: [2]int{-1, 1}})) // want "MaxPool: .*stride.* is -1"
+	})},
+	{"a number that its dtype cannot hold", fn(func(f *graph.Func) {
+		f.Output("y", f.Full(graph.I64, 1.5, 3)) // want "Full: 1.5 is no i64"
+	})},
+	{"a constant of nothing", fn(func(f *graph.Func) {
+		f.Output("y", f.Const(nil)) // want "Const: the tensor is nil"
+	})},
+	{"a concatenation of nothing", fn(func(f *graph.Func) {
+		f.Output("y", graph.Join(0)) // want "Concat: there is no argument"
+	})},
 }
