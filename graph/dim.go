@@ -138,6 +138,17 @@ func (d Dim) Times(n Dim) Dim {
 	if !d.Valid() || !n.Valid() {
 		return invalidDim
 	}
+	switch {
+	case d == 1:
+		return n
+	case n == 1:
+		return d
+	case d >= 0 && n >= 0:
+		if p, ok := product(int64(d), int64(n)); ok {
+			return Dim(p)
+		}
+		return invalidDim
+	}
 	var ts []term
 	for _, a := range d.sum() {
 		for _, b := range n.sum() {

@@ -106,10 +106,15 @@ func Reaches(y *Value, xs ...*Value) []bool {
 		if !flows[id] {
 			continue
 		}
+		var passes []bool
 		for k, a := range v.Args {
-			if !flows[a.ID] && a.DType().Float() && passesGradient(v, k) {
-				flows[a.ID] = true
+			if flows[a.ID] || !a.DType().Float() {
+				continue
 			}
+			if passes == nil {
+				passes = passesGradient(v)
+			}
+			flows[a.ID] = passes[k]
 		}
 	}
 	for i, x := range xs {
@@ -118,20 +123,23 @@ func Reaches(y *Value, xs ...*Value) []bool {
 	return out
 }
 
-// passesGradient reports whether v's op has a VJP for argument k, by building it in a scratch Func.
-func passesGradient(v *Value, k int) bool {
+// passesGradient reports for which arguments v's op has a VJP, by building it in a scratch Func.
+func passesGradient(v *Value) []bool {
 	s := NewFunc("", false)
+	s.at = v.Pos
 	args := make([]*Value, len(v.Args))
 	for i, a := range v.Args {
 		args[i] = s.Apply(Input{Name: fmt.Sprint(i), Type: a.Type})
 	}
+	out := make([]bool, len(v.Args))
 	y := s.Apply(v.Op, args...)
 	if !y.OK() {
-		return false
+		return out
 	}
-	g := s.Apply(Input{Name: "g", Type: y.Type})
-	vjp := v.Op.VJP(y, g)
-	return k < len(vjp) && vjp[k] != nil
+	for k, g := range v.Op.VJP(y, s.Apply(Input{Name: "g", Type: y.Type})) {
+		out[k] = g != nil
+	}
+	return out
 }
 
 // sumTo undoes broadcasting: it sums g over the axes that were added or stretched to reach its shape from s.
