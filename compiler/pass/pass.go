@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -57,7 +58,11 @@ type Options struct {
 func Run(f *graph.Func, o Options) (*graph.Func, error) {
 	for _, name := range o.Off {
 		if index(name) < 0 {
-			return nil, fmt.Errorf("pass: no pass is called %q", name)
+			var names []string
+			for _, p := range Table {
+				names = append(names, p.Name)
+			}
+			return nil, fmt.Errorf("no pass is called %q: there are %s", name, strings.Join(names, ", "))
 		}
 	}
 	for _, p := range Table {
@@ -71,9 +76,32 @@ func Run(f *graph.Func, o Options) (*graph.Func, error) {
 		if err := g.Verify(); err != nil {
 			return nil, fmt.Errorf("pass %s: %w", p.Name, err)
 		}
+		if err := sameResults(f, g); err != nil {
+			return nil, fmt.Errorf("pass %s: %w", p.Name, err)
+		}
 		f = g
 	}
 	return f, nil
+}
+
+// sameResults checks that g has the inputs, outputs and updates of f, of the same types.
+func sameResults(f, g *graph.Func) error {
+	list := func(f *graph.Func) (out []string) {
+		for _, v := range f.Inputs {
+			out = append(out, fmt.Sprintf("input %q %v", v.Name, v.Type))
+		}
+		for _, o := range f.Outputs {
+			out = append(out, fmt.Sprintf("output %q %v", o.Name, o.Value.Type))
+		}
+		for _, u := range f.Updates {
+			out = append(out, fmt.Sprintf("update %q %v", u.Name, u.Value.Type))
+		}
+		return out
+	}
+	if before, after := list(f), list(g); !slices.Equal(before, after) {
+		return fmt.Errorf("%q had %v, has %v", f.Name, before, after)
+	}
+	return nil
 }
 
 // Check runs f before and after each pass on inputs and state drawn from seed, at the given binding of its symbols, and

@@ -1,6 +1,7 @@
 package pass
 
 import (
+	"math"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -31,7 +32,7 @@ func simplify(f *graph.Func) *graph.Func {
 			if o.By == 1 {
 				return x
 			}
-			if in, ok := x.Op.(graph.Scale); ok {
+			if in, ok := x.Op.(graph.Scale); ok && ordinary(o.By) && ordinary(in.By) && ordinary(o.By*in.By) {
 				return out.Apply(graph.Scale{By: o.By * in.By}, x.Args[0])
 			}
 			if in, ok := x.Op.(graph.Full); ok && v.DType().Float() {
@@ -68,6 +69,12 @@ func simplify(f *graph.Func) *graph.Func {
 		}
 		return nil
 	})
+}
+
+// ordinary reports whether c is 0 or far from what f32 rounds to 0 or infinity, so that factors may be joined.
+func ordinary(c float64) bool {
+	size := math.Abs(c)
+	return c == 0 || size > 1e-30 && size < 1e30
 }
 
 // unexpand drops an Expand of one argument where the op broadcasts to the same shape by itself.
