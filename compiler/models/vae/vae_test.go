@@ -1,0 +1,180 @@
+package vae_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gonum.org/v1/gonum/blas/gonum"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+const hidden, latent, batch, pixels = 12, 3, 4, 28 * 28
+
+// define compiles a small VAE and draws its state, and a batch of images.
+func define(t *testing.T) (*compiler.Program, map[string]*tensor.Tensor) {
+	t.Helper()
+	prog, err := vae.Define(models.Settings{"hidden": hidden, "latent": latent, "lr": 1e-2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	state := map[string]*tensor.Tensor{}
+	for _, p := range prog.Params() {
+		shape, err := p.Type.Shape.Eval(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state[p.Name] = tensor.New(p.Type.DType, shape...)
+		if p.Trainable {
+			p.Init.Init(state[p.Name], r)
+		}
+	}
+	for _, name := range []string{"enc.bias", "mu.bias", "log_var.bias", "dec.bias", "out.bias"} { // not the zeros they start as
+		for i := range state[name].Len() {
+			state[name].Set(i, .2*r.NormFloat64())
+		}
+	}
+	image := tensor.New(tensor.F32, batch, 1, 28, 28)
+	for i := range image.Len() {
+		image.Set(i, r.Float64())
+	}
+	state["image"] = image
+	return prog, state
+}
+
+func run(t *testing.T, f *graph.Func, in map[string]*tensor.Tensor) ([]*tensor.Tensor, map[string]*tensor.Tensor) {
+	t.Helper()
+	all, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]*tensor.Tensor{}
+	for _, o := range f.Outputs {
+		out[o.Name] = all[o.Value.ID]
+	}
+	return all, out
+}
+
+// dense is x·W + b for one example, in float64.
+func dense(state map[string]*tensor.Tensor, layer string, x []float64) []float64 {
+	w, b := state[layer+".weight"], state[layer+".bias"]
+	y := b.Float64s()
+	for j := range y {
+		for i, v := range x {
+			y[j] += v * w.At(i*len(y)+j)
+		}
+	}
+	return y
+}
+
+func relu(x []float64) []float64 {
+	for i := range x {
+		x[i] = max(x[i], 0)
+	}
+	return x
+}
+
+// TestFunctions compares encode, decode, reconstruct and the two terms of the loss with the paper's equations in plain
+// loops.
+func TestFunctions(t *testing.T) {
+	prog, state := define(t)
+	near := func(what string, got, want float64) {
+		t.Helper()
+		if math.Abs(got-want) > 2e-4*max(1, math.Abs(want)) {
+			t.Errorf("%s is %v, want %v", what, got, want)
+		}
+	}
+	validate := prog.Func("validate")
+	state[graph.RandomState] = tensor.Of([]int64{3, 1}, 2)
+	all, losses := run(t, validate, state)
+	var noise *tensor.Tensor
+	for _, v := range validate.Values {
+		if _, ok := v.Op.(graph.RandomNormal); ok {
+			noise = all[v.ID]
+		}
+	}
+	if noise == nil || noise.Len() != batch*latent {
+		t.Fatalf("the noise is %v", noise)
+	}
+	state["z"] = noise
+	_, encoded := run(t, prog.Func("encode"), state)
+	_, decoded := run(t, prog.Func("decode"), state)
+	_, rebuilt := run(t, prog.Func("reconstruct"), state)
+
+	decode := func(z []float64) []float64 { return dense(state, "out", relu(dense(state, "dec", z))) }
+	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	reconstruction, kl := 0.0, 0.0
+	for n := range batch {
+		x := state["image"].Float64s()[n*pixels : (n+1)*pixels]
+		h := relu(dense(state, "enc", x))
+		mu, logVar := dense(state, "mu", h), dense(state, "log_var", h)
+		z := make([]float64, latent)
+		for i := range z {
+			near("mu", encoded["mu"].At(n*latent+i), mu[i])
+			near("log_var", encoded["log_var"].At(n*latent+i), logVar[i])
+			z[i] = mu[i] + math.Exp(logVar[i]/2)*noise.At(n*latent+i)
+			kl -= (1 + logVar[i] - mu[i]*mu[i] - math.Exp(logVar[i])) / 2 / batch // appendix B
+		}
+		prior, mean := decode(noise.Float64s()[n*latent:(n+1)*latent]), decode(mu)
+		for i, logit := range decode(z) {
+			p := sigmoid(logit)
+			reconstruction -= (x[i]*math.Log(p) + (1-x[i])*math.Log(1-p)) / batch
+			near("decoded pixel", decoded["image"].At(n*pixels+i), sigmoid(prior[i]))
+			near("reconstructed pixel", rebuilt["reconstruction"].At(n*pixels+i), sigmoid(mean[i]))
+		}
+	}
+	near("the reconstruction's loss", losses["reconstruction"].At(0), reconstruction)
+	near("the divergence", losses["kl"].At(0), kl)
+	near("the loss", losses["loss"].At(0), reconstruction+kl)
+}
+
+// TestTraining runs the step on one batch: it must learn it, and move every parameter and the random state.
+func TestTraining(t *testing.T) {
+	prog, state := define(t)
+	state[graph.RandomState] = tensor.Of([]int64{3, 0}, 2)
+	step := prog.Step("train")
+	before := map[string]*tensor.Tensor{}
+	for name, x := range state {
+		before[name] = x
+	}
+	var first, last float64
+	const steps = 60
+	for i := range steps {
+		all, out := run(t, step, state)
+		if last = out["loss"].At(0); i == 0 {
+			first = last
+		}
+		for _, u := range step.Updates {
+			state[u.Name] = all[u.Value.ID]
+		}
+	}
+	if last > .98*first || math.IsNaN(last) {
+		t.Errorf("the loss goes from %v to %v", first, last)
+	}
+	for _, p := range prog.Params() {
+		moved := false
+		for i := range state[p.Name].Len() {
+			moved = moved || state[p.Name].At(i) != before[p.Name].At(i)
+		}
+		if !moved {
+			t.Errorf("%s does not change in training", p.Name)
+		}
+	}
+	if got := state[graph.RandomState]; got.At(0) != 3 || got.At(1) != steps {
+		t.Errorf("the random state is %v after %d steps", got.Float64s(), steps)
+	}
+}
+
+// TestSettings must refuse a width that makes no model, with a mistake that names it.
+func TestSettings(t *testing.T) {
+	if _, err := vae.Define(models.Settings{"hidden": 0, "latent": 2, "lr": 1e-3}); err == nil {
+		t.Error("a VAE without hidden units compiles")
+	}
+}

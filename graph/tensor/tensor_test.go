@@ -1,0 +1,167 @@
+package tensor
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var all = []DType{F32, F64, F16, BF16, I64, I32, U8, Bool}
+
+// TestHalves converts every 16-bit pattern to a float and back, and numbers between two neighbours to the nearer one, or of
+// two as near to the even one.
+func TestHalves(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		to   func(uint16) float32
+		from func(float32) uint16
+		one  uint16 // the bits of 1
+		most uint16 // the largest finite number's
+	}{
+		{"f16", F16ToFloat, FloatToF16, 0x3c00, 0x7bff},
+		{"bf16", BF16ToFloat, FloatToBF16, 0x3f80, 0x7f7f},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.to(c.one) != 1 {
+				t.Errorf("%#x is %v, want 1", c.one, c.to(c.one))
+			}
+			for bits := range 1 << 16 {
+				h := uint16(bits)
+				f := c.to(h)
+				if back := c.from(f); f == f && back != h || f != f && c.to(back) == c.to(back) {
+					t.Fatalf("%#x is %v, which becomes %#x", h, f, back)
+				}
+			}
+			for h := range c.most {
+				lo, hi := float64(c.to(h)), float64(c.to(h+1))
+				even := h + h&1
+				for _, x := range []struct {
+					f    float64
+					want uint16
+				}{{.75*lo + .25*hi, h}, {.5*lo + .5*hi, even}, {.25*lo + .75*hi, h + 1}} {
+					f := float32(x.f)
+					if float64(f) != x.f {
+						continue // f32 has no such number
+					}
+					if got, negative := c.from(f), c.from(-f); got != x.want || negative != x.want|0x8000 {
+						t.Fatalf("%v, between %#x and %#x, becomes %#x, and %#x when negative; want %#x", f, h, h+1, got, negative, x.want)
+					}
+				}
+			}
+			if got := c.from(math.MaxFloat32); !math.IsInf(float64(c.to(got)), 1) {
+				t.Errorf("the largest float becomes %v, want infinity", c.to(got))
+			}
+		})
+	}
+}
+
+// TestCount checks sizes that must not be allocated.
+func TestCount(t *testing.T) {
+	for _, c := range []struct {
+		shape []int
+		want  int // -1: an error
+	}{
+		{nil, 1}, {[]int{2, 3}, 6}, {[]int{5, 0, 3}, 0}, {[]int{-1}, -1}, {[]int{2, -3}, -1},
+		{[]int{math.MaxInt}, -1}, {[]int{1 << 40, 1 << 40}, -1}, {[]int{1 << 32, 1 << 32, 1 << 32}, -1}, {[]int{1 << 40}, 1 << 40},
+	} {
+		if n, err := Count(c.shape); (err != nil) != (c.want < 0) || err == nil && n != c.want {
+			t.Errorf("%v: %d, %v; want %d", c.shape, n, err, c.want)
+		}
+	}
+}
+
+// TestElements stores and reads numbers in every dtype.
+func TestElements(t *testing.T) {
+	for _, dt := range all {
+		x := New(dt, 2, 3)
+		if x.Len() != 6 || x.Rank() != 2 || x.Dim(-1) != 3 || x.DType() != dt || x.String() != dt.String()+"[2 3]" {
+			t.Errorf("%v: %d elements, rank %d, last axis %d", x, x.Len(), x.Rank(), x.Dim(-1))
+		}
+		if slices.ContainsFunc(x.Float64s(), func(v float64) bool { return v != 0 }) {
+			t.Errorf("%v does not start as zeros", x)
+		}
+		for i, v := range []float64{1, 0, 1, 1, 0, 1} { // what even a bool holds
+			x.Set(i, v)
+		}
+		y := x.Clone()
+		x.Set(0, 0)
+		if want := []float64{1, 0, 1, 1, 0, 1}; !slices.Equal(y.Float64s(), want) {
+			t.Errorf("the clone of %v is %v after its origin changed, want %v", x, y.Float64s(), want)
+		}
+		z := x.Reshape(3, 2)
+		z.Set(5, 0)
+		if x.At(5) != 0 || z.Dim(0) != 3 {
+			t.Errorf("%v does not share its elements with its reshaped form", x)
+		}
+		for _, to := range all {
+			if c := y.Cast(to); c.DType() != to || !slices.Equal(c.Shape(), y.Shape()) || !slices.Equal(c.Float64s(), y.Float64s()) {
+				t.Errorf("%v cast to %v: %v, %v", y, to, c, c.Float64s())
+			}
+		}
+	}
+	fractions := Of([]float64{-1.9, 1.9, 300.5}, 3)
+	for _, dt := range []DType{I64, I32} {
+		if got := fractions.Cast(dt).Float64s(); !slices.Equal(got, []float64{-1, 1, 300}) {
+			t.Errorf("%v in %v is %v, want the whole parts", fractions.Float64s(), dt, got)
+		}
+	}
+	if got := Data[int32](Of([]int64{1<<53 + 1, -1}, 2).Cast(I32)); got[0] != 1 || got[1] != -1 {
+		t.Errorf("large i64 become %v: the low 32 bits are kept", got)
+	}
+}
+
+// TestOf wraps slices without a copy, and knows their dtypes.
+func TestOf(t *testing.T) {
+	data := []float32{1, 2}
+	x := Of(data, 2)
+	if data[1] = 5; x.At(1) != 5 || &Data[float32](x)[0] != &data[0] {
+		t.Error("Of copies")
+	}
+	for want, x := range map[DType]*Tensor{
+		F32: Scalar(float32(1)), F64: Scalar(1.), F16: Scalar(uint16(0x3c00)), BF16: OfBits(BF16, []uint16{0x3f80}),
+		I64: Scalar(int64(1)), I32: Scalar(int32(1)), U8: Scalar(uint8(1)), Bool: Scalar(true),
+	} {
+		if x.DType() != want || x.Rank() != 0 || x.At(0) != 1 || want.Size()*8 != bits(x) {
+			t.Errorf("%v: %v = %v, %d bytes", want, x, x.At(0), want.Size())
+		}
+	}
+}
+
+// bits is the size of an element of x's slice.
+func bits(x *Tensor) int {
+	switch x.Raw().(type) {
+	case []float64, []int64:
+		return 64
+	case []float32, []int32:
+		return 32
+	case []uint16:
+		return 16
+	}
+	return 8
+}
+
+// TestPanics checks that programming mistakes are named.
+func TestPanics(t *testing.T) {
+	x := New(F32, 2, 3)
+	for want, do := range map[string]func(){
+		"axis 0 is negative":                   func() { New(F32, -1) },
+		"tensor.New: dtype(99)":                func() { New(DType(99), 1) },
+		"is too large":                         func() { New(F32, math.MaxInt, 2) },
+		"3 elements do not fill shape [2]":     func() { Of([]int64{1, 2, 3}, 2) },
+		"6 elements do not fill shape [4]":     func() { x.Reshape(4) },
+		"the tensor is f32, not float64":       func() { Data[float64](x) },
+		"tensor.CopyFrom: i64[2 3] into f32[2": func() { x.CopyFrom(New(I64, 2, 3)) },
+		"f32 is not f16 or bf16":               func() { OfBits(F32, nil) },
+	} {
+		func() {
+			defer func() {
+				if r := fmt.Sprint(recover()); !strings.Contains(r, want) {
+					t.Errorf("panic %q, want %q", r, want)
+				}
+			}()
+			do()
+		}()
+	}
+}
