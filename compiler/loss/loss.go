@@ -128,6 +128,10 @@ func Huber(x, target *graph.Value, delta float64) *graph.Value {
 	if f, ok := matching("Huber", x, target); !ok {
 		return f.Poison()
 	}
+	if !(delta > 0) {
+		x.Func().Mistake(x.Func().Pos(), fmt.Sprintf("Huber: delta is %v, and must be above 0", delta), "1 is a usual choice", x, target)
+		return x.Func().Poison()
+	}
 	d := x.Sub(target).Abs()
 	near := d.Clip(0, delta)
 	return meanPerExample(near.Square().Scale(.5).Add(d.Sub(near).Scale(delta)))

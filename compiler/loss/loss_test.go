@@ -122,6 +122,45 @@ func TestGradientPenalty(t *testing.T) {
 	compare(t, "GradientPenalty", got, func(int) float64 { return math.Pow(math.Sqrt(norm)-1, 2) })
 }
 
+// TestGradientOfPenalty compares the gradient of a penalty, itself made of a gradient, for the weights of a critic with
+// central differences.
+func TestGradientOfPenalty(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	weights := map[string]*tensor.Tensor{"w1": normal(r, n, 4), "b": normal(r, 4), "w2": normal(r, 4, 1)}
+	real, fake := normal(r, batch, n), normal(r, batch, n)
+	penalty := func(gradient string) []float64 {
+		in := map[string]*tensor.Tensor{"x": real, "y": fake}
+		for name, w := range weights {
+			in[name] = w
+		}
+		return evaluate(t, in, func(_ *graph.Func, v map[string]*graph.Value) *graph.Value {
+			critic := func(x *graph.Value) *graph.Value {
+				return x.MatMul(v["w1"]).Add(v["b"]).Tanh().MatMul(v["w2"])
+			}
+			p := loss.GradientPenalty(critic, v["x"], v["y"]).Mean()
+			if gradient == "" {
+				return p
+			}
+			return graph.Grad(p, v[gradient])[0]
+		})
+	}
+	const h = 1e-6
+	for name, w := range weights {
+		got := penalty(name)
+		for i := range w.Len() {
+			old := w.At(i)
+			w.Set(i, old+h)
+			hi := penalty("")[0]
+			w.Set(i, old-h)
+			lo := penalty("")[0]
+			w.Set(i, old)
+			if want := (hi - lo) / (2 * h); math.Abs(got[i]-want) > 1e-6*max(1, math.Abs(want)) {
+				t.Errorf("for %s, element %d: %v, finite differences say %v", name, i, got[i], want)
+			}
+		}
+	}
+}
+
 // TestMistakes gives arguments that do not match.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct {
@@ -136,6 +175,12 @@ func TestMistakes(t *testing.T) {
 		}},
 		{"MSE", func(f *graph.Func, x *graph.Value) *graph.Value {
 			return loss.MSE(x, f.Input("y", graph.I64, 3, 5))
+		}},
+		{"MAE", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.MAE(nil, x) }},
+		{"KLNormal", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.KLNormal(x, nil) }},
+		{"Huber", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.Huber(x, x, 0) }},
+		{"GradientPenalty", func(f *graph.Func, x *graph.Value) *graph.Value {
+			return loss.GradientPenalty((*graph.Value).Tanh, x, f.Input("y", graph.F32, 3, 4))
 		}},
 	} {
 		f := graph.NewFunc("f", false)

@@ -31,8 +31,8 @@ func (l *Conv2D) Apply(x *graph.Value) *graph.Value {
 			return x.Func().Poison()
 		}
 		stride, dilation, groups := cmp.Or(l.Stride, 1), cmp.Or(l.Dilation, 1), cmp.Or(l.Groups, 1)
-		if groups < 1 || int(c)%groups != 0 || l.Filters%groups != 0 {
-			return mistake(x, fmt.Sprintf("Conv2D: %d groups of %v channels and %d filters", groups, c, l.Filters), "both must be multiples of Groups")
+		if !divides("Conv2D", x, groups, c, l.Filters) {
+			return x.Func().Poison()
 		}
 		o := graph.Conv2D{Strides: square(stride), Dilations: square(dilation), Groups: groups, Pads: [4]int{l.Pad, l.Pad, l.Pad, l.Pad}}
 		if l.Same {
@@ -51,13 +51,15 @@ func (l *Conv2D) Apply(x *graph.Value) *graph.Value {
 }
 
 // ConvTranspose2D is the adjoint of a convolution: it makes images larger by Stride. Its parameters are weight
-// [channels Filters Kernel Kernel] and bias [Filters].
+// [channels Filters/Groups Kernel Kernel] and bias [Filters].
 type ConvTranspose2D struct {
 	Filters, Kernel int
 	Stride          int  // 0 means 1
 	Pad             int  // rows and columns cut from every side of the result
 	OutputPad       int  // rows and columns added at the end of the result
 	Same            bool // cut so that the result has size·Stride rows and columns, the odd one at the end, as TensorFlow
+	Dilation        int  // 0 means 1
+	Groups          int  // 0 means 1
 	NoBias          bool
 	// Weight and Bias say how the parameters start; nil means GlorotUniform and Zeros.
 	Weight, Bias graph.Initializer
@@ -71,16 +73,20 @@ func (l *ConvTranspose2D) Apply(x *graph.Value) *graph.Value {
 		if !ok || !positive("ConvTranspose2D", x, "Filters", l.Filters, "Kernel", l.Kernel) {
 			return x.Func().Poison()
 		}
-		stride := cmp.Or(l.Stride, 1)
-		o := graph.ConvTranspose2D{Strides: square(stride), Pads: [4]int{l.Pad, l.Pad, l.Pad, l.Pad}, OutputPadding: square(l.OutputPad)}
+		stride, dilation, groups := cmp.Or(l.Stride, 1), cmp.Or(l.Dilation, 1), cmp.Or(l.Groups, 1)
+		if !divides("ConvTranspose2D", x, groups, c, l.Filters) {
+			return x.Func().Poison()
+		}
+		o := graph.ConvTranspose2D{Strides: square(stride), Dilations: square(l.Dilation), Groups: l.Groups,
+			Pads: [4]int{l.Pad, l.Pad, l.Pad, l.Pad}, OutputPadding: square(l.OutputPad)}
 		if l.Same {
-			cut := l.Kernel - stride
+			cut := (l.Kernel-1)*dilation + 1 - stride
 			if cut < 0 { // the windows leave gaps: zeros fill them
 				o.OutputPadding, cut = square(-cut), 0
 			}
 			o.Pads = [4]int{cut / 2, cut / 2, cut - cut/2, cut - cut/2}
 		}
-		y := x.ConvTranspose2D(l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), c, graph.Dim(l.Filters), graph.Dim(l.Kernel), graph.Dim(l.Kernel)), o)
+		y := x.ConvTranspose2D(l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), c, graph.Dim(l.Filters/groups), graph.Dim(l.Kernel), graph.Dim(l.Kernel)), o)
 		return addBias(&l.Layer, x, y, l.NoBias, l.Bias, l.Filters)
 	})
 }
@@ -91,6 +97,15 @@ func channels(layer string, x *graph.Value) (graph.Dim, bool) {
 		return 0, false
 	}
 	return width(layer, x, 1)
+}
+
+// divides checks that channels and filters come in whole groups.
+func divides(layer string, x *graph.Value, groups int, c graph.Dim, filters int) bool {
+	if groups < 1 || int(c)%groups != 0 || filters%groups != 0 {
+		mistake(x, fmt.Sprintf("%s: %d groups of %v channels and %d filters", layer, groups, c, filters), "both must be multiples of Groups")
+		return false
+	}
+	return true
 }
 
 // addBias adds one number a filter.

@@ -127,7 +127,8 @@ func (o SGD) Update(f *graph.Func, group string, params, grads []*graph.Value) {
 	})
 }
 
-// RMSprop divides by a running root mean square (Tieleman and Hinton 2012). As in PyTorch,
+// RMSprop divides by a running root mean square (Tieleman and Hinton 2012). As in PyTorch, whose alpha is Rho with a default
+// of 0.99, and where Eps stands outside of the root,
 //
 //	v ← Rho·v + (1−Rho)·g²
 //	p ← p − LR·g/(√v + Eps)

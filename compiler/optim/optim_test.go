@@ -174,6 +174,33 @@ func TestOptimizers(t *testing.T) {
 	}
 }
 
+// TestClipNormTogether clips the gradients 3a and 4b of two parameters of different shapes: their joint norm is 5 times
+// that of ones.
+func TestClipNormTogether(t *testing.T) {
+	f := graph.NewFunc("step", true)
+	a, b := f.Param("a", initializer.Zeros{}, 1), f.Param("b", initializer.Zeros{}, 1, 1)
+	loss := a.Scale(3).Sum().Add(b.Scale(4).Sum())
+	optim.ClipNorm{Max: 1, Then: optim.SGD{LR: 1}}.Update(f, "opt", []*graph.Value{a, b}, graph.Grad(loss, a, b))
+	if len(f.Diags) > 0 {
+		t.Fatal(f.Diags)
+	}
+	out, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, map[string]*tensor.Tensor{
+		"a": tensor.New(tensor.F32, 1), "b": tensor.New(tensor.F32, 1, 1), "opt.step": tensor.New(tensor.I64),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{"a": -.6, "b": -.8, "opt.step": 1}
+	for _, u := range f.Updates {
+		if got := out[u.Value.ID].At(0); math.Abs(got-want[u.Name]) > 1e-5 {
+			t.Errorf("%s becomes %v, want %v", u.Name, got, want[u.Name])
+		}
+	}
+	if len(f.Updates) != len(want) {
+		t.Errorf("%d updates", len(f.Updates))
+	}
+}
+
 // TestMistakes gives numbers that make no sense.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct {
@@ -191,6 +218,9 @@ func TestMistakes(t *testing.T) {
 		{optim.ClipValue{Then: optim.SGD{LR: 1}}, "ClipValue: Max is 0"},
 		{optim.SGD{LR: 1, Schedule: optim.Cosine{Steps: 5, WarmUp: 5}}, "Cosine: Steps must be above WarmUp"},
 		{optim.SGD{LR: 1, Schedule: optim.StepDecay{}}, "StepDecay: Every must be at least 1"},
+		{optim.SGD{LR: 1, Schedule: optim.StepDecay{Every: 1, Gamma: math.Inf(1)}}, "StepDecay: "},
+		{optim.SGD{LR: 1, Schedule: optim.Cosine{Steps: 5, Floor: math.NaN()}}, "Cosine: "},
+		{optim.SGD{LR: 1, Nesterov: true}, "SGD: Nesterov without Momentum"},
 	} {
 		f := graph.NewFunc("step", true)
 		p := f.Param("p", initializer.Zeros{}, 4)
