@@ -111,7 +111,7 @@ func (f *Func) Output(name string, v *Value) {
 	pos := f.Pos()
 	switch {
 	case v == nil:
-		f.Mistake(pos, fmt.Sprintf("Output %q: the value is nil", name), nilHint)
+		f.Mistake(pos, fmt.Sprintf("Output %q: the value is nil", name), NilHint)
 		return
 	case v.bad:
 		return
@@ -173,7 +173,7 @@ func (f *Func) Lookup(name string) *Value { return f.byName[name] }
 // Update makes new the contents of state from the next run on.
 func (f *Func) Update(state, new *Value) {
 	if state == nil || new == nil {
-		f.Mistake(f.Pos(), "Update: the state or its new value is nil", nilHint)
+		f.Mistake(f.Pos(), "Update: the state or its new value is nil", NilHint)
 		return
 	}
 	if !state.OK() || !new.OK() {

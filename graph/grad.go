@@ -9,14 +9,14 @@ import "fmt"
 // It is reverse accumulation over the graph: each op's VJP adds the values that carry the gradient to its arguments.
 func Grad(y *Value, xs ...*Value) []*Value {
 	if y == nil {
-		panic(&Mistake{"Grad: of a nil value", nilHint}) // no Func to report it to
+		panic(&Mistake{"Grad: of a nil value", NilHint}) // no Func to report it to
 	}
 	f := y.fn
 	out := make([]*Value, len(xs))
 	poison := !y.OK()
 	for i, x := range xs {
 		if x == nil {
-			f.Mistake(f.Pos(), fmt.Sprintf("Grad: value %d to differentiate by is nil", i), nilHint, y)
+			f.Mistake(f.Pos(), fmt.Sprintf("Grad: value %d to differentiate by is nil", i), NilHint, y)
 		}
 		poison = poison || !x.OK()
 		if x.OK() && x.fn != f {
@@ -55,10 +55,19 @@ func Grad(y *Value, xs ...*Value) []*Value {
 			continue
 		}
 		f.As(v, func() {
-			for k, ga := range v.Op.VJP(v, g) {
+			gs := v.Op.VJP(v, g)
+			if len(gs) > len(v.Args) {
+				f.Mistake(v.Pos, fmt.Sprintf("%s: the VJP has %d gradients for %d arguments", OpName(v.Op), len(gs), len(v.Args)), vjpHint, v)
+				gs = nil
+			}
+			for k, ga := range gs {
 				a := v.Args[k]
 				if ga == nil || !onPath[a.ID] {
 					continue
+				}
+				if ga.OK() && (ga.DType() != a.DType() || !ga.Shape().Equal(a.Shape())) {
+					f.Mistake(v.Pos, fmt.Sprintf("%s: the VJP gives argument %d, %v, the gradient %v", OpName(v.Op), k, a.Type, ga.Type), vjpHint, a, ga)
+					ga = f.Poison()
 				}
 				if old := grads[a.ID]; old != nil {
 					ga = old.Add(ga)
@@ -77,6 +86,8 @@ func Grad(y *Value, xs ...*Value) []*Value {
 	}
 	return out
 }
+
+const vjpHint = "a VJP returns one gradient, or nil, for each argument, of that argument's type"
 
 // dependents marks, by ID, the values that a gradient must flow through to reach one of xs.
 func dependents(f *Func, xs []*Value) []bool {

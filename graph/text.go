@@ -63,6 +63,10 @@ func (v *Value) Text() string {
 		b.WriteString(OpText(v.Op))
 	}
 	for _, a := range v.Args {
+		if a == nil { // only in a Func that Verify refuses
+			b.WriteString(" nil")
+			continue
+		}
 		fmt.Fprintf(&b, " v%d", a.ID)
 	}
 	fmt.Fprintf(&b, " : %v", v.Type)

@@ -32,10 +32,11 @@ func Apply(op Op, args ...*Value) *Value {
 	if len(args) == 0 {
 		panic(&Mistake{OpName(op) + ": there is no argument", "give it at least one value"})
 	}
-	panic(&Mistake{OpName(op) + ": every argument is nil", nilHint})
+	panic(&Mistake{OpName(op) + ": every argument is nil", NilHint})
 }
 
-const nilHint = "a *graph.Value was declared but never assigned, or a function returned nil"
+// NilHint is the hint of every mistake about a value that is nil.
+const NilHint = "a *graph.Value was declared but never assigned, or a function returned nil"
 
 // maxApplied is how many ops a Func may be asked for: far above any model's, and soon reached by a loop or a recursion
 // without end.
@@ -53,7 +54,7 @@ func (f *Func) Apply(op Op, args ...*Value) *Value {
 	for i, a := range args {
 		switch {
 		case a == nil:
-			return f.poison(v, &Mistake{Msg: fmt.Sprintf("argument %d is nil", i), Hint: nilHint})
+			return f.poison(v, &Mistake{Msg: fmt.Sprintf("argument %d is nil", i), Hint: NilHint})
 		case a.fn != f:
 			return f.poison(v, &Mistake{
 				Msg:  fmt.Sprintf("argument %d belongs to %q, not to %q", i, a.fn.Name, f.Name),

@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Verify checks what every Func must keep: arguments before users and within the Func, types that inference confirms,
@@ -14,6 +15,10 @@ func (f *Func) Verify() error {
 		errs = append(errs, fmt.Errorf("verify %q: "+format, append([]any{f.Name}, args...)...))
 	}
 	for i, v := range f.Values {
+		if v == nil {
+			fail("value %d is nil", i)
+			continue
+		}
 		if v.ID != i || v.fn != f || v.bad {
 			fail("v%d stands at %d, or belongs elsewhere, or is poisoned", v.ID, i)
 			continue
@@ -35,6 +40,13 @@ func (f *Func) Verify() error {
 		}
 	}
 	seen := map[string]bool{}
+	for _, v := range slices.Concat(f.Inputs, f.Params) {
+		if !f.owns(v) || seen[v.Name] {
+			fail("input or parameter %q is foreign or named twice", v.Name)
+		}
+		seen[v.Name] = true
+	}
+	clear(seen)
 	for _, o := range f.Outputs {
 		if !f.owns(o.Value) || seen[o.Name] {
 			fail("output %q is foreign or named twice", o.Name)

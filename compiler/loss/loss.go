@@ -37,16 +37,15 @@ func usable(name string, a, b *graph.Value) (*graph.Func, bool) {
 	if a != nil && b != nil {
 		return a.Func(), a.OK() && b.OK()
 	}
-	const hint = "a *graph.Value was declared but never assigned, or a function returned nil"
 	for i, v := range []*graph.Value{a, b} {
 		if v != nil {
 			if v.OK() {
-				v.Func().Mistake(v.Func().Pos(), fmt.Sprintf("%s: argument %d is nil", name, 1-i), hint, a, b)
+				v.Func().Mistake(v.Func().Pos(), fmt.Sprintf("%s: argument %d is nil", name, 1-i), graph.NilHint, a, b)
 			}
 			return v.Func(), false
 		}
 	}
-	panic(graph.Mistakef(hint, "%s: both arguments are nil", name)) // no Func to report it to
+	panic(graph.Mistakef(graph.NilHint, "%s: both arguments are nil", name)) // no Func to report it to
 }
 
 // matching checks that a loss's two arguments are floats of one shape and dtype; broadcasting them is nearly always a

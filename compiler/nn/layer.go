@@ -66,7 +66,7 @@ func (l *Layer) Buffer(x *graph.Value, leaf string, init graph.Initializer, dims
 // the scope of new values. self is the outer layer, for messages.
 func (l *Layer) Run(self any, x *graph.Value, do func() *graph.Value) *graph.Value {
 	if x == nil { // no Func to report it to
-		panic(graph.Mistakef("a *graph.Value was declared but never assigned, or a function returned nil", "%s is applied to a nil value", typeName(self)))
+		panic(graph.Mistakef(graph.NilHint, "%s is applied to a nil value", typeName(self)))
 	}
 	if !x.OK() {
 		return x
