@@ -88,8 +88,8 @@ func userFrame(fr runtime.Frame) bool {
 	if dir, ok := strings.CutPrefix(path.Dir(fr.File), moduleDir); ok && houseDirs[dir] {
 		return false
 	}
-	if libraryDir != "" && strings.HasPrefix(fr.File, libraryDir) {
-		return false
+	if libraryDir != "" {
+		return !strings.HasPrefix(fr.File, libraryDir)
 	}
 	pkg := fr.Function
 	slash := strings.LastIndexByte(pkg, '/') + 1

@@ -63,7 +63,7 @@ func (o Equal) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) 
 	return comparison{kernel.Equal[float32], kernel.Equal[float64], kernel.Equal[int64]}.eval(c, o, out, in)
 }
 
-// ONNX adds a Equal node.
+// ONNX adds an Equal node.
 func (Equal) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Equal", in) }
 
 // Samples covers the broadcasts.

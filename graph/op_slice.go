@@ -20,12 +20,12 @@ type Slice struct {
 // Slice is v's elements start to end-1 along axis; negative positions count from the end.
 func (v *Value) Slice(axis, start, end int) *Value { return v.SliceStep(axis, start, end, 1) }
 
-// SliceStep is v's elements start, start+step, ... before end along axis; positions count from the end when negative. The
+// SliceStep is v's elements start, start+step, ... before end along an axis; positions count from the end when negative. The
 // axis must have a known size: [Value.Split] and [Value.Pad] cut symbolic ones.
-func (v *Value) SliceStep(i, start, end, step int) *Value {
-	o := Slice{i, start, end, step}
+func (v *Value) SliceStep(along, start, end, step int) *Value {
+	o := Slice{along, start, end, step}
 	if v.OK() {
-		if k, err := axis(i, v.Rank()); err == nil {
+		if k, err := axis(along, v.Rank()); err == nil {
 			o.Axis = k
 			if n := v.Shape()[k]; !n.Symbolic() {
 				if o.Start < 0 {
@@ -43,15 +43,15 @@ func (v *Value) SliceStep(i, start, end, step int) *Value {
 // maxParts is how many parts Split makes at most.
 const maxParts = 1 << 16
 
-// Split cuts v along axis into n equal parts. A symbolic axis must be a multiple of n for every size: 2*batch, say.
-func (v *Value) Split(i, n int) []*Value {
+// Split cuts v along an axis into n equal parts. A symbolic axis must be a multiple of n for every size: 2*batch, say.
+func (v *Value) Split(along, n int) []*Value {
 	out := make([]*Value, min(max(n, 1), maxParts))
 	fill(out, v)
 	if !v.OK() {
 		return out
 	}
 	var width Dim
-	k, err := axis(i, v.Rank())
+	k, err := axis(along, v.Rank())
 	switch {
 	case err != nil:
 	case n < 1 || n > maxParts:
@@ -59,7 +59,7 @@ func (v *Value) Split(i, n int) []*Value {
 	default:
 		var ok bool
 		if width, ok = v.Shape()[k].divide(Dim(n)); !ok {
-			err = fmt.Errorf("axis %d has %v elements, which %d equal parts do not divide", i, v.Shape()[k], n)
+			err = fmt.Errorf("axis %d has %v elements, which %d equal parts do not divide", along, v.Shape()[k], n)
 		}
 	}
 	if err != nil {

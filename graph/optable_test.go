@@ -7,7 +7,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,11 +24,11 @@ const opsDoc = "../docs/ops.md"
 
 // TestOpTable keeps docs/ops.md, which is made from the ops themselves: their docs, gradients and ONNX forms.
 func TestOpTable(t *testing.T) {
-	docs := typeDocs(t)
+	docs, forms, made := opSources(t)
 	var b strings.Builder
 	b.WriteString("# Ops\n\nMade by `go test ./graph -run TestOpTable -update` from the ops themselves.\n\n")
 	b.WriteString("A gradient is itself made of ops, so those marked yes can be differentiated any number of times. The ONNX nodes are\nthose that the op's samples export to at opset 17, constants aside.\n\n")
-	b.WriteString("| op | what it is | gradient | ONNX nodes |\n|---|---|---|---|\n")
+	b.WriteString("| op | what it is | in a model, on a value v or a Func f | gradient | ONNX nodes |\n|---|---|---|---|---|\n")
 	for _, op := range graph.All() {
 		name := graph.OpName(op)
 		doc := docs[name]
@@ -33,7 +36,16 @@ func TestOpTable(t *testing.T) {
 			t.Errorf("%s has no doc comment", name)
 		}
 		doc, _, _ = strings.Cut(doc, " ONNX: ")
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, strings.ReplaceAll(doc, "|", "\\|"), gradient(t, op), nodes(t, op))
+		form := "in gradients"
+		if list := forms[name]; len(list) > 0 {
+			slices.Sort(list)
+			form = strings.Join(list, "<br>")
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", name, strings.ReplaceAll(doc, "|", "\\|"), form, gradient(t, op), nodes(t, op))
+	}
+	b.WriteString("\nMade of these ops:\n\n| in a model | what it is |\n|---|---|\n")
+	for _, row := range made {
+		fmt.Fprintf(&b, "| %s |\n", row)
 	}
 	if *update {
 		if err := os.WriteFile(opsDoc, []byte(b.String()), 0o644); err != nil {
@@ -49,31 +61,83 @@ func TestOpTable(t *testing.T) {
 	}
 }
 
-// typeDocs are the doc comments of the package's types, on one line each.
-func typeDocs(t *testing.T) map[string]string {
+// opSources reads the sources: the doc comments of types, on one line each; by op the calls that make one, such as
+// v.Softmax(axis int); and the calls in op files that make several, with their docs.
+func opSources(t *testing.T) (docs map[string]string, forms map[string][]string, made []string) {
 	t.Helper()
-	entries, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob("op_*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
 	}
-	out := map[string]string{}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), "op_") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), e.Name(), nil, parser.ParseComments)
+	ops := map[string]bool{}
+	for _, op := range graph.All() {
+		ops[graph.OpName(op)] = true
+	}
+	docs, forms = map[string]string{}, map[string][]string{}
+	for _, name := range append(files, "func.go") {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range file.Decls {
-			g, ok := d.(*ast.GenDecl)
-			if !ok || g.Tok != token.TYPE {
-				continue
+			switch d := d.(type) {
+			case *ast.GenDecl:
+				if d.Tok == token.TYPE {
+					docs[d.Specs[0].(*ast.TypeSpec).Name.Name] = strings.Join(strings.Fields(d.Doc.Text()), " ")
+				}
+			case *ast.FuncDecl:
+				form := callForm(d)
+				if form == "" {
+					continue
+				}
+				one := false
+				for _, op := range opsMade(d) {
+					if ops[op] {
+						forms[op] = append(forms[op], form)
+						one = true
+					}
+				}
+				if !one && name != "func.go" {
+					made = append(made, form+" | "+strings.Join(strings.Fields(d.Doc.Text()), " "))
+				}
 			}
-			out[g.Specs[0].(*ast.TypeSpec).Name.Name] = strings.Join(strings.Fields(g.Doc.Text()), " ")
 		}
 	}
-	return out
+	return docs, forms, made
+}
+
+// callForm is how a model calls d, or "" if d is not for models.
+func callForm(d *ast.FuncDecl) string {
+	on := "graph."
+	if d.Recv != nil {
+		pointer, ok := d.Recv.List[0].Type.(*ast.StarExpr)
+		if !ok {
+			return ""
+		}
+		if on = map[string]string{"Value": "v.", "Func": "f."}[types.ExprString(pointer.X)]; on == "" {
+			return ""
+		}
+	}
+	if !d.Name.IsExported() {
+		return ""
+	}
+	return "`" + on + d.Name.Name + strings.TrimPrefix(types.ExprString(&ast.FuncType{Params: d.Type.Params}), "func") + "`"
+}
+
+// opsMade are the ops that d makes: those whose name it has, takes as an argument, or builds.
+func opsMade(d *ast.FuncDecl) []string {
+	out := []string{d.Name.Name}
+	ast.Inspect(d, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CompositeLit:
+			out = append(out, types.ExprString(n.Type))
+		case *ast.Field:
+			out = append(out, types.ExprString(n.Type))
+		}
+		return true
+	})
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // apply traces a sample of op in a new Func.

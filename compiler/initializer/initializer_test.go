@@ -19,7 +19,7 @@ func TestMoments(t *testing.T) {
 		limit     float64 // 0: unbounded
 	}{
 		{"constant", Constant{2.5}, []int{7}, 2.5, 0, 2.5},
-		{"zeros", Zeros{}, []int{7}, 0, 0, 0},
+		{"zeros", Zeros{}, []int{7}, 0, 0, 1e-30},
 		{"ones", Ones{}, []int{2, 3}, 1, 0, 1},
 		{"normal", Normal{1, .5}, []int{200, 300}, 1, .5, 0},
 		{"uniform", Uniform{-1, 3}, []int{200, 300}, 1, 4 / math.Sqrt(12), 3},
@@ -28,6 +28,9 @@ func TestMoments(t *testing.T) {
 		{"he uniform", HeUniform{}, []int{200, 300}, 0, math.Sqrt(2. / 200), math.Sqrt(6. / 200)},
 		{"he normal", HeNormal{}, []int{200, 300}, 0, math.Sqrt(2. / 200), 0},
 		{"he normal of a filter", HeNormal{}, []int{64, 32, 3, 3}, 0, math.Sqrt(2. / (32 * 9)), 0},
+		{"he uniform of a filter", HeUniform{}, []int{64, 32, 3, 3}, 0, math.Sqrt(2. / (32 * 9)), math.Sqrt(6. / (32 * 9))},
+		{"glorot normal of a filter", GlorotNormal{}, []int{64, 32, 3, 3}, 0, math.Sqrt(2. / (96 * 9)), 0},
+		{"glorot uniform of a filter", GlorotUniform{}, []int{64, 32, 3, 3}, 0, math.Sqrt(2. / (96 * 9)), math.Sqrt(6. / (96 * 9))},
 	} {
 		x := tensor.New(tensor.F32, c.shape...)
 		c.init.Init(x, rand.New(rand.NewPCG(1, 2)))
