@@ -33,23 +33,6 @@ func TestUserFrame(t *testing.T) {
 	}
 }
 
-// TestCallerDeep finds the user's line below more of the house's frames than are read at a time.
-func TestCallerDeep(t *testing.T) {
-	var nested func(f *Func, depth int) *Value
-	x := NewFunc("f", false).Input("x", F32, 2)
-	nested = func(f *Func, depth int) *Value {
-		return f.In("deep", func() *Value {
-			if depth == 0 {
-				return x.Tanh()
-			}
-			return nested(f, depth-1)
-		})
-	}
-	if y := nested(x.Func(), 100); !strings.HasSuffix(y.Pos.File, "diag_test.go") || y.Scope != "deep" {
-		t.Errorf("made at %v in %q", y.Pos, y.Scope)
-	}
-}
-
 // TestDiags prints mistakes as a compiler does, and lets errors.As find each.
 func TestDiags(t *testing.T) {
 	f := NewFunc("f", false)

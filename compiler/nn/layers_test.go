@@ -259,3 +259,30 @@ func TestDenseAndEmbedding(t *testing.T) {
 		}
 	}
 }
+
+// TestPositionBelowHouse finds the user's line below more of the house's frames than are read at a time.
+func TestPositionBelowHouse(t *testing.T) {
+	var m nn.Module = nn.Tanh
+	for range 100 {
+		m = nn.Sequential{m}
+	}
+	if y := m.Apply(graph.NewFunc("f", false).Input("x", graph.F32, 2)); !strings.HasSuffix(y.Pos.File, "layers_test.go") {
+		t.Errorf("made at %v", y.Pos)
+	}
+}
+
+// TestCopies checks that a copy of a named layer is that layer: it shares weights, and applying it counts.
+func TestCopies(t *testing.T) {
+	m := &struct{ FC nn.Dense }{nn.Dense{Units: 2}}
+	layers, _ := nn.Bind("", m, map[*nn.Layer]bool{})
+	f := graph.NewFunc("f", false)
+	x := f.Input("x", graph.F32, batch, 3)
+	fc := m.FC
+	fc.Apply(x)
+	if !layers[0].Applied() {
+		t.Error("the layer is not applied when its copy is")
+	}
+	if m.FC.Apply(x); len(f.Params) != 2 || len(f.Diags) > 0 {
+		t.Errorf("%d parameters, %v", len(f.Params), f.Diags)
+	}
+}
