@@ -440,8 +440,8 @@ func (v *Value) Upsample(scale int) *Value { return Apply(Resize{scale}, v) }
 
 // Infer multiplies height and width.
 func (o Resize) Infer(in []*Value) (Type, error) {
-	if o.Scale < 1 {
-		return Type{}, Mistakef("pooling makes images smaller", "the scale is %d, want a whole number from 1 on", o.Scale)
+	if o.Scale < 1 || o.Scale > 1<<20 {
+		return Type{}, Mistakef("pooling makes images smaller", "the scale is %d, want a whole number from 1 to 1048576", o.Scale)
 	}
 	if _, _, err := spatial(in[0]); err != nil {
 		return Type{}, err

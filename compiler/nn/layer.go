@@ -17,6 +17,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -122,10 +123,10 @@ func width(layer string, x *graph.Value, axis int) (graph.Dim, bool) {
 	return d, true
 }
 
-// positive checks a layer's sizes: pairs of a field's name and its value.
+// positive checks that a layer's sizes are positive, and not absurdly large: pairs of a field's name and its value.
 func positive(layer string, x *graph.Value, pairs ...any) bool {
 	for i := 0; i < len(pairs); i += 2 {
-		if n := pairs[i+1].(int); n < 1 {
+		if n := pairs[i+1].(int); n < 1 || n > math.MaxInt32 {
 			mistake(x, fmt.Sprintf("%s: the field %s is %d", layer, pairs[i], n), fmt.Sprintf("set it: nn.%s{%s: ...}", layer, pairs[i]))
 			return false
 		}

@@ -86,22 +86,48 @@ func Run(f *graph.Func, o Options) (*graph.Func, error) {
 
 // sameResults checks that g has the inputs, outputs and updates of f, of the same types.
 func sameResults(f, g *graph.Func) error {
-	list := func(f *graph.Func) (out []string) {
-		for _, v := range f.Inputs {
-			out = append(out, fmt.Sprintf("input %q %v", v.Name, v.Type))
+	before, after := interfaceOf(f), interfaceOf(g)
+	for i := range max(len(before), len(after)) {
+		var a, b port
+		if i < len(before) {
+			a = before[i]
 		}
-		for _, o := range f.Outputs {
-			out = append(out, fmt.Sprintf("output %q %v", o.Name, o.Value.Type))
+		if i < len(after) {
+			b = after[i]
 		}
-		for _, u := range f.Updates {
-			out = append(out, fmt.Sprintf("update %q %v", u.Name, u.Value.Type))
+		if a.name != b.name || a.kind != b.kind || a.t.DType != b.t.DType || !a.t.Shape.Equal(b.t.Shape) {
+			return fmt.Errorf("%q had %v, has %v", f.Name, a, b)
 		}
-		return out
-	}
-	if before, after := list(f), list(g); !slices.Equal(before, after) {
-		return fmt.Errorf("%q had %v, has %v", f.Name, before, after)
 	}
 	return nil
+}
+
+// A port is an input, output or update of a Func.
+type port struct {
+	kind, name string
+	t          graph.Type
+}
+
+// String names the port.
+func (p port) String() string {
+	if p.kind == "" {
+		return "nothing"
+	}
+	return fmt.Sprintf("the %s %q, %v", p.kind, p.name, p.t)
+}
+
+func interfaceOf(f *graph.Func) []port {
+	out := make([]port, 0, len(f.Inputs)+len(f.Outputs)+len(f.Updates))
+	for _, v := range f.Inputs {
+		out = append(out, port{"input", v.Name, v.Type})
+	}
+	for _, o := range f.Outputs {
+		out = append(out, port{"output", o.Name, o.Value.Type})
+	}
+	for _, u := range f.Updates {
+		out = append(out, port{"update", u.Name, u.Value.Type})
+	}
+	return out
 }
 
 // Check runs f before and after each pass on inputs and state drawn from seed, at the given binding of its symbols, and

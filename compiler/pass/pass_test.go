@@ -232,12 +232,12 @@ func TestBrokenPasses(t *testing.T) {
 				return args[0].Tanh().Cast(graph.F64)
 			}
 			return nil
-		}), `pass wrong: "f" had`},
+		}), `pass wrong: "f" had the output "y", f32[batch 3], has the output "y", f64[batch 3]`},
 		{"loses an output", func(f *graph.Func) *graph.Func {
 			g := graph.Prune(f)
 			g.Outputs = nil
 			return g
-		}, `pass wrong: "f" had`},
+		}, `pass wrong: "f" had the output "y", f32[batch 3], has nothing`},
 		{"makes a mistake", rewrite(func(out *graph.Func, v value, args []value) value {
 			if _, ok := v.Op.(graph.Tanh); ok {
 				return args[0].MatMul(args[0])
