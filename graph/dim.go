@@ -149,6 +149,20 @@ func (d Dim) Times(n Dim) Dim {
 		}
 		return invalidDim
 	}
+	pair := [2]Dim{min(d, n), max(d, n)}
+	if p, ok := products.Load(pair); ok {
+		return p.(Dim)
+	}
+	p := multiply(d, n)
+	products.Store(pair, p)
+	return p
+}
+
+// products remembers what multiply gave for pairs of dimensions, the smaller first.
+var products sync.Map
+
+// multiply is the product of two sums of terms.
+func multiply(d, n Dim) Dim {
 	var ts []term
 	for _, a := range d.sum() {
 		for _, b := range n.sum() {
@@ -166,7 +180,7 @@ func (d Dim) Times(n Dim) Dim {
 
 // product is a·b, if its size is below that of the longest axis.
 func product(a, b int64) (int64, bool) {
-	if high, low := bits.Mul64(uint64(max(a, -a)), uint64(max(b, -b))); high > 0 || low > uint64(maxDim) {
+	if high, low := bits.Mul64(uint64(max(a, -a)), uint64(max(b, -b))); high > 0 || low >= uint64(maxDim) {
 		return 0, false
 	}
 	return a * b, true

@@ -1,6 +1,8 @@
 package graph_test
 
 import (
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -31,11 +33,65 @@ func TestDimArithmetic(t *testing.T) {
 			t.Errorf("%d is a dimension", int64(d))
 		}
 	}
+	const large = graph.Dim(1 << 40)
+	for _, d := range []graph.Dim{large.Times(large), large.Times(2), a.Times(large).Times(large), a.Times(large).Times(b).Times(large), graph.Sym("").Times(0), a.Plus(-1)} {
+		if d.Valid() {
+			t.Errorf("%d is a dimension", int64(d))
+		}
+	}
+	if n, err := a.Times(a).Eval(graph.Binding{"a": math.MaxInt}); err == nil {
+		t.Errorf("a size that overflows is %d", n)
+	}
+	if n, err := a.Eval(graph.Binding{"a": -1}); err == nil {
+		t.Errorf("a negative size is %d", n)
+	}
 	for k := graph.Dim(2); k < 20000; k++ {
 		for _, d := range []graph.Dim{a * k, a + k, a - k, b * k, b % k} {
 			if d.Valid() && !(d >= 0 && d < k) { // a remainder cannot be told from a size
 				t.Fatalf("arithmetic with %d gives %d, a dimension", k, int64(d))
 			}
+		}
+	}
+}
+
+// TestDimAlgebra draws sums of products of symbols: sizes must follow Go's arithmetic, equal ones be equal Dims however they
+// were made, and what a Reshape leaves for -1 be the quotient.
+func TestDimAlgebra(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	names := []string{"a", "b", "c"}
+	draw := func() graph.Dim {
+		sum := graph.Dim(r.IntN(3))
+		for range 1 + r.IntN(2) {
+			p := graph.Dim(1 + r.IntN(3))
+			for range r.IntN(3) {
+				p = p.Times(graph.Sym(names[r.IntN(len(names))]))
+			}
+			sum = sum.Plus(p)
+		}
+		return sum
+	}
+	bind := graph.Binding{"a": 2, "b": 3, "c": 5}
+	size := func(d graph.Dim) int {
+		n, err := d.Eval(bind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for range 2000 {
+		x, y, z := draw(), draw(), draw()
+		if got := x.Times(y).Plus(z); size(got) != size(x)*size(y)+size(z) {
+			t.Fatalf("(%v)·(%v) + %v = %v", x, y, z, got)
+		}
+		if x.Times(y) != y.Times(x) || x.Times(y.Plus(z)) != x.Times(z).Plus(x.Times(y)) {
+			t.Fatalf("with %v, %v and %v: %v is not %v", x, y, z, x.Times(y.Plus(z)), x.Times(z).Plus(x.Times(y)))
+		}
+		f := graph.NewFunc("f", false)
+		if rest := f.Input("x", graph.F32, x.Times(y)).Reshape(y, -1); len(f.Diags) > 0 || rest.Dim(1) != x {
+			t.Fatalf("%v reshaped to [%v -1]: %v, %v", x.Times(y), y, rest.Type, f.Diags)
+		}
+		if rest := f.Input("y", graph.F32, x.Times(y).Plus(1)).Reshape(y, -1); rest.OK() && size(rest.Dim(1))*size(y) != size(x)*size(y)+1 {
+			t.Fatalf("%v reshaped to [%v -1] is %v", x.Times(y).Plus(1), y, rest.Type)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func dtypeConst(t DType) string {
 	return [...]string{F32: "F32", F64: "F64", F16: "F16", BF16: "BF16", I64: "I64", I32: "I32", U8: "U8", Bool: "Bool"}[t]
 }
 
-// scalar is a constant of v's dtype with no axes, for VJPs.
+// scalarLike is a constant of v's dtype with no axes, for VJPs.
 func scalarLike(v *Value, c float64) *Value { return v.fn.Full(v.DType(), c) }
 
 // without drops the given sorted axes from a shape.
