@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -22,6 +23,9 @@ func Evaluate(c *kernel.Context, f *Func, inputs map[string]*tensor.Tensor) ([]*
 			t := inputs[v.Name]
 			if t == nil {
 				return nil, fmt.Errorf("%s: no tensor for %q", f.Name, v.Name)
+			}
+			if shape, err := v.Type.Shape.Eval(b); err != nil || t.DType() != v.DType() || !slices.Equal(t.Shape(), shape) {
+				return nil, fmt.Errorf("%s: %q is %v, want %v", f.Name, v.Name, t, v.Type)
 			}
 			out[i] = t
 			continue

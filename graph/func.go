@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -87,7 +88,7 @@ func (f *Func) At(pos Pos, scope string, do func()) {
 
 // Input declares an input. Its name is the one in the ONNX file and in calls.
 func (f *Func) Input(name string, t DType, dims ...Dim) *Value {
-	v := f.Apply(Input{Name: name, Type: Type{t, dims}})
+	v := f.Apply(Input{Name: name, Type: Type{t, slices.Clone(dims)}})
 	v.Name = name
 	old := f.byName[name]
 	for _, in := range f.Inputs {
@@ -134,12 +135,12 @@ func (f *Func) Output(name string, v *Value) {
 // Param is the trainable parameter called name. Asking again for the same name gives the same value: that is how layers
 // share weights; asking with another shape is a mistake.
 func (f *Func) Param(name string, init Initializer, dims ...Dim) *Value {
-	return f.state(Param{Name: name, Type: Type{F32, dims}, Init: init, Trainable: true})
+	return f.state(Param{Name: name, Type: Type{F32, slices.Clone(dims)}, Init: init, Trainable: true})
 }
 
 // Buffer is state that no gradient trains, such as running statistics, optimizer moments and counters.
 func (f *Func) Buffer(name string, t DType, init Initializer, dims ...Dim) *Value {
-	return f.state(Param{Name: name, Type: Type{t, dims}, Init: init})
+	return f.state(Param{Name: name, Type: Type{t, slices.Clone(dims)}, Init: init})
 }
 
 func (f *Func) state(p Param) *Value {

@@ -218,7 +218,7 @@ func (v *Value) Size(list ...int) *Value {
 			list = ax
 		}
 	}
-	return Apply(Size{Axes: list}, v)
+	return Apply(Size{Axes: slices.Clone(list)}, v)
 }
 
 // Infer returns a scalar of the argument's dtype.

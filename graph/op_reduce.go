@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"slices"
+
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -96,10 +98,12 @@ type Sum struct {
 }
 
 // Sum is the sum over the axes, which go; no axes means all of them, and a scalar.
-func (v *Value) Sum(axes ...int) *Value { return Apply(Sum{Axes: axes}, v) }
+func (v *Value) Sum(axes ...int) *Value { return Apply(Sum{Axes: slices.Clone(axes)}, v) }
 
 // SumKeep is the sum over the axes, which stay with size 1; no axes means all of them.
-func (v *Value) SumKeep(axes ...int) *Value { return Apply(Sum{Axes: axes, KeepDims: true}, v) }
+func (v *Value) SumKeep(axes ...int) *Value {
+	return Apply(Sum{Axes: slices.Clone(axes), KeepDims: true}, v)
+}
 
 // Infer drops the axes.
 func (o Sum) Infer(in []*Value) (Type, error) { return inferReduce(in[0], o.Axes, o.KeepDims) }
@@ -132,10 +136,12 @@ type Mean struct {
 }
 
 // Mean is the mean over the axes, which go; no axes means all of them, and a scalar.
-func (v *Value) Mean(axes ...int) *Value { return Apply(Mean{Axes: axes}, v) }
+func (v *Value) Mean(axes ...int) *Value { return Apply(Mean{Axes: slices.Clone(axes)}, v) }
 
 // MeanKeep is the mean over the axes, which stay with size 1; no axes means all of them.
-func (v *Value) MeanKeep(axes ...int) *Value { return Apply(Mean{Axes: axes, KeepDims: true}, v) }
+func (v *Value) MeanKeep(axes ...int) *Value {
+	return Apply(Mean{Axes: slices.Clone(axes), KeepDims: true}, v)
+}
 
 // Infer drops the axes.
 func (o Mean) Infer(in []*Value) (Type, error) { return inferReduce(in[0], o.Axes, o.KeepDims) }
@@ -168,11 +174,11 @@ type ReduceMax struct {
 }
 
 // ReduceMax is the largest element over the axes, which go; no axes means all of them, and a scalar.
-func (v *Value) ReduceMax(axes ...int) *Value { return Apply(ReduceMax{Axes: axes}, v) }
+func (v *Value) ReduceMax(axes ...int) *Value { return Apply(ReduceMax{Axes: slices.Clone(axes)}, v) }
 
 // ReduceMaxKeep is the largest element over the axes, which stay with size 1; no axes means all of them.
 func (v *Value) ReduceMaxKeep(axes ...int) *Value {
-	return Apply(ReduceMax{Axes: axes, KeepDims: true}, v)
+	return Apply(ReduceMax{Axes: slices.Clone(axes), KeepDims: true}, v)
 }
 
 // Infer drops the axes.
@@ -209,11 +215,11 @@ type ReduceMin struct {
 }
 
 // ReduceMin is the smallest element over the axes, which go; no axes means all of them, and a scalar.
-func (v *Value) ReduceMin(axes ...int) *Value { return Apply(ReduceMin{Axes: axes}, v) }
+func (v *Value) ReduceMin(axes ...int) *Value { return Apply(ReduceMin{Axes: slices.Clone(axes)}, v) }
 
 // ReduceMinKeep is the smallest element over the axes, which stay with size 1; no axes means all of them.
 func (v *Value) ReduceMinKeep(axes ...int) *Value {
-	return Apply(ReduceMin{Axes: axes, KeepDims: true}, v)
+	return Apply(ReduceMin{Axes: slices.Clone(axes), KeepDims: true}, v)
 }
 
 // Infer drops the axes.

@@ -47,7 +47,7 @@ func (f *Func) Apply(op Op, args ...*Value) *Value {
 	if f.applied++; f.applied > maxApplied {
 		panic(&Mistake{fmt.Sprintf("%q has more than %d ops", f.Name, maxApplied), "a loop or a recursion in the model does not end"})
 	}
-	v := &Value{ID: len(f.Values), Op: op, Args: args, fn: f, Scope: f.scope, Pos: f.at}
+	v := &Value{ID: len(f.Values), Op: op, Args: slices.Clone(args), fn: f, Scope: f.scope, Pos: f.at}
 	if v.Pos == (Pos{}) {
 		v.Pos = Caller()
 	}
