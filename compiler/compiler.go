@@ -142,6 +142,7 @@ func (b *Builder) Compile() (*Program, error) {
 	}
 	for _, e := range b.entries {
 		e.trace(compiled)
+		unbound(e.f)
 		diags = append(diags, e.f.Diags...)
 	}
 	prog := &Program{name: b.name}
@@ -245,6 +246,38 @@ func (e *entry) trace(compiled graph.Pos) {
 		grads := graph.Grad(loss, params...)
 		e.opt.Update(f, reserved+"."+e.name, params, grads)
 	})
+}
+
+// unbound reports symbols that no input has as an axis of its own: nothing would say how large they are.
+func unbound(f *graph.Func) {
+	if len(f.Diags) > 0 { // the input that is missing may be the mistake
+		return
+	}
+	bound, seen := map[string]bool{}, map[graph.Dim]bool{}
+	for _, in := range f.Inputs {
+		for _, d := range in.Shape() {
+			if names := d.Symbols(); len(names) == 1 && names[0] == d.String() {
+				bound[names[0]] = true
+			}
+		}
+	}
+	for _, v := range f.Values {
+		for _, d := range v.Shape() {
+			if seen[d] || !d.Symbolic() {
+				continue
+			}
+			seen[d] = true
+			for _, name := range d.Symbols() {
+				if !bound[name] {
+					bound[name] = true // once is enough
+					f.At(v.Pos, v.Scope, func() {
+						f.Mistake(v.Pos, fmt.Sprintf("%s: no input of %q has %s as an axis: its size would not be known", graph.OpName(v.Op), f.Name, name),
+							"give an input that axis, or take a number", v)
+					})
+				}
+			}
+		}
+	}
 }
 
 // collectState joins the parameters of all entry points and reports those that disagree.

@@ -204,4 +204,13 @@ var programCases = []Case{
 	{"a nil function", func(b *compiler.Builder) {
 		b.Func("f", nil) // want "\"f\" has a nil function"
 	}},
+	{"a symbol that no input has", func(b *compiler.Builder) {
+		b.Func("f", func(f *graph.Func) {
+			f.Output("y", f.RandomNormal(graph.F32, batch, 4)) // want "RandomNormal: no input of \"f\" has batch as an axis"
+		})
+		b.Func("g", func(f *graph.Func) {
+			x := f.Input("x", graph.F32, batch.Times(2), seq) // want "(?s)Input: no input of \"g\" has batch as an axis.*hint: give an input"
+			f.Output("y", x.Tanh())
+		})
+	}},
 }
