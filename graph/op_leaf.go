@@ -142,7 +142,7 @@ type Full struct {
 
 // Full is a tensor with every element equal to value.
 func (f *Func) Full(t DType, value float64, dims ...Dim) *Value {
-	return f.Apply(Full{Type: Type{t, slices.Clone(dims)}, Value: value})
+	return f.Apply(Full{Type: Type{t, append(Shape(nil), dims...)}, Value: value}) // a scalar's shape is nil: one text for each op
 }
 
 // Infer returns the declared type; a number that the dtype cannot hold is a mistake.
