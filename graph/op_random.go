@@ -147,22 +147,28 @@ func (v *Value) Dropout(p float64) *Value {
 	if !v.OK() {
 		return v
 	}
+	o := Dropout{P: p}
+	if err := o.check(v); err != nil { // as wrong elsewhere as in training
+		f := v.fn
+		return f.poison(&Value{Op: o, Args: []*Value{v}, fn: f, Scope: f.scope, Pos: f.Pos()}, err)
+	}
 	if !v.fn.Training {
-		if !(p >= 0 && p < 1) || !v.DType().Float() { // as wrong here as in training
-			return Apply(Dropout{P: p}, v, v.fn.Const(tensor.New(I64, 2)))
-		}
 		return v
 	}
 	state, stream := v.fn.Random()
 	return Apply(Dropout{P: p, Stream: stream}, v, state)
 }
 
+func (o Dropout) check(v *Value) error {
+	if !(o.P >= 0 && o.P < 1) {
+		return Mistakef("0.5 drops half of the elements, 0 none", "the probability %v is outside [0, 1)", o.P)
+	}
+	return wantFloat(v)
+}
+
 // Infer returns the argument's type.
 func (o Dropout) Infer(in []*Value) (Type, error) {
-	if !(o.P >= 0 && o.P < 1) {
-		return Type{}, Mistakef("0.5 drops half of the elements, 0 none", "the probability %v is outside [0, 1)", o.P)
-	}
-	if err := wantFloat(in[0]); err != nil {
+	if err := o.check(in[0]); err != nil {
 		return Type{}, err
 	}
 	return inferRandom(in[1], in[0].Type)
