@@ -181,6 +181,45 @@ func TestUnusualModels(t *testing.T) {
 	}
 }
 
+// probe is a model that keeps values of its last tracing, as a person might to look at them, and whose parts point to one
+// another.
+type probe struct {
+	FC   nn.Dense
+	Last *graph.Value
+	All  []*graph.Value
+	Any  any
+	Next []*part
+}
+
+type part struct {
+	Scale float64
+	Next  []*part
+}
+
+// TestModelsThatKeepValues must compile without walking through the graph that the values belong to, or through the parts
+// along every path.
+func TestModelsThatKeepValues(t *testing.T) {
+	m := &probe{FC: nn.Dense{Units: 3}}
+	for range 60 { // two ways to each part: 2⁶⁰ paths
+		next := &part{Next: m.Next}
+		m.Next = []*part{next, next}
+	}
+	b := compiler.New("probe")
+	b.Model("", m)
+	b.Step("train", optim.SGD{LR: .1}, m, func(f *graph.Func) *graph.Value {
+		x := f.Input("x", graph.F32, batch, 3)
+		for range 60 {
+			x = m.FC.Apply(x).Tanh()
+			x = x.Add(x.Neg())
+			m.Last, m.Any, m.All = x, x, append(m.All, x)
+		}
+		return x.Square().Mean()
+	})
+	if prog := compile(t, b); prog.ParamCount() != 12 {
+		t.Errorf("%d parameters", prog.ParamCount())
+	}
+}
+
 // TestConstants must not be joined because they are nearly equal.
 func TestConstants(t *testing.T) {
 	constant := func(v float64) *tensor.Tensor {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
 // A Problem is why part of a model cannot be named.
@@ -21,7 +23,7 @@ var layeredType = reflect.TypeFor[layered]()
 // Bind names every layer in model, a pointer to a struct, by the fields that lead to it, under prefix. A layer reached
 // twice keeps its first name, and so do the layers in bound, to which Bind adds those that it named and returns.
 func Bind(prefix string, model any, bound map[*Layer]bool) ([]*Layer, []Problem) {
-	b := binder{seen: map[*Layer]bool{}, bound: bound, inside: map[uintptr]bool{}}
+	b := binder{seen: map[*Layer]bool{}, bound: bound, visited: map[place]bool{}}
 	v := reflect.ValueOf(model)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		b.problem("give the address of the struct that holds the layers: &m", "the model is a %T, want a pointer to a struct", model)
@@ -33,7 +35,7 @@ func Bind(prefix string, model any, bound map[*Layer]bool) ([]*Layer, []Problem)
 
 // Paths lists the names of the layers in model: a model, a part of one, or a slice of such.
 func Paths(model any) []string {
-	b := binder{seen: map[*Layer]bool{}, readOnly: true, inside: map[uintptr]bool{}}
+	b := binder{seen: map[*Layer]bool{}, readOnly: true, visited: map[place]bool{}}
 	v := reflect.ValueOf(model)
 	if v.IsValid() {
 		b.walk(v, "")
@@ -52,9 +54,15 @@ type binder struct {
 	readOnly bool
 	seen     map[*Layer]bool
 	bound    map[*Layer]bool
-	inside   map[uintptr]bool // pointers being followed: a model may point back into itself
+	visited  map[place]bool // pointers followed: a model may point back into itself, or to one part many times
 	layers   []*Layer
 	problems []Problem
+}
+
+// A place is what a pointer points to; a struct and its first field have one address.
+type place struct {
+	address uintptr
+	t       reflect.Type
 }
 
 func (b *binder) problem(hint, format string, args ...any) {
@@ -73,10 +81,10 @@ func (b *binder) walk(v reflect.Value, path string) {
 			b.problem("store a pointer: &nn.Dense{...}", "%s holds a %v by value, which cannot be named", path, v.Elem().Type())
 		case v.Kind() == reflect.Interface:
 			b.walk(v.Elem(), path)
-		case !b.inside[v.Pointer()]:
-			b.inside[v.Pointer()] = true
+		case v.Type() == reflect.TypeFor[*graph.Value](): // a model may keep one, of the last function traced
+		case !b.visited[place{v.Pointer(), v.Type()}]:
+			b.visited[place{v.Pointer(), v.Type()}] = true
 			b.walk(v.Elem(), path)
-			delete(b.inside, v.Pointer())
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
