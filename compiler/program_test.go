@@ -188,6 +188,7 @@ type probe struct {
 	Last *graph.Value
 	All  []*graph.Value
 	Any  any
+	Data [][]float32
 	Next []*part
 }
 
@@ -199,7 +200,7 @@ type part struct {
 // TestModelsThatKeepValues must compile without walking through the graph that the values belong to, or through the parts
 // along every path.
 func TestModelsThatKeepValues(t *testing.T) {
-	m := &probe{FC: nn.Dense{Units: 3}}
+	m := &probe{FC: nn.Dense{Units: 3}, Data: [][]float32{make([]float32, 1<<24)}}
 	for range 60 { // two ways to each part: 2⁶⁰ paths
 		next := &part{Next: m.Next}
 		m.Next = []*part{next, next}

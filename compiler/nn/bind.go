@@ -74,10 +74,10 @@ func (b *binder) walk(v reflect.Value, path string) {
 	case reflect.Pointer, reflect.Interface:
 		switch {
 		case v.IsNil():
-			if holdsLayers(v.Type(), nil) {
+			if holdsLayers(v.Type()) {
 				b.problem("give the field a layer, or remove it", "%s is a nil %v", cmp.Or(path, "an embedded field"), v.Type())
 			}
-		case v.Kind() == reflect.Interface && (v.Elem().Kind() == reflect.Struct || v.Elem().Kind() == reflect.Array) && holdsLayers(v.Elem().Type(), nil):
+		case v.Kind() == reflect.Interface && (v.Elem().Kind() == reflect.Struct || v.Elem().Kind() == reflect.Array) && holdsLayers(v.Elem().Type()):
 			b.problem("store a pointer: &nn.Dense{...}", "%s holds a %v by value, which cannot be named", path, v.Elem().Type())
 		case v.Kind() == reflect.Interface:
 			b.walk(v.Elem(), path)
@@ -87,6 +87,9 @@ func (b *binder) walk(v reflect.Value, path string) {
 			b.walk(v.Elem(), path)
 		}
 	case reflect.Slice, reflect.Array:
+		if !mayHoldLayers(v.Type().Elem()) { // data, which may be long
+			return
+		}
 		for i := range v.Len() {
 			b.walk(v.Index(i), join(path, fmt.Sprint(i)))
 		}
@@ -98,7 +101,7 @@ func (b *binder) walk(v reflect.Value, path string) {
 }
 
 func (b *binder) walkMap(v reflect.Value, path string) {
-	if !holdsLayers(v.Type().Elem(), nil) {
+	if !holdsLayers(v.Type().Elem()) {
 		return
 	}
 	if v.Type().Key().Kind() != reflect.String {
@@ -149,30 +152,34 @@ func (b *binder) walkStruct(v reflect.Value, path string) {
 			b.walk(v.Field(i), path) // an embedded struct's fields are the outer one's
 		case f.IsExported():
 			b.walk(v.Field(i), join(path, snake(f.Name)))
-		case holdsLayers(f.Type, nil):
+		case holdsLayers(f.Type):
 			b.problem("export it: a field's name is the name of its parameters", "the unexported field %s holds a layer", join(path, f.Name))
 		}
 	}
 }
 
-// holdsLayers reports whether a value of type t may hold layers.
-func holdsLayers(t reflect.Type, seen map[reflect.Type]bool) bool {
+// holdsLayers reports whether t is, or has parts that are, made to hold layers.
+func holdsLayers(t reflect.Type) bool { return holds(t, false, map[reflect.Type]bool{}) }
+
+// mayHoldLayers is holdsLayers that takes any interface to hold one: false means that there is nothing to look for.
+func mayHoldLayers(t reflect.Type) bool { return holds(t, true, map[reflect.Type]bool{}) }
+
+func holds(t reflect.Type, interfaces bool, seen map[reflect.Type]bool) bool {
 	if seen[t] || t == reflect.TypeFor[Layer]() {
 		return false
 	}
 	if t.Implements(layeredType) || reflect.PointerTo(t).Implements(layeredType) || t == reflect.TypeFor[Module]() {
 		return true
 	}
-	if seen == nil {
-		seen = map[reflect.Type]bool{}
-	}
 	seen[t] = true
 	switch t.Kind() {
+	case reflect.Interface:
+		return interfaces
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		return holdsLayers(t.Elem(), seen)
+		return holds(t.Elem(), interfaces, seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if holdsLayers(t.Field(i).Type, seen) {
+			if holds(t.Field(i).Type, interfaces, seen) {
 				return true
 			}
 		}
