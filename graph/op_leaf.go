@@ -13,14 +13,6 @@ import (
 
 var leafOps = []Op{Input{}, Param{}, Const{}, Full{}, Size{}, Detach{}}
 
-// checkDType refuses a dtype that there is not.
-func checkDType(t DType) error {
-	if t > Bool {
-		return Mistakef("graph.F32 is the usual choice", "%v is no dtype", t)
-	}
-	return nil
-}
-
 // bound is embedded by ops whose value the engine provides: there is nothing to compute.
 type bound struct{ noGradient }
 
@@ -44,7 +36,7 @@ func (o Input) Infer([]*Value) (Type, error) {
 	if o.Name == "" {
 		return Type{}, Mistakef("the name is the one in the ONNX file and in calls", "the name is empty")
 	}
-	return o.Type, checkDType(o.Type.DType)
+	return o.Type, nil
 }
 
 // ONNX returns the input's name: the exporter declares it.
@@ -63,9 +55,6 @@ type Param struct {
 func (o Param) Infer([]*Value) (Type, error) {
 	if o.Name == "" {
 		return Type{}, Mistakef("layers name their parameters by the fields that lead to them", "the name is empty")
-	}
-	if err := checkDType(o.Type.DType); err != nil {
-		return Type{}, err
 	}
 	if err := o.Type.Shape.check(); err != nil {
 		return Type{}, err
@@ -147,9 +136,6 @@ func (f *Func) Full(t DType, value float64, dims ...Dim) *Value {
 
 // Infer returns the declared type; a number that the dtype cannot hold is a mistake.
 func (o Full) Infer([]*Value) (Type, error) {
-	if err := checkDType(o.Type.DType); err != nil {
-		return Type{}, err
-	}
 	if t := o.Type.DType; (t.Integer() || t == Bool) && o.Value != math.Trunc(o.Value) { // NaN too
 		return Type{}, Mistakef("take graph.F32, or a whole number", "%v is no %v", o.Value, t)
 	}

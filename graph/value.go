@@ -65,6 +65,9 @@ func (f *Func) Apply(op Op, args ...*Value) *Value {
 		}
 	}
 	t, err := op.Infer(args)
+	if err == nil && t.DType > Bool {
+		err = Mistakef("graph.F32 is the usual choice", "%v is no dtype", t.DType)
+	}
 	if err == nil {
 		err = t.Shape.check()
 	}

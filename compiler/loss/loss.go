@@ -93,6 +93,8 @@ func CrossEntropy(logits, labels *graph.Value) *graph.Value {
 	}
 	n := logits.Rank()
 	switch {
+	case !logits.DType().Float():
+		return fail(fmt.Sprintf("the logits are %v", logits.Type), "logits are floats, before a softmax; class numbers are the second argument")
 	case n < 2 || !logits.Shape()[:n-1].Equal(labels.Shape()):
 		return fail(fmt.Sprintf("logits %v and labels %v", logits.Type, labels.Type), "logits have the labels' axes and one more, of classes, at the end")
 	case labels.DType() != graph.I64 && labels.DType() != graph.I32:

@@ -173,6 +173,9 @@ func TestMistakes(t *testing.T) {
 		{"CrossEntropy", func(f *graph.Func, x *graph.Value) *graph.Value {
 			return loss.CrossEntropy(x, f.Input("y", graph.I64, 4))
 		}},
+		{"CrossEntropy", func(f *graph.Func, x *graph.Value) *graph.Value {
+			return loss.CrossEntropy(f.Input("logits", graph.I64, 3, 5), f.Input("y", graph.I64, 3))
+		}},
 		{"MSE", func(f *graph.Func, x *graph.Value) *graph.Value {
 			return loss.MSE(x, f.Input("y", graph.I64, 3, 5))
 		}},

@@ -133,6 +133,8 @@ func TestShapes(t *testing.T) {
 		{&nn.ConvTranspose2D{Filters: 6, Kernel: 3, Groups: 4}, []graph.Dim{batch, 8, 7, 7}, "ConvTranspose2D: 4 groups of 8 channels and 6 filters"},
 		{&nn.BatchNorm{}, []graph.Dim{batch, 3, 4, 4}, "[batch 3 4 4]"},
 		{&nn.BatchNorm{Momentum: 1.5}, []graph.Dim{batch, 3}, "BatchNorm: momentum 1.5"},
+		{&nn.BatchNorm{Momentum: math.NaN()}, []graph.Dim{batch, 3}, "BatchNorm: momentum NaN"},
+		{&nn.BatchNorm{Eps: math.NaN()}, []graph.Dim{batch, 3}, "BatchNorm: momentum 0.9 and eps NaN"},
 		{&nn.LayerNorm{NoAffine: true}, []graph.Dim{batch, 3}, "[batch 3]"},
 		{nn.Sequential{&nn.Dense{Units: 12}, nn.ReLU, nn.Reshape(3, 2, 2), nn.Upsample(2), nn.MaxPool2D(2, 0), nn.AveragePool2D(2, 1), nn.LeakyReLU(.1), nn.Flatten}, []graph.Dim{batch, 3}, "[batch 3]"},
 		{nn.Sequential{nil}, []graph.Dim{batch, 3}, "Sequential: module 0 is nil"},
