@@ -80,11 +80,11 @@ func (a *app) inspectONNX(c *cli.Context, path string) error {
 	}
 	fmt.Fprintf(a.out, "%s: %s, IR %d", path, size(s.Bytes), s.IR)
 	for _, o := range s.Opsets {
-		fmt.Fprintf(a.out, ", %s %d", domain(o.Domain), o.Version)
+		fmt.Fprintf(a.out, ", %s %d", plain(domain(o.Domain)), o.Version)
 	}
-	fmt.Fprintf(a.out, ", by %s\n", s.Producer)
+	fmt.Fprintf(a.out, ", by %s\n", plain(s.Producer))
 	if s.Doc != "" {
-		fmt.Fprintln(a.out, s.Doc)
+		fmt.Fprintln(a.out, plain(s.Doc))
 	}
 	var rows [][]string
 	for _, v := range s.Inputs {
@@ -122,7 +122,7 @@ func (a *app) inspectSafetensors(c *cli.Context, path string) error {
 		return a.writeJSON(list)
 	}
 	for _, t := range f.Tensors {
-		fmt.Fprintln(a.out, t)
+		fmt.Fprintln(a.out, plain(t.String()))
 	}
 	return nil
 }

@@ -117,7 +117,8 @@ func (a *app) sampler(c *cli.Context, m models.Model, o onnxruntime.Options) (*o
 	if err != nil {
 		return nil, "", err
 	}
-	return r.open(c, r.prog.Func(m.Sample.Func), o)
+	s, file, err := r.open(c, r.prog.Func(m.Sample.Func), o)
+	return s, r.from(c, file), err
 }
 
 // drawNoise fills the noise input for n examples.

@@ -55,7 +55,7 @@ func TestDoctor(t *testing.T) {
 		{cache.Env + "=" + dir, "cache", true, dir},
 		{cache.Env + "=" + dir + "/new", "cache", true, "made when it is needed"},
 		{cache.Env + "=" + file, "cache", false, "not a folder"},
-		{blas.Env + "=go", "blas", true, "gonum, pure Go, chosen by " + blas.Env + "=go"},
+		{blas.Env + "=go", "blas", true, ", chosen by " + blas.Env + "=go"},
 		{blas.Env + "=" + file, "blas", false, file},
 		{onnxruntime.EnvLibrary + "=" + file + "/gone", "onnxruntime", false, file + "/gone"},
 		{"SARDONYX_DATA=" + dir, "data mnist", false, ""},

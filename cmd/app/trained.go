@@ -76,17 +76,17 @@ func openRun(c *cli.Context, m models.Model) (*trained, error) {
 }
 
 // open opens f in onnxruntime: the file that export left in the run's folder, which must be of this checkpoint, or where
-// there is none, f exported in memory. It says which it is.
-func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (*onnxruntime.Session, string, error) {
+// there is none, f exported in memory. file is "" for the latter.
+func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (s *onnxruntime.Session, file string, err error) {
 	path := filepath.Join(c.Path("run"), f.Name+".onnx")
 	sum, err := onnx.Inspect(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		var file bytes.Buffer
-		if _, err := onnx.Export(&file, f, r.state, onnx.Options{}); err != nil {
+		var memory bytes.Buffer
+		if _, err := onnx.Export(&memory, f, r.state, onnx.Options{}); err != nil {
 			return nil, "", err
 		}
-		s, err := onnxruntime.OpenBytes(file.Bytes(), o)
-		return s, fmt.Sprintf("the %s checkpoint of %s", c.String("checkpoint"), c.Path("run")), err
+		s, err := onnxruntime.OpenBytes(memory.Bytes(), o)
+		return s, "", err
 	}
 	if err != nil {
 		return nil, "", err
@@ -102,8 +102,16 @@ func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (*o
 				path, c.String("checkpoint"), key, in[key], meta[key])
 		}
 	}
-	s, err := onnxruntime.Open(path, o)
+	s, err = onnxruntime.Open(path, o)
 	return s, path, err
+}
+
+// from says, for people, what open opened.
+func (r *trained) from(c *cli.Context, file string) string {
+	if file != "" {
+		return file
+	}
+	return fmt.Sprintf("the %s checkpoint of %s", c.String("checkpoint"), c.Path("run"))
 }
 
 // metadata is the training's summary for ONNX files; it tells checkpoints apart.

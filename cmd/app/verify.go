@@ -23,7 +23,7 @@ func (a *app) verifyCommand() *cli.Command {
 		Name: "verify", Usage: "compare onnxruntime with our own kernels on seeded inputs, or replay an ONNX file's test vectors", ArgsUsage: a.modelUsage() + "|FILE.onnx",
 		Description: "With a model and its run, each function is run by our kernels and, as the ONNX file that export wrote or would\n" +
 			"write, by onnxruntime, at two batch sizes; the compiler's passes are checked numerically too. With an ONNX file,\n" +
-			"the test vectors in it are replayed. The exit code is 1 if an output is further off than the tolerance." +
+			"its weights are held to their digest, and the test vectors in it are replayed. The exit code is 1 if an output is further off than the tolerance." +
 			a.example("verify "+a.exampleModel()+" --run runs/"+a.exampleModel(), "verify decode.onnx --json"),
 		Flags: sessionFlags(
 			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, funcFlag, checkpointFlag,
@@ -72,6 +72,15 @@ func (a *app) verify(c *cli.Context) error {
 			return fmt.Errorf("output %q of %s differs by %.3g, more than the tolerance allows", d.Output, d.Func, d.Abs)
 		}
 	}
+	checked := map[string]bool{}
+	for _, d := range list { // the inputs may leave a changed weight without effect
+		if d.file != "" && !checked[d.file] {
+			if err := onnx.CheckWeights(d.file); err != nil {
+				return err
+			}
+			checked[d.file] = true
+		}
+	}
 	return nil
 }
 
@@ -109,7 +118,7 @@ func (a *app) replay(c *cli.Context, path string, o onnxruntime.Options) ([]comp
 				abs, rel = c.Float64("tolerance"), c.Float64("tolerance")
 			}
 			d := compare(v.Outputs[name], got[name], abs, rel)
-			d.Func, d.Output = sum.Graph, name
+			d.Func, d.Output, d.file = sum.Graph, name, path
 			for _, in := range v.Inputs {
 				if in.Rank() > 0 {
 					d.Batch = in.Dim(0)
@@ -178,7 +187,7 @@ func checkPasses(f *graph.Func, seed uint64) error {
 
 // verifyFunc compares one function at each batch size.
 func (r *trained) verifyFunc(c *cli.Context, f *graph.Func, o onnxruntime.Options) ([]comparison, error) {
-	s, from, err := r.open(c, f, o)
+	s, file, err := r.open(c, f, o)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +195,7 @@ func (r *trained) verifyFunc(c *cli.Context, f *graph.Func, o onnxruntime.Option
 	pure, noise := onnx.HoistRandom(f)
 	for _, n := range noise {
 		if !slices.ContainsFunc(s.Inputs(), func(in onnxruntime.Info) bool { return in.Name == n.Input }) {
-			return nil, fmt.Errorf("%s draws its own random numbers, so its outputs cannot be compared: export it with --random %s, or choose other functions with --func", from, randomInputs)
+			return nil, fmt.Errorf("%s draws its own random numbers, so its outputs cannot be compared: export it with --random %s, or choose other functions with --func", r.from(c, file), randomInputs)
 		}
 	}
 	var list []comparison
@@ -201,14 +210,14 @@ func (r *trained) verifyFunc(c *cli.Context, f *graph.Func, o onnxruntime.Option
 		}
 		got, err := s.Run(c.Context, in)
 		if err != nil {
-			return nil, fmt.Errorf("%s in onnxruntime, from %s: %w", f.Name, from, err)
+			return nil, fmt.Errorf("%s in onnxruntime, from %s: %w", f.Name, r.from(c, file), err)
 		}
 		for _, name := range sortedKeys(want) {
 			if got[name] == nil {
 				return nil, fmt.Errorf("%s in onnxruntime gave no output %q", f.Name, name)
 			}
 			d := compare(want[name], got[name], c.Float64("tolerance"), c.Float64("tolerance"))
-			d.Func, d.Batch, d.Output = f.Name, n, name
+			d.Func, d.Batch, d.Output, d.file = f.Name, n, name, file
 			list = append(list, d)
 		}
 	}
@@ -223,6 +232,7 @@ type comparison struct {
 	Abs    number `json:"max_abs"`
 	Rel    number `json:"max_rel"` // of elements larger than 1e-3 of the largest
 	OK     bool   `json:"ok"`
+	file   string // the ONNX file it came from, if any
 }
 
 // compare finds the largest absolute and relative differences of got from want. They agree if each element is within

@@ -127,7 +127,7 @@ func width(layer string, x *graph.Value, axis int) (graph.Dim, bool) {
 func positive(layer string, x *graph.Value, pairs ...any) bool {
 	for i := 0; i < len(pairs); i += 2 {
 		if n := pairs[i+1].(int); n < 1 || n > math.MaxInt32 {
-			mistake(x, fmt.Sprintf("%s: the field %s is %d", layer, pairs[i], n), fmt.Sprintf("set it: nn.%s{%s: ...}", layer, pairs[i]))
+			mistake(x, fmt.Sprintf("%s: the field %s is %d", layer, pairs[i], n), fmt.Sprintf("set it to a number from 1 to %d: nn.%s{%s: ...}", math.MaxInt32, layer, pairs[i]))
 			return false
 		}
 	}

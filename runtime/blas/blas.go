@@ -61,7 +61,7 @@ func Find(choice string) (Impl, error) {
 	}
 	lib, err := open(choice)
 	if err != nil {
-		return nil, fmt.Errorf("%s=%s: %w", Env, choice, err)
+		return nil, fmt.Errorf("%q is neither go nor openblas nor a BLAS that can be opened: %w", choice, err)
 	}
 	return lib, nil
 }
