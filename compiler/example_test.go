@@ -118,7 +118,7 @@ func ExampleBuilder_Compile() {
 	// Output:
 	// Dense: the field Units is 0
 	// 	return m.Out.Apply(m.Hidden.Apply(x.Flatten()).ReLU())
-	// 	hint: set it: nn.Dense{Units: ...}
+	// 	hint: set it to a number from 1 to 2147483647: nn.Dense{Units: ...}
 	// Add: shapes [2 10] and [9] do not broadcast: 10 against 9
 	// 	f.Output("y", x.Add(f.Input("shift", graph.F32, 9)))
 	// 	hint: shapes align at their last axes; each pair must be equal, or one of them 1
