@@ -11,7 +11,11 @@
 package data
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -146,6 +150,46 @@ func (d *Dataset) Take(rows ...int) (map[string]*tensor.Tensor, error) {
 		out[f.Name] = t
 	}
 	return out, nil
+}
+
+// Hash is a SHA-256 over every example, in hexadecimal. Data sets with the same fields and Hash have the same examples.
+func (d *Dataset) Hash() (string, error) {
+	h := sha256.New()
+	for _, f := range d.fields {
+		if err := d.hash(h, f.Source); err != nil {
+			return "", fmt.Errorf("field %q: %w", f.Name, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// hash writes the examples of src to h.
+func (d *Dataset) hash(h io.Writer, src Source) error {
+	if r, ok := src.(*rows); ok && r.x.DType() == tensor.U8 { // as stored: a quarter of the bytes that are delivered
+		_, err := h.Write(tensor.Data[uint8](r.x)[d.lo*r.size : (d.lo+d.n)*r.size])
+		return err
+	}
+	const chunk = 256 // examples
+	shape := batchShape(min(chunk, d.n), src.Shape())
+	if _, err := tensor.Count(shape); err != nil {
+		return err
+	}
+	whole := tensor.New(src.DType(), shape...)
+	at := make([]int, 0, chunk)
+	for lo := 0; lo < d.n; lo += chunk {
+		at = at[:0]
+		for i := lo; i < min(lo+chunk, d.n); i++ {
+			at = append(at, d.lo+i)
+		}
+		part := firstRows(whole, len(at))
+		if err := src.Gather(part, at); err != nil {
+			return err
+		}
+		if err := binary.Write(h, binary.LittleEndian, part.Raw()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // find is the index of the first field called name, or -1.

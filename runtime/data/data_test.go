@@ -83,6 +83,45 @@ func TestDataset(t *testing.T) {
 	wantErr(t, err, "example 5 asked of a data set of 5")
 }
 
+// TestHash changes one value of one example, as stored bytes and as other elements, and other fields and parts.
+func TestHash(t *testing.T) {
+	hash := func(d *Dataset) string { return must(d.Hash())(t) }
+	const n = 600 // more than one chunk
+	d := counting(t, n)
+	if hash(d) != hash(counting(t, n)) {
+		t.Error("equal data sets have different hashes")
+	}
+	seen := map[string]string{hash(d): "the data set"}
+	differs := func(what string, d *Dataset) {
+		t.Helper()
+		h := hash(d)
+		if old := seen[h]; old != "" {
+			t.Errorf("%s has the hash of %s", what, old)
+		}
+		seen[h] = what
+	}
+	for i := range 2 {
+		c := counting(t, n)
+		name := []string{"a pixel", "an id"}[i]
+		switch x := c.fields[i].Source.(*rows).x.Raw().(type) {
+		case []uint8:
+			x[2*n-1]++
+		case []int64:
+			x[n-1]++
+		}
+		differs(name, c)
+	}
+	differs("a part", must(d.Subset(0, n-1))(t))
+	differs("another part", must(d.Subset(1, n))(t))
+	differs("one field", must(d.Select("x"))(t))
+	differs("another field", must(d.Select("id"))(t))
+
+	broken := must(New(Field{"x", failing{Source: d.fields[0].Source, bad: 5}}))(t)
+	if _, err := broken.Hash(); err == nil || !strings.Contains(err.Error(), `field "x"`) {
+		t.Errorf("a source that fails: %v", err)
+	}
+}
+
 func TestNewErrors(t *testing.T) {
 	a := must(FromTensor(tensor.New(tensor.F32, 3, 2)))(t)
 	b := must(FromTensor(tensor.New(tensor.F32, 4)))(t)

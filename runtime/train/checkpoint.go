@@ -20,7 +20,7 @@ import (
 )
 
 // ErrNoCheckpoint says that a run has not saved the checkpoint asked for.
-var ErrNoCheckpoint = errors.New("there is no such checkpoint")
+var ErrNoCheckpoint = errors.New("the run has not saved it yet")
 
 const (
 	indexVersion = 1
@@ -93,15 +93,19 @@ type Fingerprinted interface {
 	Fingerprint() string
 }
 
-// NewCheckpoints returns an empty set of checkpoints of prog, trained with seed, to be saved into the folder dir.
+// NewCheckpoints returns an empty set of checkpoints of prog, trained with seed, to be saved into the folder dir. Nothing
+// is written before the first Save.
 func NewCheckpoints(dir string, prog Fingerprinted, seed uint64) *Checkpoints {
 	return &Checkpoints{dir, index{Version: indexVersion, Program: prog.Name(), Fingerprint: prog.Fingerprint(), Seed: seed}}
 }
 
-// OpenCheckpoints reads the index in the folder dir. Without one the error is [fs.ErrNotExist].
+// OpenCheckpoints reads the index in the folder dir. Where nothing was saved the error is [fs.ErrNotExist].
 func OpenCheckpoints(dir string) (*Checkpoints, error) {
 	path := filepath.Join(dir, indexName)
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, lost(dir, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +122,18 @@ func OpenCheckpoints(dir string) (*Checkpoints, error) {
 		err = c.index.check()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read checkpoints %s: %w", path, err)
+		return nil, fmt.Errorf("read checkpoints %s: it is damaged or of another program: %w", path, err)
 	}
 	return c, nil
+}
+
+// lost is err, which says that dir has no index, unless there are states in dir: the index is written before the first.
+func lost(dir string, err error) error {
+	states, globErr := filepath.Glob(filepath.Join(dir, "step-*.safetensors"))
+	if globErr != nil || len(states) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s has states (%s) but has lost its %s, which says where in the run they are", dir, filepath.Base(states[0]), indexName)
 }
 
 // check refuses an index that was not written by Save.
@@ -157,7 +170,7 @@ func (c *Checkpoints) Get(which Which) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("%q is not one of %s and %s", which, Best, Last)
 	}
 	if p == nil {
-		return Checkpoint{}, fmt.Errorf("%s of %s: %w", which, c.dir, ErrNoCheckpoint)
+		return Checkpoint{}, fmt.Errorf("the %s checkpoint in %s: %w", which, c.dir, ErrNoCheckpoint)
 	}
 	return *p, nil
 }
@@ -171,7 +184,7 @@ func (c *Checkpoints) Save(s *runtime.State, at Position, best bool) error {
 }
 
 func (c *Checkpoints) save(s *runtime.State, at Position, best bool) error {
-	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+	if err := c.create(); err != nil {
 		return err
 	}
 	var tensors []safetensors.Named
@@ -206,16 +219,32 @@ func (c *Checkpoints) save(s *runtime.State, at Position, best bool) error {
 	if best {
 		next.Best = next.Last
 	}
-	err = atomicfile.Write(filepath.Join(c.dir, indexName), func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "\t")
-		return e.Encode(next)
-	})
-	if err != nil {
+	if err := writeJSON(filepath.Join(c.dir, indexName), next); err != nil {
 		return err
 	}
 	c.index = next
 	return c.clean()
+}
+
+// create makes the folder and an index that names nothing, if they are not there.
+func (c *Checkpoints) create() error {
+	path := filepath.Join(c.dir, indexName)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+		return err
+	}
+	return writeJSON(path, c.index)
+}
+
+// writeJSON writes v as the file path, which appears whole or not at all.
+func writeJSON(path string, v any) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "\t")
+		return e.Encode(v)
+	})
 }
 
 // clean removes what the index does not name.

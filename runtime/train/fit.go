@@ -212,7 +212,7 @@ func (r *loop) open() (err error) {
 	}
 	if c.Dir != "" {
 		if err := r.openFolder(); err != nil {
-			return err
+			return errors.Join(err, r.close())
 		}
 	}
 	if r.exec, err = c.Engine.Load(c.Program, r.state); err == nil {
@@ -228,40 +228,83 @@ func (r *loop) open() (err error) {
 }
 
 func (r *loop) openFolder() error {
-	c := &r.c
-	s, err := c.setup()
+	s, err := r.c.setup()
 	if err != nil {
 		return err
 	}
-	old, _ := c.Dir.Setup() // begin reports what is wrong with it
-	r.saves, err = OpenCheckpoints(c.Dir.Checkpoints())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if r.c.Resume {
+		return r.resume(s)
+	}
+	if err := r.c.Dir.checkNew(); err != nil {
 		return err
 	}
-	if err := c.Dir.begin(s, c.Resume); err != nil {
-		if errors.Is(err, ErrOtherRun) && r.saves != nil {
-			if diff := r.saves.Differences(Last, r.state); diff != "" {
-				err = fmt.Errorf("%w; of its state, %s", err, diff)
-			}
-		}
+	return r.begin(s)
+}
+
+// begin makes the folder of a run that has no checkpoint.
+func (r *loop) begin(s Setup) (err error) {
+	if err := r.c.Dir.write(s); err != nil {
 		return err
 	}
-	if c.Resume && old.Engine != s.Engine {
-		r.progress.Say("the run began on %s and goes on on %s: the numbers may differ in their last digits", old.Engine, s.Engine)
+	if r.history, err = OpenHistory(r.c.Dir.Metrics(), 0); err != nil {
+		return err
 	}
-	if r.saves == nil { // a new run, or one that ended before its first checkpoint
-		r.saves = NewCheckpoints(c.Dir.Checkpoints(), c.Program, c.Seed)
-	} else {
-		if f := c.Program.Fingerprint(); r.saves.Fingerprint() != f {
-			return fmt.Errorf("%s: %w: its checkpoints are of a program with the fingerprint %s, not %s", c.Dir, ErrOtherRun, r.saves.Fingerprint(), f)
+	r.saves = NewCheckpoints(r.c.Dir.Checkpoints(), r.c.Program, r.c.Seed)
+	return r.saves.create()
+}
+
+// resume takes up the run in the folder, which is left as it is if that fails.
+func (r *loop) resume(s Setup) error {
+	c := &r.c
+	saves, savesErr := OpenCheckpoints(c.Dir.Checkpoints())
+	old, err := c.Dir.checkResume(s)
+	if errors.Is(err, ErrOtherRun) && savesErr == nil {
+		if diff := saves.Differences(Last, r.state); diff != "" {
+			err = fmt.Errorf("%w; of its state, %s", err, diff)
 		}
-		if r.pos, err = r.saves.Restore(Last, r.state); err != nil {
-			return err
-		}
-		r.progress.Say("resuming %s after step %d, in epoch %d of %d", c.Dir, r.pos.Step, min(r.pos.Epoch+1, c.Epochs), c.Epochs)
 	}
-	r.history, err = OpenHistory(c.Dir.Metrics(), r.pos.Records)
-	return err
+	if err != nil {
+		return err
+	}
+	if errors.Is(savesErr, fs.ErrNotExist) { // it ended as soon as it had begun
+		return r.begin(s)
+	}
+	if savesErr != nil {
+		return savesErr
+	}
+	r.saves = saves
+	if f := c.Program.Fingerprint(); r.saves.Fingerprint() != f {
+		return fmt.Errorf("%s: %w: its checkpoints are of a program with the fingerprint %s, not %s", c.Dir, ErrOtherRun, r.saves.Fingerprint(), f)
+	}
+	if err := r.restore(); err != nil {
+		return err
+	}
+	if r.history, err = OpenHistory(c.Dir.Metrics(), r.pos.Records); err != nil {
+		return err
+	}
+	if r.pos.Epoch >= c.Epochs || r.stale() {
+		r.progress.Say("%s: the run has finished %d epochs, and nothing is left of the %d asked for", c.Dir, r.pos.Epoch, c.Epochs)
+		return nil
+	}
+	r.progress.Say("resuming %s after step %d, in epoch %d of %d", c.Dir, r.pos.Step, r.pos.Epoch+1, c.Epochs)
+	if old.Engine != s.Engine {
+		r.progress.Say("the run was on %s and goes on on %s: the numbers may differ in their last digits", old.Engine, s.Engine)
+	}
+	return c.Dir.write(s)
+}
+
+// restore takes up the last checkpoint or, if that is damaged, the best one, from where the run comes to the same end.
+func (r *loop) restore() (err error) {
+	if r.pos, err = r.saves.Restore(Last, r.state); err == nil || errors.Is(err, ErrNoCheckpoint) {
+		return nil
+	}
+	best, bestErr := r.saves.Restore(Best, r.state)
+	if bestErr != nil {
+		return fmt.Errorf("%w; the best checkpoint cannot be read either: begin again in another folder", err)
+	}
+	r.progress.Say("%v; going on from the best checkpoint instead", err)
+	r.pos = best
+	return nil
 }
 
 // interrupted saves where the run is and says how to go on.
@@ -274,15 +317,18 @@ func (r *loop) interrupted() error {
 		return fmt.Errorf("%w %s, and its checkpoint could not be saved: %w", ErrInterrupted, at, err)
 	}
 	r.draw()
-	return fmt.Errorf("%w %s; the checkpoint is in %s: resume the run to go on", ErrInterrupted, at, r.c.Dir)
+	return fmt.Errorf("%w %s; the checkpoint is in %s", ErrInterrupted, at, r.c.Dir)
 }
 
 // failed says where the run was, and what is left of it.
 func (r *loop) failed(err error) error {
 	left := ""
+	if bad := (*runtime.NonFiniteError)(nil); errors.As(err, &bad) {
+		left = "\n\thint: a lower learning rate, or clipped gradients, may keep it finite"
+	}
 	if r.saves != nil {
 		if last, lastErr := r.saves.Get(Last); lastErr == nil {
-			left = fmt.Sprintf("\n\tthe last checkpoint, of step %d, is in %s", last.Position.Step, r.c.Dir)
+			left += fmt.Sprintf("\n\tthe last checkpoint, of step %d, is in %s", last.Position.Step, r.c.Dir)
 		}
 		r.draw()
 	}

@@ -2,12 +2,9 @@ package train
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -16,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
-	"github.com/sardonyx-ml/sardonyx/runtime/train/internal/atomicfile"
 )
 
 var (
@@ -24,6 +20,8 @@ var (
 	ErrHasRun = errors.New("the folder already has a run")
 	// ErrNoRun says that a folder has no run to resume.
 	ErrNoRun = errors.New("the folder has no run")
+	// ErrInUse says that another process is training in the folder.
+	ErrInUse = errors.New("another process is training in this folder")
 	// ErrOtherRun says that a run cannot be resumed because it was of another model, on other data, or otherwise.
 	ErrOtherRun = errors.New("the run in the folder is another one")
 )
@@ -42,7 +40,7 @@ type Setup struct {
 	Validate    string             `json:"validate,omitempty"`
 	Monitor     string             `json:"monitor"`
 	MinDelta    float64            `json:"min_delta"`
-	Train       string             `json:"train"` // describes the data, with a hash of some examples
+	Train       string             `json:"train"` // describes the data, with a hash of the examples
 	Test        string             `json:"test,omitempty"`
 	Batch       int                `json:"batch"`
 	DropLast    bool               `json:"drop_last"`
@@ -95,38 +93,47 @@ func (f Folder) Setup() (Setup, error) {
 	return s, nil
 }
 
-// begin makes the folder of a new run, or checks that it is of the run to be resumed.
-func (f Folder) begin(s Setup, resume bool) error {
+// checkNew reports whether a new run may begin in the folder.
+func (f Folder) checkNew() error {
 	old, err := f.Setup()
-	switch {
-	case err == nil && !resume:
+	if err == nil {
 		return fmt.Errorf("%s: %w, of %s: resume it or choose another folder", f, ErrHasRun, old.Program)
-	case err == nil:
-		if diff := old.differences(s); len(diff) > 0 {
-			return fmt.Errorf("%s: %w: %s; resume it as it was begun, or begin another in a new folder", f, ErrOtherRun, strings.Join(diff, "; "))
-		}
-	case !errors.Is(err, ErrNoRun):
+	}
+	if !errors.Is(err, ErrNoRun) {
 		return err
-	case resume:
-		return fmt.Errorf("resume %s: %w: begin one without resuming", f, ErrNoRun)
-	default:
-		for _, path := range []string{f.Metrics(), f.Checkpoints()} {
-			if _, err := os.Stat(path); err == nil {
-				return fmt.Errorf("%s: %w, or a part of one (%s): choose another folder", f, ErrHasRun, filepath.Base(path))
-			}
+	}
+	for _, path := range []string{f.Metrics(), f.Checkpoints()} {
+		if _, err := os.Stat(path); err == nil {
+			return fmt.Errorf("%s: %w, or a part of one (%s): choose another folder", f, ErrHasRun, filepath.Base(path))
 		}
 	}
+	return nil
+}
+
+// checkResume returns the Setup of the run in the folder, with an error if s is that of another.
+func (f Folder) checkResume(s Setup) (Setup, error) {
+	old, err := f.Setup()
+	if errors.Is(err, ErrNoRun) {
+		return old, fmt.Errorf("resume %s: %w: begin one without resuming", f, ErrNoRun)
+	}
+	if err != nil {
+		return old, err
+	}
+	if diff := old.differences(s); len(diff) > 0 {
+		return old, fmt.Errorf("%s: %w: %s; resume it as it was begun, or begin another in a new folder", f, ErrOtherRun, strings.Join(diff, "; "))
+	}
+	return old, nil
+}
+
+// write makes the folder and its config.json.
+func (f Folder) write(s Setup) error {
 	if err := os.MkdirAll(string(f), 0o755); err != nil {
 		return err
 	}
-	return atomicfile.Write(f.Config(), func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "\t")
-		return e.Encode(s)
-	})
+	return writeJSON(f.Config(), s)
 }
 
-// differences says in words where now differs from old, as far as it may not.
+// differences says in words where now differs from old, as far as it may not: the fingerprint last, since it says least.
 func (old Setup) differences(now Setup) []string {
 	a, b := old.fields(), now.fields()
 	names := map[string]bool{}
@@ -138,14 +145,13 @@ func (old Setup) differences(now Setup) []string {
 	}
 	var diff []string
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if slices.Contains(mayChange, name) || bytes.Equal(a[name], b[name]) {
+		if name == "fingerprint" || slices.Contains(mayChange, name) || bytes.Equal(a[name], b[name]) {
 			continue
 		}
-		what := name
-		if name == "fingerprint" {
-			what = "the program itself (its fingerprint)"
-		}
-		diff = append(diff, fmt.Sprintf("%s was %s and is %s", what, orNone(a[name]), orNone(b[name])))
+		diff = append(diff, fmt.Sprintf("%s was %s and is %s", name, orNone(a[name]), orNone(b[name])))
+	}
+	if old.Fingerprint != now.Fingerprint {
+		diff = append(diff, fmt.Sprintf("the program itself (its fingerprint) was %s and is %s", old.Fingerprint, now.Fingerprint))
 	}
 	return diff
 }
@@ -179,20 +185,11 @@ func (s Setup) fields() map[string]json.RawMessage {
 	return out
 }
 
-// describe identifies a data set: its fields, and a hash of examples from all over it.
+// describe identifies a data set: its fields, and a hash of all its examples.
 func describe(d *data.Dataset) (string, error) {
-	const probes = 16
-	h := sha256.New()
-	for i := range min(probes, d.Len()) {
-		batch, err := d.Take(i * (d.Len() - 1) / max(1, min(probes, d.Len())-1))
-		if err != nil {
-			return "", err
-		}
-		for _, name := range slices.Sorted(maps.Keys(batch)) {
-			if err := binary.Write(h, binary.LittleEndian, batch[name].Raw()); err != nil {
-				return "", err
-			}
-		}
+	sum, err := d.Hash()
+	if err != nil {
+		return "", err
 	}
-	return fmt.Sprintf("%v %x", d, h.Sum(nil)[:8]), nil
+	return fmt.Sprintf("%v %.16s", d, sum), nil
 }

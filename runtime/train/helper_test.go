@@ -182,6 +182,7 @@ func withoutTimes(t testing.TB, b []byte) []byte {
 		}
 		delete(m, "seconds")
 		delete(m, "examples_per_second")
+		delete(m, "validate_seconds")
 		j, err := json.Marshal(m)
 		if err != nil {
 			t.Fatal(err)

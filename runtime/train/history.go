@@ -18,15 +18,16 @@ const (
 	KindEpoch = "epoch" // the average over an epoch, and its validation
 )
 
-// A Record is one line of metrics.jsonl. Two runs with the same seed have the same records but for Seconds and Rate.
+// A Record is one line of metrics.jsonl. Two runs with the same seed have the same records but for the times.
 type Record struct {
-	Kind     string  `json:"kind"`
-	Epoch    int     `json:"epoch"` // counted from 1
-	Step     int64   `json:"step"`  // training steps done since the beginning of the run
-	Train    Metrics `json:"train,omitempty"`
-	Validate Metrics `json:"validate,omitempty"`
-	Seconds  float64 `json:"seconds"`             // since the epoch began, or since the run was resumed in it
-	Rate     float64 `json:"examples_per_second"` // in training, over that time
+	Kind            string  `json:"kind"`
+	Epoch           int     `json:"epoch"` // counted from 1
+	Step            int64   `json:"step"`  // training steps done since the beginning of the run
+	Train           Metrics `json:"train,omitempty"`
+	Validate        Metrics `json:"validate,omitempty"`
+	Seconds         float64 `json:"seconds"`                    // of training, since the epoch began or since the run was resumed in it
+	Rate            float64 `json:"examples_per_second"`        // over these seconds
+	ValidateSeconds float64 `json:"validate_seconds,omitempty"` // of validation
 }
 
 // maxLine bounds a line of metrics.jsonl, in bytes.
@@ -40,14 +41,18 @@ type History struct {
 }
 
 // OpenHistory opens the file path, which is made if need be, keeps its first keep records and cuts off what follows. Fewer
-// records than that are an error.
+// records than that are an error. Until it is closed, or the process ends, another OpenHistory of the file is [ErrInUse].
 func OpenHistory(path string, keep int) (*History, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	h := &History{f: f, path: path}
-	records, end, err := readRecords(f, keep)
+	var records []Record
+	var end int64
+	if err = lock(f); err == nil {
+		records, end, err = readRecords(f, keep)
+	}
 	if err == nil && len(records) < keep {
 		err = fmt.Errorf("it has %d records of the %d that the checkpoint counts: it was changed since", len(records), keep)
 	}

@@ -63,16 +63,15 @@ func (r *loop) epoch(ctx context.Context) error {
 			return err
 		}
 	}
-	rate, seconds := r.progress.Rate(), r.progress.Elapsed()
-	rec := Record{Kind: KindEpoch, Epoch: number, Step: r.pos.Step, Train: r.pos.InEpoch.Metrics(), Rate: rate}
+	rec := Record{Kind: KindEpoch, Epoch: number, Step: r.pos.Step, Train: r.pos.InEpoch.Metrics(),
+		Seconds: r.progress.Elapsed().Seconds(), Rate: r.progress.Rate()}
 	if r.c.Validate != "" {
 		var err error
 		if rec.Validate, err = r.validate(ctx, name); err != nil {
 			return err
 		}
-		seconds += r.progress.Elapsed()
+		rec.ValidateSeconds = r.progress.Elapsed().Seconds()
 	}
-	rec.Seconds = seconds.Seconds()
 	for _, f := range r.c.OnEpoch {
 		if err := f(ctx, EpochEnd{rec, r.exec, r.state, r.c.Program, r.c.Dir}); err != nil {
 			return err
@@ -232,9 +231,12 @@ func (r *loop) say(rec Record, better bool) {
 	if better {
 		line += " (best)"
 	}
-	took := time.Duration(rec.Seconds * float64(time.Second))
-	line += fmt.Sprintf("  | %v, %.4g examples/s", took.Round(10*time.Millisecond), rec.Rate)
+	line += fmt.Sprintf("  | training %.2fs at %s", rec.Seconds, perSecond(rec.Rate))
+	if rec.Validate != nil {
+		line += fmt.Sprintf(", validation %.2fs", rec.ValidateSeconds)
+	}
 	if left := r.c.Epochs - rec.Epoch; left > 0 {
+		took := time.Duration((rec.Seconds + rec.ValidateSeconds) * float64(time.Second))
 		line += fmt.Sprintf(", %v left", (time.Duration(left) * took).Round(time.Second))
 	}
 	r.progress.Say("%s", line)

@@ -80,7 +80,15 @@ func (p *Progress) pace() string {
 		return ""
 	}
 	left := time.Duration(float64(p.total-p.done) / rate * float64(time.Second))
-	return fmt.Sprintf("  %.4g examples/s  %v left", rate, left.Round(time.Second))
+	return fmt.Sprintf("  %s  %v left", perSecond(rate), left.Round(time.Second))
+}
+
+// perSecond is a rate in three digits or more, without an exponent.
+func perSecond(rate float64) string {
+	if rate < 100 {
+		return fmt.Sprintf("%.3g examples/s", rate)
+	}
+	return fmt.Sprintf("%.0f examples/s", rate)
 }
 
 // fit cuts a description so that the bar stays on one line.

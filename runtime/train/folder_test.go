@@ -1,0 +1,165 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/runtime"
+)
+
+// stopped is the Config to resume a run that was stopped in its third epoch: its last checkpoint is of step 12, its best one
+// of step 10.
+func stopped(t *testing.T) Config {
+	base := config(t, filepath.Join(t.TempDir(), "run"))
+	base.Update = RunStep(base.Program.Step("train"))
+	ctx, c := stopAfter(t, base, 12)
+	if _, err := Fit(ctx, c); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	base.Resume = true
+	return base
+}
+
+// damage changes the last byte of a checkpoint.
+func damage(t *testing.T, c Config, which Which) {
+	t.Helper()
+	cs, err := OpenCheckpoints(c.Dir.Checkpoints())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := cs.Get(which)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(c.Dir.Checkpoints(), at.File)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-1] ^= 1
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// contents are the bytes of all files in dir, by path.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		out[path] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestResumeDamaged resumes runs whose folders are damaged: what cannot go on is an error that leaves the folder as it is.
+func TestResumeDamaged(t *testing.T) {
+	index := func(c Config) string { return filepath.Join(c.Dir.Checkpoints(), indexName) }
+	for name, tt := range map[string]struct {
+		do   func(t *testing.T, c Config) error
+		want []string
+	}{
+		"both states": {func(t *testing.T, c Config) error { damage(t, c, Last); damage(t, c, Best); return nil },
+			[]string{"damaged or was changed", "the best checkpoint cannot be read either: begin again in another folder"}},
+		"index cut":  {func(_ *testing.T, c Config) error { return os.Truncate(index(c), 100) }, []string{"index.json: it is damaged"}},
+		"no index":   {func(_ *testing.T, c Config) error { return os.Remove(index(c)) }, []string{"has lost its index.json"}},
+		"no records": {func(_ *testing.T, c Config) error { return os.Truncate(c.Dir.Metrics(), 0) }, []string{"it has 0 records of the 8"}},
+		"config cut": {func(_ *testing.T, c Config) error { return os.Truncate(c.Dir.Config(), 5) }, []string{"read ", "config.json"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := stopped(t)
+			c.Epochs++
+			if err := tt.do(t, c); err != nil {
+				t.Fatal(err)
+			}
+			before := contents(t, string(c.Dir))
+			res, err := Fit(t.Context(), c)
+			if err == nil {
+				t.Fatalf("resumed: %+v", res)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v\nwant %q in it", err, want)
+				}
+			}
+			compareLeft(t, "folder", contents(t, string(c.Dir)), before)
+		})
+	}
+}
+
+// TestResumeFromBest resumes a run whose last checkpoint is damaged: it goes on from the best one, to the same end.
+func TestResumeFromBest(t *testing.T) {
+	var out strings.Builder
+	c := stopped(t)
+	damage(t, c, Last)
+	c.Out = &out
+	got := fit(t, t.Context(), c)
+	if !strings.Contains(out.String(), "going on from the best checkpoint instead") || !strings.Contains(out.String(), "after step 10, in epoch 3 of 3") {
+		t.Errorf("output:\n%s", out.String())
+	}
+	whole := c
+	whole.Dir, whole.Resume = Folder(filepath.Join(t.TempDir(), "whole")), false
+	want := fit(t, t.Context(), whole)
+	if bits(t, got.State) != bits(t, want.State) {
+		t.Error("the state differs")
+	}
+	compareLeft(t, "folder", left(t, string(c.Dir)), left(t, string(whole.Dir)))
+}
+
+// renamed is an engine under another name.
+type renamed struct{ runtime.Engine }
+
+func (renamed) Name() string { return "another engine" }
+
+// TestResumeFinished resumes runs that have nothing left to do: they say so, and config.json stays what they were run with.
+func TestResumeFinished(t *testing.T) {
+	c := stopped(t)
+	fit(t, t.Context(), c)
+	before := left(t, string(c.Dir))
+	for epochs, want := range map[int]string{
+		3: "the run has finished 3 epochs, and nothing is left of the 3 asked for",
+		2: "the run has finished 3 epochs, and nothing is left of the 2 asked for",
+	} {
+		var out strings.Builder
+		c.Epochs, c.Engine, c.Out = epochs, renamed{engine(t)}, &out
+		if res := fit(t, t.Context(), c); res.Epochs != 3 || res.Step != 15 {
+			t.Errorf("%d epochs: %+v", epochs, res)
+		}
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%d epochs: output %q, want %q in it", epochs, out.String(), want)
+		}
+		compareLeft(t, "folder", left(t, string(c.Dir)), before)
+	}
+}
+
+// TestInUse resumes a run while it goes on.
+func TestInUse(t *testing.T) {
+	c := stopped(t)
+	second := c
+	tried := false
+	c.OnEpoch = []Callback{func(ctx context.Context, _ EpochEnd) error {
+		tried = true
+		if _, err := Fit(ctx, second); !errors.Is(err, ErrInUse) {
+			t.Errorf("a second process: %v, want %v", err, ErrInUse)
+		}
+		return nil
+	}}
+	fit(t, t.Context(), c)
+	if !tried {
+		t.Fatal("no epoch was left")
+	}
+	fit(t, t.Context(), second) // once it is free
+}
