@@ -67,6 +67,7 @@ func (c Chart) png(w io.Writer) (err error) {
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)
 	lo, hi := math.Inf(1), math.Inf(-1)
+	named, counted := 0, true
 	for i, s := range c.Series {
 		points, err := c.points(s)
 		if err != nil {
@@ -77,6 +78,7 @@ func (c Chart) png(w io.Writer) (err error) {
 		}
 		for _, q := range points {
 			lo, hi = min(lo, q.Y), max(hi, q.Y)
+			counted = counted && q.X == math.Trunc(q.X)
 		}
 		line, err := plotter.NewLine(points)
 		if err != nil {
@@ -96,12 +98,16 @@ func (c Chart) png(w io.Writer) (err error) {
 		}
 		if s.Name != "" {
 			p.Legend.Add(s.Name, thumbs...)
+			named++
 		}
 	}
 	if hi < lo {
 		return fmt.Errorf("there is no finite point to draw")
 	}
-	c.scale(p, lo, hi)
+	c.scale(p, lo, hi, named)
+	if counted {
+		p.X.Tick.Marker = plot.TickerFunc(whole)
+	}
 	p.Legend.Top = true
 	p.Legend.Padding = vg.Points(2)
 	canvas := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(7*vg.Inch, 4.2*vg.Inch), vgimg.UseDPI(120))}
@@ -128,11 +134,13 @@ func (c Chart) points(s Series) (plotter.XYs, error) {
 	return out, nil
 }
 
-// scale sets the y axis to hold lo to hi with room above for the legend.
-func (c Chart) scale(p *plot.Plot, lo, hi float64) {
+// scale sets the y axis to hold lo to hi with room above for a legend of so many names.
+func (c Chart) scale(p *plot.Plot, lo, hi float64, names int) {
+	const line = .065 // of the axis
+	legend := 1 + line*float64(names)
 	if c.LogY {
 		p.Y.Scale = plot.LogScale{}
-		p.Y.Min, p.Y.Max = lo/1.1, hi*1.1
+		p.Y.Min, p.Y.Max = lo/1.1, 1.1*lo*math.Pow(hi/lo, legend)
 		if hi/lo >= 10 { // else even ticks are enough
 			p.Y.Tick.Marker = plot.TickerFunc(decades)
 		}
@@ -142,7 +150,21 @@ func (c Chart) scale(p *plot.Plot, lo, hi float64) {
 	if room == 0 {
 		room = max(math.Abs(hi)*.1, 1e-9)
 	}
-	p.Y.Min, p.Y.Max = lo-room, hi+room
+	p.Y.Min, p.Y.Max = lo-room, lo+(hi-lo)*legend+room
+}
+
+// whole are labelled ticks at whole numbers, 1, 2 or 5 times a power of ten apart, and not many of them.
+func whole(lo, hi float64) []plot.Tick {
+	const most = 10
+	apart := 1.0
+	for i := 0; (hi-lo)/apart > most; i++ {
+		apart *= []float64{2, 2.5, 2}[i%3]
+	}
+	var ticks []plot.Tick
+	for v := math.Ceil(lo/apart) * apart; v <= hi; v += apart {
+		ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'f', -1, 64)})
+	}
+	return ticks
 }
 
 // decades are ticks at 1 to 9 times the powers of ten, those at 1 labelled, and over a short range also those at 2 and 5.

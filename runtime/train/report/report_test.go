@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -186,6 +187,28 @@ func BenchmarkChart(b *testing.B) {
 	for b.Loop() {
 		if err := c.Write(path); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestWholeTicks has axes of epochs and of steps.
+func TestWholeTicks(t *testing.T) {
+	for _, tt := range []struct {
+		lo, hi float64
+		want   string
+	}{
+		{1, 3, "1 2 3"}, {1, 10, "1 2 3 4 5 6 7 8 9 10"}, {0, 2, "0 1 2"}, {1, 30, "5 10 15 20 25 30"}, {1, 12, "2 4 6 8 10 12"},
+		{100, 46900, "5000 10000 15000 20000 25000 30000 35000 40000 45000"}, {7, 7, "7"},
+	} {
+		var labels []string
+		for _, tick := range whole(tt.lo, tt.hi) {
+			if tick.Label != strconv.Itoa(int(tick.Value)) {
+				t.Errorf("%v to %v: the tick at %v is labelled %q", tt.lo, tt.hi, tick.Value, tick.Label)
+			}
+			labels = append(labels, tick.Label)
+		}
+		if got := strings.Join(labels, " "); got != tt.want {
+			t.Errorf("%v to %v: %s, want %s", tt.lo, tt.hi, got, tt.want)
 		}
 	}
 }
