@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sardonyx-ml/sardonyx/runtime/cache"
+	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 // FetchOptions are for [Fetch]; the zero value is the usual.
@@ -116,7 +117,7 @@ func fetchFile(ctx context.Context, path string, want pin, origins []origin, pro
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		return writeAtomic(path, func(w io.Writer) error {
+		return atomicfile.Write(path, func(w io.Writer) error {
 			_, err := w.Write(packed)
 			return err
 		})

@@ -12,6 +12,7 @@ import (
 	"github.com/sbinet/npyio/npy"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 // maxNPYHeader is the longest header read, in bytes; NumPy's own are 128. maxRank is NumPy's limit on dimensions.
@@ -183,7 +184,7 @@ func rowMajor[T any](src []T, shape []int) []T {
 // WriteNPY writes x as a NumPy .npy file of format 1.0, replacing path only when the file is complete. NumPy has no
 // bf16: such a tensor is an error.
 func WriteNPY(path string, x *tensor.Tensor) error {
-	if err := writeAtomic(path, func(w io.Writer) error { return writeNPY(w, x) }); err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error { return writeNPY(w, x) }); err != nil {
 		return fmt.Errorf("write npy file %s: %w", path, err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 // ReadNPZ reads a NumPy .npz file: a zip archive of .npy arrays, compressed or not, by their names without ".npy".
@@ -71,7 +72,7 @@ func readEntry(e *zip.File) (*tensor.Tensor, error) {
 // WriteNPZ writes arrays as an uncompressed NumPy .npz file, replacing path only when the file is complete. The same
 // arrays give the same bytes.
 func WriteNPZ(path string, arrays map[string]*tensor.Tensor) error {
-	if err := writeAtomic(path, func(w io.Writer) error { return writeNPZ(w, arrays) }); err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error { return writeNPZ(w, arrays) }); err != nil {
 		return fmt.Errorf("write npz file %s: %w", path, err)
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
-	"github.com/sardonyx-ml/sardonyx/runtime/train/internal/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/safetensors"
 )
 

@@ -9,7 +9,7 @@ import (
 	"math"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/train/internal/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/train/internal/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 // A Named is a tensor with its name.
