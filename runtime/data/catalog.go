@@ -162,7 +162,7 @@ func Load(name, dir string) (Splits, error) {
 		}
 		return s, nil
 	}
-	return Splits{}, fmt.Errorf("data set %s is not on this machine; get it with: %s\nlooked in:%s", name, p.get(name), looked.String())
+	return Splits{}, fmt.Errorf("data set %s is not on this machine; get it with: %s; or name a folder that has it with --data-dir\nlooked in:%s", name, p.get(name), looked.String())
 }
 
 func lookUp(name string) (published, error) {

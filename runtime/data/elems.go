@@ -14,6 +14,9 @@ import (
 // maxInflation bounds how many bytes one compressed byte can become in deflate (RFC 1951: 258 bytes for 2 bits).
 const maxInflation = 1032
 
+// maxUnpacked bounds the bytes that are unpacked into memory from one compressed file, which may be a thousand times smaller.
+const maxUnpacked = 4 << 30
+
 // readTensor reads the elements of a tensor from r, which must hold exactly that many and no more. stored is the dtype in
 // the file and maxBytes the most that r can yield, judged by real sizes; exact says that it yields just that many.
 func readTensor(r io.Reader, stored storage, shape []int, maxBytes int64, exact bool) (*tensor.Tensor, error) {
@@ -29,6 +32,8 @@ func readTensor(r io.Reader, stored storage, shape []int, maxBytes int64, exact 
 	case need > maxBytes:
 		return nil, fmt.Errorf("its header claims shape %v, %d bytes, more than so small a compressed file can hold: it is damaged",
 			shape, need)
+	case need > maxUnpacked && !exact:
+		return nil, tooLarge(uint64(need))
 	case need < maxBytes && exact:
 		return nil, fmt.Errorf("%d bytes follow the array of shape %v", maxBytes-need, shape)
 	}
@@ -47,6 +52,11 @@ func readTensor(r io.Reader, stored storage, shape []int, maxBytes int64, exact 
 		return nil, err
 	}
 	return x, nil
+}
+
+// tooLarge refuses to unpack so many bytes.
+func tooLarge(bytes uint64) error {
+	return fmt.Errorf("unpacked it has %.1f GB, and at most %.1f are unpacked into memory: store it uncompressed", float64(bytes)/1e9, float64(maxUnpacked)/1e9)
 }
 
 // A storage is an element type as files have it: its size, and how to read n of them as a tensor.

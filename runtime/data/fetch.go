@@ -122,7 +122,7 @@ func fetchFile(ctx context.Context, path string, want pin, origins []origin, pro
 			return err
 		})
 	}
-	return fmt.Errorf("%s could not be had:\n%w", file, errors.Join(failures...))
+	return fmt.Errorf("%s could not be had; if you have the files, name their folder with --data-dir:\n%w", file, errors.Join(failures...))
 }
 
 // download returns the gzipped file of an origin once it has been checked.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -292,6 +293,12 @@ func TestReadNPYDamaged(t *testing.T) {
 	}
 }
 
+// A compressed file may really hold what it claims, and still more than memory should.
+func TestReadTooMuch(t *testing.T) {
+	_, err := readTensor(bytes.NewReader(nil), storeU8(), []int{5 << 30}, 6<<30, false)
+	wantErr(t, err, "unpacked it has 5.4 GB", "store it uncompressed")
+}
+
 func TestReadNPZDamaged(t *testing.T) {
 	good, err := os.ReadFile("testdata/two.npz")
 	if err != nil {
@@ -310,6 +317,20 @@ func TestReadNPZDamaged(t *testing.T) {
 	flipped := slices.Clone(good)
 	flipped[60] ^= 0x10
 	huge := npyBytes(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000,), }\n", 4)
+	bomb := func(sizes ...uint64) []byte { // entries that claim sizes
+		var buf bytes.Buffer
+		z := zip.NewWriter(&buf)
+		for i, n := range sizes {
+			e := &zip.FileHeader{Name: fmt.Sprintf("%d.npy", i), Method: zip.Deflate, UncompressedSize64: n}
+			if _, err := z.CreateRaw(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return buf.Bytes()
+	}
 	tests := []struct {
 		name string
 		file []byte
@@ -321,6 +342,8 @@ func TestReadNPZDamaged(t *testing.T) {
 		{"not an array", archive(zip.Store, map[string][]byte{"readme.txt": nil}), `"readme.txt" is not a .npy`},
 		{"huge, stored", archive(zip.Store, map[string][]byte{"a.npy": huge}), "only 4 are there"},
 		{"huge, deflated", archive(zip.Deflate, map[string][]byte{"a.npy": huge}), "more than so small a compressed file can hold"},
+		{"a bomb", bomb(1 << 60), "at most 4.3 are unpacked into memory"},
+		{"a bomb in parts", bomb(3<<30, 3<<30), "it has 6.4 GB, and at most 4.3"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

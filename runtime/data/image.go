@@ -21,10 +21,12 @@ import (
 )
 
 // What an image's header may claim before it is decoded: maxImagePixels in all, and maxPixelsPerByte of the file (8
-// pixels of one bit in a byte of a PNG, deflated; JPEG and GIF stay below that).
+// pixels of one bit in a byte of a PNG, deflated; JPEG and GIF stay below that). maxPixelBytes is for a whole folder, whose
+// first image may decide the size of all.
 const (
 	maxImagePixels   = 1 << 26
 	maxPixelsPerByte = 8 * maxInflation
+	maxPixelBytes    = 16 << 30
 )
 
 // ImageOptions says how [OpenImages] delivers images.
@@ -77,6 +79,10 @@ func openImages(dir string, opt ImageOptions) (*Dataset, error) {
 	total, err := tensor.Count(shape)
 	if err != nil {
 		return nil, err
+	}
+	if total > maxPixelBytes {
+		return nil, fmt.Errorf("%d images of %d×%d pixels take %.1f GB, and at most %.1f are read into memory: choose a smaller size or fewer images",
+			len(files), opt.Height, opt.Width, float64(total)/1e9, float64(maxPixelBytes)/1e9)
 	}
 	size := total / len(files)
 	pixels := tensor.New(tensor.U8, shape...)

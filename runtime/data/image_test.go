@@ -158,6 +158,7 @@ func TestOpenImagesErrors(t *testing.T) {
 		{"negative", map[string][]byte{"a.png": good}, ImageOptions{Width: -3, Height: -3}, "-3×-3"},
 		{"huge", map[string][]byte{"a.png": good, "b.png": claims(1<<30, 1<<30)}, ImageOptions{}, "b.png"},
 		{"large", map[string][]byte{"a.png": good, "b.png": claims(8000, 8000)}, ImageOptions{}, "more than its"},
+		{"many large", map[string][]byte{"a.png": good, "b.png": good}, ImageOptions{Width: 1 << 16, Height: 1 << 16}, "2 images of 65536×65536 pixels take 25.8 GB"},
 		{"huge first", map[string][]byte{"a.png": claims(1<<20, 1<<20)}, ImageOptions{}, "1048576×1048576"},
 	}
 	for _, tt := range tests {

@@ -32,12 +32,18 @@ func readNPZ(path string) (map[string]*tensor.Tensor, error) {
 		return nil, err
 	}
 	// Entries that share their bytes are how a small archive claims any size at all.
-	left := uint64(size)
+	left, unpacked := uint64(size), uint64(0)
 	for _, e := range z.File {
 		if e.CompressedSize64 > left {
 			return nil, fmt.Errorf("its entries claim more bytes than the %d of the file: it is damaged", size)
 		}
 		left -= e.CompressedSize64
+		if e.Method == zip.Store {
+			continue
+		}
+		if unpacked += min(e.UncompressedSize64, maxUnpacked+1); unpacked > maxUnpacked {
+			return nil, tooLarge(max(unpacked, e.UncompressedSize64))
+		}
 	}
 	arrays := make(map[string]*tensor.Tensor, len(z.File))
 	for _, e := range z.File {
@@ -66,7 +72,7 @@ func readEntry(e *zip.File) (*tensor.Tensor, error) {
 	if e.Method == zip.Store {
 		return readNPY(r, int64(e.CompressedSize64), true)
 	}
-	return readNPY(r, int64(e.CompressedSize64)*maxInflation, false)
+	return readNPY(r, int64(min(e.UncompressedSize64, e.CompressedSize64*maxInflation)), false)
 }
 
 // WriteNPZ writes arrays as an uncompressed NumPy .npz file, replacing path only when the file is complete. The same

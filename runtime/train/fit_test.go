@@ -281,8 +281,8 @@ func TestNonFinite(t *testing.T) {
 	if !errors.As(err, &bad) || !strings.HasSuffix(bad.Pos.File, "_test.go") {
 		t.Fatalf("got %v, want the line of the model", err)
 	}
-	if !strings.Contains(err.Error(), "train: after step") {
-		t.Errorf("the error does not say where training was: %v", err)
+	if !strings.Contains(err.Error(), "train: after step") || !strings.Contains(err.Error(), "hint: a lower learning rate") {
+		t.Errorf("the error does not say where training was or what may help: %v", err)
 	}
 	for _, name := range res.State.Names() {
 		if x, _ := res.State.Tensor(name); !runtime.Finite(x) {
@@ -291,6 +291,30 @@ func TestNonFinite(t *testing.T) {
 	}
 	if errors.Is(err, ErrInterrupted) {
 		t.Error("the run counts as interrupted")
+	}
+	if files, err := os.ReadDir(c.Dir.Checkpoints()); err != nil || len(files) != 1 || files[0].Name() != indexName {
+		t.Errorf("a run that ended before its first checkpoint left %v, %v", files, err)
+	}
+}
+
+// TestNonFiniteData has an infinity in an example.
+func TestNonFiniteData(t *testing.T) {
+	c := config(t, "")
+	x := tensor.New(tensor.F32, 37, 3)
+	x.Set(20, math.Inf(1))
+	y := tensor.New(tensor.F32, 37, 4)
+	xs, xErr := data.FromTensor(x)
+	ys, yErr := data.FromTensor(y)
+	if xErr != nil || yErr != nil {
+		t.Fatal(xErr, yErr)
+	}
+	var err error
+	if c.Train, err = data.New(data.Field{Name: "x", Source: xs}, data.Field{Name: "target", Source: ys}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Fit(t.Context(), c)
+	if err == nil || !strings.Contains(err.Error(), `Input "x"`) || !strings.Contains(err.Error(), "hint: it comes with the data") {
+		t.Errorf("got %v, want the input and where to look", err)
 	}
 }
 
@@ -365,15 +389,19 @@ func TestRefused(t *testing.T) {
 			resume(c)
 			c.Program, c.Settings = program(t, 9, optim.Adam{LR: 1e-2}), map[string]float64{"width": 9}
 		}, []string{"settings.width was 8 and is 9", "its fingerprint", "hidden.weight is f32[3 8] in it and f32[3 9] in the program"}, ErrOtherRun},
-		"learning rate":  {func(c *Config) { resume(c); c.Program = program(t, 8, optim.Adam{LR: 1e-3}) }, []string{"its fingerprint"}, ErrOtherRun},
-		"epochs":         {func(c *Config) { c.Epochs = 0 }, []string{"at least 1"}, nil},
-		"no step":        {func(c *Config) { c.Step = "fly" }, []string{`no Step "fly"`}, nil},
-		"no validation":  {func(c *Config) { c.Validate = "fly" }, []string{`no Func "fly"`}, nil},
-		"not scalar":     {func(c *Config) { c.Validate = "draw" }, []string{"metrics are scalars"}, nil},
-		"no metric":      {func(c *Config) { c.Monitor = "fid" }, []string{`no metric "fid"`, "mae, loss"}, nil},
-		"no field":       {func(c *Config) { c.Inputs = Inputs{"y": "label"} }, []string{`no field "label"`}, nil},
-		"unfed":          {func(c *Config) { c.Inputs = nil }, []string{`feeds the input "y"`}, nil},
-		"shape":          {func(c *Config) { c.Inputs = Inputs{"x": "target", "y": "target"} }, []string{`"x" is f32[8 4]`}, nil},
+		"learning rate": {func(c *Config) { resume(c); c.Program = program(t, 8, optim.Adam{LR: 1e-3}) }, []string{"its fingerprint"}, ErrOtherRun},
+		"epochs":        {func(c *Config) { c.Epochs = 0 }, []string{"at least 1"}, nil},
+		"no step":       {func(c *Config) { c.Step = "fly" }, []string{`no Step "fly"`}, nil},
+		"no validation": {func(c *Config) { c.Validate = "fly" }, []string{`no Func "fly"`}, nil},
+		"not scalar":    {func(c *Config) { c.Validate = "draw" }, []string{"metrics are scalars"}, nil},
+		"no metric":     {func(c *Config) { c.Monitor = "fid" }, []string{`no metric "fid"`, "mae, loss"}, nil},
+		"no field":      {func(c *Config) { c.Inputs = Inputs{"y": "label"} }, []string{`no field "label"`}, nil},
+		"unfed":         {func(c *Config) { c.Inputs = nil }, []string{`feeds the input "y"`}, nil},
+		"shape":         {func(c *Config) { c.Inputs = Inputs{"x": "target", "y": "target"} }, []string{`"x" is f32[8 4]`}, nil},
+		"dtype": {func(c *Config) {
+			pixels, _ := data.FromTensor(tensor.New(tensor.U8, 37, 3))
+			c.Train, _ = data.New(data.Field{Name: "x", Source: pixels}, data.Field{Name: "target", Source: pixels})
+		}, []string{`the input "x" of "train" is f32, and the field that feeds it is u8[8 3]: store the array as f32`}, nil},
 		"test data":      {func(c *Config) { c.Test = nil }, []string{"test data are needed"}, nil},
 		"both":           {func(c *Config) { c.Step, c.Update = "train", RunStep(c.Program.Step("train")) }, []string{"give one"}, nil},
 		"drops too much": {func(c *Config) { c.DropLast, c.Batch = true, 50 }, []string{"fewer than one batch"}, nil},

@@ -117,7 +117,7 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 	}
 	for _, field := range inputs {
 		if !slices.ContainsFunc(d.Fields(), func(s data.Spec) bool { return s.Name == field }) {
-			return fmt.Errorf("the data set has no field %q; it is %v", field, d)
+			return fmt.Errorf("the data set has no field %q; it is %v: fields are called as the arrays in a .npz file, or as a .npy file", field, d)
 		}
 	}
 	if d.Len() == 0 {
@@ -141,6 +141,10 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 		for _, v := range f.Inputs {
 			if named[v.Name] == nil {
 				return fmt.Errorf("no field of the data set feeds the input %q of %q; it is %v", v.Name, f.Name, d)
+			}
+			if t := named[v.Name]; t.DType() != v.DType() {
+				return fmt.Errorf("the input %q of %q is %v, and the field that feeds it is %v: store the array as %v (of pixels, divided by 255)",
+					v.Name, f.Name, v.DType(), t, v.DType())
 			}
 			in[v.Name] = named[v.Name]
 		}
