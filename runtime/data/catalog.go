@@ -126,11 +126,15 @@ func List(dir string) ([]Info, error) {
 
 // Load returns the published data set called name: fields "image", f32 in [0, 1] of shape [1 28 28], and "label", i64. It
 // looks in dir (if not ""), in dir/name, in the cache that [Fetch] fills, and where packages put the files, and downloads
-// nothing. Files in dir may be any of the right form; the others must be the published ones, byte for byte.
+// nothing. Files in dir may be any of the right form; the others must be the published ones, byte for byte. A dir that is not
+// there is an error, lest a misspelt one be passed over.
 func Load(name, dir string) (Splits, error) {
 	p, err := lookUp(name)
 	if err != nil {
 		return Splits{}, err
+	}
+	if dir != "" && !isDir(dir) {
+		return Splits{}, fmt.Errorf("load data set %s: there is no folder %s to look in", name, dir)
 	}
 	places, err := p.places(name, dir)
 	if err != nil {

@@ -216,6 +216,8 @@ func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
 	_, err := Load("mnist", dir)
 	wantErr(t, err, "sardonyx data fetch mnist", "looked in:", dir, filepath.Join(dir, "mnist"), filepath.Join(base, "data", "mnist"))
+	_, err = Load("mnist", filepath.Join(dir, "typo"))
+	wantErr(t, err, "there is no folder", "typo")
 	_, err = Load("imagenet", "")
 	wantErr(t, err, `"imagenet"`, "fashion-mnist, mnist")
 
