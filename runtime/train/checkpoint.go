@@ -255,16 +255,14 @@ func (c *Checkpoints) clean() error {
 	}
 	for _, f := range files {
 		name := f.Name()
-		old := strings.HasPrefix(name, "step-") && strings.HasSuffix(name, ".safetensors") &&
-			name != c.index.Last.File && (c.index.Best == nil || name != c.index.Best.File)
-		torn := strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") // of a process that was killed
-		if old || torn {
+		named := slices.ContainsFunc([]*Checkpoint{c.index.Last, c.index.Best}, func(p *Checkpoint) bool { return p != nil && p.File == name })
+		if !named && strings.HasPrefix(name, "step-") && strings.HasSuffix(name, ".safetensors") {
 			if err := os.Remove(filepath.Join(c.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
 	}
-	return nil
+	return atomicfile.Clean(c.dir)
 }
 
 // Restore reads a checkpoint into s. All that s has must be in it; what else is in it, such as the optimizer's moments

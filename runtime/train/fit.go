@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 // ErrInterrupted says that a run was stopped by its context and, if it has a folder, can be resumed.
@@ -233,12 +235,24 @@ func (r *loop) openFolder() error {
 		return err
 	}
 	if r.c.Resume {
-		return r.resume(s)
+		err = r.resume(s)
+	} else if err = r.c.Dir.checkNew(); err == nil {
+		err = r.begin(s)
 	}
-	if err := r.c.Dir.checkNew(); err != nil {
+	if err != nil {
 		return err
 	}
-	return r.begin(s)
+	return r.clean()
+}
+
+// clean removes what a killed process has left.
+func (r *loop) clean() error {
+	for _, dir := range []string{string(r.c.Dir), filepath.Dir(r.c.Dir.Samples(1))} {
+		if err := atomicfile.Clean(dir); err != nil {
+			return err
+		}
+	}
+	return r.saves.clean()
 }
 
 // begin makes the folder of a run that has no checkpoint.

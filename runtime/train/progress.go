@@ -101,8 +101,18 @@ func (p *Progress) fit(s string) string {
 	if err != nil {
 		return s
 	}
-	count := len(fmt.Sprintf(" 100%% || (%d/%d) ", p.total, p.total))
-	return strings.ToValidUTF8(s[:min(len(s), max(0, width-barWidth-count))], "")
+	return cut(s, width-barWidth-len(fmt.Sprintf(" 100%% || (%d/%d) ", p.total, p.total)))
+}
+
+// cut leaves as many parts of s, which two spaces separate, as fit into width bytes.
+func cut(s string, width int) string {
+	for len(s) > width {
+		s = s[:max(0, strings.LastIndex(s, "  "))]
+		if s == "" {
+			break
+		}
+	}
+	return s
 }
 
 // Rate is the examples per second of this phase, 0 before it can be known.

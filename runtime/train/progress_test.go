@@ -55,6 +55,15 @@ func TestProgressBar(t *testing.T) {
 	}
 }
 
+func TestCut(t *testing.T) {
+	const s = "epoch 1/2  5 examples/s  loss 0.5"
+	for width, want := range map[int]string{99: s, len(s): s, len(s) - 1: "epoch 1/2  5 examples/s", 22: "epoch 1/2", 8: "", -5: ""} {
+		if got := cut(s, width); got != want {
+			t.Errorf("cut to %d: %q, want %q", width, got, want)
+		}
+	}
+}
+
 func TestProgressTerminal(t *testing.T) {
 	f, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {

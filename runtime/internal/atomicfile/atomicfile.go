@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // A File is being written under a temporary name. It ends by Commit or by Discard.
@@ -66,6 +67,29 @@ func Write(path string, write func(io.Writer) error) error {
 		return err
 	}
 	return f.Commit(path)
+}
+
+// Clean removes from the folder dir, if it is there, what killed processes have left of files that they had not finished.
+// Nobody may be writing a file there.
+func Clean(dir string) error {
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		number, dotted := strings.CutPrefix(f.Name(), ".")
+		number, temporary := strings.CutSuffix(number, ".tmp")
+		if !dotted || !temporary || number == "" || strings.Trim(number, "0123456789") != "" {
+			continue // not a name of Create
+		}
+		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SyncDir makes renames and removals in the folder dir durable.

@@ -17,6 +17,36 @@ func entries(t *testing.T, dir string) int {
 	return len(list)
 }
 
+// TestClean leaves all but what Create makes.
+func TestClean(t *testing.T) {
+	dir := t.TempDir()
+	f, err := Create(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Discard()
+	keep := []string{".a.tmp", ".tmp", "..tmp", "12.tmp", ".12", "a", ".1a2.tmp"}
+	for _, name := range keep {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Clean(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range keep {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := entries(t, dir); n != len(keep) {
+		t.Errorf("%d files are left of %d to keep", n, len(keep))
+	}
+	if err := Clean(filepath.Join(dir, "none")); err != nil {
+		t.Errorf("no folder: %v", err)
+	}
+}
+
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
