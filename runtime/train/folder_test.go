@@ -77,6 +77,7 @@ func TestResumeDamaged(t *testing.T) {
 		"index cut":  {func(_ *testing.T, c Config) error { return os.Truncate(index(c), 100) }, []string{"index.json: it is damaged"}},
 		"no index":   {func(_ *testing.T, c Config) error { return os.Remove(index(c)) }, []string{"has lost its index.json"}},
 		"no records": {func(_ *testing.T, c Config) error { return os.Truncate(c.Dir.Metrics(), 0) }, []string{"it has 0 records of the 8"}},
+		"no file":    {func(_ *testing.T, c Config) error { return os.Remove(c.Dir.Metrics()) }, []string{"metrics.jsonl: no such file"}},
 		"config cut": {func(_ *testing.T, c Config) error { return os.Truncate(c.Dir.Config(), 5) }, []string{"read ", "config.json"}},
 	} {
 		t.Run(name, func(t *testing.T) {

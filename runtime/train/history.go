@@ -40,10 +40,14 @@ type History struct {
 	records []Record
 }
 
-// OpenHistory opens the file path, which is made if need be, keeps its first keep records and cuts off what follows. Fewer
+// OpenHistory opens the file path, which is made if none of it is to be kept, keeps its first keep records and cuts off what follows. Fewer
 // records than that are an error. Until it is closed, or the process ends, another OpenHistory of the file is [ErrInUse].
 func OpenHistory(path string, keep int) (*History, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	flags := os.O_RDWR
+	if keep == 0 {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(path, flags, 0o644)
 	if err != nil {
 		return nil, err
 	}
