@@ -150,6 +150,8 @@ func (x *index) check() error {
 		}
 		if p := c.Position; p.Step < 0 || p.Epoch < 0 || p.Records < 0 || p.Stale < 0 {
 			return fmt.Errorf("a position in it is negative: %+v", p)
+		} else if p.Loader.Epoch != p.Epoch && p.Loader.Epoch != p.Epoch+1 {
+			return fmt.Errorf("a position in it has finished %d epochs, and its loader goes on in epoch %d, counted from 0", p.Epoch, p.Loader.Epoch)
 		}
 	}
 	return nil

@@ -155,6 +155,7 @@ func TestCheckpointsDamaged(t *testing.T) {
 		"absolute": {`{"version":1,"last":{"file":"/x.safetensors"}}`, "not a .safetensors file beside it"},
 		"no file":  {`{"version":1,"best":{"file":""}}`, "not a .safetensors file beside it"},
 		"negative": {`{"version":1,"last":{"file":"x.safetensors","position":{"step":-1}}}`, "negative"},
+		"epochs":   {`{"version":1,"last":{"file":"x.safetensors","position":{"epoch":3,"loader":{"epoch":1}}}}`, "finished 3 epochs, and its loader goes on in epoch 1"},
 		"large":    {strings.Repeat(" ", maxIndex+1), "more than"},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, indexName), []byte(tt.text), 0o644); err != nil {

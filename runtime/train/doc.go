@@ -2,7 +2,7 @@
 //
 // [Fit] trains a program on a data set: epochs of shuffled batches, validation, early stopping, checkpoints, progress, and
 // a folder that says how it went. An interrupted run goes on from its last checkpoint and ends as it would have without
-// the interruption, bit for bit.
+// the interruption, bit for bit. One process at a time trains in a folder.
 //
 // The loop is no more than calls of [runtime.Executable.Run], and a person may write their own from the pieces: [Run] runs
 // a step and [Evaluate] a validation, [Mean] averages metrics, [Checkpoints] saves and restores, [History] keeps metrics,

@@ -78,7 +78,7 @@ func (r *loop) resume(s Setup) error {
 		return err
 	}
 	if r.pos.Epoch >= c.Epochs || r.stale() {
-		r.progress.Say("%s: the run has finished %d epochs, and nothing is left of the %d asked for", c.Dir, r.pos.Epoch, c.Epochs)
+		r.progress.Say("the run in %s has finished %d epochs: nothing is left to do", c.Dir, r.pos.Epoch)
 		return nil
 	}
 	r.progress.Say("resuming %s after step %d, in epoch %d of %d", c.Dir, r.pos.Step, r.pos.Epoch+1, c.Epochs)
