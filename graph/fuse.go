@@ -123,7 +123,7 @@ func (c *collector) add(absorbed []bool, old *Value, o Op, args []*Value) int {
 // k; the last step's is the result.
 type Fused struct {
 	Steps   []FusedStep
-	kernels *kernels
+	kernels *kernels `text:"-"`
 }
 
 // kernels are the steps' kernels, made once, and blocks for their results.

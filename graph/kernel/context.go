@@ -7,7 +7,6 @@ package kernel
 
 import (
 	"runtime"
-	"sync"
 
 	"gonum.org/v1/gonum/blas"
 )
@@ -29,6 +28,8 @@ type Context struct {
 
 	scratch32 []float32
 	scratch64 []float64
+
+	helpers []*helper
 }
 
 // NewContext returns a context that computes matrix products with b, on at most threads goroutines; 0 means one a CPU.
@@ -67,26 +68,18 @@ func (c *Context) Parallel(n, grain int, do func(lo, hi int)) {
 		}
 		return
 	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var failed any
-	for p := 1; p < parts; p++ {
-		wg.Go(func() {
-			defer func() {
-				if r := recover(); r != nil {
-					mu.Lock()
-					failed = r
-					mu.Unlock()
-				}
-			}()
-			do(p*n/parts, (p+1)*n/parts)
-		})
+	helpers := min(c.Threads, parts) - 1
+	for len(c.helpers) < helpers {
+		c.helpers = append(c.helpers, new(helper))
 	}
-	func() {
-		defer wg.Wait() // the others write to memory of the caller: never leave them behind
-		do(0, n/parts)
-	}()
-	if failed != nil {
-		panic(failed)
+	j := &job{n: n, parts: parts, do: do}
+	j.left.Store(int32(parts))
+	for _, h := range c.helpers[:helpers] {
+		h.give(j)
+	}
+	j.run()
+	j.wait()
+	if j.failed != nil {
+		panic(j.failed)
 	}
 }

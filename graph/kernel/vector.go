@@ -30,6 +30,9 @@ type vectorLoops struct {
 // loops are those of this machine.
 var loops vectorLoops
 
+// pause passes a moment without taking from what else runs on the core, where the machine has an instruction for it.
+var pause = func() {}
+
 // vectors runs f on as many elements as fill whole vectors, and returns the operands that are left to do.
 func vectors[T Number](f loop32, out, a, b []T, c T) (restOut, restA, restB []T) {
 	o, ok := any(out).([]float32)

@@ -3,6 +3,7 @@ package kernel
 import "golang.org/x/sys/cpu"
 
 func init() {
+	pause = spinPause
 	if !cpu.X86.HasAVX2 {
 		return
 	}

@@ -777,3 +777,11 @@ DATA const_ff_8<>+20(SB)/4, $0x000000ff
 DATA const_ff_8<>+24(SB)/4, $0x000000ff
 DATA const_ff_8<>+28(SB)/4, $0x000000ff
 GLOBL const_ff_8<>(SB), RODATA|NOPTR, $32
+
+// func spinPause()
+TEXT ·spinPause(SB), NOSPLIT, $0
+	PAUSE
+	PAUSE
+	PAUSE
+	PAUSE
+	RET

@@ -111,3 +111,6 @@ func sigmoidAVX2(out *float32, a *float32, n int, powers *uint64) int
 //
 //go:noescape
 func softplusAVX2(out *float32, a *float32, n int, series *float32) int
+
+// spinPause tells the CPU that it waits in a loop.
+func spinPause()

@@ -66,6 +66,7 @@ func main() {
 		VDIVPS(y, one, y)
 	})
 	softplus()
+	spinPause()
 	Generate()
 }
 
@@ -317,4 +318,14 @@ func softplus() {
 		VMOVUPS(y, p.at(p.out))
 	})
 	p.done(name)
+}
+
+// spinPause writes the function of that name.
+func spinPause() {
+	TEXT("spinPause", NOSPLIT, "func()")
+	Doc("spinPause tells the CPU that it waits in a loop.")
+	for range 4 {
+		PAUSE()
+	}
+	RET()
 }

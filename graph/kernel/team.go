@@ -1,0 +1,97 @@
+package kernel
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A job is one call of [Context.Parallel]: parts of a range that goroutines claim one after another.
+type job struct {
+	n, parts int
+	do       func(lo, hi int)
+	next     atomic.Int32 // the first part that nobody has claimed
+	left     atomic.Int32 // parts that are not done
+
+	mu     sync.Mutex
+	failed any // what do panicked with
+}
+
+// run does parts until none is left to claim.
+func (j *job) run() {
+	for {
+		p := int(j.next.Add(1)) - 1
+		if p >= j.parts {
+			return
+		}
+		j.part(p)
+	}
+}
+
+func (j *job) part(p int) {
+	defer func() {
+		if r := recover(); r != nil {
+			j.mu.Lock()
+			j.failed = r
+			j.mu.Unlock()
+		}
+		j.left.Add(-1)
+	}()
+	j.do(p*j.n/j.parts, (p+1)*j.n/j.parts)
+}
+
+// wait returns when every part is done.
+func (j *job) wait() {
+	for !spin(func() bool { return j.left.Load() == 0 }) {
+		runtime.Gosched()
+	}
+}
+
+// A helper is a goroutine that shares the jobs of one caller. It ends soon after its last job, so that nobody has to stop
+// it, and is started again when needed.
+type helper struct {
+	job   atomic.Pointer[job]
+	alive atomic.Bool
+}
+
+// linger is how long a helper looks out for its next job before it ends. Between the ops of a graph pass some
+// microseconds; to wake a sleeping thread takes tens of them, on virtual machines hundreds.
+const linger = time.Millisecond
+
+// give offers j to h. If h comes late, the caller has done it all.
+func (h *helper) give(j *job) {
+	h.job.Store(j)
+	if h.alive.CompareAndSwap(false, true) {
+		go h.work()
+	}
+}
+
+func (h *helper) work() {
+	for end := time.Now().Add(linger); ; {
+		switch j := h.job.Swap(nil); {
+		case j != nil:
+			j.run()
+			end = time.Now().Add(linger)
+		case spin(func() bool { return h.job.Load() != nil }):
+		case time.Now().After(end):
+			h.alive.Store(false)
+			if h.job.Load() == nil || !h.alive.CompareAndSwap(false, true) { // a job given meanwhile
+				return
+			}
+		default:
+			runtime.Gosched() // other goroutines come first
+		}
+	}
+}
+
+// spin looks a few times whether done has come true.
+func spin(done func() bool) bool {
+	for range 100 {
+		if done() {
+			return true
+		}
+		pause()
+	}
+	return false
+}
