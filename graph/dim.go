@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -233,6 +234,15 @@ func (d Dim) Terms() []DimTerm {
 
 // A Binding gives symbols their sizes for one run.
 type Binding map[string]int
+
+// String is the sizes by name, sorted: batch=128 seq=64.
+func (b Binding) String() string {
+	var p []string
+	for _, name := range slices.Sorted(maps.Keys(b)) {
+		p = append(p, fmt.Sprintf("%s=%d", name, b[name]))
+	}
+	return strings.Join(p, " ")
+}
 
 // Eval is the size of d under b, or an error naming the symbol that b lacks.
 func (d Dim) Eval(b Binding) (int, error) {

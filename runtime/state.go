@@ -19,26 +19,38 @@ type State struct {
 	tensors map[string]*tensor.Tensor
 }
 
-// maxState bounds the bytes of a program's state: beyond it a mistyped width is likelier than a machine that could train it.
-const maxState = 64e9
+// Fits returns an error if bytes, what something is about to take, are more than this machine's memory: a mistyped width or
+// batch, for which the process would be killed.
+func Fits(bytes float64) error {
+	if m := Memory(); m > 0 && bytes > float64(m) {
+		return fmt.Errorf("it takes %.1f GB, and this machine has %.1f GB of memory", bytes/1e9, float64(m)/1e9)
+	}
+	return nil
+}
 
 // NewState returns the initial state of prog. Each parameter's initializer draws from a generator seeded with seed and the
 // parameter's name, so adding a layer does not change the others.
 func NewState(prog *compiler.Program, seed uint64) (*State, error) {
-	s := &State{tensors: map[string]*tensor.Tensor{}}
-	total := 0
-	for _, p := range prog.Params() {
+	shapes := make([][]int, len(prog.Params()))
+	total := 0.
+	for i, p := range prog.Params() {
 		shape, err := p.Type.Shape.Eval(nil)
 		n := 0
 		if err == nil {
 			n, err = tensor.Count(shape)
 		}
-		if total += n * p.Type.DType.Size(); err == nil && (total < 0 || total > maxState) {
-			err = fmt.Errorf("it is %v, and with it the state has %.0f GB: more than %.0f GB is taken for a mistake", p.Type, float64(total)/1e9, float64(maxState)/1e9)
-		}
 		if err != nil {
 			return nil, fmt.Errorf("state %q: %w", p.Name, err)
 		}
+		shapes[i] = shape
+		total += float64(n) * float64(p.Type.DType.Size())
+	}
+	if err := Fits(total); err != nil {
+		return nil, fmt.Errorf("the state of %s, parameters and what the optimizers keep: %w", prog.Name(), err)
+	}
+	s := &State{tensors: map[string]*tensor.Tensor{}}
+	for i, p := range prog.Params() {
+		shape := shapes[i]
 		t := tensor.New(p.Type.DType, shape...)
 		switch {
 		case p.Name == graph.RandomState:

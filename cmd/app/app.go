@@ -39,7 +39,7 @@ func Main(ms ...models.Model) {
 // Run runs the command line args, whose first is the program's name, and returns the exit code.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer, ms ...models.Model) int {
 	out := &output{w: stdout}
-	a := &app{models: ms, out: out, err: stderr, name: "sardonyx"}
+	a := &app{models: ms, out: out, err: stderr, name: "sardonyx", args: args}
 	if len(args) > 0 {
 		a.name = strings.TrimSuffix(filepath.Base(args[0]), ".exe")
 	}
@@ -64,6 +64,7 @@ type app struct {
 	models   []models.Model
 	out, err io.Writer
 	name     string
+	args     []string // as they were given, the program's name first
 }
 
 // dispatch runs the command that args name.

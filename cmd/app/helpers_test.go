@@ -148,3 +148,17 @@ func contains(t *testing.T, text string, parts ...string) {
 		}
 	}
 }
+
+// TestResuming sees that a shell reads back the words it was given.
+func TestResuming(t *testing.T) {
+	for want, args := range map[string][]string{
+		"sardonyx train vae --out runs/a --resume":         {"sardonyx", "train", "vae", "--out", "runs/a"},
+		"sardonyx train vae --resume --out 'my runs'":      {"sardonyx", "train", "vae", "--resume", "--out", "my runs"},
+		`sardonyx train vae --out 'it'\''s' '' --resume`:   {"sardonyx", "train", "vae", "--out", "it's", ""},
+		"sardonyx train vae --data '$HOME/*.npz' --resume": {"sardonyx", "train", "vae", "--data", "$HOME/*.npz"},
+	} {
+		if got := (&app{args: args}).resuming(); got != want {
+			t.Errorf("%q: %s, want %s", args, got, want)
+		}
+	}
+}

@@ -64,7 +64,7 @@ func (a *app) train(c *cli.Context) error {
 	r, err := train.Fit(c.Context, cfg)
 	switch {
 	case errors.Is(err, train.ErrInterrupted):
-		return fmt.Errorf("%w; go on with: %s train %s --out %s --resume and the same flags", err, a.name, m.Name, cfg.Dir)
+		return fmt.Errorf("%w; go on with: %s", err, a.resuming())
 	case errors.Is(err, train.ErrHasRun):
 		return fmt.Errorf("%w (--resume goes on with it, --out DIR chooses another folder)", err)
 	case err != nil:
@@ -209,4 +209,19 @@ func sampleCallback(m models.Model, prog *compiler.Program, seed uint64) (train.
 		return nil, err
 	}
 	return train.Samples(f.Name, m.Sample.Image, int(math.Sqrt(float64(shape[0]))), map[string]*tensor.Tensor{m.Sample.Noise: z}), nil
+}
+
+// resuming is the command line with --resume, as a shell takes it.
+func (a *app) resuming() string {
+	words := []string{a.args[0]}
+	for _, w := range a.args[1:] {
+		if w == "" || strings.ContainsAny(w, " \t\n\"'`$&|;<>()*?[]{}#~!\\") {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words = append(words, w)
+	}
+	if !slices.Contains(words, "--resume") {
+		words = append(words, "--resume")
+	}
+	return strings.Join(words, " ")
 }

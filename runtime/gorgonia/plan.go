@@ -41,15 +41,13 @@ const maxSalts = 8
 
 func newPlan(f *graph.Func, b graph.Binding, ctx *kernel.Context, s *runtime.State, faces faces) (*plan, error) {
 	p := &plan{f: f, faces: faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
+	shapes, err := shapesOf(f, b)
+	if err != nil {
+		return nil, err
+	}
 	constant := make([]bool, len(f.Values)) // known now: computed once, here
 	for _, v := range f.Values {
-		shape, err := v.Type.Shape.Eval(b)
-		if err == nil {
-			_, err = tensor.Count(shape)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s at %v: %w", f.Name, v.Text(), v.Pos, err)
-		}
+		shape := shapes[v.ID]
 		switch v.Op.(type) {
 		case graph.Input:
 			p.bufs[v.ID] = newBuffer(tensor.New(v.DType(), shape...))
@@ -80,6 +78,28 @@ func newPlan(f *graph.Func, b graph.Binding, ctx *kernel.Context, s *runtime.Sta
 	}
 	p.planUpdates()
 	return p, nil
+}
+
+// shapesOf are the shapes of f's values under b, by Value.ID. Together the values must fit into memory.
+func shapesOf(f *graph.Func, b graph.Binding) ([][]int, error) {
+	shapes := make([][]int, len(f.Values))
+	total := 0.
+	for _, v := range f.Values {
+		shape, err := v.Type.Shape.Eval(b)
+		n := 0
+		if err == nil {
+			n, err = tensor.Count(shape)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s at %v: %w", f.Name, v.Text(), v.Pos, err)
+		}
+		shapes[v.ID] = shape
+		total += float64(n) * float64(v.DType().Size())
+	}
+	if err := runtime.Fits(total); err != nil {
+		return nil, fmt.Errorf("%s with %v: %w: take smaller batches or a smaller model", f.Name, b, err)
+	}
+	return shapes, nil
 }
 
 // build makes the gorgonia graph and compiles it.
