@@ -6,7 +6,7 @@ SEED    ?= 1
 EPOCHS  ?= 10
 BIN     := bin/sardonyx
 MNIST   ?= $(or $(SARDONYX_CACHE),$(HOME)/.cache/sardonyx)/data/mnist
-OPENMP  ?= /usr/lib/x86_64-linux-gnu/openblas-openmp
+ROUNDS  ?= 5
 
 .PHONY: build setup demo test check race nocgo generate bench clean compare
 
@@ -42,14 +42,11 @@ nocgo: ## everything but onnxruntime works without cgo
 generate: ## the vector loops, after a change of what writes them, graph/kernel/_asm and runtime/blas/_asm
 	$(GO) generate ./graph/kernel ./runtime/blas
 
-bench: ## the figures of docs/benchmarks.md
-	$(GO) test -run '^$$' -bench . -benchmem ./runtime/gorgonia ./exporters/onnx ./compiler
+bench: ## the other figures of docs/benchmarks.md
+	$(GO) test -run '^$$' -bench 'VAEStep|Export|Compile|Sgemm|Vectors|Loader' -benchmem ./runtime/gorgonia ./runtime/blas ./runtime/data ./graph/kernel ./exporters/onnx ./compiler
 
-compare: setup ## an epoch of the VAE, PyTorch's and ours in turn; needs Debian's python3-torch and libopenblas0-openmp
-	for i in 1 2 3; do \
-		LD_LIBRARY_PATH=$(OPENMP) /usr/bin/python3 docs/torch_vae.py $(MNIST) --threads 2 | sed 's/^/PyTorch   /'; \
-		rm -rf $(OUT)/compare; $(BIN) train vae --epochs 1 --out $(OUT)/compare 2>&1 | sed -n 's/^epoch 1/Sardonyx  &/p'; \
-	done
+compare: setup ## an epoch of the VAE, PyTorch's and ours in turn
+	docs/compare.sh $(MNIST) $(ROUNDS)
 
 clean:
 	rm -rf bin out

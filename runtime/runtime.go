@@ -28,13 +28,16 @@ type Executable interface {
 	// A Func that draws random numbers takes, if in has a tensor called [graph.RandomState], i64[2] {seed, step}, that
 	// instead of the state's, so that a caller can draw anew in each of many runs.
 	Run(ctx context.Context, entry string, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error)
+	// Explain runs entry again, value by value, from the present state, and returns the [NonFiniteError] that names the
+	// first value that is NaN or Inf. It is for a Func whose output is one; a Step's Run explains itself.
+	Explain(entry string, in map[string]*tensor.Tensor) error
 	// Close frees what the engine holds.
 	Close() error
 }
 
-// A NonFiniteError says that a training step produced NaN or Inf, and which value went bad first.
+// A NonFiniteError says that a training step or a Func produced NaN or Inf, and which value went bad first.
 type NonFiniteError struct {
-	Entry string    // the step
+	Entry string    // the step or Func
 	Value string    // the first bad value, in the text form
 	Pos   graph.Pos // the line that made it
 	Scope string    // the layer it belongs to
@@ -47,7 +50,7 @@ func (e *NonFiniteError) Error() string {
 	if e.Scope != "" {
 		where += ", in " + e.Scope
 	}
-	msg := fmt.Sprintf("step %q went %s: first in %s\n\tat %s", e.Entry, e.What, e.Value, where)
+	msg := fmt.Sprintf("%q went %s: first in %s\n\tat %s", e.Entry, e.What, e.Value, where)
 	if src := e.Pos.Source(); src != "" {
 		msg += "\n\t" + src
 	}

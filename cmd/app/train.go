@@ -1,13 +1,16 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -117,7 +120,8 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if err != nil {
 		return cfg, "", err
 	}
-	engine, err := gorgonia.New(gorgonia.Options{BLAS: b, Threads: c.Int("threads")})
+	spareSlot()
+	engine, err := gorgonia.New(gorgonia.Options{BLAS: b, Threads: cmp.Or(c.Int("threads"), cpus)})
 	if err != nil {
 		return cfg, "", err
 	}
@@ -210,6 +214,14 @@ func sampleCallback(m models.Model, prog *compiler.Program, seed uint64) (train.
 	}
 	return train.Samples(f.Name, m.Sample.Image, int(math.Sqrt(float64(shape[0]))), map[string]*tensor.Tensor{m.Sample.Noise: z}), nil
 }
+
+// cpus is how many CPUs Go runs on, before spareSlot.
+var cpus = goruntime.GOMAXPROCS(0)
+
+// spareSlot gives Go's scheduler one slot more than there are CPUs. It takes the slot from a thread that is in C code for
+// some microseconds, as in OpenBLAS, and if no slot is idle it wakes another thread to look for work with it: on the CPU
+// that the first one uses.
+var spareSlot = sync.OnceFunc(func() { goruntime.GOMAXPROCS(cpus + 1) })
 
 // resuming is the command line with --resume, as a shell takes it.
 func (a *app) resuming() string {

@@ -185,13 +185,25 @@ func (p *boundPlan) fits(in map[string]*tensor.Tensor) bool {
 	return true
 }
 
-// diagnose finds the first value of a step that went bad, by running it again, value by value, from the same state.
+// Explain finds the first value that went bad; see [rt.Executable].
+func (x *executable) Explain(entry string, in map[string]*tensor.Tensor) error {
+	f, err := x.prog.Entry(entry)
+	if err != nil {
+		return err
+	}
+	return x.diagnose(f, in)
+}
+
+// diagnose finds the first value of f that went bad, by running it again, value by value, from the same state.
 func (x *executable) diagnose(f *graph.Func, in map[string]*tensor.Tensor) error {
 	all := make(map[string]*tensor.Tensor, len(in)+len(f.Params))
 	for name, t := range in {
 		all[name] = t
 	}
 	for _, p := range f.Params {
+		if all[p.Name] != nil { // the random state of one run
+			continue
+		}
 		t, err := x.state.Tensor(p.Name)
 		if err != nil {
 			return err
@@ -212,7 +224,7 @@ func (x *executable) diagnose(f *graph.Func, in map[string]*tensor.Tensor) error
 			}
 		}
 	}
-	return fmt.Errorf("%s: the loss or the new state is not finite, but a second run gave finite values", f.Name)
+	return fmt.Errorf("%s: an output or the new state is not finite, but a second run gave finite values", f.Name)
 }
 
 // culprit reports whether v is bad and its arguments are not to blame: it is NaN or Inf from finite arguments, or NaN from

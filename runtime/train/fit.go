@@ -244,7 +244,7 @@ func (r *loop) failed(err error) error {
 	left := ""
 	if bad := (*runtime.NonFiniteError)(nil); errors.As(err, &bad) {
 		left = "\n\thint: a lower learning rate, or clipped gradients, may keep it finite"
-		if f := r.c.Program.Step(bad.Entry); f != nil && slices.ContainsFunc(f.Inputs, func(v *graph.Value) bool { return v.Text() == bad.Value }) {
+		if f, _ := r.c.Program.Entry(bad.Entry); f != nil && slices.ContainsFunc(f.Inputs, func(v *graph.Value) bool { return v.Text() == bad.Value }) {
 			left = "\n\thint: it comes with the data: look there for values that are not finite"
 		}
 	}

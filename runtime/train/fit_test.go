@@ -297,9 +297,8 @@ func TestNonFinite(t *testing.T) {
 	}
 }
 
-// TestNonFiniteData has an infinity in an example.
+// TestNonFiniteData has an infinity in an example for training, then in one for validation.
 func TestNonFiniteData(t *testing.T) {
-	c := config(t, "")
 	x := tensor.New(tensor.F32, 37, 3)
 	x.Set(20, math.Inf(1))
 	y := tensor.New(tensor.F32, 37, 4)
@@ -308,13 +307,21 @@ func TestNonFiniteData(t *testing.T) {
 	if xErr != nil || yErr != nil {
 		t.Fatal(xErr, yErr)
 	}
-	var err error
-	if c.Train, err = data.New(data.Field{Name: "x", Source: xs}, data.Field{Name: "target", Source: ys}); err != nil {
+	bad, err := data.New(data.Field{Name: "x", Source: xs}, data.Field{Name: "target", Source: ys})
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Fit(t.Context(), c)
-	if err == nil || !strings.Contains(err.Error(), `Input "x"`) || !strings.Contains(err.Error(), "hint: it comes with the data") {
-		t.Errorf("got %v, want the input and where to look", err)
+	for entry, where := range map[string]func(c *Config) **data.Dataset{
+		"train": func(c *Config) **data.Dataset { return &c.Train }, "validate": func(c *Config) **data.Dataset { return &c.Test },
+	} {
+		c := config(t, "")
+		c.Validate = "validate"
+		*where(&c) = bad
+		_, err := Fit(t.Context(), c)
+		var went *runtime.NonFiniteError
+		if !errors.As(err, &went) || went.Entry != entry || !strings.Contains(went.Value, `Input "x"`) || !strings.Contains(err.Error(), "hint: it comes with the data") {
+			t.Errorf("%s: got %v, want the input and where to look", entry, err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -61,7 +62,8 @@ type Evaluation struct {
 // that the epochs of a run can be compared.
 const evaluationSeed = -1
 
-// Evaluate runs a Func on a data set, in its order, and returns its outputs averaged over the examples.
+// Evaluate runs a Func on a data set, in its order, and returns its outputs averaged over the examples. An output that is
+// NaN or Inf ends it with the engine's [runtime.NonFiniteError].
 func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics, error) {
 	l, err := data.NewLoader(e.Data, data.LoaderOptions{Batch: e.Batch, Epochs: 1})
 	if err != nil {
@@ -84,6 +86,11 @@ func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics,
 		m, err := Run(ctx, x, e.Func, in)
 		if err != nil {
 			return nil, err
+		}
+		for _, v := range m {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return nil, x.Explain(e.Func.Name, in)
+			}
 		}
 		mean.Add(m, b.Size)
 		if e.Each != nil {
