@@ -297,10 +297,10 @@ func TestNonFinite(t *testing.T) {
 	}
 }
 
-// TestNonFiniteData has an infinity in an example for training, then in one for validation.
+// TestNonFiniteData has NaN in an example for training, then in one for validation.
 func TestNonFiniteData(t *testing.T) {
 	x := tensor.New(tensor.F32, 37, 3)
-	x.Set(20, math.Inf(1))
+	x.Set(20, math.NaN())
 	y := tensor.New(tensor.F32, 37, 4)
 	xs, xErr := data.FromTensor(x)
 	ys, yErr := data.FromTensor(y)
