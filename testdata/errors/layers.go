@@ -34,22 +34,22 @@ var layerCases = []Case{
 	}},
 	{"a nil layer", func(b *compiler.Builder) {
 		m := &pointers{A: &nn.Dense{Units: 3}}
-		b.Model("", m) // want "Model: .*nil"
+		b.Model("", m) // want "Model: b is a nil .nn.Dense"
 		b.Func("f", func(f *graph.Func) {
-			f.Output("y", m.B.Apply(m.A.Apply(input(f, 4)))) // want "nil"
+			f.Output("y", m.B.Apply(m.A.Apply(input(f, 4)))) // want "Dense: the layer is nil"
 		})
 	}},
 	{"a model that is not a pointer", func(b *compiler.Builder) {
 		m := linear{nn.Dense{Units: 3}}
 		b.Model("", m) // want "Model: .*pointer"
 		b.Func("f", func(f *graph.Func) {
-			f.Output("y", m.FC.Apply(input(f, 4))) // want "not part of a model"
+			f.Output("y", m.FC.Apply(input(f, 4))) // want "Dense: the layer has no name: it is not part of a model"
 		})
 	}},
 	{"a layer that no model holds", func(b *compiler.Builder) {
 		var fc = nn.Dense{Units: 3}
 		b.Func("f", func(f *graph.Func) {
-			f.Output("y", fc.Apply(input(f, 4))) // want "not part of a model"
+			f.Output("y", fc.Apply(input(f, 4))) // want "Dense: the layer has no name: it is not part of a model"
 		})
 	}},
 	{"a layer that nothing applies", func(b *compiler.Builder) {
@@ -107,14 +107,14 @@ var layerCases = []Case{
 		m := &linear{nn.Dense{Units: 3}}
 		b.Model("", m)
 		b.Func("f", func(f *graph.Func) {
-			f.Output("y", m.FC.Apply(f.Input("x", graph.F32, batch, seq))) // want "seq"
+			f.Output("y", m.FC.Apply(f.Input("x", graph.F32, batch, seq))) // want "Dense: axis -1 of f32.batch seq. is the symbol seq"
 		})
 	}},
 	{"an embedding of floats", func(b *compiler.Builder) {
 		m := &embedded{nn.Embedding{Vocab: 10, Dim: 4}}
 		b.Model("", m)
 		b.Func("f", func(f *graph.Func) {
-			f.Output("y", m.Tok.Apply(input(f, 4))) // want "f32"
+			f.Output("y", m.Tok.Apply(input(f, 4))) // want "tok: Gather: the indices are f32.batch 4."
 		})
 	}},
 	{"running statistics updated twice", func(b *compiler.Builder) {
@@ -130,7 +130,7 @@ var layerCases = []Case{
 		b.Model("", m)
 		b.Step("train", adam, m, func(f *graph.Func) *graph.Value {
 			labels := f.Input("label", graph.F32, batch)
-			return loss.CrossEntropy(m.FC.Apply(input(f, 4)), labels).Mean() // want "f32"
+			return loss.CrossEntropy(m.FC.Apply(input(f, 4)), labels).Mean() // want "CrossEntropy: the labels are f32.batch."
 		})
 	}},
 	{"a nil layer in a list", func(b *compiler.Builder) {
