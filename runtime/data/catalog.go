@@ -140,15 +140,15 @@ func Load(name, dir string) (Splits, error) {
 	if err != nil {
 		return Splits{}, fmt.Errorf("load data set %s: %w", name, err)
 	}
-	var looked strings.Builder
+	var looked []string
 	for _, pl := range places {
-		fmt.Fprintf(&looked, "\n\t%s (%s)", pl.dir, pl.what)
 		found, missing := findMNIST(pl.dir)
 		switch {
 		case len(found) == 0:
+			looked = append(looked, fmt.Sprintf("%s (%s)", pl.dir, pl.what))
 			continue
 		case len(missing) > 0 && !pl.own: // a fetch that was broken off
-			fmt.Fprintf(&looked, ": lacks %s", strings.Join(missing, ", "))
+			looked = append(looked, fmt.Sprintf("%s (%s, which lacks %s)", pl.dir, pl.what, strings.Join(missing, ", ")))
 			continue
 		case len(missing) > 0:
 			return Splits{}, fmt.Errorf("load data set %s: %s lacks %s", name, pl.dir, strings.Join(missing, ", "))
@@ -166,7 +166,7 @@ func Load(name, dir string) (Splits, error) {
 		}
 		return s, nil
 	}
-	return Splits{}, fmt.Errorf("data set %s is not on this machine; get it with: %s; or name a folder that has it with --data-dir\nlooked in:%s", name, p.get(name), looked.String())
+	return Splits{}, fmt.Errorf("data set %s is not on this machine; it is not in %s; get it with: %s; or name a folder that has it with --data-dir", name, strings.Join(looked, ", "), p.get(name))
 }
 
 func lookUp(name string) (published, error) {

@@ -215,7 +215,7 @@ func TestLoadErrors(t *testing.T) {
 	t.Setenv("GOMODCACHE", t.TempDir())
 	dir := t.TempDir()
 	_, err := Load("mnist", dir)
-	wantErr(t, err, "sardonyx data fetch mnist", "looked in:", dir, filepath.Join(dir, "mnist"), filepath.Join(base, "data", "mnist"))
+	wantErr(t, err, "sardonyx data fetch mnist", "it is not in "+dir+" (the data folder), ", filepath.Join(dir, "mnist"), filepath.Join(base, "data", "mnist"))
 	_, err = Load("mnist", filepath.Join(dir, "typo"))
 	wantErr(t, err, "there is no folder", "typo")
 	_, err = Load("imagenet", "")
@@ -233,7 +233,7 @@ func TestLoadErrors(t *testing.T) {
 	wantErr(t, err, cached, "is damaged", "sardonyx data fetch mnist")
 	os.Remove(filepath.Join(cached, trainImages+".gz"))
 	_, err = Load("mnist", "")
-	wantErr(t, err, "not on this machine", "the cache): lacks "+trainImages)
+	wantErr(t, err, "not on this machine", cached+" (the cache, which lacks "+trainImages)
 
 	// Images and labels that do not go together.
 	more, _ := tinyMNIST(4)
