@@ -103,7 +103,10 @@ func (o Slice) Infer(in []*Value) (Type, error) {
 	if n.Symbolic() {
 		return Type{}, Mistakef("Split cuts it into equal parts; Pad with negative amounts drops elements at its ends", "axis %d is the symbol %v: its bounds are not known", o.Axis, n)
 	}
-	if o.Step < 1 || o.Start < 0 || o.End < o.Start || o.End > int(n) {
+	if o.Step < 1 {
+		return Type{}, Mistakef("a step is 1 or more: the order of elements stays", "elements %d to %d in steps of %d", o.Start, o.End, o.Step)
+	}
+	if o.Start < 0 || o.End < o.Start || o.End > int(n) {
 		return Type{}, Mistakef(fmt.Sprintf("positions run from 0 to %v, or from -%v counting from the end", n, n),
 			"elements %d to %d in steps of %d of an axis of size %v", o.Start, o.End, o.Step, n)
 	}
