@@ -24,15 +24,15 @@ type updater struct {
 	step  *graph.Value // f64, 0 at the first step
 }
 
-// begin counts the step and checks the numbers, pairs of a name and a value; which have to lie in [0, 1) if named Beta,
-// Rho or Momentum, be positive if named LR or Max, and not be negative otherwise.
+// begin counts the step and checks the numbers, pairs of a name and a value: LR and Eps must be above 0, WeightDecay not
+// negative, and the others, which weigh the past, in [0, 1).
 func begin(f *graph.Func, name, group string, numbers ...any) (*updater, bool) {
 	ok := true
 	for i := 0; i < len(numbers); i += 2 {
 		field, v := numbers[i].(string), numbers[i+1].(float64)
 		want := ""
 		switch field {
-		case "LR", "Max", "Eps":
+		case "LR", "Eps":
 			if !(v > 0) || math.IsInf(v, 0) {
 				want = "must be above 0"
 			}
