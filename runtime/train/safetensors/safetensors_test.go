@@ -23,7 +23,7 @@ func sample() []Named {
 	}
 	return []Named{
 		{"w", big},
-		{"f64", tensor.Of([]float64{math.Pi, math.Inf(-1), math.NaN(), -0.0}, 2, 2)},
+		{"f64", tensor.Of([]float64{math.Pi, math.Inf(-1), math.NaN(), math.Copysign(0, -1)}, 2, 2)},
 		{"f16", tensor.OfBits(tensor.F16, []uint16{0x3c00, 0x7e01, 1}, 3)},
 		{"bf16", tensor.OfBits(tensor.BF16, []uint16{0x3f80, 0xffff}, 2, 1)},
 		{"i64", tensor.Of([]int64{math.MinInt64, math.MaxInt64}, 2)},
