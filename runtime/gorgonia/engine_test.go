@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	goruntime "runtime"
 	"strings"
 	"testing"
 
@@ -61,6 +63,11 @@ func load(t testing.TB, prog *compiler.Program, seed uint64) (*runtime.State, ru
 	if err != nil {
 		t.Fatal(err)
 	}
+	return loadIn(t, e, prog, seed)
+}
+
+func loadIn(t testing.TB, e *gorgonia.Engine, prog *compiler.Program, seed uint64) (*runtime.State, runtime.Executable) {
+	t.Helper()
 	s, err := runtime.NewState(prog, seed)
 	if err != nil {
 		t.Fatal(err)
@@ -340,6 +347,40 @@ func TestKernelPanic(t *testing.T) {
 	_, err := x.Run(context.Background(), "f", map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 2)})
 	if err == nil || !strings.Contains(err.Error(), "boom") || !strings.Contains(err.Error(), "engine_test.go") {
 		t.Errorf("%v, want an error with the panic and the line", err)
+	}
+}
+
+// TestStepAllocates holds that what a step allocates is small, and grows neither with the model nor with the batch. It is on
+// one thread: how often goroutines begin anew depends on the machine.
+func TestStepAllocates(t *testing.T) {
+	e, err := gorgonia.New(gorgonia.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	perStep := func(hidden float64, batch int) float64 {
+		settings := maps.Clone(vae.Model.Settings)
+		settings["hidden"] = hidden
+		prog, err := vae.Define(settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, x := loadIn(t, e, prog, 1)
+		in := map[string]*tensor.Tensor{"image": tensor.New(tensor.F32, batch, 1, 28, 28)}
+		const steps = 50
+		for range steps { // pools fill
+			run(t, x, "train", in)
+		}
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
+		for range steps {
+			run(t, x, "train", in)
+		}
+		goruntime.ReadMemStats(&after)
+		return float64(after.TotalAlloc-before.TotalAlloc) / steps
+	}
+	small, large := perStep(8, 2), perStep(128, 64)
+	if large > small+64<<10 || small > 4<<20 { // 60 and 90 KB; the race detector, which empties pools, makes it a megabyte
+		t.Errorf("a step allocates %.0f bytes, that of a small model and batch %.0f", large, small)
 	}
 }
 
