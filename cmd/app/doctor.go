@@ -144,7 +144,7 @@ func blasFound() (string, error) {
 	case choice != "":
 		return fmt.Sprintf("%s, chosen by %s=%s", b.Name(), blas.Env, choice), nil
 	case b.Name() == blas.Go().Name():
-		return b.Name() + ", since no faster one was found: training is several times faster with OpenBLAS (Debian: libopenblas0-pthread)", nil
+		return b.Name() + ", since no OpenBLAS was found, which is faster (Debian: libopenblas0-pthread)", nil
 	}
 	return fmt.Sprintf("%s, the fastest found (%s chooses another)", b.Name(), blas.Env), nil
 }
