@@ -28,8 +28,11 @@ func flagsFirst(commands []*cli.Command, args []string) []string {
 			return append(path, arg)
 		case strings.HasPrefix(arg, "-") && arg != "-":
 			out = append(out, arg)
-			if !strings.Contains(arg, "=") && takesValue(flags, strings.TrimLeft(arg, "-")) && i+1 < len(args) {
+			if !strings.Contains(arg, "=") && takesValue(flags, strings.TrimLeft(arg, "-")) {
 				i++
+				if i == len(args) {
+					return out // the arguments would be taken for its value
+				}
 				out = append(out, args[i])
 			}
 		default:

@@ -75,7 +75,7 @@ func TestBadInput(t *testing.T) {
 		{"train frob", e, `no model is called "frob": there is vae`},
 		{"train vae frob", u, `unexpected argument "frob"`},
 		{"train vae --frob", u, "frob"},
-		{"train vae --epochs", u, "epochs"},
+		{"train vae --epochs", u, "flag needs an argument: -epochs"},
 		{"train vae --epochs -1", u, "--epochs -1: want 1 or more"},
 		{"train vae --epochs 0", u, "--epochs 0"},
 		{"train vae --epochs abc", u, `"abc"`},

@@ -168,6 +168,7 @@ func TestFlagsFirst(t *testing.T) {
 		{"sardonyx data --json list", "sardonyx data --json list"},
 		{"sardonyx inspect train", "sardonyx inspect train"},
 		{"sardonyx train --epochs", "sardonyx train --epochs"},
+		{"sardonyx train vae --resume --epochs", "sardonyx train --resume --epochs"},
 		{"sardonyx train vae --epochs 3 --help", "sardonyx train --help"},
 		{"sardonyx --help train", "sardonyx --help"},
 		{"sardonyx frob --help", "sardonyx frob"},
