@@ -34,7 +34,10 @@ func TestOps(t *testing.T) {
 			if refs[name] == nil {
 				t.Fatal("no independent reference: add one to ref_<family>_test.go")
 			}
+			flows := false
 			for i, s := range samples {
+				_, args, y := trace(t, s, s.Inputs(graph.F64))
+				flows = flows || len(differentiable(s, args, y)) > 0
 				if graph.OpName(s.Op) != name {
 					t.Fatalf("sample %d is of op %s", i, graph.OpName(s.Op))
 				}
@@ -43,6 +46,9 @@ func TestOps(t *testing.T) {
 					checkKernel(t, s, refs[name], graph.F64, 1e-12)
 					checkGradient(t, s)
 				})
+			}
+			if !flows && gradient(t, op) != "none" {
+				t.Error("no sample checks its gradient")
 			}
 		})
 	}
@@ -129,12 +135,7 @@ func checkGradient(t *testing.T, s graph.Sample) {
 	t.Helper()
 	in := s.Inputs(graph.F64)
 	f, args, y := trace(t, s, in)
-	var wrt []int
-	for k, a := range args {
-		if a.DType() == graph.F64 && !s.In[k].NoGrad && y.DType() == graph.F64 && graph.Reaches(y, a)[0] {
-			wrt = append(wrt, k)
-		}
-	}
+	wrt := differentiable(s, args, y)
 	if len(wrt) == 0 {
 		return
 	}
@@ -159,6 +160,17 @@ func checkGradient(t *testing.T, s graph.Sample) {
 		differences(t, "VJP", c, f, inputs, in[k], out[grads[i].ID], first, k)
 		differences(t, "VJP of VJP", c, f, inputs, in[k], out[grads2[i].ID], second, k)
 	}
+}
+
+// differentiable are the arguments of a sample by which its result y can be differentiated.
+func differentiable(s graph.Sample, args []*graph.Value, y *graph.Value) []int {
+	var wrt []int
+	for k, a := range args {
+		if a.DType() == graph.F64 && !s.In[k].NoGrad && y.DType() == graph.F64 && graph.Reaches(y, a)[0] {
+			wrt = append(wrt, k)
+		}
+	}
+	return wrt
 }
 
 func pick(vs []*graph.Value, idx []int) []*graph.Value {

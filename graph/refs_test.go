@@ -18,7 +18,6 @@ func allRefs() map[string]reference {
 		mathRefs,
 		shapeRefs,
 		imageRefs,
-		// one line a family, in ref_<family>_test.go:
 	} {
 		maps.Copy(all, family)
 	}

@@ -1,4 +1,4 @@
-// Package pass has the rewrites that every compiled Func undergoes, one file each, and the one table that orders them.
+// Package pass has the rewrites that every compiled Func undergoes, and the one table that orders them.
 //
 // A pass returns a new Func with the same inputs, outputs and updates that computes the same numbers. Each is verified
 // after it ran, can be switched off by name, and is checked numerically: [Check] runs a Func before and after.
