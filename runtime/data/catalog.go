@@ -166,7 +166,7 @@ func Load(name, dir string) (Splits, error) {
 		}
 		return s, nil
 	}
-	return Splits{}, fmt.Errorf("data set %s is not on this machine; it is not in %s; get it with: %s; or name a folder that has it with --data-dir", name, strings.Join(looked, ", "), p.get(name))
+	return Splits{}, fmt.Errorf("data set %s is not on this machine: looked in %s; get it with: %s; or name a folder that has it with --data-dir", name, strings.Join(looked, ", "), p.get(name))
 }
 
 func lookUp(name string) (published, error) {

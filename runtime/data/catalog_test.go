@@ -215,7 +215,7 @@ func TestLoadErrors(t *testing.T) {
 	t.Setenv("GOMODCACHE", t.TempDir())
 	dir := t.TempDir()
 	_, err := Load("mnist", dir)
-	wantErr(t, err, "sardonyx data fetch mnist", "it is not in "+dir+" (the data folder), ", filepath.Join(dir, "mnist"), filepath.Join(base, "data", "mnist"))
+	wantErr(t, err, "sardonyx data fetch mnist", "looked in "+dir+" (the data folder), ", filepath.Join(dir, "mnist"), filepath.Join(base, "data", "mnist"))
 	_, err = Load("mnist", filepath.Join(dir, "typo"))
 	wantErr(t, err, "there is no folder", "typo")
 	_, err = Load("imagenet", "")
