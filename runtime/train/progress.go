@@ -101,6 +101,9 @@ func (p *Progress) fit(s string) string {
 	if err != nil {
 		return s
 	}
+	if width <= 0 { // a terminal that was not told its size
+		width = 80
+	}
 	return cut(s, width-barWidth-len(fmt.Sprintf(" 100%% || (%d/%d) ", p.total, p.total)))
 }
 

@@ -75,8 +75,14 @@ func TestProgressTerminal(t *testing.T) {
 	}
 	if tty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err == nil {
 		defer tty.Close()
-		if !NewProgress(tty).tty {
+		p := NewProgress(tty)
+		if !p.tty {
 			t.Error("a terminal is not seen as one")
+		}
+		p.total = 60000
+		const s = "epoch 1/1  4323 examples/s  14s left"
+		if got := p.fit(s + "  loss 165.2  kl 21.46  reconstruction 143.7"); got != s { // its size is not set
+			t.Errorf("a terminal without a size shows %q, want %q", got, s)
 		}
 	}
 }
