@@ -7,7 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var indexOps = []Op{Gather{}, ScatterAdd{}, OneHot{}}
+var indexOps = []Op{Gather{}, ScatterAdd{}, OneHot{}, ArgMax{}}
 
 func wantIndex(v *Value) error {
 	if v.DType() != I64 && v.DType() != I32 {
@@ -231,5 +231,58 @@ func (OneHot) Samples() []Sample {
 		{Op: OneHot{Depth: 3, DType: F32}, In: []SampleInput{{DType: I64, Shape: []int{}, Lo: 0, Hi: 3}}},
 		{Op: OneHot{Depth: 3, DType: F32}, In: []SampleInput{{DType: I64, Shape: []int{2, 4}, Lo: -3, Hi: 3}}},
 		{Op: OneHot{Depth: 2, DType: F32}, In: []SampleInput{{DType: I64, Shape: []int{8}, Lo: -4, Hi: 4}}},
+	}
+}
+
+// ArgMax is the index of the largest element along Axis, the first of equals, as i64. ONNX: ArgMax.
+type ArgMax struct {
+	Axis int
+	noGradient
+}
+
+// ArgMax is the index of v's largest element along the axis, which goes and is counted from the end when negative.
+func (v *Value) ArgMax(axis int) *Value { return Apply(ArgMax{Axis: axis}, v) }
+
+// Infer drops the axis.
+func (o ArgMax) Infer(in []*Value) (Type, error) {
+	if err := wantFloat(in[0]); err != nil {
+		return Type{}, err
+	}
+	k, err := axis(o.Axis, in[0].Rank())
+	if err != nil {
+		return Type{}, err
+	}
+	return Type{I64, without(in[0].Shape(), []int{k})}, nil
+}
+
+// Eval searches.
+func (o ArgMax) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
+	if err != nil {
+		return err
+	}
+	switch x := in[0].Raw().(type) {
+	case []float32:
+		return kernel.ArgMax(tensor.Data[int64](out), x, outer, n, inner)
+	case []float64:
+		return kernel.ArgMax(tensor.Data[int64](out), x, outer, n, inner)
+	}
+	return noKernel(o, in[0])
+}
+
+// ONNX adds an ArgMax node.
+func (o ArgMax) ONNX(e Emitter, y *Value, in []string) string {
+	return e.Node("ArgMax", in, Attr{"axis", o.Axis}, Attr{"keepdims", 0})
+}
+
+// Samples covers the places of the axis, and equal elements.
+func (ArgMax) Samples() []Sample {
+	return []Sample{
+		{Op: ArgMax{Axis: 0}, In: []SampleInput{{Shape: []int{6}, Distinct: true}}},
+		{Op: ArgMax{Axis: -1}, In: []SampleInput{{Shape: []int{4, 10}, Distinct: true}}},
+		{Op: ArgMax{Axis: 0}, In: []SampleInput{{Shape: []int{3, 4}, Distinct: true}}},
+		{Op: ArgMax{Axis: 1}, In: []SampleInput{{Shape: []int{2, 3, 4}, Distinct: true}}},
+		{Op: ArgMax{Axis: 2}, In: []SampleInput{{Shape: []int{1, 2, 3, 1, 2}, Distinct: true}}},
+		{Op: ArgMax{Axis: -1}, In: []SampleInput{{Shape: []int{2, 5}, Lo: 1, Hi: 1}}},
 	}
 }

@@ -151,6 +151,24 @@ var shapeRefs = map[string]reference{
 		}
 		return out
 	},
+	"ArgMax": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		axis, shape := op.(graph.ArgMax).Axis, in[0].Shape()
+		if axis < 0 {
+			axis += len(shape)
+		}
+		rest := slices.Concat(shape[:axis], shape[axis+1:])
+		n, _ := tensor.Count(rest)
+		top, out := slices.Repeat([]float64{math.Inf(-1)}, n), make([]float64, n)
+		at := 0
+		odometer(shape, func(index []int) {
+			to := offset(rest, slices.Concat(index[:axis], index[axis+1:]))
+			if x := in[0].At(at); x > top[to] {
+				top[to], out[to] = x, float64(index[axis])
+			}
+			at++
+		})
+		return out
+	},
 	"Cast": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		out := in[0].Float64s()
 		for i, x := range out {

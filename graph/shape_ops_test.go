@@ -58,6 +58,8 @@ func TestShapeMistakes(t *testing.T) {
 		{"gather dtype", func(x, s, i value) any { return x.Cast(graph.Bool).Gather(i, 0) }, "needs f32, f64 or i64", ""},
 		{"one-hot depth", func(x, s, i value) any { return i.OneHot(0, graph.F32) }, "depth 0", "classes"},
 		{"one-hot dtype", func(x, s, i value) any { return i.OneHot(3, graph.I64) }, "dtype i64", ""},
+		{"argmax axis", func(x, s, i value) any { return x.ArgMax(3) }, "axis 3 is outside", ""},
+		{"argmax dtype", func(x, s, i value) any { return i.ArgMax(0) }, "needs f32 or f64", ""},
 		{"cast", func(x, s, i value) any { return x.Cast(graph.DType(77)) }, "there is no dtype(77)", "graph.F32"},
 		{"dropout", func(x, s, i value) any { return x.Dropout(1) }, "the probability 1 is outside [0, 1)", ""},
 		{"dropout NaN", func(x, s, i value) any { return x.Dropout(math.NaN()) }, "outside [0, 1)", ""},

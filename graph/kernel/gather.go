@@ -61,3 +61,22 @@ func OneHot[E any, I Index](out []E, index []I, depth int, zero, one E) {
 		}
 	}
 }
+
+// ArgMax writes where the largest element of x [outer n inner] along its middle axis is: the first of equals.
+// Where there is NaN it is some index of the axis.
+func ArgMax[T Float](out []int64, x []T, outer, n, inner int) error {
+	if n == 0 {
+		return fmt.Errorf("an axis of size 0 has no largest element")
+	}
+	for i := range outer * inner {
+		at := i/inner*n*inner + i%inner
+		best := 0
+		for k := 1; k < n; k++ {
+			if x[at+k*inner] > x[at+best*inner] {
+				best = k
+			}
+		}
+		out[i] = int64(best)
+	}
+	return nil
+}

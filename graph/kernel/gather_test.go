@@ -90,6 +90,28 @@ func TestOneHot(t *testing.T) {
 	}
 }
 
+func TestArgMax(t *testing.T) {
+	x := []float32{ // [2 3 2]
+		1, 5,
+		3, 5,
+		2, -1,
+
+		-3, 0,
+		-1, .5,
+		-2, 1,
+	}
+	out := make([]int64, 4)
+	if err := ArgMax(out, x, 2, 3, 2); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int64{1, 0, 1, 2}; !slices.Equal(out, want) {
+		t.Errorf("got %v, want %v", out, want)
+	}
+	if err := ArgMax(out, []float32(nil), 2, 0, 2); err == nil || !strings.Contains(err.Error(), "no largest element") {
+		t.Errorf("an axis of size 0 gives error %v", err)
+	}
+}
+
 func TestConvert(t *testing.T) {
 	ints := make([]int64, 5)
 	Convert(ints, []float32{1.9, -1.9, 0, -.5, 1 << 40})
