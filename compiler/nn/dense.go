@@ -43,11 +43,20 @@ type Embedding struct {
 
 // Apply maps indices x [...] to [... Dim].
 func (l *Embedding) Apply(x *graph.Value) *graph.Value {
+	return l.run(x, func(table *graph.Value) *graph.Value { return table.Gather(x, 0) })
+}
+
+// Attend maps vectors x [... Dim] to their products with each row of the table, [... Vocab]: logits over the vocabulary by
+// the weights that embed it (Press and Wolf 2017).
+func (l *Embedding) Attend(x *graph.Value) *graph.Value {
+	return l.run(x, func(table *graph.Value) *graph.Value { return x.MatMul(table.T()) })
+}
+
+func (l *Embedding) run(x *graph.Value, do func(table *graph.Value) *graph.Value) *graph.Value {
 	return base(l, func(l *Embedding) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
 		if !positive("Embedding", x, "Vocab", l.Vocab, "Dim", l.Dim) {
 			return x.Func().Poison()
 		}
-		table := l.Param(x, "weight", or(l.Weight, initializer.Uniform{Lo: -.05, Hi: .05}), graph.Dim(l.Vocab), graph.Dim(l.Dim))
-		return table.Gather(x, 0)
+		return do(l.Param(x, "weight", or(l.Weight, initializer.Uniform{Lo: -.05, Hi: .05}), graph.Dim(l.Vocab), graph.Dim(l.Dim)))
 	})
 }

@@ -262,6 +262,40 @@ func TestDenseAndEmbedding(t *testing.T) {
 	}
 }
 
+// TestTiedEmbedding compares Attend with a plain loop, and checks that it takes the weights that Apply looks up.
+func TestTiedEmbedding(t *testing.T) {
+	m := &struct{ Tok nn.Embedding }{nn.Embedding{Vocab: 5, Dim: 3}}
+	nn.Bind("", m, map[*nn.Layer]bool{})
+	f := graph.NewFunc("f", false)
+	y := m.Tok.Attend(m.Tok.Apply(f.Input("ids", graph.I64, 2)))
+	if len(f.Params) != 1 {
+		t.Fatalf("%d parameters, want 1", len(f.Params))
+	}
+	table := tensor.New(tensor.F32, 5, 3)
+	for i := range table.Len() {
+		table.Set(i, float64(i*i%7))
+	}
+	out := run(t, f, map[string]*tensor.Tensor{"ids": tensor.Of([]int64{4, 1}, 2), "tok.weight": table})[y.ID]
+	if got := out.Shape(); !slices.Equal(got, []int{2, 5}) {
+		t.Fatalf("shape %v, want [2 5]", got)
+	}
+	for i, id := range []int{4, 1} {
+		for j := range 5 {
+			want := 0.
+			for k := range 3 {
+				want += table.At(id*3+k) * table.At(j*3+k)
+			}
+			if got := out.At(i*5 + j); got != want {
+				t.Errorf("vector %d, row %d is %v, want %v", i, j, got, want)
+			}
+		}
+	}
+	x := f.Input("x", graph.F32, batch, 4)
+	if m.Tok.Attend(x); len(f.Diags) != 1 || !strings.Contains(f.Diags[0].Msg, "inner dimensions differ: 4 and 3") {
+		t.Errorf("vectors of another width: %v", f.Diags)
+	}
+}
+
 // TestPositionBelowHouse finds the user's line below more of the house's frames than are read at a time.
 func TestPositionBelowHouse(t *testing.T) {
 	var m nn.Module = nn.Tanh
