@@ -12,6 +12,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
@@ -221,6 +222,22 @@ func TestBadRuntimeInput(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) { badInput(t, tt.line, exitError, tt.want) })
 	}
+}
+
+// TestSampleOtherInputs sees that sample names the input that it has nothing for, and the command that takes it.
+func TestSampleOtherInputs(t *testing.T) {
+	needRun(t)
+	needRuntime(t)
+	m := vae.Model
+	m.Sample = models.Sampling{Func: "validate", Noise: "noise.0", Image: "loss"}
+	one.Lock()
+	defer one.Unlock()
+	var out, errs bytes.Buffer
+	line := []string{"sardonyx", "sample", "vae", "--onnx", filepath.Join(shared, "run", "validate.onnx"), "--png", filepath.Join(t.TempDir(), "x.png")}
+	if code := Run(context.Background(), line, &out, &errs, m); code != exitError {
+		t.Errorf("exit code %d", code)
+	}
+	contains(t, errs.String(), `gives the noise "noise.0" only`, `an input "image" too`, "`run` takes arrays")
 }
 
 // TestDamagedRun sees what is said of a run whose files are not as training left them.

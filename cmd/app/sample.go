@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -121,25 +122,29 @@ func (a *app) sampler(c *cli.Context, m models.Model, o onnxruntime.Options) (*o
 	return s, r.from(c, file), err
 }
 
-// drawNoise fills the noise input for n examples.
+// drawNoise fills the noise input, the only one, for n examples.
 func drawNoise(s *onnxruntime.Session, how models.Sampling, n int, seed uint64) (*tensor.Tensor, error) {
-	for _, in := range s.Inputs() {
-		if in.Name != how.Noise {
-			continue
-		}
-		if in.DType != graph.F32 || len(in.Shape) == 0 {
-			return nil, fmt.Errorf("the noise input %q is %v %v, want f32 with a batch axis", in.Name, in.DType, in.Shape)
-		}
-		shape := []int{n}
-		for _, d := range in.Shape[1:] {
-			if d.Size < 0 {
-				return nil, fmt.Errorf("the noise input %q has a dynamic axis besides the batch: %v", in.Name, in.Shape)
-			}
-			shape = append(shape, int(d.Size))
-		}
-		return normal(shape, seed)
+	inputs := s.Inputs()
+	i := slices.IndexFunc(inputs, func(in onnxruntime.Info) bool { return in.Name == how.Noise })
+	if i < 0 {
+		return nil, fmt.Errorf("there is no input %q", how.Noise)
 	}
-	return nil, fmt.Errorf("there is no input %q", how.Noise)
+	in := inputs[i]
+	if len(inputs) > 1 {
+		other := inputs[(i+1)%len(inputs)]
+		return nil, fmt.Errorf("sample gives the noise %q only, and there is an input %q too; `run` takes arrays for both", how.Noise, other.Name)
+	}
+	if in.DType != graph.F32 || len(in.Shape) == 0 {
+		return nil, fmt.Errorf("the noise input %q is %v %v, want f32 with a batch axis", in.Name, in.DType, in.Shape)
+	}
+	shape := []int{n}
+	for _, d := range in.Shape[1:] {
+		if d.Size < 0 {
+			return nil, fmt.Errorf("the noise input %q has a dynamic axis besides the batch: %v", in.Name, in.Shape)
+		}
+		shape = append(shape, int(d.Size))
+	}
+	return normal(shape, seed)
 }
 
 // normal draws standard normal numbers that depend on the seed alone.

@@ -96,7 +96,7 @@ func (a *app) replay(c *cli.Context, path string, o onnxruntime.Options) ([]comp
 		return nil, err
 	}
 	if len(sum.Vectors) == 0 {
-		return nil, fmt.Errorf("%s has no test vectors: export writes them for functions that draw no random numbers of their own", path)
+		return nil, fmt.Errorf("%s has no test vectors: export writes none for training steps, nor for what draws its own random numbers", path)
 	}
 	s, err := onnxruntime.Open(path, o)
 	if err != nil {
