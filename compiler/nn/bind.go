@@ -75,7 +75,7 @@ func (b *binder) walk(v reflect.Value, path string) {
 		switch {
 		case v.IsNil():
 			if holdsLayers(v.Type()) {
-				b.problem("give the field a layer, or remove it", "%s is a nil %v", cmp.Or(path, "an embedded field"), v.Type())
+				b.problem("give the field a layer; what a model may lack is an nn.Sequential, which does nothing while empty", "%s is a nil %v", cmp.Or(path, "an embedded field"), v.Type())
 			}
 		case v.Kind() == reflect.Interface && (v.Elem().Kind() == reflect.Struct || v.Elem().Kind() == reflect.Array) && holdsLayers(v.Elem().Type()):
 			b.problem("store a pointer: &nn.Dense{...}", "%s holds a %v by value, which cannot be named", path, v.Elem().Type())

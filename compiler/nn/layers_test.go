@@ -137,6 +137,7 @@ func TestShapes(t *testing.T) {
 		{&nn.BatchNorm{Eps: math.NaN()}, []graph.Dim{batch, 3}, "BatchNorm: momentum 0.9 and eps NaN"},
 		{&nn.LayerNorm{NoAffine: true}, []graph.Dim{batch, 3}, "[batch 3]"},
 		{nn.Sequential{&nn.Dense{Units: 12}, nn.ReLU, nn.Reshape(3, 2, 2), nn.Upsample(2), nn.MaxPool2D(2, 0), nn.AveragePool2D(2, 1), nn.LeakyReLU(.1), nn.Flatten}, []graph.Dim{batch, 3}, "[batch 3]"},
+		{nn.Sequential{}, []graph.Dim{batch, 3}, "[batch 3]"},
 		{nn.Sequential{nil}, []graph.Dim{batch, 3}, "Sequential: module 0 is nil"},
 	} {
 		if got := shape(c.layer, c.dims...); !strings.HasPrefix(got, c.want) {

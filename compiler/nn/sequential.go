@@ -6,7 +6,8 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
-// Sequential applies modules one after another. The layer at index i is named by that index: net.0.weight.
+// Sequential applies modules one after another. The layer at index i is named by that index: net.0.weight. Without modules it
+// is the identity, and so the type for what a model may lack, such as the projection of a residual block's shortcut.
 type Sequential []Module
 
 // Apply runs x through the modules.
