@@ -29,12 +29,14 @@ type Model struct {
 
 // Training says how the model is trained by default.
 type Training struct {
-	Step   string            // the Step to run
-	Inputs map[string]string // the Step's inputs and the data set fields that feed them: {"image": "image"}
+	Step string // the Step to run
+	// Inputs are the Step's inputs and the data set fields that feed them: {"x": "image"}. An input that is not named is fed
+	// by the field of its own name.
+	Inputs map[string]string
 	// Validate is a Func with the same inputs whose outputs are averaged over the test split; "" for none. Its output
 	// "loss" decides which checkpoint is best.
 	Validate string
-	Data     string // the data set's name
+	Data     string // the data set's name; "" leaves it to --data
 	Epochs   int
 	Batch    int
 }

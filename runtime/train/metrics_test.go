@@ -84,6 +84,20 @@ func TestScalars(t *testing.T) {
 	}
 }
 
+// TestNoFunc sees that a Step or Func that a program does not have is an error.
+func TestNoFunc(t *testing.T) {
+	c := config(t, "")
+	none := c.Program.Step("fly")
+	_, run := Run(t.Context(), nil, none, nil)
+	_, step := RunStep(none)(t.Context(), nil, 0, nil)
+	_, evaluate := Evaluate(t.Context(), nil, Evaluation{Func: none, Data: c.Test, Batch: 1})
+	for name, err := range map[string]error{"Run": run, "RunStep": step, "Evaluate": evaluate} {
+		if err == nil || !strings.Contains(err.Error(), "is nil: does the program have one of that name?") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func records(n int) []Record {
 	var out []Record
 	for i := range n {

@@ -21,8 +21,14 @@ import (
 // Whatever it decides by must come from step, in and the state, or a resumed run will differ from an unbroken one.
 type Update func(ctx context.Context, x runtime.Executable, step int64, in map[string]*tensor.Tensor) (Metrics, error)
 
+// errNoFunc is the error of a nil Step or Func, which is what a Program gives for a name that it does not have.
+var errNoFunc = errors.New("train: the Step or Func to run is nil: does the program have one of that name? Program.Entry tells")
+
 // Run runs the Step or Func f once, on those of in that are its inputs, and returns its scalar outputs.
 func Run(ctx context.Context, x runtime.Executable, f *graph.Func, in map[string]*tensor.Tensor) (Metrics, error) {
+	if f == nil {
+		return nil, errNoFunc
+	}
 	args := make(map[string]*tensor.Tensor, len(f.Inputs))
 	for _, v := range f.Inputs {
 		t := in[v.Name]
@@ -65,6 +71,9 @@ const evaluationSeed = -1
 // Evaluate runs a Func on a data set, in its order, and returns its outputs averaged over the examples. An output that is
 // NaN or Inf ends it with the engine's [runtime.NonFiniteError].
 func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics, error) {
+	if e.Func == nil {
+		return nil, errNoFunc
+	}
 	l, err := data.NewLoader(e.Data, data.LoaderOptions{Batch: e.Batch, Epochs: 1})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Func.Name, err)
