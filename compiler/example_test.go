@@ -34,7 +34,9 @@ func Example() {
 		f.Output("probability", m.Apply(image(f)).Softmax(-1))
 	})
 	b.Step("train", optim.Adam{LR: 1e-3}, m, func(f *graph.Func) *graph.Value {
-		return loss.CrossEntropy(m.Apply(image(f)), f.Input("label", graph.I64, batch)).Mean()
+		logits, label := m.Apply(image(f)), f.Input("label", graph.I64, batch)
+		f.Output("accuracy", logits.ArgMax(-1).Equal(label).Cast(graph.F32).Mean()) // reported beside the loss
+		return loss.CrossEntropy(logits, label).Mean()
 	})
 	prog, err := b.Compile()
 	if err != nil {
