@@ -92,7 +92,7 @@ func Example() {
 			panic(err)
 		}
 		for _, step := range []string{"critic", "gen"} {
-			if _, err := x.Run(ctx, step, b.Tensors); err != nil {
+			if _, err := train.Run(ctx, x, prog.Step(step), b.Tensors); err != nil { // x.Run, on the fields that the step takes
 				panic(err)
 			}
 		}
