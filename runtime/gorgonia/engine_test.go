@@ -123,6 +123,61 @@ func TestEngineAgrees(t *testing.T) {
 	}
 }
 
+// TestUpdatesFromState moves state to other state in every order: all new state must come from the old, also where what
+// it comes from changes in the same step.
+func TestUpdatesFromState(t *testing.T) {
+	m := &regressor{nn.Dense{Units: 8}, nn.Dense{Units: 2}}
+	b := compiler.New("history")
+	b.Model("", m)
+	b.Step("train", optim.SGD{LR: .1}, m, func(f *graph.Func) *graph.Value {
+		x := f.Input("x", graph.F32, 2, 3)
+		buffer := func(name string) *graph.Value { return f.Buffer(name, graph.F32, nil, 2, 3) }
+		now, before, first, left, right := buffer("now"), buffer("before"), buffer("first"), buffer("left"), buffer("right")
+		f.Update(before, now) // now, before and first are the last three sums
+		f.Update(first, before)
+		f.Update(now, now.Add(x))
+		f.Update(left, right) // and these change places
+		f.Update(right, left)
+		f.Output("before", before)
+		f.Output("now", now)
+		return m.Apply(x).Square().Mean()
+	})
+	prog := compile(t, b)
+	s, x := load(t, prog, 1)
+	if err := s.Set("left", tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3)); err != nil {
+		t.Fatal(err)
+	}
+	ref := s.Clone()
+	c := kernel.NewContext(gonum.Implementation{}, 1)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 5 {
+		in := map[string]*tensor.Tensor{"x": normal(r, 2, 3)}
+		agree(t, fmt.Sprintf("step %d", i), run(t, x, "train", in), evaluate(t, c, prog.Step("train"), in, ref, true))
+		for _, name := range s.Names() {
+			got, _ := s.Tensor(name)
+			want, _ := ref.Tensor(name)
+			agree(t, fmt.Sprintf("state after step %d", i), map[string]*tensor.Tensor{name: got}, map[string]*tensor.Tensor{name: want})
+		}
+	}
+}
+
+// TestOutputsStay runs steps after a function: its outputs, state among them, must stay until it runs again.
+func TestOutputsStay(t *testing.T) {
+	_, x := load(t, regression(t, optim.SGD{LR: .1}), 1)
+	r := rand.New(rand.NewPCG(1, 2))
+	in := map[string]*tensor.Tensor{"x": normal(r, 4, 3)}
+	out := run(t, x, "predict", in)
+	kept := map[string]*tensor.Tensor{}
+	for name, v := range out {
+		kept[name] = v.Clone()
+	}
+	in["y"] = normal(r, 4, 2)
+	for i := range 4 {
+		run(t, x, "train", in)
+		agree(t, fmt.Sprintf("after step %d", i), out, kept)
+	}
+}
+
 func run(t testing.TB, x runtime.Executable, entry string, in map[string]*tensor.Tensor) map[string]*tensor.Tensor {
 	t.Helper()
 	out, err := x.Run(context.Background(), entry, in)

@@ -32,8 +32,8 @@ type plan struct {
 // An update is how a new piece of state reaches the State after a run.
 type update struct {
 	name  string
-	value int  // the Value.ID whose buffer holds the new contents
-	swap  bool // the buffer itself may become the state; otherwise its contents are copied
+	value int     // the Value.ID of the new contents
+	buf   *buffer // its tensor becomes the state: that of value or, where it must stay, one of the update's own
 }
 
 // maxSalts bounds the search for node hashes without a collision; one collision in 2³² is expected per 65,000 nodes.
@@ -155,8 +155,8 @@ func distinct(g *G.ExprGraph) bool {
 	return true
 }
 
-// planUpdates decides which new state can be swapped in. A buffer may go to the State only if nothing else looks at it
-// once the run is over: no output, no second update, and not an input, a constant or other state.
+// planUpdates decides which tensors become new state. That of a value may only if nothing else looks at it once the run is
+// over: no output, no second update, and not an input, a constant or other state.
 func (p *plan) planUpdates() {
 	computed := make([]bool, len(p.bufs))
 	for _, o := range p.ops {
@@ -168,7 +168,11 @@ func (p *plan) planUpdates() {
 	}
 	for _, u := range p.f.Updates {
 		id := u.Value.ID
-		p.updates = append(p.updates, update{u.Name, id, computed[id] && !taken[id]})
+		buf := p.bufs[id]
+		if !computed[id] || taken[id] {
+			buf = newBuffer(tensor.New(buf.DType(), buf.Shape()...))
+		}
+		p.updates = append(p.updates, update{u.Name, id, buf})
 		taken[id] = true
 	}
 }
@@ -197,7 +201,15 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 		}
 	}
 	for _, o := range p.f.Outputs {
-		p.outputs[o.Name] = p.bufs[o.Value.ID].Tensor
+		t := p.bufs[o.Value.ID].Tensor
+		if _, ok := o.Value.Op.(graph.Param); !ok {
+			p.outputs[o.Name] = t
+			continue
+		}
+		if p.outputs[o.Name] == nil { // a copy: other entries change the state before the caller is done with this
+			p.outputs[o.Name] = tensor.New(t.DType(), t.Shape()...)
+		}
+		p.outputs[o.Name].CopyFrom(t)
 	}
 	if p.machine == nil {
 		return nil
@@ -232,21 +244,15 @@ func (p *plan) finite(c *kernel.Context) bool {
 }
 
 // commit makes the new state current.
-func (p *plan) commit(s *runtime.State) error {
-	for _, u := range p.updates { // copies first: their sources may be state that a swap replaces
-		if !u.swap {
-			if err := s.Set(u.name, p.bufs[u.value].Tensor); err != nil {
-				return err
-			}
+func (p *plan) commit(s *runtime.State) {
+	for _, u := range p.updates { // before any state changes, since the value may be state
+		if from := p.bufs[u.value]; from != u.buf {
+			u.buf.CopyFrom(from.Tensor)
 		}
 	}
 	for _, u := range p.updates {
-		if u.swap {
-			b := p.bufs[u.value]
-			p.faces.set(b, s.Swap(u.name, b.Tensor))
-		}
+		p.faces.set(u.buf, s.Swap(u.name, u.buf.Tensor))
 	}
-	return nil
 }
 
 func (p *plan) close() error {
