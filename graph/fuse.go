@@ -3,7 +3,6 @@ package graph
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -92,6 +91,9 @@ type FusedStep struct {
 	Op   Op
 	Args []int
 }
+
+// String is the op and its arguments, Scale{By:2}[-1]: the part of the step in the text form.
+func (s FusedStep) String() string { return fmt.Sprintf("%s%v", OpText(s.Op), s.Args) }
 
 // collector gathers the steps of a tree, arguments before users.
 type collector struct {
@@ -253,12 +255,3 @@ func (o Fused) ONNX(e Emitter, y *Value, in []string) string {
 
 // Samples returns none: Fuse makes these ops from others, on which it is tested.
 func (Fused) Samples() []Sample { return nil }
-
-// String is the steps, for the text form.
-func (o Fused) String() string {
-	var p []string
-	for _, s := range o.Steps {
-		p = append(p, fmt.Sprintf("%s%v", OpText(s.Op), s.Args))
-	}
-	return strings.Join(p, " ")
-}

@@ -50,6 +50,22 @@ func TestFuse(t *testing.T) {
 	}
 }
 
+// TestFuseText sees that the text form of a fused op, its identity, names the ops.
+func TestFuseText(t *testing.T) {
+	text := func(build func(x *graph.Value) *graph.Value) string {
+		f := graph.NewFunc("f", false)
+		f.Output("y", build(f.Input("x", graph.F32, 4)))
+		return graph.OpText(graph.Fuse(f).Outputs[0].Value.Op)
+	}
+	got := text(func(x *graph.Value) *graph.Value { return x.Square().Scale(2).Add(x) })
+	if want := "Fused{Steps:[Square[0] Scale{By:2}[-1] Add[-2 0]]}"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if other := text(func(x *graph.Value) *graph.Value { return x.Exp().Scale(2).Add(x) }); other == got {
+		t.Errorf("two ops are both %s", got)
+	}
+}
+
 // TestFuseGradient differentiates a fused op, against the gradient of what it is made of.
 func TestFuseGradient(t *testing.T) {
 	build := func(fuse bool) []float64 {
