@@ -129,7 +129,7 @@ func (vectorGo) Name() string { return "pure Go with AVX2" }
 // Sgemm is c = alpha·op(a)·op(b) + beta·c in float32.
 func (g vectorGo) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
-	if m < tileRows || k == 0 { // packing b is not worth it
+	if m < tileRows || n == 0 || k == 0 { // nothing to multiply, or too little for packing b
 		g.pureGo.Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
