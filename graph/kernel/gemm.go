@@ -6,12 +6,13 @@ import "gonum.org/v1/gonum/blas"
 const gemmGrain = 1 << 18
 
 // Gemm is out = alpha·op(a)·op(b) + beta·out, where op transposes on request: op(a) is m×k, op(b) k×n, out m×n, row-major
-// with the given strides. The work is cut along the longer side of out, so results do not depend on how k is summed.
+// with the given strides. Where alpha or beta is 0, what it multiplies does not count. The work is cut along the longer
+// side of out, so results do not depend on how k is summed.
 func Gemm[T Float](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, out []T, ldc int) {
 	if m == 0 || n == 0 {
 		return
 	}
-	if k == 0 {
+	if k == 0 || alpha == 0 { // BLAS implementations differ on NaN times 0
 		for i := range m {
 			row := out[i*ldc : i*ldc+n]
 			if beta == 0 {
