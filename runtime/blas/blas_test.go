@@ -81,6 +81,18 @@ func againstGonum(t *testing.T, l Impl) {
 	}
 }
 
+// TestEmpty gives products of no elements the least slices that hold them.
+func TestEmpty(t *testing.T) {
+	for name, find := range map[string]func(testing.TB) Impl{"go": func(testing.TB) Impl { return Go() }, "openblas": openBLAS} {
+		t.Run(name, func(t *testing.T) {
+			for _, s := range [][3]int{{8, 0, 7}, {0, 8, 7}, {0, 0, 0}} {
+				m, n, k := s[0], s[1], s[2]
+				find(t).Sgemm(blas.NoTrans, blas.NoTrans, m, n, k, 1, make([]float32, m*k), max(1, k), make([]float32, k*n), max(1, n), 0, nil, max(1, n))
+			}
+		})
+	}
+}
+
 // TestConcurrent runs one product on many goroutines at once: the same bits each time.
 func TestConcurrent(t *testing.T) {
 	const m, n, k = 50, 70, 300
