@@ -12,42 +12,44 @@ import (
 var awkward = []float32{0, float32(math.Copysign(0, -1)), 1, -1, .1, -3.7, 1e-42, -1e-42, math.MaxFloat32, -math.MaxFloat32,
 	float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))}
 
+// vectorKernels are the kernels that have a vector loop, on operands of one length.
+var vectorKernels = map[string]func(out, a, b []float32){
+	"Add": Add[float32], "Sub": Sub[float32], "Mul": Mul[float32], "Div": Div[float32],
+	"Lerp":              func(out, a, b []float32) { Lerp(out, a, b, .3) },
+	"Shift":             func(out, a, b []float32) { Shift(out, a, 1.7) },
+	"Scale":             func(out, a, b []float32) { Scale(out, a, -.3) },
+	"DivScalar":         func(out, a, b []float32) { Div(out, a, []float32{.7}) },
+	"SubFrom":           func(out, a, b []float32) { Sub(out, []float32{.7}, b) },
+	"DivInto":           func(out, a, b []float32) { Div(out, []float32{.7}, b) },
+	"Square":            func(out, a, b []float32) { Square(out, a) },
+	"Sqrt":              func(out, a, b []float32) { Sqrt(out, a) },
+	"Reciprocal":        func(out, a, b []float32) { Reciprocal(out, a) },
+	"ReLU":              func(out, a, b []float32) { ReLU(out, a) },
+	"LeakyReLU":         func(out, a, b []float32) { LeakyReLU(out, a, .2) },
+	"Step":              func(out, a, b []float32) { Step(out, a) },
+	"Exp":               func(out, a, b []float32) { Exp(out, a) },
+	"Sigmoid":           func(out, a, b []float32) { Sigmoid(out, a) },
+	"Softplus":          func(out, a, b []float32) { Softplus(out, a) },
+	"Exp of large":      func(out, a, b []float32) { Scale(out, a, 60); Exp(out, out) },
+	"Sigmoid of large":  func(out, a, b []float32) { Scale(out, a, 60); Sigmoid(out, out) },
+	"Softplus of large": func(out, a, b []float32) { Scale(out, a, 20); Softplus(out, out) },
+	"Sum": func(out, a, b []float32) {
+		for i := range out {
+			out[i] = sum(a[i:])
+		}
+	},
+	"Dot": func(out, a, b []float32) {
+		for i := range out {
+			out[i] = dot(a[i:], b[i:])
+		}
+	},
+}
+
 // TestVectorLoops runs every kernel that has a vector loop with it and without, on all lengths around whole vectors, at
 // every alignment, in place and not: the bits must be the same.
 func TestVectorLoops(t *testing.T) {
 	if loops.add == nil {
 		t.Skip("this machine has no vector loops")
-	}
-	kernels := map[string]func(out, a, b []float32){
-		"Add": Add[float32], "Sub": Sub[float32], "Mul": Mul[float32], "Div": Div[float32],
-		"Lerp":              func(out, a, b []float32) { Lerp(out, a, b, .3) },
-		"Shift":             func(out, a, b []float32) { Shift(out, a, 1.7) },
-		"Scale":             func(out, a, b []float32) { Scale(out, a, -.3) },
-		"DivScalar":         func(out, a, b []float32) { Div(out, a, []float32{.7}) },
-		"SubFrom":           func(out, a, b []float32) { Sub(out, []float32{.7}, b) },
-		"DivInto":           func(out, a, b []float32) { Div(out, []float32{.7}, b) },
-		"Square":            func(out, a, b []float32) { Square(out, a) },
-		"Sqrt":              func(out, a, b []float32) { Sqrt(out, a) },
-		"Reciprocal":        func(out, a, b []float32) { Reciprocal(out, a) },
-		"ReLU":              func(out, a, b []float32) { ReLU(out, a) },
-		"LeakyReLU":         func(out, a, b []float32) { LeakyReLU(out, a, .2) },
-		"Step":              func(out, a, b []float32) { Step(out, a) },
-		"Exp":               func(out, a, b []float32) { Exp(out, a) },
-		"Sigmoid":           func(out, a, b []float32) { Sigmoid(out, a) },
-		"Softplus":          func(out, a, b []float32) { Softplus(out, a) },
-		"Exp of large":      func(out, a, b []float32) { Scale(out, a, 60); Exp(out, out) },
-		"Sigmoid of large":  func(out, a, b []float32) { Scale(out, a, 60); Sigmoid(out, out) },
-		"Softplus of large": func(out, a, b []float32) { Scale(out, a, 20); Softplus(out, out) },
-		"Sum": func(out, a, b []float32) {
-			for i := range out {
-				out[i] = sum(a[i:])
-			}
-		},
-		"Dot": func(out, a, b []float32) {
-			for i := range out {
-				out[i] = dot(a[i:], b[i:])
-			}
-		},
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	draw := func(n int) []float32 {
@@ -59,7 +61,7 @@ func TestVectorLoops(t *testing.T) {
 		}
 		return out
 	}
-	for name, f := range kernels {
+	for name, f := range vectorKernels {
 		for n := range 70 {
 			at := n % 9
 			a, b := draw(n + at)[at:], draw(n)

@@ -1,0 +1,45 @@
+//go:build linux || darwin
+
+package kernel
+
+import (
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// TestVectorBounds runs the vector loops on operands behind which no memory may be touched: one element too far ends the
+// test with a fault.
+func TestVectorBounds(t *testing.T) {
+	out, a, b := guarded(t), guarded(t), guarded(t)
+	for _, f := range vectorKernels {
+		for n := range 41 {
+			at := len(out) - n
+			f(out[at:], a[at:], b[at:])
+		}
+	}
+	for n := range 41 {
+		if !Finite(a[len(a)-n:]) {
+			t.Errorf("%d zeros are not finite", n)
+		}
+	}
+}
+
+// guarded is a page of float32 with a page behind it that may not be touched.
+func guarded(t *testing.T) []float32 {
+	t.Helper()
+	size := syscall.Getpagesize()
+	mem, err := syscall.Mmap(-1, 0, 2*size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Munmap(mem); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := syscall.Mprotect(mem[size:], syscall.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&mem[0])), size/4)
+}
