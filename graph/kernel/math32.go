@@ -20,15 +20,18 @@ var powers = func() (t [tableSteps]uint64) {
 	return t
 }()
 
-// expParts returns e^x as s + p, with s a power of 2^(1/tableSteps) that is 1 for small x, for |x| < 700.
+// expParts returns e^x as s + p, with s a power of 2^(1/tableSteps) that is 1 for small x, for |x| < 700. The
+// conversions keep compilers from fusing a multiplication with an addition, which the vector loops do not.
 func expParts(x float64) (s, p float64) {
 	const c = math.Ln2 / tableSteps
-	x *= 1 / c
+	x = float64(x * (1 / c))
 	t := x + toWhole
 	d := x - (t - toWhole)
 	i := math.Float64bits(t)
 	s = math.Float64frombits(powers[i%tableSteps] + i/tableSteps<<52)
-	return s, s * (d * (c + d*(c*c/2+d*(c*c*c/6))))
+	p = float64(d*(c*c*c/6)) + c*c/2
+	p = float64(d*p) + c
+	return s, float64(s * (d * p))
 }
 
 // beyondExp reports whether |x| > 87, where e^x may have no normal float32, or x is NaN.
