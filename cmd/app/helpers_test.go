@@ -156,8 +156,10 @@ func TestResuming(t *testing.T) {
 		"sardonyx train vae --resume --out 'my runs'":      {"sardonyx", "train", "vae", "--resume", "--out", "my runs"},
 		`sardonyx train vae --out 'it'\''s' '' --resume`:   {"sardonyx", "train", "vae", "--out", "it's", ""},
 		"sardonyx train vae --data '$HOME/*.npz' --resume": {"sardonyx", "train", "vae", "--data", "$HOME/*.npz"},
+		"'/my tools/sardonyx' train vae --resume":          {"/my tools/sardonyx", "train", "vae"},
+		"sardonyx train --epochs 3 --resume -- vae":        {"sardonyx", "train", "--epochs", "3", "--", "vae"},
 	} {
-		if got := (&app{args: args}).resuming(); got != want {
+		if got := resuming(args); got != want {
 			t.Errorf("%q: %s, want %s", args, got, want)
 		}
 	}

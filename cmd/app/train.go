@@ -67,7 +67,7 @@ func (a *app) train(c *cli.Context) error {
 	r, err := train.Fit(c.Context, cfg)
 	switch {
 	case errors.Is(err, train.ErrInterrupted):
-		return fmt.Errorf("%w; go on with: %s", err, a.resuming())
+		return fmt.Errorf("%w; go on with: %s", err, resuming(a.args))
 	case errors.Is(err, train.ErrHasRun):
 		return fmt.Errorf("%w (--resume goes on with it, --out DIR chooses another folder)", err)
 	case err != nil:
@@ -223,17 +223,20 @@ var cpus = goruntime.GOMAXPROCS(0)
 // that the first one uses.
 var spareSlot = sync.OnceFunc(func() { goruntime.GOMAXPROCS(cpus + 1) })
 
-// resuming is the command line with --resume, as a shell takes it.
-func (a *app) resuming() string {
-	words := []string{a.args[0]}
-	for _, w := range a.args[1:] {
-		if w == "" || strings.ContainsAny(w, " \t\n\"'`$&|;<>()*?[]{}#~!\\") {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		words = append(words, w)
+// resuming is the command line args with --resume, as a shell takes it.
+func resuming(args []string) string {
+	end := len(args)
+	if i := slices.Index(args, "--"); i >= 0 {
+		end = i // what follows is no flag
 	}
-	if !slices.Contains(words, "--resume") {
-		words = append(words, "--resume")
+	words := slices.Clone(args)
+	if !slices.Contains(args[:end], "--resume") {
+		words = slices.Insert(words, end, "--resume")
+	}
+	for i, w := range words {
+		if w == "" || strings.ContainsAny(w, " \t\n\"'`$&|;<>()*?[]{}#~!\\") {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
 	}
 	return strings.Join(words, " ")
 }
