@@ -1,6 +1,9 @@
 package graph_test
 
 import (
+	"fmt"
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -48,6 +51,82 @@ func TestFuse(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFuseRandom fuses random graphs over operands that broadcast in every way, with more arguments in a tree than a fused
+// op takes, and wants the same bits on any number of goroutines.
+func TestFuseRandom(t *testing.T) {
+	fused := 0
+	for seed := range uint64(40) {
+		f, in := randomElementwise(rand.New(rand.NewPCG(seed, 1)), []graph.DType{graph.F32, graph.F64}[seed%2])
+		g := graph.Fuse(f)
+		if err := g.Verify(); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		for _, v := range g.Values {
+			if _, ok := v.Op.(graph.Fused); ok {
+				fused++
+			}
+		}
+		want := evaluate(t, newContext(1), f, in)
+		for _, threads := range []int{1, 2, 5} {
+			got := evaluate(t, newContext(threads), g, in)
+			for k, o := range f.Outputs {
+				w, h := want[o.Value.ID], got[g.Outputs[k].Value.ID]
+				for i := range w.Len() {
+					if a, b := h.At(i), w.At(i); math.Float64bits(a) != math.Float64bits(b) && (a == a || b == b) {
+						t.Fatalf("seed %d, %d threads: %s[%d] is %v fused, %v before:\n%v", seed, threads, o.Name, i, a, b, g)
+					}
+				}
+			}
+		}
+	}
+	if fused < 40 {
+		t.Errorf("only %d fused ops", fused)
+	}
+}
+
+// randomElementwise is a Func of 25 elementwise ops on 10 inputs, with values for the inputs.
+func randomElementwise(r *rand.Rand, dtype graph.DType) (*graph.Func, map[string]*tensor.Tensor) {
+	f := graph.NewFunc("f", false)
+	rows, cols := []int{1, 7, 40, 1100}[r.IntN(4)], []int{1, 3, 8, 300}[r.IntN(4)]
+	shapes := [][]int{{rows, cols}, {cols}, {rows, 1}, {}, {1}, {1, cols}}
+	in := map[string]*tensor.Tensor{}
+	var values []*graph.Value
+	for i := range 10 {
+		x := tensor.New(dtype, shapes[r.IntN(len(shapes))]...)
+		for k := range x.Len() {
+			x.Set(k, r.NormFloat64())
+		}
+		var dims []graph.Dim
+		for _, n := range x.Shape() {
+			dims = append(dims, graph.Dim(n))
+		}
+		name := fmt.Sprint("x", i)
+		in[name] = x
+		values = append(values, f.Input(name, dtype, dims...))
+	}
+	pick := func() *graph.Value {
+		if r.IntN(2) == 0 {
+			return values[len(values)-1-r.IntN(4)] // a late one, so that trees grow deep
+		}
+		return values[r.IntN(len(values))]
+	}
+	ops := []func(a, b *graph.Value) *graph.Value{
+		(*graph.Value).Add, (*graph.Value).Sub, (*graph.Value).Mul, (*graph.Value).Div, (*graph.Value).Max,
+		func(a, b *graph.Value) *graph.Value { return a.Lerp(b, .3) },
+		func(a, _ *graph.Value) *graph.Value { return a.Sigmoid() },
+		func(a, _ *graph.Value) *graph.Value { return a.Exp() },
+		func(a, _ *graph.Value) *graph.Value { return a.ReLU() },
+		func(a, _ *graph.Value) *graph.Value { return a.Scale(.7) },
+	}
+	for range 25 {
+		values = append(values, ops[r.IntN(len(ops))](pick(), pick()))
+	}
+	for i := range 3 {
+		f.Output(fmt.Sprint("y", i), values[len(values)-1-2*i])
+	}
+	return f, in
 }
 
 // TestFuseText sees that the text form of a fused op, its identity, names the ops.

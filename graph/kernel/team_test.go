@@ -40,6 +40,32 @@ func TestParallel(t *testing.T) {
 	}
 }
 
+// TestParallelScheduler runs jobs back to back on one CPU and several, with more goroutines than CPUs: none may be lost or
+// done twice, and no goroutine may wait for one that gets no CPU.
+func TestParallelScheduler(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	const rounds = 300
+	for _, cpus := range []int{1, 2, 5} {
+		runtime.GOMAXPROCS(cpus)
+		for _, threads := range []int{2, 3, 16, 64} {
+			c := &Context{Threads: threads}
+			sums := make([]int, 100)
+			for round := range rounds {
+				c.Parallel(len(sums), 1+round%7, func(lo, hi int) {
+					for i := lo; i < hi; i++ {
+						sums[i] += i + round
+					}
+				})
+			}
+			for i, sum := range sums {
+				if want := rounds*i + rounds*(rounds-1)/2; sum != want {
+					t.Fatalf("%d CPUs, %d goroutines: element %d is %d, want %d", cpus, threads, i, sum, want)
+				}
+			}
+		}
+	}
+}
+
 // TestParallelPanics raises each part's panic on the caller, when all parts are done, and goes on afterwards.
 func TestParallelPanics(t *testing.T) {
 	c := &Context{Threads: 4}

@@ -81,6 +81,18 @@ func TestVectorLoops(t *testing.T) {
 	}
 }
 
+// TestWithoutLoops runs the tests of the kernels that have vector loops as a machine without them would.
+func TestWithoutLoops(t *testing.T) {
+	withoutLoops(func() {
+		for name, test := range map[string]func(*testing.T){
+			"Binary": TestBinary, "SimpleUnary": TestSimpleUnary, "Math32": TestMath32, "Math32Edges": TestMath32Edges,
+			"Reductions": TestReductions, "SumAccuracy": TestSumAccuracy, "Softmax": TestSoftmax, "Finite": TestFinite,
+		} {
+			t.Run(name, test)
+		}
+	})
+}
+
 // withoutLoops runs do with the Go loops only.
 func withoutLoops(do func()) {
 	old := loops
@@ -100,28 +112,24 @@ func same(t *testing.T, what string, got, want []float32) {
 
 // TestFinite puts one bad element at each place of slices of many lengths.
 func TestFinite(t *testing.T) {
-	test := func() {
-		for n := range 40 {
-			a := make([]float32, n)
-			for i := range a {
-				a[i] = awkward[i%10] // the finite ones
-			}
-			if !Finite(a) {
-				t.Fatalf("%v is not finite", a)
-			}
-			for i := range a {
-				for _, bad := range awkward[10:] {
-					old := a[i]
-					if a[i] = bad; Finite(a) {
-						t.Fatalf("%v is finite", a)
-					}
-					a[i] = old
+	for n := range 40 {
+		a := make([]float32, n)
+		for i := range a {
+			a[i] = awkward[i%10] // the finite ones
+		}
+		if !Finite(a) {
+			t.Fatalf("%v is not finite", a)
+		}
+		for i := range a {
+			for _, bad := range awkward[10:] {
+				old := a[i]
+				if a[i] = bad; Finite(a) {
+					t.Fatalf("%v is finite", a)
 				}
+				a[i] = old
 			}
 		}
 	}
-	test()
-	withoutLoops(test)
 	if Finite([]float64{1, math.Inf(1)}) || !Finite([]float64{1, math.MaxFloat64}) {
 		t.Error("f64")
 	}
