@@ -268,5 +268,6 @@ func (x *executable) Close() error {
 		}
 	}
 	clear(x.plans)
+	clear(x.faces)
 	return nil
 }

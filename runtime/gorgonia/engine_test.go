@@ -161,6 +161,60 @@ func TestUpdatesFromState(t *testing.T) {
 	}
 }
 
+// TestSharedState trains by turns with two executables over one state, which keep fewer plans than there are batch sizes,
+// are closed in between, and whose state is set from outside: it must be as if there were one, that keeps nothing.
+func TestSharedState(t *testing.T) {
+	prog := regression(t, optim.Adam{LR: 1e-2})
+	s, err := runtime.NewState(prog, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x [2]runtime.Executable
+	for i := range x {
+		e, err := gorgonia.New(gorgonia.Options{MaxPlans: 1 + i})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x[i], err = e.Load(prog, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ref := s.Clone()
+	c := kernel.NewContext(gonum.Implementation{}, 1)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 30 {
+		n := 1 + r.IntN(4)
+		in := map[string]*tensor.Tensor{"x": normal(r, n, 3), "y": normal(r, n, 2)}
+		agree(t, fmt.Sprintf("step %d", i), run(t, x[r.IntN(2)], "train", in), evaluate(t, c, prog.Step("train"), in, ref, true))
+		one := map[string]*tensor.Tensor{"x": in["x"]}
+		agree(t, fmt.Sprintf("function %d", i), run(t, x[r.IntN(2)], "predict", one), evaluate(t, c, prog.Func("predict"), one, ref, false))
+		switch i % 10 {
+		case 3:
+			if err := x[i/10%2].Close(); err != nil {
+				t.Fatal(err)
+			}
+		case 6:
+			w := normal(r, 8, 2)
+			if err := errors.Join(s.Set("out.weight", w), ref.Set("out.weight", w)); err != nil {
+				t.Fatal(err)
+			}
+		case 8: // state as an input
+			w, err := s.Tensor("out.weight")
+			if err != nil {
+				t.Fatal(err)
+			}
+			in = map[string]*tensor.Tensor{"x": normal(r, 8, 3), "y": w}
+			own := map[string]*tensor.Tensor{"x": in["x"], "y": w.Clone()}
+			agree(t, "state as an input", run(t, x[0], "train", in), evaluate(t, c, prog.Step("train"), own, ref, true))
+		}
+	}
+	for _, x := range x {
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestOutputsStay runs steps after a function: its outputs, state among them, must stay until it runs again.
 func TestOutputsStay(t *testing.T) {
 	_, x := load(t, regression(t, optim.SGD{LR: .1}), 1)
