@@ -26,7 +26,8 @@ type plan struct {
 	faces   faces          // shared by the plans of an executable
 	updates []update
 	outputs map[string]*tensor.Tensor
-	random  *tensor.Tensor // holds the random state that a caller gives for one run
+	copies  []*tensor.Tensor // of the outputs that are state, in f's order: steps of other entries change it
+	random  *tensor.Tensor   // holds the random state that a caller gives for one run
 }
 
 // An update is how a new piece of state reaches the State after a run.
@@ -75,6 +76,13 @@ func newPlan(f *graph.Func, b graph.Binding, ctx *kernel.Context, s *runtime.Sta
 	}
 	if err := p.build(); err != nil {
 		return nil, fmt.Errorf("%s: building the gorgonia graph: %w", f.Name, err)
+	}
+	for _, o := range f.Outputs {
+		var own *tensor.Tensor
+		if _, ok := o.Value.Op.(graph.Param); ok {
+			own = tensor.New(o.Value.DType(), shapes[o.Value.ID]...)
+		}
+		p.copies = append(p.copies, own)
 	}
 	p.planUpdates()
 	return p, nil
@@ -200,16 +208,13 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 			}
 		}
 	}
-	for _, o := range p.f.Outputs {
+	for i, o := range p.f.Outputs {
 		t := p.bufs[o.Value.ID].Tensor
-		if _, ok := o.Value.Op.(graph.Param); !ok {
-			p.outputs[o.Name] = t
-			continue
+		if own := p.copies[i]; own != nil {
+			own.CopyFrom(t)
+			t = own
 		}
-		if p.outputs[o.Name] == nil { // a copy: other entries change the state before the caller is done with this
-			p.outputs[o.Name] = tensor.New(t.DType(), t.Shape()...)
-		}
-		p.outputs[o.Name].CopyFrom(t)
+		p.outputs[o.Name] = t
 	}
 	if p.machine == nil {
 		return nil
