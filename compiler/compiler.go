@@ -102,8 +102,9 @@ func (b *Builder) Func(name string, build func(f *graph.Func)) {
 }
 
 // Step defines a training step called name: loss is traced in training form and must be a scalar; opt updates the
-// parameters of model, and no others. model is a pointer that was given to Model, a part of one, or a slice of such.
-// The step's outputs are "loss" and what the loss function itself names with f.Output.
+// parameters of model, and no others. Running statistics change in every layer that the loss applies. model is a pointer
+// that was given to Model, a part of one, or a slice of such. The step's outputs are "loss" and what the loss function
+// itself names with f.Output.
 func (b *Builder) Step(name string, opt optim.Optimizer, model any, loss func(f *graph.Func) *graph.Value) {
 	b.add(&entry{name: name, pos: graph.Caller(), loss: loss, opt: opt, model: model})
 }

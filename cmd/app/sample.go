@@ -82,7 +82,7 @@ func (a *app) sample(c *cli.Context) error {
 	start := time.Now()
 	out, err := s.Run(c.Context, map[string]*tensor.Tensor{m.Sample.Noise: noise})
 	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+		return err
 	}
 	took := time.Since(start)
 	images := out[m.Sample.Image]

@@ -107,7 +107,7 @@ func (a *app) replay(c *cli.Context, path string, o onnxruntime.Options) ([]comp
 	for _, v := range sum.Vectors {
 		got, err := s.Run(c.Context, v.Inputs)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
 		for _, name := range sortedKeys(v.Outputs) {
 			if got[name] == nil {
@@ -210,7 +210,7 @@ func (r *trained) verifyFunc(c *cli.Context, f *graph.Func, o onnxruntime.Option
 		}
 		got, err := s.Run(c.Context, in)
 		if err != nil {
-			return nil, fmt.Errorf("%s in onnxruntime, from %s: %w", f.Name, r.from(c, file), err)
+			return nil, fmt.Errorf("%s in onnxruntime: %w", f.Name, err)
 		}
 		for _, name := range sortedKeys(want) {
 			if got[name] == nil {

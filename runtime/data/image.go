@@ -80,7 +80,7 @@ func openImages(dir string, opt ImageOptions) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	if total > maxPixelBytes {
+	if int64(total) > maxPixelBytes {
 		return nil, fmt.Errorf("%d images of %d×%d pixels take %.1f GB, and at most %.1f are read into memory: choose a smaller size or fewer images",
 			len(files), opt.Height, opt.Width, float64(total)/1e9, float64(maxPixelBytes)/1e9)
 	}
