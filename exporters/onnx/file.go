@@ -1,15 +1,13 @@
 package onnx
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
@@ -44,26 +42,60 @@ func exportFile(path string, f *graph.Func, weights Weights, o Options) (*Report
 	if err != nil {
 		return nil, err
 	}
-	var files replacements
-	defer files.discard()
+	var files []*output
+	defer func() {
+		for _, w := range files {
+			w.Discard()
+		}
+	}()
+	add := func(path string, write func(io.Writer) error) error {
+		w, err := writeOutput(path, write)
+		if err == nil {
+			files = append(files, w)
+		}
+		return err
+	}
 	if o.External || size > maxFile {
 		if weights := moveOut(m, filepath.Base(path)+".data"); len(weights) > 0 {
-			if err := files.write(path+".data", func(w io.Writer) error { return writeExternal(w, weights) }); err != nil {
+			if err := add(path+".data", func(w io.Writer) error { return writeExternal(w, weights) }); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if err := files.write(path, m.Encode); err != nil {
+	if err := add(path, m.Encode); err != nil {
 		return nil, err
 	}
-	if err := files.commit(); err != nil {
-		return nil, err
-	}
-	for _, w := range slices.Backward(files) {
-		r.Files = append(r.Files, File{w.path, w.n})
-		r.Bytes += w.n
+	for _, w := range files { // the weights first: a model without them would not load
+		if err := w.Commit(w.path); err != nil {
+			return nil, err
+		}
+		r.Files = slices.Insert(r.Files, 0, File{w.path, w.size})
+		r.Bytes += w.size
 	}
 	return r, nil
+}
+
+// An output is a file that is written and not yet in its place.
+type output struct {
+	*atomicfile.File
+	path string
+	size int64
+}
+
+func writeOutput(path string, write func(io.Writer) error) (*output, error) {
+	f, err := atomicfile.Create(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	w := &output{File: f, path: path}
+	if err = write(f); err == nil {
+		w.size, err = f.Finish()
+	}
+	if err != nil {
+		f.Discard()
+		return nil, err
+	}
+	return w, nil
 }
 
 // A moved is a weight in the external file, and where it begins.
@@ -109,59 +141,4 @@ func writeExternal(w io.Writer, weights []moved) error {
 		pos = t.offset + n
 	}
 	return nil
-}
-
-// replacements are files written beside those that they are to replace.
-type replacements []replacement
-
-type replacement struct {
-	path, temp string
-	n          int64
-}
-
-// write adds what do writes as the new contents of path.
-func (rs *replacements) write(path string, do func(io.Writer) error) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is there and is not a file: it is not replaced", path)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	*rs = append(*rs, replacement{path: path, temp: f.Name()})
-	w := bufio.NewWriterSize(f, 256<<10)
-	err = do(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = f.Chmod(0o644) // CreateTemp lets only the owner read
-	}
-	info, statErr := f.Stat()
-	if err = errors.Join(err, statErr, f.Close()); err != nil {
-		return err
-	}
-	(*rs)[len(*rs)-1].n = info.Size()
-	return nil
-}
-
-// commit puts the files in their places, in the order of writing.
-func (rs *replacements) commit() error {
-	for i := range *rs {
-		r := &(*rs)[i]
-		if err := os.Rename(r.temp, r.path); err != nil {
-			return err
-		}
-		r.temp = ""
-	}
-	return nil
-}
-
-// discard removes what was not committed.
-func (rs *replacements) discard() {
-	for _, r := range *rs {
-		if r.temp != "" {
-			os.Remove(r.temp)
-		}
-	}
 }

@@ -126,12 +126,9 @@ func TestWriteFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := errors.New("no space left")
-	var files replacements
-	err := files.write(path, func(w io.Writer) error { return errors.Join(io.ErrShortWrite, full) })
-	if !errors.Is(err, full) {
+	if _, err := writeOutput(path, func(w io.Writer) error { return errors.Join(io.ErrShortWrite, full) }); !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}
-	files.discard()
 	list, _ := os.ReadDir(dir)
 	if data, _ := os.ReadFile(path); string(data) != "old" || len(list) != 1 {
 		t.Errorf("left %q and %v", data, list)

@@ -17,8 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/cache"
-	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 // FetchOptions are for [Fetch]; the zero value is the usual.

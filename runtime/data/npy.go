@@ -11,8 +11,8 @@ import (
 
 	"github.com/sbinet/npyio/npy"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 // maxNPYHeader is the longest header read, in bytes; NumPy's own are 128. maxRank is NumPy's limit on dimensions.

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 // ReadNPZ reads a NumPy .npz file: a zip archive of .npy arrays, compressed or not, by their names without ".npy".

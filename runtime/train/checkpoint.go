@@ -13,9 +13,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
-	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/safetensors"
 )
 

@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 )
 
 // openFolder begins a run in the folder, or takes up the one that is there.

@@ -14,7 +14,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 
-	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 )
 
 // A Series is a named line through points (X[i], Y[i]), in the order given.

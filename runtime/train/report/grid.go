@@ -8,8 +8,8 @@ import (
 	"io"
 	"math"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/internal/atomicfile"
 )
 
 const (

@@ -88,3 +88,48 @@ func TestWrite(t *testing.T) {
 		t.Errorf("%d files are left", n)
 	}
 }
+
+// TestFinish tells the size before the name is given, takes no more, and is undone by Discard.
+func TestFinish(t *testing.T) {
+	dir := t.TempDir()
+	for _, commit := range []bool{true, false} {
+		f, err := Create(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(f, "12345"); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if n, err := f.Finish(); n != 5 || err != nil {
+				t.Errorf("finished %d bytes, %v, want 5", n, err)
+			}
+		}
+		want := 0
+		if commit {
+			if err := f.Commit(filepath.Join(dir, "a")); err != nil {
+				t.Fatal(err)
+			}
+			want = 1
+		}
+		f.Discard()
+		if n := entries(t, dir); n != want {
+			t.Errorf("committed %v: %d files, want %d", commit, n, want)
+		}
+		os.Remove(filepath.Join(dir, "a"))
+	}
+}
+
+// TestDevice is not replaced by a file.
+func TestDevice(t *testing.T) {
+	if err := Write(os.DevNull, func(w io.Writer) error { return nil }); err == nil {
+		t.Errorf("%s was replaced", os.DevNull)
+	}
+	f, err := Create(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Commit(os.DevNull); err == nil {
+		t.Errorf("%s was replaced", os.DevNull)
+	}
+}

@@ -4,6 +4,7 @@ package atomicfile
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,8 +14,10 @@ import (
 
 // A File is being written under a temporary name. It ends by Commit or by Discard.
 type File struct {
-	f *os.File
-	w *bufio.Writer
+	f    *os.File
+	w    *bufio.Writer
+	size int64 // once finished
+	done bool
 }
 
 // Create begins a file in the folder dir, which must exist.
@@ -23,23 +26,44 @@ func Create(dir string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{f, bufio.NewWriterSize(f, 256<<10)}, nil
+	return &File{f: f, w: bufio.NewWriterSize(f, 256<<10)}, nil
 }
 
 // Write appends p.
 func (f *File) Write(p []byte) (int, error) { return f.w.Write(p) }
 
-// Commit makes the file durable and gives it the name path, in the folder of Create, replacing what is there. If it fails
-// the file is gone and what path named is as before.
-func (f *File) Commit(path string) error {
-	err := f.w.Flush()
+// Finish makes what was written durable, and returns its size; Commit after it does no more than give the name. Of several
+// files that belong together, finish all before the first is committed.
+func (f *File) Finish() (size int64, err error) {
+	if f.done {
+		return f.size, nil
+	}
+	err = f.w.Flush()
 	if err == nil {
 		err = f.f.Chmod(0o644) // CreateTemp lets only the owner read
 	}
 	if err == nil {
 		err = f.f.Sync()
 	}
-	if err = errors.Join(err, f.f.Close()); err == nil {
+	if err == nil {
+		f.size, err = f.f.Seek(0, io.SeekCurrent)
+	}
+	if err = errors.Join(err, f.f.Close()); err != nil {
+		os.Remove(f.f.Name())
+		return 0, err
+	}
+	f.done = true
+	return f.size, nil
+}
+
+// Commit finishes the file and gives it the name path, in the folder of Create, replacing a file that is there, but no
+// folder or device. If it fails the file is gone and what path named is as before.
+func (f *File) Commit(path string) error {
+	if _, err := f.Finish(); err != nil {
+		return err
+	}
+	err := replaceable(path)
+	if err == nil {
 		err = os.Rename(f.f.Name(), path)
 	}
 	if err != nil {
@@ -49,15 +73,25 @@ func (f *File) Commit(path string) error {
 	return SyncDir(filepath.Dir(path))
 }
 
+func replaceable(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is there and is not a file: it is not replaced", path)
+	}
+	return nil
+}
+
 // Discard removes the file. After Commit it does nothing.
 func (f *File) Discard() {
-	if f.f.Close() == nil { // else it was closed by Commit, which has renamed or removed it
-		os.Remove(f.f.Name())
+	if f.f.Close() == nil || f.done { // else it was closed by a Finish that failed, which has removed it
+		os.Remove(f.f.Name()) // not there after a Commit
 	}
 }
 
 // Write replaces the file path by what write writes.
 func Write(path string, write func(io.Writer) error) error {
+	if err := replaceable(path); err != nil {
+		return err
+	}
 	f, err := Create(filepath.Dir(path))
 	if err != nil {
 		return err
