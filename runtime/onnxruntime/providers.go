@@ -57,27 +57,42 @@ func try(o Options) error {
 	return errors.Join(err, s.Close())
 }
 
-// cudaError adds to an error of the CUDA provider what this machine lacks for it.
+// cudaError is an error of the CUDA provider, err, as what this machine lacks for it; where it lacks nothing that can be
+// looked for, it is err with a guess.
 func cudaError(lib Library, err error) error {
-	var missing []string
 	dir := filepath.Dir(lib.Path)
+	var files, lacks []string
 	for _, name := range cudaFiles(runtime.GOOS) {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			missing = append(missing, fmt.Sprintf("%s of onnxruntime %s in %s", name, lib.Version, dir))
+			files = append(files, name)
 		}
 	}
+	if files != nil {
+		lacks = append(lacks, fmt.Sprintf("%s lacks the CUDA provider of onnxruntime %s (%s)", dir, lib.Version, strings.Join(files, ", ")))
+	}
 	if driver := cudaDriver(runtime.GOOS); driver == "" {
-		missing = append(missing, "an NVIDIA driver for "+runtime.GOOS)
+		lacks = append(lacks, "there is no NVIDIA driver for "+runtime.GOOS)
 	} else if loadable(driver) != nil {
-		missing = append(missing, "the NVIDIA driver, "+driver)
+		lacks = append(lacks, "this machine lacks the NVIDIA driver ("+driver+")")
 	}
-	what := "the provider's files and the driver are there, so a CUDA or cuDNN library may be missing or of another version"
-	if len(missing) > 0 {
-		what = "missing: " + strings.Join(missing, "; ")
+	why := strings.Join(lacks, ", and ")
+	if lacks == nil {
+		why = fmt.Sprintf("%v; the provider's files and the driver are there, so a CUDA or cuDNN library may be missing or of another version", oneLine{err})
 	}
-	return fmt.Errorf("the device cuda cannot be used (tried onnxruntime %s, %s): %w; %s; --device cpu works",
-		lib.Version, lib.Path, oneLine{err}, what)
+	return &cudaUnusable{why, err}
 }
+
+// A cudaUnusable says why the device cuda cannot be used.
+type cudaUnusable struct {
+	why string
+	err error
+}
+
+func (e *cudaUnusable) Error() string {
+	return fmt.Sprintf("the device cuda cannot be used: %s; --device cpu works", e.why)
+}
+
+func (e *cudaUnusable) Unwrap() error { return e.err }
 
 // oneLine is an error of the native library as one line, without the place in the library's source that it starts with.
 type oneLine struct{ err error }
