@@ -34,7 +34,7 @@ func makeDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := os.Mkdir(filepath.Join(shared, "folder"+ext), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(shared, "folder"+ext), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
