@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image/png"
 	"io"
 	"math"
@@ -97,6 +98,13 @@ func TestJSON(t *testing.T) {
 			slices.Sort(want)
 			if keys := sortedKeys(got.(map[string]any)); !slices.Equal(keys, want) {
 				t.Errorf("it has the keys %v, want %v", keys, want)
+			}
+			if p, ok := got.(map[string]any)["inputs"].([]any); ok {
+				for _, in := range p {
+					if port := in.(map[string]any); port["name"] == nil || !strings.HasPrefix(fmt.Sprint(port["type"]), "f32[batch ") {
+						t.Errorf("the input %v has no name or no type as text", in)
+					}
+				}
 			}
 		})
 	}

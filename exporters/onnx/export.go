@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -66,38 +65,30 @@ type Port struct {
 	Type graph.Type
 }
 
-// MarshalJSON writes the type as text, f32[batch 784].
-func (p Port) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Name string `json:"name"`
-		Type string `json:"type"`
-	}{p.Name, p.Type.String()})
-}
-
 // An OpCount says how often an operator occurs.
 type OpCount struct {
-	Op string `json:"op"` // with its domain unless that is ai.onnx: com.microsoft.Gelu
-	N  int    `json:"n"`
+	Op string // with its domain unless that is ai.onnx: com.microsoft.Gelu
+	N  int
 }
 
 // A File is one file that was written.
 type File struct {
-	Path  string `json:"path"`
-	Bytes int64  `json:"bytes"`
+	Path  string
+	Bytes int64
 }
 
 // A Report tells what was exported.
 type Report struct {
-	Files   []File    `json:"files"` // by ExportFile; the model first
-	Bytes   int64     `json:"bytes"` // of all files
-	Opset   int       `json:"opset"`
-	IR      int       `json:"ir"`
-	Nodes   []OpCount `json:"nodes"`   // sorted by operator
-	Tensors int       `json:"tensors"` // stored parameters and buffers, constants not counted
-	Params  int64     `json:"params"`  // the elements in them
-	Inputs  []Port    `json:"inputs"`
-	Outputs []Port    `json:"outputs"`
-	Noise   []Noise   `json:"noise"` // the inputs that stand for random ops
+	Files   []File // by ExportFile; the model first
+	Bytes   int64  // of all files
+	Opset   int
+	IR      int
+	Nodes   []OpCount // sorted by operator
+	Tensors int       // stored parameters and buffers, constants not counted
+	Params  int64     // the elements in them
+	Inputs  []Port
+	Outputs []Port
+	Noise   []Noise // the inputs that stand for random ops
 }
 
 // Export writes f to w as an ONNX model with the given weights. Values that no output needs are left out. Errors in the

@@ -15,41 +15,41 @@ import (
 
 // A Summary tells what is in an ONNX file, whoever wrote it.
 type Summary struct {
-	Bytes        int64         `json:"bytes"` // of the file; external data not counted
-	IR           int64         `json:"ir"`
-	Opsets       []wire.Opset  `json:"opsets"`
-	Producer     string        `json:"producer"` // name and version
-	Version      int64         `json:"version"`
-	Doc          string        `json:"doc,omitempty"`
-	Graph        string        `json:"graph"` // its name
-	Inputs       []Value       `json:"inputs"`
-	Outputs      []Value       `json:"outputs"`
-	Initializers []Initializer `json:"initializers"` // in the order of the file
-	Params       int64         `json:"params"`       // elements of all initializers
-	Nodes        []OpCount     `json:"nodes"`        // sorted by operator; those of subgraphs counted too
-	NodeCount    int           `json:"node_count"`
-	Metadata     []wire.Entry  `json:"metadata"`       // without what the fields below hold
-	Noise        []Noise       `json:"noise"`          // inputs that stand for random ops, by this exporter
-	Vectors      []Vector      `json:"vectors"`        // test vectors, by this exporter
-	Weights      string        `json:"weights_sha256"` // the SHA-256 that [CheckWeights] wants, by this exporter
+	Bytes        int64 // of the file; external data not counted
+	IR           int64
+	Opsets       []wire.Opset
+	Producer     string // name and version
+	Version      int64
+	Doc          string
+	Graph        string // its name
+	Inputs       []Value
+	Outputs      []Value
+	Initializers []Initializer // in the order of the file
+	Params       int64         // elements of all initializers
+	Nodes        []OpCount     // sorted by operator; those of subgraphs counted too
+	NodeCount    int
+	Metadata     []wire.Entry // without what the fields below hold
+	Noise        []Noise      // inputs that stand for random ops, by this exporter
+	Vectors      []Vector     // test vectors, by this exporter
+	Weights      string       // the SHA-256 that [CheckWeights] wants, by this exporter
 }
 
 // A Value is an input or output as a file declares it.
 type Value struct {
-	Name string `json:"name"`
-	Type string `json:"type"` // f32[batch 784]; ? where the file does not say
-	Doc  string `json:"doc,omitempty"`
+	Name string
+	Type string // f32[batch 784]; ? where the file does not say
+	Doc  string
 	// Default says that an initializer gives an input's contents where the caller does not.
-	Default bool `json:"default,omitempty"`
+	Default bool
 }
 
 // An Initializer is a tensor stored with the model.
 type Initializer struct {
-	Name     string `json:"name"`
-	Type     string `json:"type"` // f32[784 512]
-	Len      int64  `json:"len"`  // elements
-	Bytes    int64  `json:"bytes"`
-	External string `json:"external,omitempty"` // the file that holds it; "" if this one does
+	Name     string
+	Type     string // f32[784 512]
+	Len      int64  // elements
+	Bytes    int64
+	External string // the file that holds it; "" if this one does
 }
 
 // Inspect tells what is in the ONNX file path. Weights are not read, external data is not looked for.

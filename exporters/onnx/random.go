@@ -28,9 +28,9 @@ const noisePrefix = "noise."
 
 // A Noise is an input that stands for the numbers of one random op.
 type Noise struct {
-	Input        string `json:"input"`        // noise.<stream>
-	Distribution string `json:"distribution"` // Normal or Uniform
-	Stream       int    `json:"stream"`       // of the random op
+	Input        string // noise.<stream>
+	Distribution string // Normal or Uniform
+	Stream       int    // of the random op
 }
 
 // HoistRandom returns a copy of f in which every random op is an input of the value's type, called noise.<stream>, and the

@@ -28,15 +28,12 @@ type Model struct {
 
 // An Opset is an OperatorSetIdProto: the version of one domain's operators. The domain "" is ai.onnx.
 type Opset struct {
-	Domain  string `json:"domain"`
-	Version int64  `json:"version"`
+	Domain  string
+	Version int64
 }
 
 // An Entry is a StringStringEntryProto.
-type Entry struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
-}
+type Entry struct{ Key, Value string }
 
 // A Graph is a GraphProto. Nodes stand in topological order.
 type Graph struct {
