@@ -68,13 +68,12 @@ func (c *Context) Parallel(n, grain int, do func(lo, hi int)) {
 		}
 		return
 	}
-	helpers := min(c.Threads, parts) - 1
-	for len(c.helpers) < helpers {
+	for len(c.helpers) < parts-1 {
 		c.helpers = append(c.helpers, new(helper))
 	}
 	j := &job{n: n, parts: parts, do: do}
 	j.left.Store(int32(parts))
-	for _, h := range c.helpers[:helpers] {
+	for _, h := range c.helpers[:parts-1] {
 		h.give(j)
 	}
 	j.run()

@@ -28,6 +28,18 @@ import (
 // TestModels runs every function and training step of the models in onnxruntime, at the oldest and newest opset, and
 // compares each output, gradients' updates among them, with our kernels at several sizes of the symbols.
 func TestModels(t *testing.T) {
+	eachProgram(t, func(prog *compiler.Program, state *runtime.State) {
+		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
+			for _, opset := range []int{onnx.MinOpset, onnx.MaxOpset} {
+				t.Run(fmt.Sprintf("%s/%s/opset%d", prog.Name(), f.Name, opset), func(t *testing.T) { checkFunc(t, prog, f, state, opset) })
+			}
+		}
+	})
+}
+
+// eachProgram runs do on the models with their first state.
+func eachProgram(t *testing.T, do func(prog *compiler.Program, state *runtime.State)) {
+	t.Helper()
 	requireLibrary(t)
 	progs, err := onnxtest.Programs()
 	if err != nil {
@@ -38,11 +50,7 @@ func TestModels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
-			for _, opset := range []int{onnx.MinOpset, onnx.MaxOpset} {
-				t.Run(fmt.Sprintf("%s/%s/opset%d", prog.Name(), f.Name, opset), func(t *testing.T) { checkFunc(t, prog, f, state, opset) })
-			}
-		}
+		do(prog, state)
 	}
 }
 
@@ -103,20 +111,11 @@ func checkFunc(t *testing.T, prog *compiler.Program, f *graph.Func, state *runti
 // TestTrainingLoop runs the models' training steps in onnxruntime, feeding the new state back, and compares the losses
 // with those of our kernels.
 func TestTrainingLoop(t *testing.T) {
-	requireLibrary(t)
-	progs, err := onnxtest.Programs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, prog := range progs {
-		state, err := runtime.NewState(prog, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
+	eachProgram(t, func(prog *compiler.Program, state *runtime.State) {
 		for _, f := range prog.Steps() {
 			t.Run(prog.Name()+"/"+f.Name, func(t *testing.T) { checkLoop(t, f, state) })
 		}
-	}
+	})
 }
 
 func checkLoop(t *testing.T, f *graph.Func, state *runtime.State) {

@@ -40,8 +40,9 @@ type History struct {
 	records []Record
 }
 
-// OpenHistory opens the file path, which is made if none of it is to be kept, keeps its first keep records and cuts off what follows. Fewer
-// records than that are an error. Until it is closed, or the process ends, another OpenHistory of the file is [ErrInUse].
+// OpenHistory opens the file path, which is made if none of it is to be kept, keeps its first keep records and cuts off what
+// follows. Fewer records than that are an error. Until it is closed, or the process ends, another OpenHistory of the file is
+// [ErrInUse].
 func OpenHistory(path string, keep int) (*History, error) {
 	flags := os.O_RDWR
 	if keep == 0 {
