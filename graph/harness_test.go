@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -58,6 +59,45 @@ func newContext(threads int) *kernel.Context {
 	return kernel.NewContext(gonum.Implementation{}, threads)
 }
 
+// cutContext cuts operands of any size between the goroutines. Its BLAS sums in one order, whatever the cut.
+func cutContext(threads int) *kernel.Context {
+	c := kernel.NewContext(plainBLAS{}, threads)
+	c.Grain = 1
+	return c
+}
+
+// plainBLAS are the three loops.
+type plainBLAS struct{}
+
+func (plainBLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	plainGemm(tA == blas.Trans, tB == blas.Trans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+}
+
+func (plainBLAS) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+	plainGemm(tA == blas.Trans, tB == blas.Trans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+}
+
+func plainGemm[T kernel.Float](tA, tB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
+	at := func(x []T, ld int, transposed bool, i, j int) T {
+		if transposed {
+			i, j = j, i
+		}
+		return x[i*ld+j]
+	}
+	for i := range m {
+		for j := range n {
+			var sum T
+			for l := range k {
+				sum += at(a, lda, tA, i, l) * at(b, ldb, tB, l, j)
+			}
+			old := c[i*ldc+j]
+			if c[i*ldc+j] = alpha * sum; beta != 0 {
+				c[i*ldc+j] += beta * old
+			}
+		}
+	}
+}
+
 // trace builds a Func that applies s to inputs typed like the tensors in.
 func trace(t *testing.T, s graph.Sample, in []*tensor.Tensor) (*graph.Func, []*graph.Value, *graph.Value) {
 	t.Helper()
@@ -94,7 +134,8 @@ func evaluate(t *testing.T, c *kernel.Context, f *graph.Func, in map[string]*ten
 	return out
 }
 
-// checkKernel compares the kernel with the reference, and one thread with four.
+// checkKernel compares the kernel with the reference, uncut and cut between goroutines in several ways. However it is cut,
+// the bits are those of one goroutine.
 func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType, tol float64) {
 	t.Helper()
 	in := s.Inputs(float)
@@ -115,10 +156,16 @@ func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType,
 			t.Fatalf("%v: element %d is %v, the reference says %v", float, i, g, w)
 		}
 	}
-	again := evaluate(t, newContext(4), f, byName(in))[y.ID]
-	for i := range want {
-		if g, h := got.At(i), again.At(i); !near(g, h, tol) {
-			t.Fatalf("%v: element %d is %v on one thread, %v on four", float, i, g, h)
+	whole := evaluate(t, cutContext(1), f, byName(in))[y.ID]
+	for _, threads := range []int{2, 3, 4, 7} {
+		cut := evaluate(t, cutContext(threads), f, byName(in))[y.ID]
+		for i, w := range want {
+			if g := cut.At(i); !near(g, w, tol) {
+				t.Fatalf("%v, cut for %d goroutines: element %d is %v, the reference says %v", float, threads, i, g, w)
+			}
+			if g, h := cut.At(i), whole.At(i); math.Float64bits(g) != math.Float64bits(h) && (g == g || h == h) {
+				t.Fatalf("%v, cut for %d goroutines: element %d is %v, on one %v", float, threads, i, g, h)
+			}
 		}
 	}
 }

@@ -26,6 +26,10 @@ type Context struct {
 	BLAS    BLAS
 	Threads int // how many goroutines a kernel may use, itself included
 
+	// Grain is the least work worth a goroutine, in a kernel's own units, for all kernels; 0 leaves it to each. With 1 the
+	// smallest operands are cut too, so that tests go through every cut.
+	Grain int
+
 	scratch32 []float32
 	scratch64 []float64
 
@@ -57,11 +61,19 @@ func Scratch[T Float](c *Context, n int) []T {
 	}
 }
 
+// grain is c.Grain, or a kernel's own where that is 0.
+func (c *Context) grain(own int) int {
+	if c.Grain > 0 {
+		return c.Grain
+	}
+	return max(own, 1)
+}
+
 // Parallel calls do on consecutive ranges that cover [0, n), on up to c.Threads goroutines, none of them smaller than
-// grain (except that there is always one range when n > 0). The cut depends only on n, grain and c.Threads, so results
-// are the same on every run. A panic in do is raised again on the calling goroutine.
+// grain (except that there is always one range when n > 0); c.Grain goes before grain. The cut depends only on n, the grain
+// and c.Threads, so results are the same on every run. A panic in do is raised again on the calling goroutine.
 func (c *Context) Parallel(n, grain int, do func(lo, hi int)) {
-	parts := min(c.Threads, n/max(grain, 1))
+	parts := min(c.Threads, n/c.grain(grain))
 	if parts <= 1 {
 		if n > 0 {
 			do(0, n)

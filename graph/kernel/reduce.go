@@ -120,11 +120,12 @@ func (r reduction[T]) columns(out, in []T, rows, n, lo, hi int) {
 
 // all folds everything, in blocks of fixed size so that the result does not depend on the number of goroutines.
 func (r reduction[T]) all(c *Context, in []T) T {
-	blocks := (len(in) + reduceGrain - 1) / reduceGrain
+	block := c.grain(reduceGrain)
+	blocks := ceilDiv(len(in), block)
 	part := make([]T, blocks)
 	c.Parallel(blocks, 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			part[i] = r.fold(in[i*reduceGrain : min(len(in), (i+1)*reduceGrain)])
+			part[i] = r.fold(in[i*block : min(len(in), (i+1)*block)])
 		}
 	})
 	return r.fold(part)

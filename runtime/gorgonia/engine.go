@@ -24,6 +24,7 @@ import (
 type Options struct {
 	BLAS    blas.Impl // nil: blas.Default()
 	Threads int       // goroutines a kernel may use; 0: one a CPU
+	Grain   int       // least work worth a goroutine, see [kernel.Context]; 0: each kernel's own
 	// MaxPlans bounds how many specialisations of one entry point are kept, oldest out first; 0 means 16.
 	MaxPlans int
 }
@@ -37,7 +38,7 @@ func KernelContext(o Options) (*kernel.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kernel.NewContext(e.o.BLAS, e.o.Threads), nil
+	return e.context(), nil
 }
 
 // New returns an engine.
@@ -49,8 +50,8 @@ func New(o Options) (*Engine, error) {
 		}
 		o.BLAS = b
 	}
-	if o.Threads < 0 || o.MaxPlans < 0 {
-		return nil, fmt.Errorf("gorgonia: %d threads and %d plans: neither may be negative", o.Threads, o.MaxPlans)
+	if o.Threads < 0 || o.Grain < 0 || o.MaxPlans < 0 {
+		return nil, fmt.Errorf("gorgonia: %d threads, a grain of %d and %d plans: none may be negative", o.Threads, o.Grain, o.MaxPlans)
 	}
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
@@ -59,6 +60,12 @@ func New(o Options) (*Engine, error) {
 		o.MaxPlans = 16
 	}
 	return &Engine{o}, nil
+}
+
+func (e *Engine) context() *kernel.Context {
+	c := kernel.NewContext(e.o.BLAS, e.o.Threads)
+	c.Grain = e.o.Grain
+	return c
 }
 
 // Name is the engine with its BLAS and thread count.
@@ -77,7 +84,7 @@ func (e *Engine) Load(prog *compiler.Program, s *rt.State) (rt.Executable, error
 			return nil, fmt.Errorf("loading %s: state %q is %v, want %v", prog.Name(), p.Name, t, p.Type)
 		}
 	}
-	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, faces: faces{}, ctx: kernel.NewContext(e.o.BLAS, e.o.Threads), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
+	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, faces: faces{}, ctx: e.context(), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
 }
 
 // executable is a program with its plans.

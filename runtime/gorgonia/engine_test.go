@@ -100,26 +100,32 @@ func TestEngineAgrees(t *testing.T) {
 		"adam": optim.Adam{LR: 1e-2},
 	}
 	for name, opt := range optimizers {
-		t.Run(name, func(t *testing.T) {
-			prog := regression(t, opt)
-			s, x := load(t, prog, 3)
-			ref := s.Clone()
-			c := kernel.NewContext(gonum.Implementation{}, 1)
-			r := rand.New(rand.NewPCG(1, 2))
-			for i, n := range []int{4, 4, 7, 1, 4, 7} {
-				in := map[string]*tensor.Tensor{"x": normal(r, n, 3), "y": normal(r, n, 2)}
-				got := run(t, x, "train", in)
-				want := evaluate(t, c, prog.Step("train"), in, ref, true)
-				agree(t, fmt.Sprintf("step %d", i), got, want)
-				one := map[string]*tensor.Tensor{"x": in["x"]}
-				agree(t, fmt.Sprintf("function %d", i), run(t, x, "predict", one), evaluate(t, c, prog.Func("predict"), one, ref, false))
-			}
-			for _, name := range s.Names() {
-				a, _ := s.Tensor(name)
-				b, _ := ref.Tensor(name)
-				agree(t, "state", map[string]*tensor.Tensor{name: a}, map[string]*tensor.Tensor{name: b})
-			}
-		})
+		for _, o := range []gorgonia.Options{{}, {Threads: 3, Grain: 1}, {Threads: 4, Grain: 1}} { // and with every op cut
+			t.Run(fmt.Sprintf("%s/%d goroutines by %d", name, o.Threads, o.Grain), func(t *testing.T) {
+				prog := regression(t, opt)
+				e, err := gorgonia.New(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, x := loadIn(t, e, prog, 3)
+				ref := s.Clone()
+				c := kernel.NewContext(gonum.Implementation{}, 1)
+				r := rand.New(rand.NewPCG(1, 2))
+				for i, n := range []int{4, 4, 7, 1, 4, 7} {
+					in := map[string]*tensor.Tensor{"x": normal(r, n, 3), "y": normal(r, n, 2)}
+					got := run(t, x, "train", in)
+					want := evaluate(t, c, prog.Step("train"), in, ref, true)
+					agree(t, fmt.Sprintf("step %d", i), got, want)
+					one := map[string]*tensor.Tensor{"x": in["x"]}
+					agree(t, fmt.Sprintf("function %d", i), run(t, x, "predict", one), evaluate(t, c, prog.Func("predict"), one, ref, false))
+				}
+				for _, name := range s.Names() {
+					a, _ := s.Tensor(name)
+					b, _ := ref.Tensor(name)
+					agree(t, "state", map[string]*tensor.Tensor{name: a}, map[string]*tensor.Tensor{name: b})
+				}
+			})
+		}
 	}
 }
 
