@@ -15,9 +15,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/data"
 )
 
 // TestHelp sees that every command explains itself, however it is asked.
@@ -214,9 +214,9 @@ func TestRun(t *testing.T) {
 	needRun(t)
 	needRuntime(t)
 	dir := t.TempDir()
-	z, err := data.ReadNPY(filepath.Join(shared, "z.npy"))
+	z, err := numpy.ReadNPY(filepath.Join(shared, "z.npy"))
 	if err == nil {
-		err = data.WriteNPY(filepath.Join(dir, "z,1.npy"), z)
+		err = numpy.WriteNPY(filepath.Join(dir, "z,1.npy"), z)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -224,8 +224,8 @@ func TestRun(t *testing.T) {
 	contains(t, must(t, "run {}/run/decode.onnx --input z="+dir+"/z,1.npy"), "f32[3 1 28 28]")
 	contains(t, must(t, "run {}/run/decode.onnx --input z={}/z.npy --output "+dir+"/out.npz"), "f32[3 1 28 28]", "wrote "+dir+"/out.npz")
 	contains(t, must(t, "run {}/run/decode.onnx -i z={}/z.npy -o "+dir+"/out.npy"), "f32[3 1 28 28]")
-	many, err := data.ReadNPZ(filepath.Join(dir, "out.npz"))
-	one, err1 := data.ReadNPY(filepath.Join(dir, "out.npy"))
+	many, err := numpy.ReadNPZ(filepath.Join(dir, "out.npz"))
+	one, err1 := numpy.ReadNPY(filepath.Join(dir, "out.npy"))
 	if err := errors.Join(err, err1); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestRun(t *testing.T) {
 	contains(t, must(t, "run {}/run/encode.onnx --input {}/images.npz"), "mu", "log_var", "f32[48 4]")
 
 	empty := filepath.Join(dir, "empty.npy")
-	if err := data.WriteNPY(empty, tensor.New(tensor.F32, 0, 4)); err != nil {
+	if err := numpy.WriteNPY(empty, tensor.New(tensor.F32, 0, 4)); err != nil {
 		t.Fatal(err)
 	}
 	contains(t, must(t, "run {}/run/decode.onnx --input z="+empty), "f32[0 1 28 28]  -")
@@ -252,7 +252,7 @@ func TestSample(t *testing.T) {
 	must(t, "sample vae --run {}/run --count 5 --seed 8 --npy "+dir+"/other.npy")
 	var arrays []*tensor.Tensor
 	for _, name := range []string{"run.npy", "file.npy", "other.npy"} {
-		x, err := data.ReadNPY(filepath.Join(dir, name))
+		x, err := numpy.ReadNPY(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}

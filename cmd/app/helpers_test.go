@@ -14,8 +14,8 @@ import (
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
@@ -122,8 +122,8 @@ var makeRun = sync.OnceValue(func() error {
 		z.Set(i, float64(i)/4-1)
 	}
 	err := errors.Join(
-		data.WriteNPZ(filepath.Join(shared, "images.npz"), map[string]*tensor.Tensor{"image": images}),
-		data.WriteNPY(filepath.Join(shared, "z.npy"), z),
+		numpy.WriteNPZ(filepath.Join(shared, "images.npz"), map[string]*tensor.Tensor{"image": images}),
+		numpy.WriteNPY(filepath.Join(shared, "z.npy"), z),
 	)
 	if err != nil {
 		return err

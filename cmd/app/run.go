@@ -9,8 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
@@ -37,9 +37,9 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // readArrays reads a .npy file, as one array called after the file, or a .npz file.
 func readArrays(path string) (map[string]*tensor.Tensor, error) {
 	if filepath.Ext(path) == ".npz" {
-		return data.ReadNPZ(path)
+		return numpy.ReadNPZ(path)
 	}
-	t, err := data.ReadNPY(path)
+	t, err := numpy.ReadNPY(path)
 	if err != nil {
 		return nil, err
 	}
@@ -90,13 +90,13 @@ func (a *app) run(c *cli.Context) error {
 	}
 	switch filepath.Ext(out) {
 	case ".npz":
-		err = data.WriteNPZ(out, got)
+		err = numpy.WriteNPZ(out, got)
 	case ".npy":
 		if len(got) != 1 {
 			return fmt.Errorf("%s has %d outputs (%s): give --output a .npz file", path, len(got), strings.Join(sortedKeys(got), ", "))
 		}
 		for _, t := range got {
-			err = data.WriteNPY(out, t)
+			err = numpy.WriteNPY(out, t)
 		}
 	}
 	if err != nil {

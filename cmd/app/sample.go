@@ -10,10 +10,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )
@@ -90,7 +90,7 @@ func (a *app) sample(c *cli.Context) error {
 		return fmt.Errorf("%s has no output %q", from, m.Sample.Image)
 	}
 	if path := c.Path("npy"); path != "" {
-		if err := data.WriteNPY(path, images); err != nil {
+		if err := numpy.WriteNPY(path, images); err != nil {
 			return err
 		}
 		fmt.Fprintf(a.out, "wrote %s, %v\n", path, images)

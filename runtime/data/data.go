@@ -1,7 +1,7 @@
 // Package data has data sets and the loader that cuts them into batches.
 //
 // A [Dataset] is a set of named fields over the same examples; a [Source] is one field. Sources come from idx files
-// ([ReadIDX]), NumPy files ([ReadNPY], [ReadNPZ]), image folders ([OpenImages]), or any Go type with the four methods.
+// ([ReadIDX]), NumPy files (package exporters/numpy), image folders ([OpenImages]), or any Go type with the four methods.
 // [Open] makes a Dataset from a person's own files, [Load] from a published data set that is on this machine, and [Fetch]
 // downloads one: it is the only function here that uses the network.
 //

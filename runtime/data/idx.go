@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/elements"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -37,7 +38,7 @@ func readIDX(path string, sum io.Writer) (*tensor.Tensor, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, exact, size = z, false, size*maxInflation
+		r, exact, size = z, false, size*elements.MaxInflation
 	}
 	if sum != nil {
 		r = io.TeeReader(r, sum)
@@ -63,13 +64,13 @@ func readIDX(path string, sum io.Writer) (*tensor.Tensor, error) {
 		}
 		shape[i] = int(d)
 	}
-	return readTensor(r, stored, shape, size-int64(len(magic)+len(dims)), exact)
+	return elements.Read(r, stored, shape, size-int64(len(magic)+len(dims)), exact)
 }
 
-func idxTypes() map[byte]storage {
+func idxTypes() map[byte]elements.Storage {
 	be := binary.BigEndian
-	return map[byte]storage{
-		0x08: storeU8(), 0x09: storeI8(), 0x0b: storeI16(be), 0x0c: storeI32(be), 0x0d: storeF32(be), 0x0e: storeF64(be),
+	return map[byte]elements.Storage{
+		0x08: elements.U8(), 0x09: elements.I8(), 0x0b: elements.I16(be), 0x0c: elements.I32(be), 0x0d: elements.F32(be), 0x0e: elements.F64(be),
 	}
 }
 

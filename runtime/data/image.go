@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/image/draw"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/elements"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -25,7 +26,7 @@ import (
 // first image may decide the size of all.
 const (
 	maxImagePixels   = 1 << 26
-	maxPixelsPerByte = 8 * maxInflation
+	maxPixelsPerByte = 8 * elements.MaxInflation
 	maxPixelBytes    = 16 << 30
 )
 

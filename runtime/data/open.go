@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -35,12 +36,12 @@ func Open(path string, opt ImageOptions) (Splits, error) {
 	switch {
 	case strings.HasSuffix(lower, ".npz"):
 		var arrays map[string]*tensor.Tensor
-		if arrays, err = ReadNPZ(path); err == nil {
+		if arrays, err = numpy.ReadNPZ(path); err == nil {
 			d, err = fromArrays(arrays)
 		}
 	case strings.HasSuffix(lower, ".npy"):
 		var x *tensor.Tensor
-		if x, err = ReadNPY(path); err == nil {
+		if x, err = numpy.ReadNPY(path); err == nil {
 			d, err = fromArrays(map[string]*tensor.Tensor{name: x})
 		}
 	case strings.Contains(lower, "-idx"), strings.Contains(lower, ".idx"):

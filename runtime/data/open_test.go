@@ -4,17 +4,18 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	if err := WriteNPZ(at("pairs.npz"), map[string]*tensor.Tensor{
+	if err := numpy.WriteNPZ(at("pairs.npz"), map[string]*tensor.Tensor{
 		"y": tensor.New(tensor.I64, 5), "x": tensor.New(tensor.F32, 5, 3)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteNPY(at("noise.npy"), tensor.New(tensor.F64, 4, 2)); err != nil {
+	if err := numpy.WriteNPY(at("noise.npy"), tensor.New(tensor.F64, 4, 2)); err != nil {
 		t.Fatal(err)
 	}
 	files, _ := tinyMNIST(3)
@@ -55,14 +56,14 @@ func TestOpen(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	if err := WriteNPZ(at("uneven.npz"), map[string]*tensor.Tensor{
+	if err := numpy.WriteNPZ(at("uneven.npz"), map[string]*tensor.Tensor{
 		"y": tensor.New(tensor.I64, 5), "x": tensor.New(tensor.F32, 4, 3)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteNPY(at("scalar.npy"), tensor.New(tensor.F32)); err != nil {
+	if err := numpy.WriteNPY(at("scalar.npy"), tensor.New(tensor.F32)); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteNPZ(at("empty.npz"), nil); err != nil {
+	if err := numpy.WriteNPZ(at("empty.npz"), nil); err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, at("model.onnx"), []byte("?"))

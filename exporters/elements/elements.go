@@ -1,4 +1,6 @@
-package data
+// Package elements moves the elements of tensors between memory and files, as idx and NumPy files store them. A file's
+// claims are held to its real size before anything is allocated.
+package elements
 
 import (
 	"encoding/binary"
@@ -11,15 +13,15 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// maxInflation bounds how many bytes one compressed byte can become in deflate (RFC 1951: 258 bytes for 2 bits).
-const maxInflation = 1032
+// MaxInflation bounds how many bytes one compressed byte can become in deflate (RFC 1951: 258 bytes for 2 bits).
+const MaxInflation = 1032
 
-// maxUnpacked bounds the bytes that are unpacked into memory from one compressed file, which may be a thousand times smaller.
-const maxUnpacked = 4 << 30
+// MaxUnpacked bounds the bytes that are unpacked into memory from one compressed file, which may be a thousand times smaller.
+const MaxUnpacked = 4 << 30
 
-// readTensor reads the elements of a tensor from r, which must hold exactly that many and no more. stored is the dtype in
+// Read reads the elements of a tensor from r, which must hold exactly that many and no more. stored is the dtype in
 // the file and maxBytes the most that r can yield, judged by real sizes; exact says that it yields just that many.
-func readTensor(r io.Reader, stored storage, shape []int, maxBytes int64, exact bool) (*tensor.Tensor, error) {
+func Read(r io.Reader, stored Storage, shape []int, maxBytes int64, exact bool) (*tensor.Tensor, error) {
 	n, err := tensor.Count(shape)
 	if err != nil {
 		return nil, err
@@ -32,8 +34,8 @@ func readTensor(r io.Reader, stored storage, shape []int, maxBytes int64, exact 
 	case need > maxBytes:
 		return nil, fmt.Errorf("its header claims shape %v, %d bytes, more than so small a compressed file can hold: it is damaged",
 			shape, need)
-	case need > maxUnpacked && !exact:
-		return nil, tooLarge(uint64(need))
+	case need > MaxUnpacked && !exact:
+		return nil, TooLarge(uint64(need))
 	case need < maxBytes && exact:
 		return nil, fmt.Errorf("%d bytes follow the array of shape %v", maxBytes-need, shape)
 	}
@@ -54,19 +56,19 @@ func readTensor(r io.Reader, stored storage, shape []int, maxBytes int64, exact 
 	return x, nil
 }
 
-// tooLarge refuses to unpack so many bytes.
-func tooLarge(bytes uint64) error {
-	return fmt.Errorf("unpacked it has %.1f GB, and at most %.1f are unpacked into memory: store it uncompressed", float64(bytes)/1e9, float64(maxUnpacked)/1e9)
+// TooLarge refuses to unpack so many bytes.
+func TooLarge(bytes uint64) error {
+	return fmt.Errorf("unpacked it has %.1f GB, and at most %.1f are unpacked into memory: store it uncompressed", float64(bytes)/1e9, float64(MaxUnpacked)/1e9)
 }
 
-// A storage is an element type as files have it: its size, and how to read n of them as a tensor.
-type storage struct {
+// A Storage is an element type as files have it: its size, and how to read n of them as a tensor.
+type Storage struct {
 	size int
 	read func(r io.Reader, n int, exact bool, shape []int) (*tensor.Tensor, error)
 }
 
-func storageOf[T tensor.Element](size int, conv func(dst []T, src []byte)) storage {
-	return storage{size, func(r io.Reader, n int, exact bool, shape []int) (*tensor.Tensor, error) {
+func storageOf[T tensor.Element](size int, conv func(dst []T, src []byte)) Storage {
+	return Storage{size, func(r io.Reader, n int, exact bool, shape []int) (*tensor.Tensor, error) {
 		data, err := readElems(r, n, size, exact, conv)
 		if err != nil {
 			return nil, err
@@ -100,11 +102,13 @@ func readElems[T any](r io.Reader, n, size int, exact bool, conv func(dst []T, s
 	return out, nil
 }
 
-func storeU8() storage {
+// U8 is bytes.
+func U8() Storage {
 	return storageOf(1, func(dst, src []byte) { copy(dst, src) })
 }
 
-func storeBool() storage {
+// Bool is bytes of which 0 is false.
+func Bool() Storage {
 	return storageOf(1, func(dst []bool, src []byte) {
 		for i := range dst {
 			dst[i] = src[i] != 0
@@ -112,7 +116,8 @@ func storeBool() storage {
 	})
 }
 
-func storeI8() storage {
+// I8 is signed bytes, read as i32.
+func I8() Storage {
 	return storageOf(1, func(dst []int32, src []byte) {
 		for i := range dst {
 			dst[i] = int32(int8(src[i]))
@@ -120,7 +125,8 @@ func storeI8() storage {
 	})
 }
 
-func storeI16(o binary.ByteOrder) storage {
+// I16 is 16-bit integers, read as i32.
+func I16(o binary.ByteOrder) Storage {
 	return storageOf(2, func(dst []int32, src []byte) {
 		for i := range dst {
 			dst[i] = int32(int16(o.Uint16(src[2*i:])))
@@ -128,7 +134,8 @@ func storeI16(o binary.ByteOrder) storage {
 	})
 }
 
-func storeI32(o binary.ByteOrder) storage {
+// I32 is 32-bit integers.
+func I32(o binary.ByteOrder) Storage {
 	return storageOf(4, func(dst []int32, src []byte) {
 		for i := range dst {
 			dst[i] = int32(o.Uint32(src[4*i:]))
@@ -136,7 +143,8 @@ func storeI32(o binary.ByteOrder) storage {
 	})
 }
 
-func storeI64(o binary.ByteOrder) storage {
+// I64 is 64-bit integers.
+func I64(o binary.ByteOrder) Storage {
 	return storageOf(8, func(dst []int64, src []byte) {
 		for i := range dst {
 			dst[i] = int64(o.Uint64(src[8*i:]))
@@ -144,7 +152,8 @@ func storeI64(o binary.ByteOrder) storage {
 	})
 }
 
-func storeF16(o binary.ByteOrder) storage {
+// F16 is the bits of half floats.
+func F16(o binary.ByteOrder) Storage {
 	return storageOf(2, func(dst []uint16, src []byte) {
 		for i := range dst {
 			dst[i] = o.Uint16(src[2*i:])
@@ -152,7 +161,8 @@ func storeF16(o binary.ByteOrder) storage {
 	})
 }
 
-func storeF32(o binary.ByteOrder) storage {
+// F32 is single floats.
+func F32(o binary.ByteOrder) Storage {
 	return storageOf(4, func(dst []float32, src []byte) {
 		for i := range dst {
 			dst[i] = math.Float32frombits(o.Uint32(src[4*i:]))
@@ -160,7 +170,8 @@ func storeF32(o binary.ByteOrder) storage {
 	})
 }
 
-func storeF64(o binary.ByteOrder) storage {
+// F64 is double floats.
+func F64(o binary.ByteOrder) Storage {
 	return storageOf(8, func(dst []float64, src []byte) {
 		for i := range dst {
 			dst[i] = math.Float64frombits(o.Uint64(src[8*i:]))
@@ -168,8 +179,28 @@ func storeF64(o binary.ByteOrder) storage {
 	})
 }
 
-// writeElems writes d as little-endian bytes, a chunk at a time: [binary.Write] makes a copy of all it is given.
-func writeElems[T tensor.Element](w io.Writer, d []T) error {
+// Write writes the elements of x as little-endian bytes.
+func Write(w io.Writer, x *tensor.Tensor) error {
+	switch d := x.Raw().(type) {
+	case []float32:
+		return write(w, d)
+	case []float64:
+		return write(w, d)
+	case []uint16:
+		return write(w, d)
+	case []int64:
+		return write(w, d)
+	case []int32:
+		return write(w, d)
+	case []uint8:
+		return write(w, d)
+	default:
+		return write(w, d.([]bool))
+	}
+}
+
+// write goes a chunk at a time: [binary.Write] makes a copy of all it is given.
+func write[T tensor.Element](w io.Writer, d []T) error {
 	for part := range slices.Chunk(d, 1<<15) {
 		if err := binary.Write(w, binary.LittleEndian, part); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package data
+package numpy
 
 import (
 	"archive/zip"
@@ -9,10 +9,11 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/elements"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// ReadNPZ reads a NumPy .npz file: a zip archive of .npy arrays, compressed or not, by their names without ".npy".
+// ReadNPZ reads a .npz file: a zip archive of .npy arrays, compressed or not, by their names without ".npy".
 func ReadNPZ(path string) (map[string]*tensor.Tensor, error) {
 	arrays, err := readNPZ(path)
 	if err != nil {
@@ -22,7 +23,7 @@ func ReadNPZ(path string) (map[string]*tensor.Tensor, error) {
 }
 
 func readNPZ(path string) (map[string]*tensor.Tensor, error) {
-	f, size, err := openRegular(path)
+	f, size, err := open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +42,8 @@ func readNPZ(path string) (map[string]*tensor.Tensor, error) {
 		if e.Method == zip.Store {
 			continue
 		}
-		if unpacked += min(e.UncompressedSize64, maxUnpacked+1); unpacked > maxUnpacked {
-			return nil, tooLarge(max(unpacked, e.UncompressedSize64))
+		if unpacked += min(e.UncompressedSize64, elements.MaxUnpacked+1); unpacked > elements.MaxUnpacked {
+			return nil, elements.TooLarge(max(unpacked, e.UncompressedSize64))
 		}
 	}
 	arrays := make(map[string]*tensor.Tensor, len(z.File))
@@ -70,21 +71,21 @@ func readEntry(e *zip.File) (*tensor.Tensor, error) {
 	}
 	defer r.Close()
 	if e.Method == zip.Store {
-		return readNPY(r, int64(e.CompressedSize64), true)
+		return read(r, int64(e.CompressedSize64), true)
 	}
-	return readNPY(r, int64(min(e.UncompressedSize64, e.CompressedSize64*maxInflation)), false)
+	return read(r, int64(min(e.UncompressedSize64, e.CompressedSize64*elements.MaxInflation)), false)
 }
 
-// WriteNPZ writes arrays as an uncompressed NumPy .npz file, replacing path only when the file is complete. The same
-// arrays give the same bytes.
+// WriteNPZ writes arrays as an uncompressed .npz file, replacing path only when the file is complete.
 func WriteNPZ(path string, arrays map[string]*tensor.Tensor) error {
-	if err := atomicfile.Write(path, func(w io.Writer) error { return writeNPZ(w, arrays) }); err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error { return EncodeNPZ(w, arrays) }); err != nil {
 		return fmt.Errorf("write npz file %s: %w", path, err)
 	}
 	return nil
 }
 
-func writeNPZ(w io.Writer, arrays map[string]*tensor.Tensor) error {
+// EncodeNPZ writes arrays to w as an uncompressed .npz file. The same arrays give the same bytes.
+func EncodeNPZ(w io.Writer, arrays map[string]*tensor.Tensor) error {
 	z := zip.NewWriter(w)
 	for _, name := range slices.Sorted(maps.Keys(arrays)) {
 		if name == "" {
@@ -94,7 +95,7 @@ func writeNPZ(w io.Writer, arrays map[string]*tensor.Tensor) error {
 		if err != nil {
 			return fmt.Errorf("array %q: %w", name, err)
 		}
-		if err := writeNPY(e, arrays[name]); err != nil {
+		if err := write(e, arrays[name]); err != nil {
 			return fmt.Errorf("array %q: %w", name, err)
 		}
 	}
