@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // An External is a place in a file beside a model.
@@ -54,6 +56,18 @@ func FindExternal(model string, t *wire.Tensor) (External, error) {
 		return fail("is %d bytes at %d of %s, which has %d", x.Length, x.Offset, x.Path, info.Size())
 	}
 	return x, nil
+}
+
+// ReadTensor reads t, a tensor of the model in the file model, whose payload is there or in a file beside it.
+func ReadTensor(model string, t *wire.Tensor) (*tensor.Tensor, error) {
+	if len(t.External) > 0 {
+		var raw bytes.Buffer
+		if err := copyExternal(&raw, model, t); err != nil {
+			return nil, err
+		}
+		t = wire.FromRaw(t.Name, t.Type, t.Dims, raw.Bytes())
+	}
+	return hostTensor(t)
 }
 
 func byteCount(e wire.Entry) (int64, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// TestLeaks runs, fails, opens and closes many times, and watches the memory of the process.
+// TestLeaks runs, fails, opens, binds and closes many times, and watches the memory of the process.
 func TestLeaks(t *testing.T) {
 	g := linear()
 	g.nodes = append(g.nodes, nd("Cast", "y", "h", "to", int64(wire.Float16)), nd("ReduceSum", "y", "sum", "keepdims", int64(0)),
@@ -39,6 +39,15 @@ func TestLeaks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for range 100 {
+				b, err := other.Bind(context.Background(), in, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := b.Run(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if err := other.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +61,7 @@ func TestLeaks(t *testing.T) {
 		round()
 	}
 	if grown := resident(t) - before; grown > 8<<20 {
-		t.Errorf("10000 runs, 1000 failures and 200 sessions left %d bytes", grown)
+		t.Errorf("10000 runs, 1000 failures, 200 sessions and 20000 bindings left %d bytes", grown)
 	}
 }
 

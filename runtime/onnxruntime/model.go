@@ -48,9 +48,11 @@ type model struct {
 	path    string // "" if it came as bytes
 	data    []byte // nil if it is a file
 	ir      int64  // the version of the file format
-	inputs  []Info // without those that have defaults
-	state   []Info // inputs with defaults, as a training step's
+	inputs  []Info // that a session asks for
+	state   []Info // inputs with defaults, as a training step's, that it does not ask for
 	outputs []Info
+	// defaults is how many of inputs, the last, have defaults: 0 or, in the model that withState makes, all of state.
+	defaults int
 }
 
 // name is what errors call the model.
@@ -161,13 +163,6 @@ func add(m *model, list *[]Info, kind string, v *wire.ValueInfo) error {
 var dtypes = map[wire.DataType]tensor.DType{
 	wire.Float: tensor.F32, wire.Double: tensor.F64, wire.Float16: tensor.F16, wire.BFloat16: tensor.BF16,
 	wire.Int64: tensor.I64, wire.Int32: tensor.I32, wire.Uint8: tensor.U8, wire.Bool: tensor.Bool,
-}
-
-// withState is the model with all inputs asked for, also those that have defaults.
-func (m *model) withState() *model {
-	all := *m
-	all.inputs, all.state = slices.Concat(m.inputs, m.state), nil
-	return &all
 }
 
 // A fetch is how one output is got from the native session, and under which names.

@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -78,9 +80,21 @@ func sameLibrary(named, loaded string) bool {
 type nativeSession struct {
 	session *ort.DynamicAdvancedSession
 	model   *model
+	device  string
+	inputs  []string // names, as the session was made with
+	outputs []string // names, those of all fetches
 	fetches []fetch
-	names   int // of all fetches
+	// declared are what runs have shown of the outputs' declared shapes.
+	declared []atomic.Int32
+	scratch  sync.Pool // of *values
 }
+
+// What runs have shown of an output's declared shape.
+const (
+	declaredUnknown int32 = iota
+	declaredRight
+	declaredWrong
+)
 
 func load(m *model, o Options) (native, error) {
 	lib, err := start(o.Library)
@@ -115,7 +129,8 @@ func load(m *model, o Options) (native, error) {
 		}
 		return nil, err
 	}
-	return &nativeSession{session: session, model: m, fetches: fetches, names: len(outputs)}, nil
+	return &nativeSession{session: session, model: m, device: o.Device, inputs: inputs, outputs: outputs, fetches: fetches,
+		declared: make([]atomic.Int32, len(m.outputs))}, nil
 }
 
 func create(m *model, suffix []byte, inputs, outputs []string, options *ort.SessionOptions) (*ort.DynamicAdvancedSession, error) {
@@ -189,46 +204,100 @@ func appendCUDA(options *ort.SessionOptions, device int) error {
 
 func (s *nativeSession) close() error { return s.session.Destroy() }
 
-func (s *nativeSession) run(ctx context.Context, in []*tensor.Tensor) (_ []*tensor.Tensor, err error) {
-	values := make([]ort.Value, 0, len(in)+1)
-	outputs := make([]ort.Value, s.names)
-	defer func() {
-		for _, v := range values {
-			v.Destroy()
-		}
-		for _, v := range outputs {
-			if v != nil {
-				v.Destroy()
-			}
-		}
-	}()
-	for i, x := range in {
-		v, err := toValue(x)
-		if err != nil {
-			return nil, fmt.Errorf("the input %v: %w", s.model.inputs[i], err)
-		}
-		values = append(values, v)
+// values are the native values of one run.
+type values struct {
+	in, out []ort.Value
+	dims    []int
+}
+
+// values returns memory for the values of a run.
+func (s *nativeSession) values() *values {
+	if v, ok := s.scratch.Get().(*values); ok {
+		return v
 	}
-	if len(in) == 0 {
-		v, err := toValue(tensor.New(tensor.F32, 1))
-		if err != nil {
+	return &values{in: make([]ort.Value, len(s.inputs)), out: make([]ort.Value, len(s.outputs))}
+}
+
+// release destroys the values and keeps their memory for another run.
+func (s *nativeSession) release(v *values) {
+	destroy(v.in)
+	destroy(v.out)
+	s.scratch.Put(v)
+}
+
+func destroy(list []ort.Value) {
+	for i, v := range list {
+		if v != nil {
+			v.Destroy()
+			list[i] = nil
+		}
+	}
+}
+
+func (s *nativeSession) run(ctx context.Context, c *call) ([]*tensor.Tensor, error) {
+	v := s.values()
+	defer s.release(v)
+	if err := s.setInputs(v.in, c.in); err != nil {
+		return nil, err
+	}
+	out := make([]*tensor.Tensor, len(s.fetches))
+	made, err := s.prepare(v, c, out)
+	if err != nil {
+		return nil, err
+	}
+	err = s.runCancellable(ctx, v.in, v.out)
+	if err != nil && made && ctx.Err() == nil {
+		// The shapes may be others than those that the model declares: onnxruntime finds them itself.
+		destroy(v.out)
+		clear(out)
+		if _, err := s.prepare(v, nil, out); err != nil {
 			return nil, err
 		}
-		values = append(values, v)
+		err = s.runCancellable(ctx, v.in, v.out)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return out, s.collect(v, c, out)
+}
+
+// setInputs makes native values over the inputs' elements.
+func (s *nativeSession) setInputs(to []ort.Value, in []*tensor.Tensor) (err error) {
+	if len(in) == 0 {
+		to[0], err = toValue(tensor.New(tensor.F32, 1)) // unusedInput
+		return err
+	}
+	for i, x := range in {
+		if to[i], err = toValue(x); err != nil {
+			return fmt.Errorf("the input %v: %w", s.model.inputs[i], err)
+		}
+	}
+	return nil
+}
+
+// prepare makes tensors for the outputs whose shapes are known before the run, and reports whether there are any: two
+// allocations of the bindings and a copy of the output are saved. A shape is known if the inputs of c decide it and an
+// earlier run has shown that the model declares it rightly; with a nil c, none is.
+func (s *nativeSession) prepare(v *values, c *call, out []*tensor.Tensor) (made bool, err error) {
 	at := 0
 	for i, f := range s.fetches {
-		if f.how == fetchScalar {
-			if outputs[at], err = toValue(tensor.New(s.model.outputs[i].DType)); err != nil {
-				return nil, fmt.Errorf("the output %v: %w", s.model.outputs[i], err)
+		info := s.model.outputs[i]
+		switch {
+		case f.how == fetchScalar:
+			v.out[at], err = toValue(tensor.New(info.DType))
+		case f.how == fetchPlain && c != nil && s.declared[i].Load() == declaredRight:
+			var ok bool
+			if v.dims, ok = c.shape(info, v.dims[:0]); ok {
+				out[i], made = tensor.New(info.DType, v.dims...), true
+				v.out[at], err = toValue(out[i])
 			}
+		}
+		if err != nil {
+			return false, fmt.Errorf("the output %v: %w", info, err)
 		}
 		at += len(f.names)
 	}
-	if err := s.runCancellable(ctx, values, outputs); err != nil {
-		return nil, err
-	}
-	return s.collect(outputs)
+	return made, nil
 }
 
 // runCancellable runs the session, and breaks the run off when ctx ends.
@@ -256,27 +325,42 @@ func (s *nativeSession) runCancellable(ctx context.Context, in, out []ort.Value)
 	return err
 }
 
-// collect turns what was fetched into the model's outputs.
-func (s *nativeSession) collect(values []ort.Value) ([]*tensor.Tensor, error) {
-	out := make([]*tensor.Tensor, len(s.fetches))
+// collect adds to out the outputs that prepare made no tensors for.
+func (s *nativeSession) collect(v *values, c *call, out []*tensor.Tensor) error {
 	at := 0
 	for i, f := range s.fetches {
 		info := s.model.outputs[i]
-		x, err := fromValue(values[at])
-		if err == nil && f.how == fetchFlat {
-			var shape *tensor.Tensor
-			if shape, err = fromValue(values[at+1]); err == nil {
-				x, err = unflatten(x, shape, info.DType)
+		if out[i] == nil {
+			x, err := fromValue(v.out[at])
+			if err == nil && f.how == fetchFlat {
+				var shape *tensor.Tensor
+				if shape, err = fromValue(v.out[at+1]); err == nil {
+					x, err = unflatten(x, shape, info.DType)
+				}
 			}
+			if err == nil && x.DType() != info.DType {
+				err = fmt.Errorf("it came out as %v", x)
+			}
+			if err != nil {
+				return fmt.Errorf("the output %v: %w", info, err)
+			}
+			out[i] = x
+			s.learn(i, v, c, x.Shape())
 		}
-		if err == nil && x.DType() != info.DType {
-			err = fmt.Errorf("it came out as %v", x)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the output %v: %w", info, err)
-		}
-		out[i] = x
 		at += len(f.names)
 	}
-	return out, nil
+	return nil
+}
+
+// learn notes whether the output i has the shape that the model declares.
+func (s *nativeSession) learn(i int, v *values, c *call, shape []int) {
+	var ok bool
+	if v.dims, ok = c.shape(s.model.outputs[i], v.dims[:0]); !ok {
+		return
+	}
+	if !slices.Equal(v.dims, shape) {
+		s.declared[i].Store(declaredWrong)
+	} else {
+		s.declared[i].CompareAndSwap(declaredUnknown, declaredRight)
+	}
 }

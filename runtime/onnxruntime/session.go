@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -65,11 +64,18 @@ type Session struct {
 	mu      sync.RWMutex // held for reading while native code runs
 	native  native       // nil once closed
 	state   *Session     // asks for the inputs that have defaults too; nil until it is wanted
+
+	defaultsMu sync.Mutex
+	defaults   []*tensor.Tensor // of inputs, as far as they were wanted
+
+	bindingsMu sync.Mutex
+	bindings   map[*Binding]bool // those that are open
 }
 
-// native is the model in the native library. Its inputs are checked, in the order of the model's.
+// native is the model in the native library.
 type native interface {
-	run(ctx context.Context, in []*tensor.Tensor) ([]*tensor.Tensor, error)
+	run(ctx context.Context, c *call) ([]*tensor.Tensor, error)
+	bind(in, out []*tensor.Tensor) (nativeBinding, error)
 	close() error
 }
 
@@ -100,23 +106,23 @@ func OpenBytes(data []byte, o Options) (*Session, error) {
 }
 
 func open(m *model, o Options) (*Session, error) {
-	data := m.data
 	n, err := load(m, o)
 	if err != nil {
 		return nil, err
 	}
-	m.data = nil
-	if len(m.state) > 0 {
-		m.data = bytes.Clone(data) // for withState
+	if len(m.state) > 0 || m.defaults > 0 {
+		m.data = bytes.Clone(m.data) // for withState and readDefaults
+	} else {
+		m.data = nil
 	}
 	return &Session{model: m, options: o, native: n}, nil
 }
 
-// Inputs are the inputs that Run asks for, in the model's order.
+// Inputs are the inputs that must be given, in the model's order.
 func (s *Session) Inputs() []Info { return slices.Clone(s.model.inputs) }
 
-// State are the inputs that have defaults in the file, in the model's order: a training step's parameters and optimizer
-// state. Run takes them too, all or none.
+// State are the inputs that have defaults in the file, in the model's order. Any of them may be given too; the others keep
+// their defaults.
 func (s *Session) State() []Info { return slices.Clone(s.model.state) }
 
 // Outputs are the outputs that Run returns, in the model's order.
@@ -126,22 +132,22 @@ func (s *Session) Outputs() []Info { return slices.Clone(s.model.outputs) }
 func (s *Session) Device() string { return s.options.Device }
 
 // Run runs the model on named inputs and returns its named outputs, which are the caller's to keep. The inputs must not
-// change while it runs. All inputs must be given, and fit in dtype and shape; a symbol in the shapes, such as batch, must
-// be the same size everywhere it stands. Inputs that have defaults, [Session.State], are given all or none. When ctx ends, the
-// run is broken off between two nodes, and its error returned.
+// change while it runs. All inputs must be given, but for those that have defaults, [Session.State], and fit in dtype and
+// shape; a symbol in the shapes, such as batch, must be the same size everywhere it stands. When ctx ends, the run is broken
+// off between two nodes, and its error returned.
+//
+// To run many times on tensors of one shape, [Session.Bind] is faster.
 func (s *Session) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(s.model.state, func(i Info) bool { return in[i.Name] != nil }) {
-		state, err := s.withState()
-		if err != nil {
-			return nil, err
-		}
-		return state.Run(ctx, in)
-	}
-	ordered, err := s.model.order(in)
+	s, err := s.taking(in)
 	if err != nil {
+		return nil, err
+	}
+	c := calls.Get().(*call)
+	defer c.done()
+	if err := s.order(in, c); err != nil {
 		return nil, fmt.Errorf("running %s: %w", s.model.name(), err)
 	}
 	s.mu.RLock()
@@ -149,9 +155,9 @@ func (s *Session) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[st
 	if s.native == nil {
 		return nil, ErrClosed
 	}
-	out, err := s.native.run(ctx, ordered)
+	out, err := s.native.run(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("running %s on %s: %w", s.model.name(), s.options.Device, oneLine{err})
+		return nil, s.runError(err)
 	}
 	named := make(map[string]*tensor.Tensor, len(out))
 	for i, info := range s.model.outputs {
@@ -160,105 +166,27 @@ func (s *Session) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[st
 	return named, nil
 }
 
-// withState is the session that asks for the inputs that have defaults too. The names of a native session's inputs are
-// fixed, so it is another one.
-func (s *Session) withState() (*Session, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.native == nil {
-		return nil, ErrClosed
-	}
-	if s.state == nil {
-		state, err := open(s.model.withState(), s.options)
-		if err != nil {
-			return nil, err
-		}
-		s.state = state
-	}
-	return s.state, nil
+func (s *Session) runError(err error) error {
+	return fmt.Errorf("running %s on %s: %w", s.model.name(), s.options.Device, oneLine{err})
 }
 
-// Close frees the native session, once runs that are under way have ended. A second Close does nothing.
+// Close frees the native session and its bindings, once runs that are under way have ended. A second Close does nothing.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.native == nil {
 		return nil
 	}
-	err := s.native.close()
+	var errs []error
+	for b := range s.bindings {
+		errs = append(errs, b.native.close())
+		b.native = nil
+	}
+	s.bindings = nil
+	errs = append(errs, s.native.close())
 	s.native = nil
 	if s.state != nil {
-		err = errors.Join(err, s.state.Close())
+		errs = append(errs, s.state.Close())
 	}
-	return err
-}
-
-// order checks named inputs against the model, and returns them in its order.
-func (m *model) order(in map[string]*tensor.Tensor) ([]*tensor.Tensor, error) {
-	for _, name := range slices.Sorted(maps.Keys(in)) {
-		if !slices.ContainsFunc(m.inputs, func(i Info) bool { return i.Name == name }) {
-			return nil, fmt.Errorf("there is no input %q; the model has %s", name, list(m.inputs))
-		}
-	}
-	ordered := make([]*tensor.Tensor, len(m.inputs))
-	symbols := make(map[string]bound)
-	for i, want := range m.inputs {
-		x := in[want.Name]
-		if x == nil {
-			return nil, fmt.Errorf("the input %q is missing; the model has %s", want.Name, list(m.inputs))
-		}
-		if err := want.accepts(x, symbols); err != nil {
-			return nil, err
-		}
-		ordered[i] = x
-	}
-	return ordered, nil
-}
-
-func list(inputs []Info) string {
-	if len(inputs) == 0 {
-		return "no inputs"
-	}
-	text := make([]string, len(inputs))
-	for i, info := range inputs {
-		text[i] = info.String()
-	}
-	return strings.Join(text, ", ")
-}
-
-// A bound is the size that a symbol got from an input.
-type bound struct {
-	size  int
-	input string
-}
-
-// accepts checks one input's dtype and shape. symbols are the sizes so far, which it adds to.
-func (i Info) accepts(x *tensor.Tensor, symbols map[string]bound) error {
-	if x.DType() != i.DType {
-		return fmt.Errorf("the input %q is %v, the model has %v", i.Name, x, i)
-	}
-	if i.Shape == nil {
-		return nil
-	}
-	if x.Rank() != len(i.Shape) {
-		return fmt.Errorf("the input %q is %v, of rank %d, the model has %v, of rank %d", i.Name, x, x.Rank(), i, len(i.Shape))
-	}
-	for axis, d := range i.Shape {
-		n := x.Dim(axis)
-		if d.Size >= 0 {
-			if int64(n) != d.Size {
-				return fmt.Errorf("the input %q is %v, the model has %v: axis %d is %d, not %d", i.Name, x, i, axis, n, d.Size)
-			}
-			continue
-		}
-		if d.Symbol == "" {
-			continue
-		}
-		if b, ok := symbols[d.Symbol]; ok && b.size != n {
-			return fmt.Errorf("the input %q is %v, the model has %v: %s is %d here and %d in the input %q", i.Name, x, i, d.Symbol, n, b.size, b.input)
-		} else if !ok {
-			symbols[d.Symbol] = bound{n, i.Name}
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }

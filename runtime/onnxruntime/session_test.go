@@ -155,34 +155,6 @@ func TestNoInputs(t *testing.T) {
 	wantError(t, err, `no input "x"`, "no inputs")
 }
 
-// TestState has inputs with defaults: one that can be given, and one whose elements tensors here cannot hold.
-func TestState(t *testing.T) {
-	g := linear()
-	g.in = append(g.in, vi("b", wire.Float, 3), vi("q", wire.Int8, 1))
-	g.weights = append(g.weights, &wire.Tensor{Name: "q", Type: wire.Int8, Dims: []int64{1}, Data: []int8{1}})
-	s := openTest(t, g)
-	if got := fmt.Sprint(s.Inputs(), s.State()); got != "[x f32[batch 2]] [b f32[3]]" {
-		t.Errorf("Inputs() and State() = %s", got)
-	}
-	x := tensor.Of([]float32{1, 0}, 1, 2)
-	for _, c := range []struct {
-		b    *tensor.Tensor
-		want []float32
-	}{{nil, []float32{1.5, 2, 2}}, {tensor.Of([]float32{10, 20, 30}, 3), []float32{11, 22, 33}}, {nil, []float32{1.5, 2, 2}}} {
-		in := map[string]*tensor.Tensor{"x": x}
-		if c.b != nil {
-			in["b"] = c.b
-		}
-		out, err := s.Run(t.Context(), in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		same(t, "y", out["y"], tensor.Of(c.want, 1, 3))
-	}
-	_, err := s.Run(t.Context(), map[string]*tensor.Tensor{"x": x, "b": tensor.New(tensor.F32, 4)})
-	wantError(t, err, `"b" is f32[4]`, "b f32[3]")
-}
-
 func TestRunErrors(t *testing.T) {
 	s := openTest(t, graphDef{in: []*wire.ValueInfo{vi("x", wire.Float, "batch", 2), vi("w", wire.Float, "batch", 1)},
 		out: []*wire.ValueInfo{vi("y", wire.Float, "batch", 2)}, nodes: []*wire.Node{nd("Mul", "x w", "y")}})
@@ -272,17 +244,21 @@ func TestClose(t *testing.T) {
 	wg.Wait()
 }
 
-func TestCancel(t *testing.T) {
-	// A long chain of products: seconds of work, broken off between two nodes.
-	g := graphDef{in: []*wire.ValueInfo{vi("x", wire.Float, 512, 512)}, out: []*wire.ValueInfo{vi("y", wire.Float, 512, 512)}}
+// chain is a chain of n products of square matrices.
+func chain(n int) graphDef {
+	g := graphDef{in: []*wire.ValueInfo{vi("x", wire.Float, "n", "n")}, out: []*wire.ValueInfo{vi("y", wire.Float, "n", "n")}}
 	from := "x"
-	for i := range 2000 {
+	for i := range n {
 		to := fmt.Sprint("h", i)
 		g.nodes = append(g.nodes, nd("MatMul", from+" x", to))
 		from = to
 	}
 	g.nodes = append(g.nodes, nd("Identity", from, "y"))
-	s := openTest(t, g)
+	return g
+}
+
+func TestCancel(t *testing.T) {
+	s := openTest(t, chain(2000)) // seconds of work, broken off between two nodes
 	in := map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 512, 512)}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
@@ -431,16 +407,5 @@ func TestProviders(t *testing.T) {
 	}
 	if len(list) != len(Devices()) || Version() == "" {
 		t.Errorf("Providers() = %v, Version() = %q", list, Version())
-	}
-}
-
-func BenchmarkRun(b *testing.B) {
-	s := openTest(b, linear())
-	in := map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 8, 2)}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Run(context.Background(), in); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

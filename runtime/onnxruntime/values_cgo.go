@@ -102,6 +102,27 @@ func fromValue(v ort.Value) (*tensor.Tensor, error) {
 	return nil, fmt.Errorf("onnxruntime returned a %T of type %v, which tensors here cannot hold", v, ort.TensorElementDataType(v.DataType()))
 }
 
+// copyScalar copies the element of a value of rank 0 to x, of its dtype, without allocating.
+func copyScalar(x *tensor.Tensor, v ort.Value) error {
+	switch v := v.(type) {
+	case *ort.Scalar[float32]:
+		tensor.Data[float32](x)[0] = v.GetData()
+	case *ort.Scalar[float64]:
+		tensor.Data[float64](x)[0] = v.GetData()
+	case *ort.Scalar[int64]:
+		tensor.Data[int64](x)[0] = v.GetData()
+	case *ort.Scalar[int32]:
+		tensor.Data[int32](x)[0] = v.GetData()
+	case *ort.Scalar[uint8]:
+		tensor.Data[uint8](x)[0] = v.GetData()
+	case *ort.Scalar[bool]:
+		tensor.Data[bool](x)[0] = v.GetData()
+	default:
+		return fmt.Errorf("onnxruntime returned a %T for %v", v, x)
+	}
+	return nil
+}
+
 func wrap[T tensor.Element](data []T, dims []int64) (*tensor.Tensor, error) {
 	shape := make([]int, len(dims))
 	for i, d := range dims {
