@@ -130,10 +130,18 @@ func (o Softplus) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tenso
 	return evalElementwise(c, o, out, in)
 }
 
-// ONNX adds max(x, 0) + ln(1+e^(−|x|)): some runtimes compute Softplus itself as Log(Exp(x)+1), which overflows.
+// ONNX adds a Softplus node, which runtimes compute without overflow and to the end of the tail. onnxruntime has none in
+// f64: there it is max(x, 0) + ln(1+s) with s = e^(−|x|), and ln(1+s) = s·ln(u)/(u−1) with u = 1+s keeps the digits of s
+// that the sum loses (Kahan).
 func (Softplus) ONNX(e Emitter, y *Value, in []string) string {
-	small := e.Node("Exp", []string{e.Node("Neg", []string{e.Node("Abs", in)})})
-	log := e.Node("Log", []string{e.Node("Add", []string{small, number(e, y, 1)})})
+	if y.DType() != F64 {
+		return e.Node("Softplus", in)
+	}
+	one := number(e, y, 1)
+	s := e.Node("Exp", []string{e.Node("Neg", []string{e.Node("Abs", in)})})
+	u := e.Node("Add", []string{one, s})
+	ratio := e.Node("Div", []string{e.Node("Log", []string{u}), e.Node("Sub", []string{u, one})})
+	log := e.Node("Where", []string{e.Node("Equal", []string{u, one}), s, e.Node("Mul", []string{s, ratio})})
 	return e.Node("Add", []string{e.Node("Relu", in), log})
 }
 

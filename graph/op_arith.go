@@ -143,7 +143,8 @@ func (o Div) Samples() []Sample {
 // Pow is x to the power y with broadcasting, over floats. ONNX: Pow.
 type Pow struct{}
 
-// Pow is v to the power w. A negative v with a w that is not whole gives NaN, and the gradient for w needs v > 0.
+// Pow is v to the power w. A negative v with a w that is not whole gives NaN, and the gradient for w needs v ≥ 0. At v = 0
+// gradients are PyTorch's: 0 for w where w ≥ 0, and 0 for v where w = 0.
 func (v *Value) Pow(w *Value) *Value { return Apply(Pow{}, v, w) }
 
 // Infer broadcasts the shapes.
@@ -154,12 +155,17 @@ func (Pow) Infer(in []*Value) (Type, error) {
 	return inferBinary(in)
 }
 
-// VJP is (g·b·a^(b−1), g·y·ln a).
+// VJP is (g·b·a^(b−1), g·y·ln a). Where a is 0, the one is 0 if b is, the other if b is not negative: with the base 1 there
+// the formulas say so, also when they are differentiated again.
 func (Pow) VJP(y, g *Value) []*Value {
 	a, b := y.Args[0], y.Args[1]
+	zero, one := scalarLike(a, 0), scalarLike(a, 1)
+	empty := a.Equal(zero)
+	base := empty.And(b.Equal(zero)).Where(one, a)
+	argument := empty.And(b.GreaterEqual(zero)).Where(one, a)
 	return []*Value{
-		sumTo(g.Mul(b).Mul(a.Pow(b.Shift(-1))), a.Shape()),
-		sumTo(g.Mul(y).Mul(a.Log()), b.Shape()),
+		sumTo(g.Mul(b).Mul(base.Pow(b.Shift(-1))), a.Shape()),
+		sumTo(g.Mul(y).Mul(argument.Log()), b.Shape()),
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var unaryOps = []Op{Exp{}, Log{}, Sqrt{}, Square{}, Abs{}, Sign{}, Reciprocal{}, Floor{}, Sin{}, Cos{}, Erf{}}
+var unaryOps = []Op{Exp{}, ExpRemainder{}, Log{}, Sqrt{}, Square{}, Abs{}, Sign{}, Reciprocal{}, Floor{}, Sin{}, Cos{}, Erf{}}
 
 // Exp is e to the power x. ONNX: Exp.
 type Exp struct{}
@@ -33,6 +33,74 @@ func (Exp) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Exp", 
 
 // Samples covers the ranks.
 func (o Exp) Samples() []Sample { return unarySamples(o, 0, 0, false) }
+
+// ExpRemainder is e^x less the first Order terms of its series, 1 or 2: e^x − 1, known as expm1, or e^x − 1 − x. It keeps
+// its digits where x is small and the terms nearly cancel. ONNX: the series where |x| < ½, else Exp and Sub.
+type ExpRemainder struct{ Order int }
+
+// ExpRemainder is e^v less the first terms of its series: e^v − 1 for 1, e^v − 1 − v for 2, to full precision.
+func (v *Value) ExpRemainder(order int) *Value { return Apply(ExpRemainder{order}, v) }
+
+// Infer returns the argument's type.
+func (o ExpRemainder) Infer(in []*Value) (Type, error) {
+	if o.Order != 1 && o.Order != 2 {
+		return Type{}, Mistakef("order 1 is e^x − 1, order 2 is e^x − 1 − x; Exp leaves nothing out", "the order is %d", o.Order)
+	}
+	return sameFloat(in)
+}
+
+// VJP is g times the remainder of one order less.
+func (o ExpRemainder) VJP(y, g *Value) []*Value {
+	x := y.Args[0]
+	if o.Order == 1 {
+		return []*Value{g.Mul(x.Exp())}
+	}
+	return []*Value{g.Mul(x.ExpRemainder(o.Order - 1))}
+}
+
+func (o ExpRemainder) flats() flats {
+	return unary(20,
+		func(out, a []float32) { kernel.ExpRemainder(out, a, o.Order) },
+		func(out, a []float64) { kernel.ExpRemainder(out, a, o.Order) })
+}
+
+// Eval computes it.
+func (o ExpRemainder) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+	return evalElementwise(c, o, out, in)
+}
+
+// ONNX adds the series, as far as the dtype has digits, and the difference, and a Where that takes one or the other.
+func (o ExpRemainder) ONNX(e Emitter, y *Value, in []string) string {
+	x := in[0]
+	last := 9
+	if y.DType() == F64 {
+		last = 15
+	}
+	series, factorial := "", math.Gamma(float64(last)+1)
+	for k := last; k >= o.Order; k-- { // x^k/k! + ... , in Horner's form
+		term := number(e, y, 1/factorial)
+		if series == "" {
+			series = term
+		} else {
+			series = e.Node("Add", []string{e.Node("Mul", []string{series, x}), term})
+		}
+		factorial /= float64(k)
+	}
+	rest := e.Node("Sub", []string{e.Node("Exp", in), number(e, y, 1)})
+	for k := range o.Order {
+		series = e.Node("Mul", []string{series, x})
+		if k > 0 {
+			rest = e.Node("Sub", []string{rest, x})
+		}
+	}
+	small := e.Node("Less", []string{e.Node("Abs", in), number(e, y, .5)})
+	return e.Node("Where", []string{small, series, rest})
+}
+
+// Samples covers the ranks and both orders.
+func (ExpRemainder) Samples() []Sample {
+	return append(unarySamples(ExpRemainder{1}, 0, 0, false), unarySamples(ExpRemainder{2}, 0, 0, false)...)
+}
 
 // Log is the natural logarithm of x. ONNX: Log.
 type Log struct{}

@@ -27,7 +27,19 @@ var mathRefs = map[string]reference{
 	"Shift": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		return each(func(x float64) float64 { return x + op.(graph.Shift).By })(op, in)
 	},
-	"Exp":        each(math.Exp),
+	"Exp": each(math.Exp),
+	"ExpRemainder": func(op graph.Op, in []*tensor.Tensor) []float64 { // the terms left of the series
+		return each(func(x float64) float64 {
+			sum, term := 0.0, 1.0
+			for k := range 60 {
+				if k >= op.(graph.ExpRemainder).Order {
+					sum += term
+				}
+				term *= x / float64(k+1)
+			}
+			return sum
+		})(op, in)
+	},
 	"Log":        each(math.Log),
 	"Sqrt":       each(math.Sqrt),
 	"Square":     each(func(x float64) float64 { return x * x }),

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -43,12 +44,41 @@ func (u Uniform) Init(t *tensor.Tensor, r *rand.Rand) {
 	each(t, func() float64 { return u.Lo + (u.Hi-u.Lo)*r.Float64() })
 }
 
+// WithFans is init where the numbers of inputs and outputs of one unit are in and out, whatever the shape says (see [Fans]).
+// It matters to the Glorot and He initializers; any other is returned as it is.
+func WithFans(init graph.Initializer, in, out float64) graph.Initializer {
+	if i, ok := init.(scaled); ok {
+		return withFans{i, in, out}
+	}
+	return init
+}
+
+// scaled are the initializers whose scale follows from the fans.
+type scaled interface {
+	init(t *tensor.Tensor, r *rand.Rand, in, out float64)
+}
+
+type withFans struct {
+	scaled
+	in, out float64
+}
+
+// Init fills t.
+func (w withFans) Init(t *tensor.Tensor, r *rand.Rand) { w.init(t, r, w.in, w.out) }
+
+// byShape fills t by i with the fans that t's shape tells.
+func byShape(i scaled, t *tensor.Tensor, r *rand.Rand) {
+	in, out := Fans(t.Shape())
+	i.init(t, r, in, out)
+}
+
 // GlorotUniform draws from ±√(6/(fan_in+fan_out)) (Glorot and Bengio 2010, eq. 16).
 type GlorotUniform struct{}
 
 // Init fills t.
-func (GlorotUniform) Init(t *tensor.Tensor, r *rand.Rand) {
-	in, out := Fans(t.Shape())
+func (g GlorotUniform) Init(t *tensor.Tensor, r *rand.Rand) { byShape(g, t, r) }
+
+func (GlorotUniform) init(t *tensor.Tensor, r *rand.Rand, in, out float64) {
 	symmetric(t, r, math.Sqrt(6/(in+out)))
 }
 
@@ -56,8 +86,9 @@ func (GlorotUniform) Init(t *tensor.Tensor, r *rand.Rand) {
 type GlorotNormal struct{}
 
 // Init fills t.
-func (GlorotNormal) Init(t *tensor.Tensor, r *rand.Rand) {
-	in, out := Fans(t.Shape())
+func (g GlorotNormal) Init(t *tensor.Tensor, r *rand.Rand) { byShape(g, t, r) }
+
+func (GlorotNormal) init(t *tensor.Tensor, r *rand.Rand, in, out float64) {
 	Normal{Std: math.Sqrt(2 / (in + out))}.Init(t, r)
 }
 
@@ -65,8 +96,9 @@ func (GlorotNormal) Init(t *tensor.Tensor, r *rand.Rand) {
 type HeUniform struct{}
 
 // Init fills t.
-func (HeUniform) Init(t *tensor.Tensor, r *rand.Rand) {
-	in, _ := Fans(t.Shape())
+func (h HeUniform) Init(t *tensor.Tensor, r *rand.Rand) { byShape(h, t, r) }
+
+func (HeUniform) init(t *tensor.Tensor, r *rand.Rand, in, _ float64) {
 	symmetric(t, r, math.Sqrt(6/in))
 }
 
@@ -74,8 +106,9 @@ func (HeUniform) Init(t *tensor.Tensor, r *rand.Rand) {
 type HeNormal struct{}
 
 // Init fills t.
-func (HeNormal) Init(t *tensor.Tensor, r *rand.Rand) {
-	in, _ := Fans(t.Shape())
+func (h HeNormal) Init(t *tensor.Tensor, r *rand.Rand) { byShape(h, t, r) }
+
+func (HeNormal) init(t *tensor.Tensor, r *rand.Rand, in, _ float64) {
 	Normal{Std: math.Sqrt(2 / in)}.Init(t, r)
 }
 
@@ -144,8 +177,9 @@ func dot(a, b []float64) float64 {
 	return s
 }
 
-// Fans are the numbers of inputs and outputs of one unit: of a matrix [in out] its axes, of a filter [out in h w] those
-// times the window; of a vector, its length for both.
+// Fans are the numbers of inputs and outputs of one unit, as a parameter's shape tells them: of a matrix [in out] its axes,
+// of a filter [out in h w] those times the window; of a vector, its length for both. A layer whose parameter means something
+// else says so by [WithFans].
 func Fans(shape []int) (in, out float64) {
 	switch len(shape) {
 	case 0:

@@ -63,21 +63,22 @@ func matching(name string, a, b *graph.Value) (*graph.Func, bool) {
 }
 
 // BCEWithLogits is the binary cross-entropy −y·ln σ(x) − (1−y)·ln(1−σ(x)) of targets y in [0, 1] under logits x, summed over
-// each example. It is computed as softplus(x) − x·y, without overflow.
+// each example. It is computed as y·softplus(−x) + (1−y)·softplus(x), which neither overflows nor cancels.
 func BCEWithLogits(logits, targets *graph.Value) *graph.Value {
 	if f, ok := matching("BCEWithLogits", logits, targets); !ok {
 		return f.Poison()
 	}
-	return perExample(logits.Softplus().Sub(logits.Mul(targets)))
+	missed, raised := targets.Mul(logits.Neg().Softplus()), targets.Neg().Shift(1).Mul(logits.Softplus())
+	return perExample(missed.Add(raised))
 }
 
 // KLNormal is the divergence KL(N(μ, σ²) ‖ N(0, 1)) = ½ Σ (μ² + σ² − ln σ² − 1), summed over each example (Kingma and
-// Welling 2014, appendix B). logVar is ln σ².
+// Welling 2014, appendix B). logVar is ln σ². No term is negative, and near N(0, 1) none loses its digits.
 func KLNormal(mu, logVar *graph.Value) *graph.Value {
 	if f, ok := matching("KLNormal", mu, logVar); !ok {
 		return f.Poison()
 	}
-	return perExample(mu.Square().Add(logVar.Exp()).Sub(logVar).Shift(-1)).Scale(.5)
+	return perExample(mu.Square().Add(logVar.ExpRemainder(2))).Scale(.5)
 }
 
 // CrossEntropy is −ln softmax(logits)[label], averaged over each example's positions: logits [batch ... classes], labels
@@ -138,8 +139,8 @@ func Huber(x, target *graph.Value, delta float64) *graph.Value {
 	return meanPerExample(near.Square().Scale(.5).Add(d.Sub(near).Scale(delta)))
 }
 
-// GradientPenalty is (‖∇ critic(x̂)‖₂ − 1)² at a random point x̂ between each real and fake example (Gulrajani et al. 2017,
-// eq. 3). real and fake are [batch ...].
+// GradientPenalty is (‖∇ critic(x̂)‖₂ − 1)² at a random point between each real and fake example, x̂ = ε·real + (1−ε)·fake
+// with ε uniform in [0, 1), one an example (Gulrajani et al. 2017, algorithm 1 and eq. 3). real and fake are [batch ...].
 func GradientPenalty(critic func(x *graph.Value) *graph.Value, real, fake *graph.Value) *graph.Value {
 	if f, ok := matching("GradientPenalty", real, fake); !ok {
 		return f.Poison()
@@ -148,8 +149,8 @@ func GradientPenalty(critic func(x *graph.Value) *graph.Value, real, fake *graph
 	for range real.Rank() - 1 {
 		dims = append(dims, 1)
 	}
-	t := real.Func().RandomUniform(real.DType(), dims...)
-	mix := fake.Add(t.Mul(real.Sub(fake)))
+	e := real.Func().RandomUniform(real.DType(), dims...)
+	mix := fake.Add(e.Mul(real.Sub(fake)))
 	slope := graph.Grad(critic(mix).Sum(), mix)[0]
 	// The square root's gradient at 0 is infinite; a critic flat at a point has slope 0 there.
 	norm := perExample(slope.Square()).Shift(1e-12).Sqrt()

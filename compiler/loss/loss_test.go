@@ -108,6 +108,101 @@ func compare(t *testing.T, name string, got []float64, want func(i int) float64)
 	}
 }
 
+// TestTails takes losses that are nearly 0 in float32, and their gradients: each keeps its digits, and none is negative.
+func TestTails(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		build        func(x, y *graph.Value) *graph.Value
+		x, y         float64
+		want         float64
+		wantX, wantY float64 // gradients
+		slack        float64 // of gradients, absolute
+	}{
+		{"BCEWithLogits", loss.BCEWithLogits, 16, 1, 1.12535e-7, -1.12535e-7, -16, 0},
+		{"BCEWithLogits", loss.BCEWithLogits, 14, 1, 8.3153e-7, -8.3153e-7, -14, 0},
+		{"BCEWithLogits", loss.BCEWithLogits, -17, 0, 4.1399e-8, 4.1399e-8, 17, 0},
+		{"BCEWithLogits", loss.BCEWithLogits, 0, .25, math.Ln2, .25, 0, 0},
+		{"BCEWithLogits", loss.BCEWithLogits, 1000, 0, 1000, 1, -1000, 0},
+		{"BCEWithLogits", loss.BCEWithLogits, -1000, 1, 1000, -1, 1000, 0},
+		{"KLNormal", loss.KLNormal, 0, 1e-6, 2.5e-13, 0, 5e-7, 0},
+		{"KLNormal", loss.KLNormal, 0, -1e-6, 2.5e-13, 0, -5e-7, 0},
+		{"KLNormal", loss.KLNormal, 1e-4, 1e-9, 5e-9, 1e-4, 5e-10, 0},
+		{"KLNormal", loss.KLNormal, 0, -80, 39.5, 0, -.5, 0},
+		{"MSE", loss.MSE, 1, 1 + 0x1p-20, 0x1p-40, -0x1p-19, 0x1p-19, 0},
+		{"Huber", func(x, y *graph.Value) *graph.Value { return loss.Huber(x, y, 1) }, 1, 1 + 0x1p-20, 0x1p-41, -0x1p-20, 0x1p-20, 0},
+		{"CrossEntropy of two classes", func(x, _ *graph.Value) *graph.Value { // the class 0 with the logit x, the other with 0
+			f := x.Func()
+			return loss.CrossEntropy(graph.Join(-1, x, f.Full(graph.F32, 0, 1, 1)), f.Full(graph.I64, 0, 1))
+		}, 17, 0, 4.1399e-8, -4.1399e-8, 0, 0x1p-24}, // the gradient is a share less 1
+	} {
+		f := graph.NewFunc("loss", true)
+		x, y := f.Input("x", graph.F32, 1, 1), f.Input("y", graph.F32, 1, 1)
+		value := c.build(x, y).Sum()
+		grads := graph.Grad(value, x, y)
+		if len(f.Diags) > 0 {
+			t.Fatal(f.Diags)
+		}
+		out, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, map[string]*tensor.Tensor{
+			"x": tensor.Of([]float32{float32(c.x)}, 1, 1), "y": tensor.Of([]float32{float32(c.y)}, 1, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := func(what string, got *graph.Value, want, slack float64) {
+			if g := out[got.ID].At(0); !(math.Abs(g-want) <= 2e-5*math.Abs(want)+slack) {
+				t.Errorf("%s(%v, %v): %s is %v, want %v", c.name, c.x, c.y, what, g, want)
+			}
+		}
+		check("the loss", value, c.want, 0)
+		check("the gradient for the first", grads[0], c.wantX, c.slack)
+		check("the gradient for the second", grads[1], c.wantY, c.slack)
+	}
+	for l := 1e-12; l < 90; l *= 1.1 { // KL(N(0, σ²) ‖ N(0, 1)), near 1 and far
+		for _, l := range []float64{l, -l} {
+			v := tensor.Of([]float32{float32(l)}, 1, 1)
+			got := evaluate(t, map[string]*tensor.Tensor{"mu": tensor.New(tensor.F32, 1, 1), "l": v}, func(_ *graph.Func, v map[string]*graph.Value) *graph.Value {
+				return loss.KLNormal(v["mu"], v["l"])
+			})[0]
+			if got < 0 || math.Abs(l) < 1e-3 && math.Abs(got-l*l/4) > 1e-3*l*l {
+				t.Fatalf("KLNormal(0, %v) = %v", l, got)
+			}
+		}
+	}
+}
+
+// TestGradientPenaltyMix takes the critic Σ x³/3, whose slope x² tells at which points the penalty is: at ε·real + (1−ε)·fake
+// for the numbers ε that were drawn.
+func TestGradientPenaltyMix(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	real, fake := normal(r, batch, n), normal(r, batch, n)
+	f := graph.NewFunc("loss", true)
+	x, y := f.Input("x", graph.F64, batch, n), f.Input("y", graph.F64, batch, n)
+	penalty := loss.GradientPenalty(func(x *graph.Value) *graph.Value { return x.Square().Mul(x).Scale(1. / 3).Sum(1) }, x, y)
+	if len(f.Diags) > 0 {
+		t.Fatal(f.Diags)
+	}
+	out, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, map[string]*tensor.Tensor{
+		"x": real, "y": fake, graph.RandomState: tensor.Of([]int64{1, 2}, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var drawn *tensor.Tensor
+	for _, v := range f.Values {
+		if _, ok := v.Op.(graph.RandomUniform); ok {
+			drawn = out[v.ID]
+		}
+	}
+	if drawn == nil || drawn.Len() != batch {
+		t.Fatalf("drawn: %v, want one number an example", drawn)
+	}
+	compare(t, "GradientPenalty", out[penalty.ID].Float64s(), func(i int) float64 {
+		e, sum := drawn.At(i), 0.0
+		for j := i * n; j < (i+1)*n; j++ {
+			sum += math.Pow(e*real.At(j)+(1-e)*fake.At(j), 4)
+		}
+		return math.Pow(math.Sqrt(sum)-1, 2)
+	})
+}
+
 // TestGradientPenalty takes a linear critic, whose slope is known.
 func TestGradientPenalty(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

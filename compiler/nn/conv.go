@@ -45,7 +45,8 @@ func (l *Conv2D) Apply(x *graph.Value) *graph.Value {
 				o.Pads[i], o.Pads[i+2] = total/2, total-total/2
 			}
 		}
-		y := x.Conv2D(l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), graph.Dim(l.Filters), c/graph.Dim(groups), graph.Dim(l.Kernel), graph.Dim(l.Kernel)), o)
+		weight := fans(l.Weight, c/graph.Dim(groups), l.Filters/groups, l.Kernel)
+		y := x.Conv2D(l.Param(x, "weight", weight, graph.Dim(l.Filters), c/graph.Dim(groups), graph.Dim(l.Kernel), graph.Dim(l.Kernel)), o)
 		return addBias(&l.Layer, x, y, l.NoBias, l.Bias, l.Filters)
 	})
 }
@@ -86,9 +87,18 @@ func (l *ConvTranspose2D) Apply(x *graph.Value) *graph.Value {
 			}
 			o.Pads = [4]int{cut / 2, cut / 2, cut - cut/2, cut - cut/2}
 		}
-		y := x.ConvTranspose2D(l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), c, graph.Dim(l.Filters/groups), graph.Dim(l.Kernel), graph.Dim(l.Kernel)), o)
+		weight := fans(l.Weight, c/graph.Dim(groups), l.Filters/groups, l.Kernel)
+		y := x.ConvTranspose2D(l.Param(x, "weight", weight, c, graph.Dim(l.Filters/groups), graph.Dim(l.Kernel), graph.Dim(l.Kernel)), o)
 		return addBias(&l.Layer, x, y, l.NoBias, l.Bias, l.Filters)
 	})
+}
+
+// fans is how the filters of a layer start, GlorotUniform unless init says otherwise. In both kinds of convolution, the
+// inputs of a unit are the group's channels times the window, and its outputs the group's filters times the window. Strides
+// do not count, as in Flax: of a transposed convolution each result then sees fewer, on average 1/Stride².
+func fans(init graph.Initializer, channels graph.Dim, filters, kernel int) graph.Initializer {
+	window := float64(kernel * kernel)
+	return initializer.WithFans(or(init, initializer.GlorotUniform{}), float64(channels)*window, float64(filters)*window)
 }
 
 func channels(layer string, x *graph.Value) (graph.Dim, bool) {

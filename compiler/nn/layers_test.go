@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/gonum"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -32,6 +33,59 @@ type model struct {
 	Net         nn.Sequential
 	Shared      *nn.Dense
 	Width       int
+}
+
+type applier interface {
+	Apply(x *graph.Value) *graph.Value
+}
+
+// TestFans compares how the filters of convolutions start with the scale of He et al., eq. 10, √(2/inputs), and that of Glorot
+// and Bengio, eq. 12, √(2/(inputs+outputs)), where the inputs are what one result sees, and the outputs what one input feeds.
+func TestFans(t *testing.T) {
+	for _, c := range []struct {
+		layer                             func(init graph.Initializer) applier
+		channels, filters, groups, kernel int
+	}{
+		{func(i graph.Initializer) applier {
+			return &nn.ConvTranspose2D{Filters: 8, Kernel: 3, Weight: i}
+		}, 64, 8, 1, 3},
+		{func(i graph.Initializer) applier {
+			return &nn.ConvTranspose2D{Filters: 24, Kernel: 4, Stride: 2, Groups: 2, Weight: i}
+		}, 128, 24, 2, 4},
+		{func(i graph.Initializer) applier {
+			return &nn.Conv2D{Filters: 8, Kernel: 3, Weight: i}
+		}, 64, 8, 1, 3},
+		{func(i graph.Initializer) applier {
+			return &nn.Conv2D{Filters: 512, Kernel: 3, Groups: 512, Weight: i}
+		}, 512, 512, 512, 3},
+	} {
+		in, out := float64(c.channels/c.groups*c.kernel*c.kernel), float64(c.filters/c.groups*c.kernel*c.kernel)
+		for _, i := range []struct {
+			init graph.Initializer
+			want float64
+		}{
+			{initializer.HeNormal{}, math.Sqrt(2 / in)}, {initializer.HeUniform{}, math.Sqrt(2 / in)},
+			{initializer.GlorotNormal{}, math.Sqrt(2 / (in + out))}, {nil, math.Sqrt(2 / (in + out))}, {initializer.Normal{Std: .02}, .02},
+		} {
+			m := &struct{ L any }{c.layer(i.init)}
+			if _, problems := nn.Bind("", m, map[*nn.Layer]bool{}); problems != nil {
+				t.Fatal(problems)
+			}
+			f := graph.NewFunc("f", false)
+			m.L.(applier).Apply(f.Input("x", graph.F32, 1, graph.Dim(c.channels), 9, 9))
+			weight := f.Params[0]
+			shape, _ := weight.Shape().Eval(nil)
+			w := tensor.New(graph.F32, shape...)
+			weight.Op.(graph.Param).Init.Init(w, rand.New(rand.NewPCG(1, 2)))
+			square := 0.0
+			for k := range w.Len() {
+				square += w.At(k) * w.At(k)
+			}
+			if got := math.Sqrt(square / float64(w.Len())); math.Abs(got-i.want) > .04*i.want {
+				t.Errorf("%T of %d channels, %d filters, %d groups by %T: weights of size %.4f, want %.4f", m.L, c.channels, c.filters, c.groups, i.init, got, i.want)
+			}
+		}
+	}
 }
 
 // TestNames checks the names that Bind gives.

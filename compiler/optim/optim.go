@@ -230,12 +230,20 @@ func (o ClipNorm) Update(f *graph.Func, group string, params, grads []*graph.Val
 	if !wrapped(f, "ClipNorm", o.Max, o.Then) || len(grads) == 0 {
 		return
 	}
-	total := f.Full(grads[0].DType(), 0)
+	// The norm is counted in units of the largest element, so that no square overflows or vanishes. 1e-6 keeps it off zero, as
+	// in PyTorch's clip_grad_norm_.
+	const floor = 1e-6
+	unit := f.Full(grads[0].DType(), floor)
 	for _, g := range grads {
-		total = total.Add(g.Square().Sum())
+		unit = unit.Max(g.Abs().ReduceMax())
 	}
-	norm := total.Sqrt().Shift(1e-6) // off zero, as PyTorch's clip_grad_norm_
-	scale := norm.Reciprocal().Scale(o.Max).Min(f.Full(norm.DType(), 1))
+	total := f.Full(unit.DType(), 0)
+	for _, g := range grads {
+		total = total.Add(g.Div(unit).Square().Sum())
+	}
+	one := f.Full(unit.DType(), 1)
+	norm := total.Sqrt().Add(f.Full(unit.DType(), floor).Div(unit))
+	scale := f.Full(unit.DType(), o.Max).Div(unit).Div(norm).Min(one)
 	clipped := make([]*graph.Value, len(grads))
 	for i, g := range grads {
 		clipped[i] = g.Mul(scale)

@@ -201,6 +201,41 @@ func TestClipNormTogether(t *testing.T) {
 	}
 }
 
+// TestClipNormExtremes clips gradients whose squares overflow or vanish in float32.
+func TestClipNormExtremes(t *testing.T) {
+	for _, c := range []struct {
+		limit, rate float64
+		g, want     [2]float64
+	}{
+		{1, .1, [2]float64{3e19, 4e19}, [2]float64{.94, .92}},
+		{1, .1, [2]float64{-3e38, 0}, [2]float64{1.1, 1}},
+		{1, .1, [2]float64{3e38, 3e38}, [2]float64{1 - .1/math.Sqrt2, 1 - .1/math.Sqrt2}}, // the norm is no float32 at all
+		{1e-25, 1e24, [2]float64{3e-19, 4e-19}, [2]float64{1 - .1*3e-19/1e-6, 1}},         // far below the 1e-6 that is added to the norm
+		{1e-3, 10, [2]float64{3e-4, 4e-4}, [2]float64{1 - 3e-3, 1 - 4e-3}},                // within the limit
+		{1, .1, [2]float64{0, 0}, [2]float64{1, 1}},
+	} {
+		f := graph.NewFunc("step", true)
+		a, b := f.Param("a", initializer.Zeros{}, 1), f.Param("b", initializer.Zeros{}, 1, 1)
+		loss := a.Scale(c.g[0]).Sum().Add(b.Scale(c.g[1]).Sum())
+		optim.ClipNorm{Max: c.limit, Then: optim.SGD{LR: c.rate}}.Update(f, "opt", []*graph.Value{a, b}, graph.Grad(loss, a, b))
+		if len(f.Diags) > 0 {
+			t.Fatal(f.Diags)
+		}
+		out, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, map[string]*tensor.Tensor{
+			"a": tensor.Of([]float32{1}, 1), "b": tensor.Of([]float32{1}, 1, 1), "opt.step": tensor.New(tensor.I64)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range f.Updates {
+			if i := map[string]int{"a": 0, "b": 1}[u.Name]; u.Name != "opt.step" {
+				if got := out[u.Value.ID].At(0); math.Abs(got-c.want[i]) > 1e-6 {
+					t.Errorf("the gradient %v clipped to %v: %s becomes %v, want %v", c.g, c.limit, u.Name, got, c.want[i])
+				}
+			}
+		}
+	}
+}
+
 // TestMistakes gives numbers that make no sense.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct {

@@ -36,6 +36,34 @@ func Exp[T Float](out, a []T) {
 	apply64(out, a, math.Exp)
 }
 
+// ExpRemainder is e^a less the first order terms of its series, 1 or 2, without cancellation.
+func ExpRemainder[T Float](out, a []T, order int) {
+	a = a[:len(out)]
+	for i := range out {
+		out[i] = T(expRemainder(float64(a[i]), order))
+	}
+}
+
+// expRemainder is e^x − 1 or e^x − 1 − x.
+func expRemainder(x float64, order int) float64 {
+	if order == 1 {
+		return math.Expm1(x)
+	}
+	if !(math.Abs(x) < .5) {
+		if x > 700 { // e^x alone: no Inf − Inf
+			return math.Exp(x)
+		}
+		return math.Expm1(x) - x
+	}
+	term := 1. / 2
+	sum := term
+	for k := 3.; k < 16; k++ { // Σ x^(k−2)/k!
+		term *= x / k
+		sum += term
+	}
+	return x * x * sum
+}
+
 // Log is the natural logarithm of a.
 func Log[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
@@ -91,7 +119,13 @@ func Sigmoid[T Float](out, a []T) {
 		}
 		return
 	}
-	apply64(out, a, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) })
+	apply64(out, a, func(x float64) float64 {
+		if x < 0 { // e^(−x) might overflow
+			e := math.Exp(x)
+			return e / (1 + e)
+		}
+		return 1 / (1 + math.Exp(-x))
+	})
 }
 
 // Tanh is the hyperbolic tangent of a.
@@ -124,6 +158,10 @@ func GELU[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
 		for i, x := range x {
 			x := float64(x)
+			if x < -2 { // where erf is nearly −1, its complement has the digits
+				y[i] = float32(.5 * x * math.Erfc(-x*(math.Sqrt2/2)))
+				continue
+			}
 			y[i] = float32(.5 * x * (1 + erf32(x*(math.Sqrt2/2))))
 		}
 		return
@@ -135,11 +173,27 @@ func GELU[T Float](out, a []T) {
 func SiLU[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
 		for i, x := range x {
+			if x < -87 { // e^(−x) may be too large for float32
+				y[i] = float32(silu64(float64(x)))
+				continue
+			}
 			y[i] = x / (1 + exp32(-x))
 		}
 		return
 	}
-	apply64(out, a, func(x float64) float64 { return x / (1 + math.Exp(-x)) })
+	apply64(out, a, silu64)
+}
+
+// silu64 is x·sigmoid(x). The power is the one that does not overflow.
+func silu64(x float64) float64 {
+	if x < 0 {
+		if x < -1000 { // also −Inf
+			return math.Copysign(0, x)
+		}
+		e := math.Exp(x)
+		return x * e / (1 + e)
+	}
+	return x / (1 + math.Exp(-x))
 }
 
 // ELU is a where it is above 0, else alpha·(e^a − 1).

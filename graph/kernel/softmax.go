@@ -16,11 +16,23 @@ func LogSoftmax[T Float](c *Context, out, in []T, outer, n, inner int) {
 	softmax(c, out, in, outer, n, inner, func(y, x []T, top T) {
 		Shift(y, x, -top)
 		Exp(y, y)
-		log := T(math.Log(float64(sum(y))))
+		log := T(math.Log1p(float64(sumOfOthers(y))))
 		for i, v := range x[:len(y)] {
 			y[i] = v - top - log // not v − (top + log): a large top would swallow the digits of log
 		}
 	})
+}
+
+// sumOfOthers is the sum of y but for the first 1, the largest element's, whose logarithm is 0: next to it a sum would lose
+// the digits of the others. It spoils y.
+func sumOfOthers[T Float](y []T) T {
+	for i, v := range y {
+		if v == 1 {
+			y[i] = 0
+			break
+		}
+	}
+	return sum(y)
 }
 
 // softmaxLines is the number of strided lines that are gathered together, since they share cache lines.

@@ -136,6 +136,44 @@ func run(t *testing.T, f *graph.Func, o onnx.Options, in map[string]*tensor.Tens
 	return out
 }
 
+// TestTails compares exported functions with their values where these are small, relative to them.
+func TestTails(t *testing.T) {
+	requireLibrary(t)
+	softplus := func(x float64) float64 { return math.Log1p(math.Exp(x)) }
+	for _, c := range []struct {
+		name string
+		f    func(x *graph.Value) *graph.Value
+		want func(x float64) float64
+		x    []float64
+		tol  float64
+	}{
+		{"Softplus", (*graph.Value).Softplus, softplus, []float64{-12.3392, -17, -30, -80, 0, 1e-6, 20, 100}, 1e-6},
+		{"Softplus of large", (*graph.Value).Softplus, func(x float64) float64 { return x }, []float64{1000, 1e30}, 1e-6},
+		{"ExpRemainder 1", func(x *graph.Value) *graph.Value { return x.ExpRemainder(1) }, math.Expm1, []float64{1e-12, -1e-6, 1e-6, .1, -.4999, .5, -20, 20}, 2e-6},
+		{"ExpRemainder 2", func(x *graph.Value) *graph.Value { return x.ExpRemainder(2) }, func(x float64) float64 {
+			if math.Abs(x) < 1e-3 {
+				return x*x/2 + x*x*x/6 + x*x*x*x/24
+			}
+			return math.Expm1(x) - x
+		}, []float64{1e-12, -1e-6, 1e-6, .1, -.4999, .5, -20, 20}, 2e-6},
+	} {
+		for _, dtype := range []graph.DType{graph.F32, graph.F64} {
+			f := graph.NewFunc("f", false)
+			f.Output("y", c.f(f.Input("x", dtype, graph.Dim(len(c.x)))))
+			in := tensor.New(dtype, len(c.x))
+			for i, x := range c.x {
+				in.Set(i, x)
+			}
+			got := run(t, f, onnx.Options{}, map[string]*tensor.Tensor{"x": in})["y"]
+			for i := range c.x {
+				if g, want := got.At(i), c.want(in.At(i)); !(math.Abs(g-want) <= c.tol*math.Abs(want)) {
+					t.Errorf("%s(%v) in %v is %v in onnxruntime, want %v", c.name, in.At(i), dtype, g, want)
+				}
+			}
+		}
+	}
+}
+
 // TestRandom exports random ops as the runtime's own nodes and checks the moments of what they draw; a dropout must keep
 // its share of the elements, scaled.
 func TestRandom(t *testing.T) {
