@@ -3,6 +3,7 @@ package onnx
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
@@ -25,14 +26,14 @@ type emitter struct {
 	taken  map[string]string // every name in the file, and what has it
 	made   map[string]bool   // results of nodes
 	rename map[string]string // results of nodes that are outputs of the model
-	used   map[string]bool   // names that nodes read
+	used   map[string]bool   // names that outputs need, once finished
 	shapes map[string]graph.Shape
 
 	pending map[string]graph.Shape // shape tensors asked for and not yet needed
 	dims    map[graph.Dim]string   // dimensions already computed
 
-	cur   *graph.Value // being written
-	count int          // nodes written for cur
+	cur       *graph.Value   // being written
+	nodeNames map[string]int // of each name, how often it was asked for
 }
 
 func newEmitter(f *graph.Func, o Options) *emitter {
@@ -40,8 +41,8 @@ func newEmitter(f *graph.Func, o Options) *emitter {
 		opset: o.Opset, positions: !o.NoPositions, f: f,
 		byKey: map[[sha256.Size]byte]string{},
 		names: make([]string, len(f.Values)), taken: map[string]string{},
-		made: map[string]bool{}, rename: map[string]string{}, used: map[string]bool{}, shapes: map[string]graph.Shape{},
-		pending: map[string]graph.Shape{}, dims: map[graph.Dim]string{},
+		made: map[string]bool{}, rename: map[string]string{}, shapes: map[string]graph.Shape{},
+		pending: map[string]graph.Shape{}, dims: map[graph.Dim]string{}, nodeNames: map[string]int{},
 	}
 }
 
@@ -66,7 +67,7 @@ func (e *emitter) unique(name string) string {
 
 // value writes the nodes of v.
 func (e *emitter) value(v *graph.Value) {
-	e.cur, e.count = v, 0
+	e.cur = v
 	in := make([]string, len(v.Args))
 	for i, a := range v.Args {
 		in[i] = e.names[a.ID]
@@ -96,11 +97,11 @@ func (e *emitter) output(name string, v *graph.Value) {
 		e.rename[from] = name
 		return
 	}
-	e.cur, e.count = v, 0
+	e.cur = v
 	e.rename[e.Node("Identity", []string{from})] = name
 }
 
-// finish puts nodes and constants into g under their final names.
+// finish puts nodes and constants into g under their final names, without those that no output needs.
 func (e *emitter) finish(g *wire.Graph) {
 	final := func(list []string) {
 		for i, s := range list {
@@ -109,16 +110,27 @@ func (e *emitter) finish(g *wire.Graph) {
 			}
 		}
 	}
-	for _, n := range e.nodes {
+	needed := map[string]bool{}
+	for _, o := range g.Outputs {
+		needed[o.Name] = true
+	}
+	for _, n := range slices.Backward(e.nodes) {
 		final(n.Inputs)
 		final(n.Outputs)
+		if slices.ContainsFunc(n.Outputs, func(s string) bool { return needed[s] }) {
+			g.Nodes = append(g.Nodes, n)
+			for _, s := range n.Inputs {
+				needed[s] = true
+			}
+		}
 	}
-	g.Nodes = e.nodes
+	slices.Reverse(g.Nodes)
 	for _, t := range e.consts {
-		if e.used[t.Name] {
+		if needed[t.Name] {
 			g.Initializers = append(g.Initializers, t)
 		}
 	}
+	e.used = needed
 }
 
 // Opset is the ai.onnx version of the file.
@@ -141,7 +153,6 @@ func (e *emitter) Nodes(opType string, n int, in []string, attrs ...graph.Attr) 
 			e.Fail(e.cur, "input %d of its %s node is %q, which is no name in the graph", i, opType, s)
 		}
 		node.Inputs[i] = s
-		e.used[s] = true
 	}
 	node.Name = e.nodeName(opType)
 	if e.positions && e.cur.Pos.File != "" {
@@ -169,24 +180,26 @@ func (e *emitter) Nodes(opType string, n int, in []string, attrs ...graph.Attr) 
 }
 
 // nodeName is the layer's path, the operator and the value's number: dec.up.0.Conv_12, and dec.up.0.Mul_12_1 for the
-// second node of the same value.
+// second node of that name. No two nodes have one name: onnxruntime refuses that.
 func (e *emitter) nodeName(opType string) string {
 	scope := e.cur.Scope
 	if scope != "" {
 		scope += "."
 	}
-	name := fmt.Sprintf("%s%s_%d", scope, opType, e.cur.ID)
-	if e.count > 0 {
-		name = fmt.Sprintf("%s_%d", name, e.count)
-	}
-	e.count++
-	return strings.Map(func(r rune) rune {
+	base := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("._-/", r):
 			return r
 		}
 		return '_'
-	}, name)
+	}, fmt.Sprintf("%s%s_%d", scope, opType, e.cur.ID))
+	for name := base; ; name = fmt.Sprintf("%s_%d", base, e.nodeNames[base]) {
+		n := e.nodeNames[name]
+		e.nodeNames[name]++
+		if n == 0 {
+			return name
+		}
+	}
 }
 
 func attrValue(v any) (any, error) {

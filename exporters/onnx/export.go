@@ -110,8 +110,19 @@ func Export(w io.Writer, f *graph.Func, weights Weights, o Options) (*Report, er
 	return r, nil
 }
 
-// build makes the messages of the model. Tensors in them share the elements of weights.
+// build makes the messages of the model, and looks for faults in them. Tensors in them share the elements of weights.
 func build(f *graph.Func, weights Weights, o Options) (*wire.Model, *Report, error) {
+	x, m, err := assemble(f, weights, o)
+	if err == nil {
+		err = checkWritten(m)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return m, x.report(m), nil
+}
+
+func assemble(f *graph.Func, weights Weights, o Options) (*exporter, *wire.Model, error) {
 	if o.Opset == 0 {
 		o.Opset = DefaultOpset
 	}
@@ -133,10 +144,7 @@ func build(f *graph.Func, weights Weights, o Options) (*wire.Model, *Report, err
 	}
 	x := &exporter{f: f, o: o, weights: weights, noise: noise, e: newEmitter(f, o)}
 	m, err := x.model()
-	if err != nil {
-		return nil, nil, err
-	}
-	return m, x.report(m), nil
+	return x, m, err
 }
 
 // prepare drops what no output needs, and replaces random ops by inputs if asked to.

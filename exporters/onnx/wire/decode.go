@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -10,12 +11,23 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
+// What a file may claim is bounded, since a few bytes of it can take a hundred of memory: an empty message, say, or a packed
+// dimension.
 const (
 	// maxDepth bounds the nesting of graphs inside attributes.
 	maxDepth = 16
-	// maxStructure bounds the memory of everything but tensor payloads, in bytes: an empty message takes two bytes of
-	// file and a hundred of memory.
-	maxStructure = 512 << 20
+	// maxStructure bounds the memory of messages, lists and numbers, in bytes; tensor payloads and text are not in it.
+	maxStructure = 64 << 20
+	// maxText bounds the bytes of names, docs, metadata and lists of floats, which take as much memory as file.
+	maxText = 256 << 20
+	// maxFields bounds the fields of all messages, known and unknown.
+	maxFields = 8 << 20
+	// maxRank bounds the axes of a shape; tensors elsewhere have 64 at most.
+	maxRank = 64
+	// maxPorts bounds the inputs, and the outputs, of a node.
+	maxPorts = 64 << 10
+	// maxEntries bounds the attributes of a node, the opset imports, and where one tensor's external data is.
+	maxEntries = 1 << 10
 	// window is how much of the file is looked at in one read.
 	window = 32 << 10
 )
@@ -27,7 +39,16 @@ func Decode(data []byte) (*Model, error) { return DecodeFrom(bytes.NewReader(dat
 // against the shape; r must stay open while [Tensor.Values] is in use. External data is reported in [Tensor.External] and not
 // followed. Functions, sparse tensors and training information are read only for [Model.External].
 func DecodeFrom(r io.ReaderAt, size int64) (*Model, error) {
-	d := &decoder{r: r, size: size, left: maxStructure}
+	return (&decoder{r: r, size: size}).decode()
+}
+
+// DecodeDamaged is DecodeFrom for those who look for faults: a tensor whose payload does not fit its shape is no error, but has its
+// [Tensor.Damage] set.
+func DecodeDamaged(r io.ReaderAt, size int64) (*Model, error) {
+	return (&decoder{r: r, size: size, damaged: true}).decode()
+}
+
+func (d *decoder) decode() (*Model, error) {
 	m, err := d.model()
 	if err != nil {
 		return nil, fmt.Errorf("reading ONNX model: %w", err)
@@ -41,8 +62,12 @@ type decoder struct {
 	pos   int64
 	buf   []byte // what lies at bufAt
 	bufAt int64
-	left  int64 // of maxStructure
+	spent int64 // of maxStructure
+	text  int64 // of maxText
+	count int   // of maxFields
 	depth int
+
+	damaged bool // damaged tensors are no errors
 
 	external []*Tensor
 }
@@ -57,8 +82,24 @@ type field struct {
 
 // spend counts n bytes of memory against the bound on structure.
 func (d *decoder) spend(n int64) error {
-	if d.left -= n; d.left < 0 {
-		return fmt.Errorf("names, nodes and attributes take more than %d MiB", maxStructure>>20)
+	if d.spent += n; d.spent > maxStructure {
+		return fmt.Errorf("at byte %d: nodes, names and attributes take more than %d MiB", d.pos, maxStructure>>20)
+	}
+	return nil
+}
+
+// read counts n bytes of text.
+func (d *decoder) read(n int64) error {
+	if d.text += n; d.text > maxText {
+		return fmt.Errorf("at byte %d: names, docs and metadata take more than %d MiB", d.pos, maxText>>20)
+	}
+	return nil
+}
+
+// atMost refuses one more of what, of which there are n.
+func atMost(n, most int, what string) error {
+	if n >= most {
+		return fmt.Errorf("there are more than %d %s", most, what)
 	}
 	return nil
 }
@@ -106,6 +147,9 @@ func (d *decoder) varint(end int64) (uint64, error) {
 func (d *decoder) fields(end int64, handle func(f field) error) error {
 	for d.pos < end {
 		start := d.pos
+		if d.count++; d.count > maxFields {
+			return fmt.Errorf("at byte %d: there are more than %d fields", start, maxFields)
+		}
 		tag, err := d.varint(end)
 		if err != nil {
 			return err
@@ -168,7 +212,7 @@ func (d *decoder) str(f field, to *string) error {
 		return err
 	}
 	n := f.end - f.off
-	if err := d.spend(n + 16); err != nil {
+	if err := errors.Join(d.read(n), d.spend(32)); err != nil { // the string's own header, and what allocation rounds up
 		return err
 	}
 	d.pos = f.off
@@ -180,9 +224,12 @@ func (d *decoder) str(f field, to *string) error {
 	return nil
 }
 
-func (d *decoder) strs(f field, to *[]string) error {
+func (d *decoder) strs(f field, to *[]string, most int, what string) error {
 	var s string
-	err := d.str(f, &s)
+	err := atMost(len(*to), most, what)
+	if err == nil {
+		err = d.str(f, &s)
+	}
 	*to = append(*to, s)
 	return err
 }
@@ -193,23 +240,28 @@ func (d *decoder) integer(f field, to *int64) error {
 }
 
 // integers reads a repeated integer, packed or not.
-func (d *decoder) integers(f field, to *[]int64) error {
-	if f.typ != protowire.BytesType {
-		*to = append(*to, int64(f.v))
-		if err := d.spend(8); err != nil {
-			return err
-		}
-		return f.want(protowire.VarintType)
-	}
-	for d.pos = f.off; d.pos < f.end; {
-		v, err := d.varint(f.end)
-		if err != nil {
-			return err
-		}
-		if err := d.spend(8); err != nil {
+func (d *decoder) integers(f field, to *[]int64, most int, what string) error {
+	add := func(v uint64) error {
+		if err := atMost(len(*to), most, what); err != nil {
 			return err
 		}
 		*to = append(*to, int64(v))
+		return d.spend(8)
+	}
+	if f.typ != protowire.BytesType {
+		if err := f.want(protowire.VarintType); err != nil {
+			return err
+		}
+		return add(f.v)
+	}
+	for d.pos = f.off; d.pos < f.end; {
+		v, err := d.varint(f.end)
+		if err == nil {
+			err = add(v)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -218,7 +270,7 @@ func (d *decoder) integers(f field, to *[]int64) error {
 func (d *decoder) floats(f field, to *[]float32) error {
 	if f.typ != protowire.BytesType {
 		*to = append(*to, math.Float32frombits(uint32(f.v)))
-		if err := d.spend(4); err != nil {
+		if err := d.read(4); err != nil {
 			return err
 		}
 		return f.want(protowire.Fixed32Type)
@@ -226,7 +278,7 @@ func (d *decoder) floats(f field, to *[]float32) error {
 	if (f.end-f.off)%4 != 0 {
 		return fmt.Errorf("at byte %d: %d bytes are no list of floats", f.off, f.end-f.off)
 	}
-	if err := d.spend(f.end - f.off); err != nil {
+	if err := d.read(f.end - f.off); err != nil {
 		return err
 	}
 	for d.pos = f.off; d.pos < f.end; d.pos += 4 {

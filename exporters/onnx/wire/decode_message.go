@@ -30,6 +30,9 @@ func (d *decoder) model() (*Model, error) {
 			}
 			return d.graph(f, m.Graph)
 		case 8:
+			if err := atMost(len(m.Opsets), maxEntries, "opset imports"); err != nil {
+				return err
+			}
 			m.Opsets = append(m.Opsets, Opset{})
 			o := &m.Opsets[len(m.Opsets)-1]
 			return d.sub(f, "opset_import", func(f field) error {
@@ -42,7 +45,7 @@ func (d *decoder) model() (*Model, error) {
 				return nil
 			})
 		case 14:
-			return d.entry(f, "metadata_props", &m.Metadata)
+			return d.entry(f, "metadata_props", &m.Metadata, math.MaxInt)
 		case 20:
 			return d.sub(f, "training_info", func(f field) error {
 				if f.num == 1 || f.num == 2 {
@@ -51,7 +54,7 @@ func (d *decoder) model() (*Model, error) {
 				return nil
 			})
 		case 25:
-			return d.function(f)
+			return d.function(f, &m.Functions)
 		}
 		return nil
 	})
@@ -66,9 +69,15 @@ func (d *decoder) model() (*Model, error) {
 }
 
 // function checks a FunctionProto: its nodes, and the defaults of its attributes.
-func (d *decoder) function(f field) error {
+func (d *decoder) function(f field, to *[]Function) error {
+	var fn Function
+	defer func() { *to = append(*to, fn) }()
 	return d.sub(f, "FunctionProto", func(f field) error {
 		switch f.num {
+		case 1:
+			return d.str(f, &fn.Name)
+		case 10:
+			return d.str(f, &fn.Domain)
 		case 7:
 			return d.node(f, &Node{})
 		case 11:
@@ -79,16 +88,22 @@ func (d *decoder) function(f field) error {
 }
 
 // sparse checks a SparseTensorProto: its values and its indices.
-func (d *decoder) sparse(f field) error {
+func (d *decoder) sparse(f field, values *Tensor) error {
 	return d.sub(f, "SparseTensorProto", func(f field) error {
-		if f.num == 1 || f.num == 2 {
+		switch f.num {
+		case 1:
+			return d.tensor(f, values)
+		case 2:
 			return d.tensor(f, &Tensor{})
 		}
 		return nil
 	})
 }
 
-func (d *decoder) entry(f field, what string, to *[]Entry) error {
+func (d *decoder) entry(f field, what string, to *[]Entry, most int) error {
+	if err := atMost(len(*to), most, "entries of "+what); err != nil {
+		return err
+	}
 	var e Entry
 	err := d.sub(f, what, func(f field) error {
 		switch f.num {
@@ -132,7 +147,9 @@ func (d *decoder) graph(f field, g *Graph) error {
 		case 13:
 			return d.value(f, &g.Values)
 		case 15:
-			return d.sparse(f)
+			t := &Tensor{}
+			g.Sparse = append(g.Sparse, t)
+			return d.sparse(f, t)
 		}
 		return nil
 	})
@@ -142,14 +159,17 @@ func (d *decoder) node(f field, n *Node) error {
 	return d.sub(f, "NodeProto", func(f field) error {
 		switch f.num {
 		case 1:
-			return d.strs(f, &n.Inputs)
+			return d.strs(f, &n.Inputs, maxPorts, "inputs")
 		case 2:
-			return d.strs(f, &n.Outputs)
+			return d.strs(f, &n.Outputs, maxPorts, "outputs")
 		case 3:
 			return d.str(f, &n.Name)
 		case 4:
 			return d.str(f, &n.OpType)
 		case 5:
+			if err := atMost(len(n.Attributes), maxEntries, "attributes"); err != nil {
+				return err
+			}
 			a := &Attribute{}
 			n.Attributes = append(n.Attributes, a)
 			if err := d.attribute(f, a); err != nil {
@@ -202,10 +222,10 @@ func (d *decoder) attribute(f field, a *Attribute) error {
 			return d.floats(f, &floats)
 		case 8:
 			one = attrInts
-			return d.integers(f, &ints)
+			return d.integers(f, &ints, math.MaxInt, "")
 		case 9:
 			one = attrStrings
-			return d.strs(f, &strs)
+			return d.strs(f, &strs, math.MaxInt, "")
 		case 10:
 			one, tensors = attrTensors, append(tensors, &Tensor{})
 			return d.tensor(f, tensors[len(tensors)-1])
@@ -217,7 +237,7 @@ func (d *decoder) attribute(f field, a *Attribute) error {
 		case 20:
 			return d.integer(f, &kind)
 		case 22, 23:
-			return d.sparse(f)
+			return d.sparse(f, &Tensor{})
 		}
 		return nil
 	})
@@ -259,7 +279,7 @@ func (d *decoder) tensor(f field, t *Tensor) error {
 	err := d.sub(f, "TensorProto", func(f field) error {
 		switch f.num {
 		case 1:
-			return d.integers(f, &t.Dims)
+			return d.integers(f, &t.Dims, maxRank, "dimensions")
 		case 2:
 			return d.integer(f, &typ)
 		case 3:
@@ -278,7 +298,7 @@ func (d *decoder) tensor(f field, t *Tensor) error {
 		case 12:
 			return d.str(f, &t.Doc)
 		case 13:
-			return d.entry(f, "external_data", &t.External)
+			return d.entry(f, "external_data", &t.External, maxEntries)
 		case 14:
 			return d.integer(f, &location)
 		}
@@ -289,7 +309,9 @@ func (d *decoder) tensor(f field, t *Tensor) error {
 	}
 	t.Type = DataType(typ)
 	if err == nil {
-		err = t.checkLocation(location)
+		if err = t.checkLocation(location); err != nil && d.damaged {
+			t.Damage, err = err, nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("tensor %q: %w", t.Name, err)
@@ -387,6 +409,9 @@ func (d *decoder) tensorType(f field, t *TensorType) error {
 				if f.num != 1 {
 					return nil
 				}
+				if err := atMost(len(t.Shape), maxRank, "dimensions"); err != nil {
+					return err
+				}
 				dim, named := Dim{Unknown: true}, false
 				err := d.sub(f, "Dimension", func(f field) error {
 					switch f.num {
@@ -400,7 +425,7 @@ func (d *decoder) tensorType(f field, t *TensorType) error {
 					return nil
 				})
 				if dim.Value < 0 || dim == (Dim{}) && named { // some writers say unknown with -1 or ""
-					dim = Dim{Unknown: true}
+					dim.Unknown = true
 				}
 				t.Shape = append(t.Shape, dim)
 				return err

@@ -166,7 +166,7 @@ func TestDecodeShapes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Dim{{Unknown: true}, {Value: 0}, {Unknown: true}, {Param: "n"}}
+	want := []Dim{{Value: -1, Unknown: true}, {Value: 0}, {Unknown: true}, {Param: "n"}}
 	if s := got.Graph.Inputs[0].Type.Shape; !reflect.DeepEqual(s, want) {
 		t.Errorf("got %v, want %v", s, want)
 	}

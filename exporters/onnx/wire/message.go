@@ -24,7 +24,12 @@ type Model struct {
 	// External are all tensors of a decoded model whose payload is in another file, wherever in the model they stand.
 	// Encode does not look at it.
 	External []*Tensor
+	// Functions names the functions that a decoded model defines itself. Encode does not look at it.
+	Functions []Function
 }
+
+// A Function names a FunctionProto.
+type Function struct{ Domain, Name string }
 
 // An Opset is an OperatorSetIdProto: the version of one domain's operators. The domain "" is ai.onnx.
 type Opset struct {
@@ -44,6 +49,9 @@ type Graph struct {
 	Inputs       []*ValueInfo
 	Outputs      []*ValueInfo
 	Values       []*ValueInfo // value_info: types of intermediate values
+
+	// Sparse are the values of the sparse initializers of a decoded graph, by their names. Encode does not look at it.
+	Sparse []*Tensor
 }
 
 // A Node is a NodeProto. An input "" is an optional one left out.
@@ -78,7 +86,8 @@ type TensorType struct {
 	Shape []Dim
 }
 
-// A Dim is a TensorShapeProto.Dimension: a number, or a symbol if Param is not "". Unknown is neither.
+// A Dim is a TensorShapeProto.Dimension: a number, or a symbol if Param is not "". Unknown is neither; Value is then a
+// negative number that the file has, or 0.
 type Dim struct {
 	Value   int64
 	Param   string
@@ -110,5 +119,5 @@ const (
 	Float8E4M3 DataType = 17 // and 18, 19, 20: the other 8-bit floats
 	Uint4      DataType = 21
 	Int4       DataType = 22
-	Float4E2M1 DataType = 23
+	Float4E2M1 DataType = 23 // and 24 to 28: f8e8m0, u2, i2, f6e2m3, f6e3m2
 )

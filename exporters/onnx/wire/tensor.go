@@ -27,6 +27,9 @@ type Tensor struct {
 	Doc      string
 	External []Entry
 
+	// Damage says how the payload of a tensor that [DecodeDamaged] read does not fit the shape.
+	Damage error
+
 	stored stored
 }
 
@@ -50,7 +53,8 @@ func FromRaw(name string, t DataType, dims []int64, raw []byte) *Tensor {
 var typeNames = [...]string{Undefined: "undefined", Float: "f32", Uint8: "u8", Int8: "i8", Uint16: "u16", Int16: "i16",
 	Int32: "i32", Int64: "i64", String: "string", Bool: "bool", Float16: "f16", Double: "f64", Uint32: "u32", Uint64: "u64",
 	Complex64: "c64", Complex128: "c128", BFloat16: "bf16", Float8E4M3: "f8e4m3fn", 18: "f8e4m3fnuz", 19: "f8e5m2",
-	20: "f8e5m2fnuz", Uint4: "u4", Int4: "i4", Float4E2M1: "f4e2m1"}
+	20: "f8e5m2fnuz", Uint4: "u4", Int4: "i4", Float4E2M1: "f4e2m1", 24: "f8e8m0",
+	25: "u2", 26: "i2", 27: "f6e2m3", 28: "f6e3m2"}
 
 // String is the type's short name, f32.
 func (t DataType) String() string {
@@ -63,7 +67,7 @@ func (t DataType) String() string {
 // bits is the size of one element in raw_data, 0 where there is no fixed one.
 func (t DataType) bits() int64 {
 	switch t {
-	case Uint8, Int8, Bool, Float8E4M3, 18, 19, 20:
+	case Uint8, Int8, Bool, Float8E4M3, 18, 19, 20, 24:
 		return 8
 	case Uint16, Int16, Float16, BFloat16:
 		return 16
@@ -75,6 +79,8 @@ func (t DataType) bits() int64 {
 		return 128
 	case Uint4, Int4, Float4E2M1:
 		return 4
+	case 25, 26:
+		return 2
 	}
 	return 0
 }
@@ -232,6 +238,8 @@ func (t *Tensor) Values() (any, error) {
 
 func (t *Tensor) values() (any, error) {
 	switch {
+	case t.Damage != nil:
+		return nil, t.Damage
 	case t.Data != nil:
 		return t.Data, t.check()
 	case len(t.External) > 0:
@@ -364,7 +372,7 @@ const (
 // dataFields lists, for each repeated field, the types that it may hold.
 var dataFields = map[int][]DataType{
 	floatData:  {Float, Complex64},
-	int32Data:  {Int32, Int16, Int8, Uint16, Uint8, Bool, Float16, BFloat16, Float8E4M3, 18, 19, 20, Uint4, Int4, Float4E2M1},
+	int32Data:  {Int32, Int16, Int8, Uint16, Uint8, Bool, Float16, BFloat16, Float8E4M3, 18, 19, 20, Uint4, Int4, Float4E2M1, 24, 25, 26},
 	int64Data:  {Int64},
 	doubleData: {Double, Complex128},
 	uint64Data: {Uint32, Uint64},
@@ -402,10 +410,10 @@ func (t *Tensor) checkStored() (int64, error) {
 		if s.n != want {
 			return 0, fmt.Errorf("%v%v takes %d bytes, the file has %d", t.Type, t.Dims, want, s.n)
 		}
-	default: // a varint has 1 to 10 bytes; 4-bit elements come two to a varint
+	default: // a varint has 1 to 10 bytes; elements of 4 bits come two to a varint, of 2 bits four
 		least := n
-		if t.Type.bits() == 4 {
-			least = (n + 1) / 2
+		if b := t.Type.bits(); b < 8 {
+			least = (n*b + 7) / 8
 		}
 		if s.n < least || s.n/10 > n {
 			return 0, fmt.Errorf("%v%v has %d elements, the file has %d bytes of them", t.Type, t.Dims, n, s.n)

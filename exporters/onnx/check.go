@@ -1,0 +1,42 @@
+package onnx
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+)
+
+// Check looks for faults in the ONNX file path, whoever wrote it, and in where its external data lies. An error says that there is no
+// model to look at.
+func Check(path string) (*check.Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	m, err := wire.DecodeDamaged(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return check.Model(m, check.Options{External: func(t *wire.Tensor) (string, int64, int64, error) {
+		x, err := FindExternal(path, t)
+		return x.Path, x.Offset, x.Length, err
+	}}), nil
+}
+
+// checkWritten looks for faults in a model that is about to be written: there are none, or an op's ONNX method is wrong.
+func checkWritten(m *wire.Model) error {
+	if err := check.Model(m, check.Options{}).Err(); err != nil {
+		return fmt.Errorf("the file would be faulty, because of the exporter or of an op's ONNX method: %w", err)
+	}
+	return nil
+}

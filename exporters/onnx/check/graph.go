@@ -1,0 +1,509 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+)
+
+// A checker is one look at one model.
+type checker struct {
+	model    *wire.Model
+	options  Options
+	report   *Report
+	opset    int // of ai.onnx; 0 where it is not one that schemasText has
+	domains  map[string]bool
+	said     map[string]bool // what was said to be unjudged
+	sizes    map[string]bool // see symbols
+	external []extent
+}
+
+// unjudged says once that what cannot be judged.
+func (c *checker) unjudged(what, format string, args ...any) {
+	if !c.said[what] {
+		c.said[what] = true
+		c.report.add(Unjudged, place{kind: what, index: -1}, format, args...)
+	}
+}
+
+func (c *checker) error(where place, format string, args ...any) {
+	c.report.add(Error, where, format, args...)
+}
+
+// A place is what a finding is about; its text is made when there is one.
+type place struct {
+	in    string // the place of the graph, if it is not the outermost
+	kind  string // node, input, initializer
+	index int    // -1 if there is only one
+	name  string
+	op    string // of a node
+	part  string // of a node: an attribute, or an output's name
+}
+
+var wholeModel = place{kind: "model", index: -1}
+
+// String is the place in words: node 3 "dec.Conv_12" (Conv).
+func (p place) String() string {
+	s := p.in + p.kind
+	if p.index >= 0 {
+		s = fmt.Sprintf("%s %d", s, p.index)
+	}
+	if p.name != "" || p.kind != "node" && p.index >= 0 {
+		s = fmt.Sprintf("%s %q", s, p.name)
+	}
+	if p.op != "" {
+		s = fmt.Sprintf("%s (%s)", s, p.op)
+	}
+	if p.part != "" {
+		s += ", " + p.part
+	}
+	return s
+}
+
+func nodePlace(in string, i int, n *wire.Node) place {
+	return place{in: in, kind: "node", index: i, name: n.Name, op: opName(n.Domain, n.OpType)}
+}
+
+// A value is a name of a graph, and what is known of it.
+type value struct {
+	typ
+	where place // what gives it
+	used  bool
+	node  int // that makes it, else -1
+}
+
+// A typ is an element type and a shape.
+type typ struct {
+	elem    wire.DataType // Undefined is unknown
+	shape   []dim         // nil is an unknown rank
+	content []dim         // the elements, of a small tensor of integers that is known before the model runs; nil if not
+	stored  *wire.Tensor  // an initializer that no input overrides
+}
+
+// A scope is the names of a graph inside those of the graphs around it.
+type scope struct {
+	outer  *scope
+	values map[string]*value
+}
+
+func (s *scope) find(name string) *value {
+	for ; s != nil; s = s.outer {
+		if v := s.values[name]; v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+func (c *checker) check() {
+	m := c.model
+	c.versions()
+	for _, f := range m.Functions {
+		c.unjudged(fmt.Sprintf("function %q", opName(f.Domain, f.Name)), "the body of a function in the file is not looked at")
+	}
+	s := c.graph(m.Graph, nil, "")
+	c.overlaps()
+	for name, v := range s.values {
+		c.report.Types[name] = v.typ.wire()
+	}
+}
+
+// opName is an operator's name with its domain, unless that is ai.onnx.
+func opName(domain, name string) string {
+	if domain == "" || domain == "ai.onnx" {
+		return name
+	}
+	return domain + "." + name
+}
+
+// knownIR is the newest version of the file format that this package was written for.
+const knownIR = 14
+
+// leastIR is the version of the file format that came with each opset of ai.onnx, from 13 on.
+var leastIR = [maxOpset - minOpset + 1]int64{7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 10, 10, 11, 13, 13, 14}
+
+func (c *checker) versions() {
+	m := c.model
+	where := wholeModel
+	switch {
+	case m.IRVersion < 1:
+		c.error(where, "ir_version is %d; want 1 or more", m.IRVersion)
+	case m.IRVersion > knownIR:
+		c.unjudged("model", "ir_version %d is newer than %d, the newest that this checker knows", m.IRVersion, knownIR)
+	}
+	if m.IRVersion >= 3 && len(m.Opsets) == 0 {
+		c.error(where, "no opset is imported; ir_version %d wants opset_import", m.IRVersion)
+	}
+	c.domains = map[string]bool{}
+	for _, o := range m.Opsets {
+		domain := o.Domain
+		if domain == "ai.onnx" {
+			domain = ""
+		}
+		name := opName(domain, "opset")
+		if c.domains[domain] {
+			c.error(where, "%s is imported twice", name)
+			continue
+		}
+		c.domains[domain] = true
+		switch {
+		case o.Version < 1:
+			c.error(where, "%s %d is imported; want 1 or more", name, o.Version)
+		case domain != "":
+		case o.Version < minOpset || o.Version > maxOpset:
+			c.unjudged(fmt.Sprintf("opset %d", o.Version), "operators are known from opset %d to %d", minOpset, maxOpset)
+		default:
+			c.opset = int(o.Version)
+			if least := leastIR[c.opset-minOpset]; m.IRVersion >= 1 && m.IRVersion < least {
+				c.report.add(Warning, where, "opset %d came with ir_version %d; the file says %d", c.opset, least, m.IRVersion)
+			}
+		}
+	}
+	if m.IRVersion < 3 && len(m.Opsets) == 0 {
+		c.domains[""] = true
+		c.unjudged("opset 1", "operators are known from opset %d to %d", minOpset, maxOpset)
+	}
+}
+
+// graph checks g, which stands in outer; in names it in messages, "" for the outermost.
+func (c *checker) graph(g *wire.Graph, outer *scope, in string) *scope {
+	s := &scope{outer, make(map[string]*value, len(g.Initializers)+len(g.Nodes)+len(g.Inputs))}
+	c.inputs(g, s, in)
+	later := c.definitions(g, s, in)
+	nodeNames := make(map[string]int, len(g.Nodes))
+	declared := make(map[string]*wire.ValueInfo, len(g.Values))
+	for i, v := range g.Values {
+		where := place{in: in, kind: "value_info", index: i, name: v.Name}
+		switch {
+		case declared[v.Name] != nil:
+			c.error(where, "it is declared twice")
+		case later[v.Name] == nil && s.values[v.Name] == nil:
+			c.report.add(Warning, where, "nothing has that name")
+		}
+		declared[v.Name] = v
+	}
+	outputs := make(map[string]*wire.ValueInfo, len(g.Outputs))
+	for _, v := range g.Outputs {
+		outputs[v.Name] = v
+	}
+	for i, n := range g.Nodes {
+		x := &nodeContext{c: c, scope: s, node: n, index: i, where: nodePlace(in, i, n)}
+		if old, ok := nodeNames[n.Name]; ok && n.Name != "" {
+			x.fail("node %d has the same name; some runtimes refuse that", old)
+		}
+		nodeNames[n.Name] = i
+		x.resolve(later)
+		x.infer()
+		for k, name := range n.Outputs {
+			v := later[name]
+			if name == "" || v == nil || v.node != i || s.values[name] != nil {
+				continue
+			}
+			if k < len(x.out) {
+				v.typ = x.out[k]
+			}
+			for _, d := range []*wire.ValueInfo{declared[name], outputs[name]} {
+				if d != nil {
+					where := x.where
+					where.part = "output \"" + name + "\""
+					c.declared(where, d, &v.typ)
+				}
+			}
+			s.values[name] = v
+		}
+	}
+	c.outputs(g, s, in)
+	c.unused(g, s, in)
+	return s
+}
+
+// inputs puts the initializers and inputs of g into s.
+func (c *checker) inputs(g *wire.Graph, s *scope, in string) {
+	initializer := func(t *wire.Tensor, where place) *value {
+		switch {
+		case t.Name == "":
+			c.error(where, "it has no name")
+			return nil
+		case s.values[t.Name] != nil:
+			c.error(where, "there are two initializers of that name")
+			return nil
+		}
+		v := &value{where: where, node: -1}
+		s.values[t.Name] = v
+		return v
+	}
+	for i, t := range g.Initializers {
+		where := place{in: in, kind: "initializer", index: i, name: t.Name}
+		c.tensor(where, t)
+		if v := initializer(t, where); v != nil {
+			v.typ = typ{elem: t.Type, shape: numbers(t.Dims), stored: t}
+			v.content = content(t)
+		}
+	}
+	for i, t := range g.Sparse {
+		if v := initializer(t, place{in: in, kind: "sparse initializer", index: i, name: t.Name}); v != nil {
+			v.elem = t.Type
+		}
+	}
+	inputs := make(map[string]bool, len(g.Inputs))
+	for i, p := range g.Inputs {
+		where := place{in: in, kind: "input", index: i, name: p.Name}
+		c.valueInfo(where, p)
+		switch {
+		case p.Name == "":
+			c.error(where, "it has no name")
+			continue
+		case inputs[p.Name]:
+			c.error(where, "there are two inputs of that name")
+			continue
+		}
+		inputs[p.Name] = true
+		t := typeOf(p.Type)
+		if v := s.values[p.Name]; v != nil { // its default
+			def := v.typ
+			def.content, def.stored = nil, nil
+			c.declared(where, p, &def)
+			t.content, t.stored, v.typ, v.where, v.used = nil, nil, t, where, true
+			if c.model.IRVersion < 4 { // all initializers are inputs, and nobody overrides them
+				i := slices.IndexFunc(g.Initializers, func(t *wire.Tensor) bool { return t.Name == p.Name })
+				if i >= 0 {
+					v.typ = typ{elem: t.elem, shape: t.shape, content: content(g.Initializers[i]), stored: g.Initializers[i]}
+				}
+			}
+			continue
+		}
+		if s.outer.find(p.Name) != nil {
+			c.error(where, "it has the name of a value of a graph around it")
+		}
+		s.values[p.Name] = &value{typ: t, where: where, node: -1, used: true}
+	}
+	if c.model.IRVersion >= 1 && c.model.IRVersion < 4 && s.outer == nil {
+		for i, t := range g.Initializers {
+			if !inputs[t.Name] {
+				c.error(place{kind: "initializer", index: i, name: t.Name}, "ir_version %d wants each initializer to be an input too", c.model.IRVersion)
+			}
+		}
+	}
+}
+
+// definitions finds what the nodes of g define, each name once.
+func (c *checker) definitions(g *wire.Graph, s *scope, in string) map[string]*value {
+	later := make(map[string]*value, len(g.Nodes))
+	for i, n := range g.Nodes {
+		for k, name := range n.Outputs {
+			if name == "" {
+				continue
+			}
+			where := nodePlace(in, i, n)
+			old := s.values[name]
+			if old == nil {
+				old = later[name]
+			}
+			if old != nil {
+				c.error(where, "output %d %q is defined before, by %s", k, name, old.where)
+				continue
+			}
+			if s.outer.find(name) != nil {
+				c.error(where, "output %d %q has the name of a value of a graph around it", k, name)
+			}
+			later[name] = &value{where: where, node: i}
+		}
+	}
+	return later
+}
+
+func (c *checker) outputs(g *wire.Graph, s *scope, in string) {
+	if len(g.Outputs) == 0 {
+		c.error(place{in: in, kind: "graph", index: -1}, "it has no outputs")
+	}
+	seen := map[string]bool{}
+	for i, p := range g.Outputs {
+		where := place{in: in, kind: "output", index: i, name: p.Name}
+		c.valueInfo(where, p)
+		if seen[p.Name] {
+			c.error(where, "there are two outputs of that name")
+			continue
+		}
+		seen[p.Name] = true
+		v := s.find(p.Name)
+		if v == nil {
+			c.error(where, "no node, input or initializer gives it")
+			continue
+		}
+		v.used = true
+		if v.node < 0 && s.values[p.Name] != nil { // nodes' results were compared where they are made
+			t := v.typ
+			c.declared(where, p, &t)
+		}
+	}
+}
+
+func (c *checker) unused(g *wire.Graph, s *scope, in string) {
+	for _, t := range g.Initializers {
+		if v := s.values[t.Name]; v != nil && !v.used {
+			v.used = true
+			c.report.add(Warning, v.where, "nothing reads it")
+		}
+	}
+	for i, n := range g.Nodes {
+		read := slices.ContainsFunc(n.Outputs, func(name string) bool { return s.values[name] != nil && s.values[name].used })
+		if !read && len(n.Outputs) > 0 {
+			c.report.add(Warning, nodePlace(in, i, n), "nothing reads its outputs")
+		}
+	}
+}
+
+// valueInfo looks at what a file declares of a value, by itself.
+func (c *checker) valueInfo(where place, v *wire.ValueInfo) {
+	if v.Type == nil {
+		return
+	}
+	if v.Type.Elem <= wire.Undefined || v.Type.Elem > lastElem {
+		c.error(where, "its element type is %d, which is none", v.Type.Elem)
+	}
+	for i, d := range v.Type.Shape {
+		if d.Unknown && d.Value < 0 {
+			c.report.add(Warning, where, "axis %d is declared %d; an unknown size is one that is left out", i, d.Value)
+		}
+	}
+}
+
+// declared holds what is known of a value to what the file declares of it, and adds what only the file says.
+func (c *checker) declared(where place, v *wire.ValueInfo, t *typ) {
+	if v.Type == nil {
+		return
+	}
+	d := typeOf(v.Type)
+	if d.elem != wire.Undefined && t.elem != wire.Undefined && d.elem != t.elem {
+		c.error(where, "is declared %v, and is %v", d, *t)
+		return
+	}
+	if t.elem == wire.Undefined {
+		t.elem = d.elem
+	}
+	if d.shape == nil {
+		return
+	}
+	if t.shape == nil {
+		t.shape = d.shape
+		return
+	}
+	bad := len(d.shape) != len(t.shape)
+	for i := 0; !bad && i < len(d.shape); i++ {
+		bad = c.contradict(d.shape[i], t.shape[i])
+	}
+	if bad {
+		c.error(where, "is declared %v, and is %v", d, *t)
+		return
+	}
+	t.shape = slices.Clone(t.shape)
+	for i, a := range d.shape {
+		if !t.shape[i].known() {
+			t.shape[i] = a
+		}
+	}
+}
+
+// contradict reports whether a declared size cannot be the one that was inferred: they are different numbers, or sums of
+// sizes of the model's inputs that need not be equal. A symbol that no input has names a size, whichever it is.
+func (c *checker) contradict(declared, inferred dim) bool {
+	if !declared.known() || !inferred.known() || same(declared, inferred) {
+		return false
+	}
+	return differ(declared, inferred) || c.ofInputs(declared) && c.ofInputs(inferred)
+}
+
+// ofInputs reports whether all symbols of d are sizes of the model's inputs.
+func (c *checker) ofInputs(d dim) bool {
+	for _, t := range d.terms() {
+		for _, s := range t.symbols {
+			if !c.symbols()[s] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// typeOf is what a file declares.
+func typeOf(t *wire.TensorType) typ {
+	if t == nil {
+		return typ{}
+	}
+	out := typ{elem: t.Elem}
+	if t.Shape == nil {
+		return out
+	}
+	out.shape = make([]dim, len(t.Shape))
+	for i, d := range t.Shape {
+		switch {
+		case d.Unknown:
+			out.shape[i] = unknown
+		case d.Param != "":
+			out.shape[i] = symbol(d.Param)
+		default:
+			out.shape[i] = number(d.Value)
+		}
+	}
+	return out
+}
+
+// wire is t as a file would declare it.
+func (t typ) wire() *wire.TensorType {
+	out := &wire.TensorType{Elem: t.elem}
+	if t.shape == nil {
+		return out
+	}
+	out.Shape = make([]wire.Dim, len(t.shape))
+	for i, d := range t.shape {
+		switch n, ok := d.num(); {
+		case ok:
+			out.Shape[i].Value = n
+		case d.known():
+			out.Shape[i].Param = d.String()
+		default:
+			out.Shape[i].Unknown = true
+		}
+	}
+	return out
+}
+
+// String is the element type and shape, f32[batch 784].
+func (t typ) String() string {
+	if t.shape == nil {
+		return fmt.Sprintf("%v[...]", t.elem)
+	}
+	return fmt.Sprintf("%v%v", t.elem, t.shape)
+}
+
+// symbols are the names of sizes of the outermost graph's inputs.
+func (c *checker) symbols() map[string]bool {
+	if c.sizes == nil {
+		c.sizes = map[string]bool{}
+		for _, p := range c.model.Graph.Inputs {
+			for _, d := range typeOf(p.Type).shape {
+				for _, t := range d.terms() {
+					for _, s := range t.symbols {
+						c.sizes[s] = true
+					}
+				}
+			}
+		}
+	}
+	return c.sizes
+}
+
+// subgraphs checks the graphs in the attributes of a node.
+func (x *nodeContext) subgraphs() {
+	for _, a := range x.node.Attributes {
+		switch v := a.Value.(type) {
+		case *wire.Graph:
+			x.c.graph(v, x.scope, x.where.String()+", "+a.Name+": ")
+		case []*wire.Graph:
+			for i, g := range v {
+				x.c.graph(g, x.scope, fmt.Sprintf("%v, %s %d: ", x.where, a.Name, i))
+			}
+		}
+	}
+}
