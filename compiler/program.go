@@ -89,7 +89,7 @@ func (p *Program) ParamCount() int {
 func (p *Program) Fingerprint() string {
 	h := sha256.New()
 	for _, f := range p.traced {
-		f.Print(h, false)
+		f.WriteIdentity(h) // a hash takes every write
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)[:16])
 }

@@ -257,6 +257,52 @@ func TestFingerprint(t *testing.T) {
 	if a.Fingerprint() != b.Fingerprint() || a.Fingerprint() == c.Fingerprint() {
 		t.Errorf("%s %s %s", a.Fingerprint(), b.Fingerprint(), c.Fingerprint())
 	}
+	of := func(build func(f *graph.Func, x *graph.Value) *graph.Value) string {
+		b := compiler.New("p")
+		b.Func("f", func(f *graph.Func) { f.Output("y", build(f, f.Input("x", graph.I64, 3))) })
+		return compile(t, b).Fingerprint()
+	}
+	seen := map[string]string{}
+	for _, c := range []struct {
+		name  string
+		build func(f *graph.Func, x *graph.Value) *graph.Value
+	}{
+		{"an integer", func(f *graph.Func, x *graph.Value) *graph.Value { return x.Add(f.Const(tensor.Scalar(int64(1 << 53)))) }},
+		{"the next", func(f *graph.Func, x *graph.Value) *graph.Value {
+			return x.Add(f.Const(tensor.Scalar(int64(1<<53 + 1))))
+		}},
+		{"an op", func(f *graph.Func, x *graph.Value) *graph.Value { return x.Cast(graph.F32).Shift(2) }},
+		{"a user's op that prints alike", func(f *graph.Func, x *graph.Value) *graph.Value { return graph.Apply(Shift{By: 2}, x.Cast(graph.F32)) }},
+		{"a user's op by pointer", func(f *graph.Func, x *graph.Value) *graph.Value { return graph.Apply(&Shift{By: 2}, x.Cast(graph.F32)) }},
+		{"zero", func(f *graph.Func, x *graph.Value) *graph.Value { return x.Cast(graph.F32).Shift(0) }},
+		{"minus zero", func(f *graph.Func, x *graph.Value) *graph.Value { return x.Cast(graph.F32).Shift(math.Copysign(0, -1)) }},
+	} {
+		print := of(c.build)
+		if other, ok := seen[print]; ok {
+			t.Errorf("%s has the fingerprint of %s", c.name, other)
+		}
+		seen[print] = c.name
+		if again := of(c.build); again != print {
+			t.Errorf("%s has two fingerprints", c.name)
+		}
+	}
+	// What lies elsewhere in memory in another process must not be in it.
+	at := func(n int) string {
+		return of(func(f *graph.Func, x *graph.Value) *graph.Value {
+			return graph.Apply(Shift{at: &n, call: func() int { return n }}, x.Cast(graph.F32))
+		})
+	}
+	if at(1) != at(2) {
+		t.Error("the fingerprint depends on an address")
+	}
+}
+
+// Shift is a user's own op that has the name, and prints like, one of the house's.
+type Shift struct {
+	graph.Neg
+	By   float64
+	at   *int
+	call func() int
 }
 
 // TestPasses runs every Func of the programs before and after each pass, at two batch sizes.

@@ -30,7 +30,7 @@ func Evaluate(c *kernel.Context, f *Func, inputs map[string]*tensor.Tensor) ([]*
 			out[i] = t
 			continue
 		case Const:
-			out[i] = o.Value
+			out[i] = o.Value.Clone()
 			continue
 		}
 		shape, err := v.Type.Shape.Eval(b)

@@ -1,9 +1,7 @@
 package graph
 
 import (
-	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -34,7 +32,7 @@ type Type struct {
 func (t Type) String() string { return t.DType.String() + t.Shape.String() }
 
 // An Op is one operation: a Go type whose fields are the attributes and whose methods are all that is known of it.
-// Comparable fields only, or slices: the text form of an op ([OpText]) is its identity.
+// A Func keeps its own copy of an op; ops of one type with equal attributes are one op ([Identity]).
 type Op interface {
 	// Infer returns the result's type, or the mistake in the arguments. It never sees nil or poisoned arguments.
 	Infer(in []*Value) (Type, error)
@@ -80,25 +78,6 @@ func OpName(op Op) string {
 		t = t.Elem()
 	}
 	return t.Name()
-}
-
-// OpText is the op's name and its attributes that are not zero, such as Sum{Axes:[0]}: equal texts are equal ops.
-func OpText(op Op) string {
-	v := reflect.Indirect(reflect.ValueOf(op))
-	var attrs []string
-	if v.Kind() == reflect.Struct {
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			if v.Field(i).IsZero() || f.Tag.Get("text") == "-" {
-				continue
-			}
-			attrs = append(attrs, fmt.Sprintf("%s:%v", f.Name, v.Field(i)))
-		}
-	}
-	if attrs == nil {
-		return OpName(op)
-	}
-	return OpName(op) + "{" + strings.Join(attrs, " ") + "}"
 }
 
 // noGradient is embedded by ops through which no gradient flows.

@@ -283,8 +283,10 @@ func (o ELU) ONNX(e Emitter, y *Value, in []string) string {
 // Samples covers the ranks.
 func (ELU) Samples() []Sample { return unarySamples(ELU{Alpha: .7}, 0, 0, true) }
 
-// Clip limits x to [Lo, Hi]. ONNX: Clip.
-type Clip struct{ Lo, Hi float64 }
+// Clip limits x to [Lo, Hi]; an infinite limit is none. ONNX: Clip.
+type Clip struct {
+	Lo, Hi float64 `inf:"ok"`
+}
 
 // Clip limits v to [lo, hi]; the gradient is 0 outside.
 func (v *Value) Clip(lo, hi float64) *Value { return Apply(Clip{lo, hi}, v) }

@@ -82,6 +82,8 @@ func (o Conv2D) size(i, n, k int) int {
 	return room/o.Strides[i] + 1
 }
 
+func (o Conv2D) normalize([]*Value) Op { return o.normal() }
+
 // Infer checks channels and sizes.
 func (o Conv2D) Infer(in []*Value) (Type, error) {
 	if err := notNegative(o.Strides[:], o.Pads[:], o.Dilations[:], []int{o.Groups}); err != nil {
@@ -197,6 +199,12 @@ func (o ConvTranspose2D) conv() Conv2D {
 	return Conv2D{Strides: o.Strides, Pads: o.Pads, Dilations: o.Dilations, Groups: o.Groups}.normal()
 }
 
+func (o ConvTranspose2D) normalize([]*Value) Op {
+	c := o.conv()
+	o.Strides, o.Dilations, o.Groups = c.Strides, c.Dilations, c.Groups
+	return o
+}
+
 // Infer checks channels and sizes.
 func (o ConvTranspose2D) Infer(in []*Value) (Type, error) {
 	if err := notNegative(o.Strides[:], o.Pads[:], o.Dilations[:], []int{o.Groups}, o.OutputPadding[:]); err != nil {
@@ -272,6 +280,11 @@ func (ConvTranspose2D) Samples() []Sample {
 type ConvWeight struct {
 	Conv  Conv2D
 	Shape Shape
+}
+
+func (o ConvWeight) normalize([]*Value) Op {
+	o.Conv = o.Conv.normal()
+	return o
 }
 
 // Infer returns the filters' type.

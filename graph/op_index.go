@@ -22,6 +22,11 @@ type Gather struct{ Axis int }
 // Gather is v's slices along axis at the given indices: the axis is replaced by the axes of indices.
 func (v *Value) Gather(indices *Value, axis int) *Value { return Apply(Gather{axis}, v, indices) }
 
+func (o Gather) normalize(in []*Value) Op {
+	o.Axis = normalAxis(o.Axis, in[0])
+	return o
+}
+
 // Infer replaces the axis by the indices' shape.
 func (o Gather) Infer(in []*Value) (Type, error) {
 	k, err := axis(o.Axis, in[0].Rank())
@@ -91,6 +96,11 @@ func (Gather) Samples() []Sample {
 type ScatterAdd struct {
 	Axis  int
 	Shape Shape
+}
+
+func (o ScatterAdd) normalize([]*Value) Op {
+	o.Axis, _ = axis(o.Axis, len(o.Shape))
+	return o
 }
 
 // Infer checks the slices' shape.
@@ -242,6 +252,11 @@ type ArgMax struct {
 
 // ArgMax is the index of v's largest element along the axis, which goes and is counted from the end when negative.
 func (v *Value) ArgMax(axis int) *Value { return Apply(ArgMax{Axis: axis}, v) }
+
+func (o ArgMax) normalize(in []*Value) Op {
+	o.Axis = normalAxis(o.Axis, in[0])
+	return o
+}
 
 // Infer drops the axis.
 func (o ArgMax) Infer(in []*Value) (Type, error) {

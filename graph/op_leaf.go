@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"crypto/sha256"
-	bin "encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -63,7 +61,7 @@ func (o Param) Infer([]*Value) (Type, error) {
 		return Type{}, Mistakef("state has a fixed size; take the width from a numeric axis, or flatten the axes that are numbers",
 			"%q cannot have the shape %v: %v is symbolic", o.Name, o.Type.Shape, o.Type.Shape[slices.IndexFunc(o.Type.Shape, Dim.Symbolic)])
 	}
-	return o.Type, nil
+	return o.Type, numbers(o.Init, o.Type.DType)
 }
 
 // ONNX returns the parameter's name: the exporter writes its contents.
@@ -71,29 +69,12 @@ func (o Param) ONNX(e Emitter, y *Value, in []string) string { return o.Name }
 
 // Const is a tensor known when the model is defined. ONNX: an initializer.
 type Const struct {
-	Value *tensor.Tensor `text:"-"`
-	Text  string         // the contents, for the text form
+	Value *tensor.Tensor // the Func's own copy; it must not be changed
 	noGradient
 }
 
-// Const is t as a value. t must not be changed afterwards.
-func (f *Func) Const(t *tensor.Tensor) *Value { return f.Apply(Const{Value: t, Text: constText(t)}) }
-
-func constText(t *tensor.Tensor) string {
-	if t == nil {
-		return ""
-	}
-	if t.Len() <= 8 {
-		return fmt.Sprint(t.Raw())
-	}
-	h := sha256.New()
-	for i := range t.Len() {
-		var b [8]byte
-		bin.LittleEndian.PutUint64(b[:], math.Float64bits(t.At(i)))
-		h.Write(b[:])
-	}
-	return fmt.Sprintf("%v#%x", t, h.Sum(nil)[:16])
-}
+// Const is a copy of t as a value.
+func (f *Func) Const(t *tensor.Tensor) *Value { return f.Apply(Const{Value: t}) }
 
 // Infer returns the tensor's type.
 func (o Const) Infer([]*Value) (Type, error) {
@@ -119,27 +100,67 @@ func (o Const) ONNX(e Emitter, y *Value, in []string) string { return e.Const(o.
 // Samples covers ranks 0 and 2.
 func (Const) Samples() []Sample {
 	a, b := tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3), tensor.Scalar(int64(7))
-	return []Sample{{Op: Const{Value: a, Text: constText(a)}}, {Op: Const{Value: b, Text: constText(b)}}}
+	return []Sample{{Op: Const{Value: a}}, {Op: Const{Value: b}}}
 }
 
 // Full is a tensor of one number. ONNX: ConstantOfShape, or an initializer for a scalar.
 type Full struct {
 	Type  Type
-	Value float64
+	Value float64 `inf:"ok"`
 	noGradient
 }
 
-// Full is a tensor with every element equal to value.
+// Full is a tensor with every element equal to value, which the dtype must hold: for an i64 of 2⁵³ and more see [Func.FullInt].
+// An infinity is allowed, as in masks.
 func (f *Func) Full(t DType, value float64, dims ...Dim) *Value {
-	return f.Apply(Full{Type: Type{t, append(Shape(nil), dims...)}, Value: value}) // a scalar's shape is nil: one text for each op
+	return f.Apply(Full{Type: Type{t, slices.Clone(dims)}, Value: value})
+}
+
+// FullInt is a tensor with every element equal to value, exactly. ONNX: as Full, or an initializer and Expand.
+func (f *Func) FullInt(t DType, value int64, dims ...Dim) *Value {
+	if t == I64 && holds(t, float64(value)) != nil {
+		return f.Const(tensor.Scalar(value)).Expand(dims...)
+	}
+	return f.Full(t, float64(value), dims...)
+}
+
+// holds says why a value of dtype t cannot be v, or nothing. NaN is refused for every dtype.
+func holds(t DType, v float64) error {
+	lo, hi := math.Inf(-1), math.Inf(1)
+	switch t {
+	case I64: // above, not every whole number is a float64
+		lo, hi = -(1<<53 - 1), 1<<53-1
+	case I32:
+		lo, hi = math.MinInt32, math.MaxInt32
+	case U8:
+		lo, hi = 0, math.MaxUint8
+	case Bool:
+		lo, hi = 0, 1
+	}
+	if t.Integer() || t == Bool {
+		if v != math.Trunc(v) { // NaN too
+			return Mistakef("take graph.F32, or a whole number", "%v is no %v", v, t)
+		}
+		if v < lo || v > hi {
+			hint := fmt.Sprintf("a number from %.0f to %.0f", lo, hi)
+			if t == I64 {
+				hint += "; Func.FullInt takes any int64"
+			}
+			return Mistakef(hint, "%v is no %v that is known exactly", v, t)
+		}
+		return nil
+	}
+	return numeric(t, v, true)
 }
 
 // Infer returns the declared type; a number that the dtype cannot hold is a mistake.
-func (o Full) Infer([]*Value) (Type, error) {
-	if t := o.Type.DType; (t.Integer() || t == Bool) && o.Value != math.Trunc(o.Value) { // NaN too
-		return Type{}, Mistakef("take graph.F32, or a whole number", "%v is no %v", o.Value, t)
+func (o Full) Infer([]*Value) (Type, error) { return o.Type, holds(o.Type.DType, o.Value) }
+
+func (o Full) normalize([]*Value) Op {
+	if len(o.Type.Shape) == 0 {
+		o.Type.Shape = nil
 	}
-	return o.Type, nil
+	return o
 }
 
 // Eval fills out.
@@ -199,12 +220,17 @@ func (v *Value) Size(list ...int) *Value {
 				n = n.Times(v.Shape()[a])
 			}
 			if !n.Symbolic() {
-				return v.fn.Full(v.DType(), float64(n))
+				return v.fn.FullInt(v.DType(), int64(n))
 			}
 			list = ax
 		}
 	}
 	return Apply(Size{Axes: slices.Clone(list)}, v)
+}
+
+func (o Size) normalize(in []*Value) Op {
+	o.Axes = normalAxes(o.Axes, in[0])
+	return o
 }
 
 // Infer returns a scalar of the argument's dtype.
@@ -225,7 +251,7 @@ func (o Size) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) e
 	for _, a := range list {
 		n *= in[0].Dim(a)
 	}
-	out.Set(0, float64(n))
+	out.SetInt(0, int64(n))
 	return nil
 }
 

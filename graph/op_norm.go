@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -181,7 +182,7 @@ func (v *Value) BatchNormTrain(scale, bias *Value, eps float64) (y, mean, varian
 		p := v.fn.Poison()
 		return p, p, p
 	}
-	if v.Rank() < 2 || eps < 0 {
+	if v.Rank() < 2 || !(eps >= 0) || math.IsInf(eps, 0) {
 		v.fn.Mistake(v.fn.Pos(), fmt.Sprintf("BatchNormTrain: needs [batch channels ...] and eps from 0, has %v and %v", v.Type, eps), "channels are axis 1; a usual eps is 1e-5", v)
 		p := v.fn.Poison()
 		return p, p, p

@@ -86,6 +86,11 @@ func (v *Value) MaxPool(o MaxPool) *Value { return Apply(o, v) }
 
 func (o MaxPool) window() window { return window{o.Kernel, o.Strides, o.Pads} }
 
+func (o MaxPool) normalize([]*Value) Op {
+	o.Strides = orOnes(o.Strides)
+	return o
+}
+
 // Infer gives the pooled shape.
 func (o MaxPool) Infer(in []*Value) (Type, error) { return o.window().infer(in[0]) }
 
@@ -132,6 +137,11 @@ func (o MaxPool) places(e Emitter, y *Value, x string, windows Shape) string {
 // ONNX: where square windows tile the image, MaxPool, Slice, Equal, Where and DepthToSpace; else MaxPool with indices,
 // ScatterElements.
 type MaxPoolScatter struct{ Pool MaxPool }
+
+func (o MaxPoolScatter) normalize([]*Value) Op {
+	o.Pool.Strides = orOnes(o.Pool.Strides)
+	return o
+}
 
 // Infer returns x's type.
 func (o MaxPoolScatter) Infer(in []*Value) (Type, error) {
@@ -224,6 +234,11 @@ func (w window) pooledShape(x []int) []int {
 // MaxPoolScatter. ONNX: MaxPool with indices, GatherElements.
 type MaxPoolGather struct{ Pool MaxPool }
 
+func (o MaxPoolGather) normalize([]*Value) Op {
+	o.Pool.Strides = orOnes(o.Pool.Strides)
+	return o
+}
+
 // Infer gives the pooled shape.
 func (o MaxPoolGather) Infer(in []*Value) (Type, error) {
 	if in[0].DType() != in[1].DType() || !in[0].Shape().Equal(in[1].Shape()) {
@@ -281,6 +296,11 @@ func (v *Value) AveragePool(o AveragePool) *Value { return Apply(o, v) }
 
 func (o AveragePool) window() window { return window{o.Kernel, o.Strides, o.Pads} }
 
+func (o AveragePool) normalize([]*Value) Op {
+	o.Strides = orOnes(o.Strides)
+	return o
+}
+
 // Infer gives the pooled shape.
 func (o AveragePool) Infer(in []*Value) (Type, error) { return o.window().infer(in[0]) }
 
@@ -324,6 +344,11 @@ func (AveragePool) Samples() []Sample {
 type AveragePoolSpread struct {
 	Pool  AveragePool
 	Shape Shape
+}
+
+func (o AveragePoolSpread) normalize([]*Value) Op {
+	o.Pool.Strides = orOnes(o.Pool.Strides)
+	return o
 }
 
 // Infer returns the images' type.

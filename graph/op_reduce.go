@@ -105,6 +105,11 @@ func (v *Value) SumKeep(axes ...int) *Value {
 	return Apply(Sum{Axes: slices.Clone(axes), KeepDims: true}, v)
 }
 
+func (o Sum) normalize(in []*Value) Op {
+	o.Axes = normalAxes(o.Axes, in[0])
+	return o
+}
+
 // Infer drops the axes.
 func (o Sum) Infer(in []*Value) (Type, error) { return inferReduce(in[0], o.Axes, o.KeepDims) }
 
@@ -143,6 +148,11 @@ func (v *Value) MeanKeep(axes ...int) *Value {
 	return Apply(Mean{Axes: slices.Clone(axes), KeepDims: true}, v)
 }
 
+func (o Mean) normalize(in []*Value) Op {
+	o.Axes = normalAxes(o.Axes, in[0])
+	return o
+}
+
 // Infer drops the axes.
 func (o Mean) Infer(in []*Value) (Type, error) { return inferReduce(in[0], o.Axes, o.KeepDims) }
 
@@ -179,6 +189,11 @@ func (v *Value) ReduceMax(axes ...int) *Value { return Apply(ReduceMax{Axes: sli
 // ReduceMaxKeep is the largest element over the axes, which stay with size 1; no axes means all of them.
 func (v *Value) ReduceMaxKeep(axes ...int) *Value {
 	return Apply(ReduceMax{Axes: slices.Clone(axes), KeepDims: true}, v)
+}
+
+func (o ReduceMax) normalize(in []*Value) Op {
+	o.Axes = normalAxes(o.Axes, in[0])
+	return o
 }
 
 // Infer drops the axes.
@@ -220,6 +235,11 @@ func (v *Value) ReduceMin(axes ...int) *Value { return Apply(ReduceMin{Axes: sli
 // ReduceMinKeep is the smallest element over the axes, which stay with size 1; no axes means all of them.
 func (v *Value) ReduceMinKeep(axes ...int) *Value {
 	return Apply(ReduceMin{Axes: slices.Clone(axes), KeepDims: true}, v)
+}
+
+func (o ReduceMin) normalize(in []*Value) Op {
+	o.Axes = normalAxes(o.Axes, in[0])
+	return o
 }
 
 // Infer drops the axes.

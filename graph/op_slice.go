@@ -92,6 +92,11 @@ func (o Slice) count() int {
 	return (o.End-o.Start-1)/o.Step + 1
 }
 
+func (o Slice) normalize(in []*Value) Op {
+	o.Axis = normalAxis(o.Axis, in[0])
+	return o
+}
+
 // Infer checks the bounds.
 func (o Slice) Infer(in []*Value) (Type, error) {
 	x := in[0]
@@ -178,6 +183,11 @@ type Concat struct{ Axis int }
 // Join is vs joined along axis, which is counted from the end when negative; the other axes must agree. ONNX: Concat.
 func Join(axis int, vs ...*Value) *Value { return Apply(Concat{axis}, vs...) }
 
+func (o Concat) normalize(in []*Value) Op {
+	o.Axis = normalAxis(o.Axis, in[0])
+	return o
+}
+
 // Infer adds the sizes along the axis.
 func (o Concat) Infer(in []*Value) (Type, error) {
 	x := in[0]
@@ -261,6 +271,11 @@ func (Concat) Samples() []Sample {
 // symbolic axis. ONNX: Slice.
 type Part struct{ Axis, Index int }
 
+func (o Part) normalize(in []*Value) Op {
+	o.Axis = normalAxis(o.Axis, in[0])
+	return o
+}
+
 // Infer checks that the first argument is of the Concat's type.
 func (o Part) Infer(in []*Value) (Type, error) {
 	if o.Index < 0 || o.Index >= len(in)-1 {
@@ -335,7 +350,7 @@ func (Part) Samples() []Sample {
 // constant, or Slice where nothing is added.
 type Pad struct {
 	Before, After []int
-	Value         float64
+	Value         float64 `inf:"ok"`
 }
 
 // Pad is v with before[i] and after[i] elements of the given value around axis i; a negative amount drops elements.
@@ -364,7 +379,7 @@ func (o Pad) Infer(in []*Value) (Type, error) {
 		}
 		s[i] = left.Plus(Dim(max(b, 0) + max(a, 0)))
 	}
-	return Type{x.DType(), s}, nil
+	return Type{x.DType(), s}, holds(x.DType(), o.Value)
 }
 
 // VJP drops from g what was added, and adds zeros where something was dropped.

@@ -49,6 +49,11 @@ type Softmax struct{ Axis int }
 // Softmax is the softmax of v along the axis, counted from the end when negative.
 func (v *Value) Softmax(axis int) *Value { return Apply(Softmax{axis}, v) }
 
+func (o Softmax) normalize(in []*Value) Op {
+	o.Axis = normalAxis(o.Axis, in[0])
+	return o
+}
+
 // Infer returns the argument's type.
 func (o Softmax) Infer(in []*Value) (Type, error) { return inferSoftmax(in, o.Axis) }
 
@@ -87,6 +92,11 @@ type LogSoftmax struct{ Axis int }
 
 // LogSoftmax is the logarithm of the softmax of v along the axis, counted from the end when negative.
 func (v *Value) LogSoftmax(axis int) *Value { return Apply(LogSoftmax{axis}, v) }
+
+func (o LogSoftmax) normalize(in []*Value) Op {
+	o.Axis = normalAxis(o.Axis, in[0])
+	return o
+}
 
 // Infer returns the argument's type.
 func (o LogSoftmax) Infer(in []*Value) (Type, error) { return inferSoftmax(in, o.Axis) }

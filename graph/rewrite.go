@@ -21,7 +21,7 @@ func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Fu
 				to[i] = out.state(v.Op.(Param))
 			default:
 				if to[i] = visit(out, v, args); to[i] == nil {
-					to[i] = out.Apply(v.Op, args...)
+					to[i] = out.Copy(v, args...)
 				}
 			}
 		})

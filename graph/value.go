@@ -42,8 +42,13 @@ const NilHint = "a *graph.Value was declared but never assigned, or a function r
 // without end.
 const maxApplied = 1 << 17
 
-// Apply adds the result of op over args to f; see [Apply].
-func (f *Func) Apply(op Op, args ...*Value) *Value {
+// Apply adds the result of op over args to f; see [Apply]. f keeps a copy of op and its attributes.
+func (f *Func) Apply(op Op, args ...*Value) *Value { return f.apply(own(op), args) }
+
+// Copy adds the result of v's op over args to f, which has v from another Func: what a rewrite does with a value that stays.
+func (f *Func) Copy(v *Value, args ...*Value) *Value { return f.apply(v.Op, args) }
+
+func (f *Func) apply(op Op, args []*Value) *Value {
 	if f.applied++; f.applied > maxApplied {
 		panic(&Mistake{fmt.Sprintf("%q has more than %d ops", f.Name, maxApplied), "a loop or a recursion in the model does not end"})
 	}
@@ -71,12 +76,39 @@ func (f *Func) Apply(op Op, args ...*Value) *Value {
 	if err == nil {
 		err = t.Shape.check()
 	}
+	if err == nil {
+		err = numbers(op, t.DType)
+	}
 	if err != nil {
 		return f.poison(v, err)
+	}
+	if n, ok := op.(normalizer); ok {
+		v.Op = n.normalize(args)
 	}
 	v.Type = t
 	f.Values = append(f.Values, v)
 	return v
+}
+
+// A normalizer is an op that can say one thing in several ways, such as an axis from the start or from the end. A Func holds
+// the one that normalize returns, so that equal ops have equal attributes.
+type normalizer interface {
+	normalize(in []*Value) Op
+}
+
+// normalAxis is the axis i of v, which inference found to be there, from the start.
+func normalAxis(i int, v *Value) int {
+	k, _ := axis(i, v.Rank())
+	return k
+}
+
+// normalAxes are axes of v, which inference found to be there, sorted and from the start; all of them are none.
+func normalAxes(list []int, v *Value) []int {
+	ax, _ := axes(list, v.Rank())
+	if len(ax) == v.Rank() {
+		return nil
+	}
+	return ax
 }
 
 // poison records the mistake err about v and returns v poisoned.

@@ -10,8 +10,10 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// Constant fills with Value.
-type Constant struct{ Value float64 }
+// Constant fills with Value; an infinity is allowed, as the start of a running maximum.
+type Constant struct {
+	Value float64 `inf:"ok"`
+}
 
 // Init fills t.
 func (c Constant) Init(t *tensor.Tensor, _ *rand.Rand) { each(t, func() float64 { return c.Value }) }

@@ -4,6 +4,7 @@ package loss
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
@@ -130,8 +131,8 @@ func Huber(x, target *graph.Value, delta float64) *graph.Value {
 	if f, ok := matching("Huber", x, target); !ok {
 		return f.Poison()
 	}
-	if !(delta > 0) {
-		x.Func().Mistake(x.Func().Pos(), fmt.Sprintf("Huber: delta is %v, and must be above 0", delta), "1 is a usual choice", x, target)
+	if !(delta > 0) || math.IsInf(delta, 0) {
+		x.Func().Mistake(x.Func().Pos(), fmt.Sprintf("Huber: delta is %v, and must be above 0 and finite", delta), "1 is a usual choice", x, target)
 		return x.Func().Poison()
 	}
 	d := x.Sub(target).Abs()

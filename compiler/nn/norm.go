@@ -3,6 +3,7 @@ package nn
 import (
 	"cmp"
 	"fmt"
+	"math"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -31,8 +32,8 @@ func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
 			return x.Func().Poison()
 		}
 		momentum, eps := cmp.Or(l.Momentum, .9), cmp.Or(l.Eps, 1e-5)
-		if !(momentum >= 0 && momentum < 1 && eps >= 0) {
-			return mistake(x, fmt.Sprintf("BatchNorm: momentum %v and eps %v", momentum, eps), "momentum is in [0, 1), eps not negative")
+		if !(momentum >= 0 && momentum < 1 && eps >= 0) || math.IsInf(eps, 0) {
+			return mistake(x, fmt.Sprintf("BatchNorm: momentum %v and eps %v", momentum, eps), "momentum is in [0, 1), eps finite and not negative")
 		}
 		f := x.Func()
 		scale, bias := f.Full(graph.F32, 1, c), f.Full(graph.F32, 0, c)

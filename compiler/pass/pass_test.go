@@ -188,6 +188,86 @@ type scaleBy struct {
 	by float64
 }
 
+// Shift is a user's own op that has the name, and prints like, one of the house's.
+type Shift struct {
+	graph.Neg
+	By float64
+}
+
+// asked is an op that cannot be compared.
+type asked struct {
+	graph.Tanh
+	by func() float64
+}
+
+// TestDifferentValues checks that values of ops that print alike, but differ, stay two.
+func TestDifferentValues(t *testing.T) {
+	minusZero := math.Copysign(0, -1)
+	for name, build := range map[string]func(f *graph.Func, x value) (a, b value){
+		"constants of an op literal": func(f *graph.Func, x value) (a, b value) {
+			return f.Apply(graph.Const{Value: tensor.Of([]float32{1, 2, 3}, 3)}), f.Apply(graph.Const{Value: tensor.Of([]float32{1, 2, 4}, 3)})
+		},
+		"integers that round to one float": func(f *graph.Func, x value) (a, b value) {
+			return f.Const(tensor.Scalar(int64(1 << 53))), f.Const(tensor.Scalar(int64(1<<53 + 1)))
+		},
+		"long integers": func(f *graph.Func, x value) (a, b value) {
+			p, q := tensor.New(graph.I64, 100), tensor.New(graph.I64, 100)
+			p.SetInt(99, 1<<53)
+			q.SetInt(99, 1<<53+1)
+			return f.Const(p), f.Const(q)
+		},
+		"filled with such": func(f *graph.Func, x value) (a, b value) {
+			return f.FullInt(graph.I64, 1<<53, 3), f.FullInt(graph.I64, 1<<53+1, 3)
+		},
+		"a user's own Shift": func(f *graph.Func, x value) (a, b value) { return x.Shift(2), graph.Apply(Shift{By: 2}, x) },
+		"a pointer to it":    func(f *graph.Func, x value) (a, b value) { return x.Shift(2), graph.Apply(&Shift{By: 2}, x) },
+		"functions": func(f *graph.Func, x value) (a, b value) {
+			return graph.Apply(asked{}, x), graph.Apply(asked{by: func() float64 { return 1 }}, x)
+		},
+		"one function": func(f *graph.Func, x value) (a, b value) {
+			o := asked{by: func() float64 { return 1 }}
+			return graph.Apply(o, x), graph.Apply(o, x)
+		},
+		"0 and -0": func(f *graph.Func, x value) (a, b value) { return f.Full(graph.F32, 0), f.Full(graph.F32, minusZero) },
+		"an op changed in between": func(f *graph.Func, x value) (a, b value) {
+			o := &scaleBy{by: 2}
+			a = graph.Apply(o, x)
+			o.by = 3
+			return a, graph.Apply(o, x)
+		},
+	} {
+		f := trace(func(f *graph.Func, x, w value) value {
+			a, b := build(f, x)
+			f.Output("a", a)
+			f.Output("b", b)
+			return x
+		})
+		if len(f.Diags) > 0 {
+			t.Errorf("%s: %v", name, f.Diags)
+		}
+		g, err := Run(f, Options{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if g.Outputs[0].Value == g.Outputs[1].Value {
+			t.Errorf("%s became one value:\n%v", name, g)
+		}
+	}
+}
+
+// TestMasks checks that simplify leaves infinities, as masks have them, to the ops: a product with one is no scaling.
+func TestMasks(t *testing.T) {
+	f := trace(func(f *graph.Func, x, w value) value {
+		mask := f.Full(graph.F32, math.Inf(-1), batch, 3)
+		return x.Mul(mask).Add(mask.Scale(0)).Add(f.Full(graph.F32, 1e30, batch, 3).Scale(1e30).Neg())
+	})
+	if _, err := Run(f, Options{}); err != nil {
+		t.Error(err)
+	}
+	if err := Check(context, f, graph.Binding{"batch": 2}, 1); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestUserOps checks that ops of a user's that differ are not joined, by value or by pointer.
 func TestUserOps(t *testing.T) {
 	for name, ops := range map[string][3]graph.Op{

@@ -35,7 +35,7 @@ func simplify(f *graph.Func) *graph.Func {
 			if in, ok := x.Op.(graph.Scale); ok && ordinary(o.By) && ordinary(in.By) && ordinary(o.By*in.By) {
 				return out.Apply(graph.Scale{By: o.By * in.By}, x.Args[0])
 			}
-			if in, ok := x.Op.(graph.Full); ok && v.DType().Float() {
+			if in, ok := x.Op.(graph.Full); ok && v.DType().Float() && ordinary(o.By) && ordinary(in.Value) && ordinary(in.Value*o.By) {
 				return out.Full(v.DType(), in.Value*o.By, v.Shape()...)
 			}
 		case graph.Shift:
@@ -94,11 +94,11 @@ func isFull(v *graph.Value, value float64) bool {
 	return ok && o.Value == value
 }
 
-// constant is the number that every element of v is, if v is a Full, or one that was broadcast or reshaped.
+// constant is the finite number that every element of v is, if v is a Full, or one that was broadcast or reshaped.
 func constant(v *graph.Value) (float64, bool) {
 	switch o := v.Op.(type) {
 	case graph.Full:
-		return o.Value, true
+		return o.Value, !math.IsInf(o.Value, 0)
 	case graph.Expand, graph.Reshape:
 		return constant(v.Args[0])
 	}

@@ -222,7 +222,7 @@ func (x *Tensor) Float64s() []float64 {
 	return out
 }
 
-// At is element i in row-major order as a float64, whatever the dtype.
+// At is element i in row-major order as a float64, whatever the dtype. An i64 of more than 2⁵³ is rounded; see [Tensor.Int].
 func (x *Tensor) At(i int) float64 {
 	switch d := x.data.(type) {
 	case []float32:
@@ -248,7 +248,8 @@ func (x *Tensor) At(i int) float64 {
 	return 0
 }
 
-// Set stores v, converted to the dtype, as element i in row-major order; a bool is v ≠ 0.
+// Set stores v, converted to the dtype, as element i in row-major order; a bool is v ≠ 0. See [Tensor.SetInt] for an i64 of
+// more than 2⁵³.
 func (x *Tensor) Set(i int, v float64) {
 	switch d := x.data.(type) {
 	case []float32:
@@ -272,21 +273,52 @@ func (x *Tensor) Set(i int, v float64) {
 	}
 }
 
-// Cast returns a copy with dtype t. Floats become integers by truncation toward zero, as in ONNX Cast.
+// Int is element i in row-major order as an int64: exact for integers, truncated toward zero for floats; a bool is 0 or 1.
+func (x *Tensor) Int(i int) int64 {
+	switch d := x.data.(type) {
+	case []int64:
+		return d[i]
+	case []int32:
+		return int64(d[i])
+	case []uint8:
+		return int64(d[i])
+	}
+	return int64(x.At(i))
+}
+
+// SetInt stores v, converted to the dtype, as element i in row-major order; a bool is v ≠ 0.
+func (x *Tensor) SetInt(i int, v int64) {
+	switch d := x.data.(type) {
+	case []float32:
+		d[i] = float32(v)
+	case []uint16:
+		x.Set(i, float64(float32(v)))
+	case []int64:
+		d[i] = v
+	case []int32:
+		d[i] = int32(v)
+	case []uint8:
+		d[i] = uint8(v)
+	default:
+		x.Set(i, float64(v))
+	}
+}
+
+// Cast returns a copy with dtype t. Floats become integers by truncation toward zero, integers narrower ones by their low
+// bits, as in ONNX Cast.
 func (x *Tensor) Cast(t DType) *Tensor {
 	y := New(t, x.shape...)
-	if x.dtype == t {
+	switch {
+	case x.dtype == t:
 		y.CopyFrom(x)
-		return y
-	}
-	if a, ok := x.data.([]int64); ok && t == I32 { // not through float64: it would lose bits
-		for i, v := range a {
-			y.data.([]int32)[i] = int32(v)
+	case x.dtype.Integer(): // not through float64: it would lose bits
+		for i := range x.n {
+			y.SetInt(i, x.Int(i))
 		}
-		return y
-	}
-	for i := range x.n {
-		y.Set(i, x.At(i))
+	default:
+		for i := range x.n {
+			y.Set(i, x.At(i))
+		}
 	}
 	return y
 }

@@ -72,6 +72,38 @@ func TestCount(t *testing.T) {
 	}
 }
 
+// TestIntegers stores and converts integers that float64 or float32 would round, or round twice.
+func TestIntegers(t *testing.T) {
+	const big = 1<<53 + 1
+	x := New(I64, 3)
+	for i, v := range []int64{big, math.MinInt64, -1} {
+		if x.SetInt(i, v); x.Int(i) != v {
+			t.Errorf("%d is stored as %d", v, x.Int(i))
+		}
+	}
+	if got := Data[uint8](x.Cast(U8)); !slices.Equal(got, []uint8{1, 0, 255}) {
+		t.Errorf("%d as u8 is %d, want the low bits", Data[int64](x), got)
+	}
+	if got := Data[bool](x.Cast(Bool)); !slices.Equal(got, []bool{true, true, true}) {
+		t.Errorf("as bool %v", got)
+	}
+	// Halfway between two float32 but for its last bit, which a float64 drops.
+	twice := int64(1<<60 + 1<<36 + 1)
+	if got := Data[float32](Of([]int64{twice}, 1).Cast(F32))[0]; got != float32(twice) || got == float32(float64(twice)) {
+		t.Errorf("%d as f32 is %v, want %v", twice, got, float32(twice))
+	}
+	for _, dt := range all {
+		y := New(dt, 1)
+		y.SetInt(0, 1)
+		if y.Int(0) != 1 || y.At(0) != 1 {
+			t.Errorf("1 in %v is %d, %v", dt, y.Int(0), y.At(0))
+		}
+	}
+	if y := Of([]float64{-1.9}, 1); y.Int(0) != -1 {
+		t.Errorf("-1.9 is %d", y.Int(0))
+	}
+}
+
 // TestElements stores and reads numbers in every dtype.
 func TestElements(t *testing.T) {
 	for _, dt := range all {

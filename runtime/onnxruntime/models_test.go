@@ -237,6 +237,9 @@ func agree(got, want *tensor.Tensor, tol float64) error {
 	}
 	for i := range got.Len() {
 		g, w := got.At(i), want.At(i)
+		if want.DType().Integer() && got.Int(i) != want.Int(i) {
+			return fmt.Errorf("element %d is %d, want %d", i, got.Int(i), want.Int(i))
+		}
 		if g == w || math.IsNaN(g) && math.IsNaN(w) {
 			continue
 		}

@@ -124,6 +124,7 @@ func types() (*compiler.Program, error) {
 		f.Output("wide", x.Reshape(batch.Times(seq)).Unsqueeze(0).Expand(seq, batch.Times(seq)))
 		f.Output("scale.out", k)
 		f.Output("one", f.Const(tensor.Scalar(int64(1))))
+		f.Output("beyond f64", i.Add(f.FullInt(graph.I64, 1<<53+1)))
 	})
 	return b.Compile()
 }

@@ -1,0 +1,375 @@
+package graph
+
+import (
+	"crypto/sha256"
+	bin "encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// This file has what is done to the attributes of every op alike, an op's fields, by reflection: the Func keeps copies of
+// its own, tells ops apart by them, prints them, and refuses numbers that are none.
+
+// own returns op with copies of the slices, maps and tensors among its attributes, and of the op itself if it is given by
+// pointer: what the caller does with his afterwards does not change the Func. Other pointers in an op stay what they are.
+func own(op Op) Op {
+	v := reflect.ValueOf(op)
+	switch op.(type) {
+	case Input, Param: // known by their names; an initializer is the caller's
+		return op
+	}
+	switch {
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		c := reflect.New(v.Type().Elem())
+		c.Elem().Set(v.Elem())
+		ownParts(c.Elem())
+		return c.Interface().(Op)
+	case shares(v.Type()):
+		c := reflect.New(v.Type()).Elem()
+		c.Set(v)
+		ownParts(c)
+		return c.Interface().(Op)
+	}
+	return op
+}
+
+var tensorType = reflect.TypeFor[*tensor.Tensor]()
+
+// sharing remembers what shares gave for a type.
+var sharing sync.Map
+
+// shares reports whether values of type t may share memory that own copies.
+func shares(t reflect.Type) bool {
+	if known, ok := sharing.Load(t); ok {
+		return known.(bool)
+	}
+	s := false
+	switch t.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Interface:
+		s = true
+	case reflect.Pointer:
+		s = t == tensorType
+	case reflect.Array:
+		s = shares(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			s = s || shares(t.Field(i).Type)
+		}
+	}
+	sharing.Store(t, s)
+	return s
+}
+
+// ownParts replaces what v, which is addressable, shares by copies.
+func ownParts(v reflect.Value) {
+	if !shares(v.Type()) {
+		return
+	}
+	v = reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem() // fields that are not exported too
+	switch v.Kind() {
+	case reflect.Slice:
+		if v.IsNil() {
+			return
+		}
+		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(c, v)
+		v.Set(c)
+		for i := range v.Len() {
+			ownParts(v.Index(i))
+		}
+	case reflect.Map:
+		if v.IsNil() {
+			return
+		}
+		c := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for it := v.MapRange(); it.Next(); {
+			c.SetMapIndex(it.Key(), ownCopy(it.Value()))
+		}
+		v.Set(c)
+	case reflect.Interface:
+		if !v.IsNil() {
+			v.Set(ownCopy(v.Elem()))
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			v.Set(reflect.ValueOf((*tensor.Tensor)(v.UnsafePointer()).Clone()))
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			ownParts(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			ownParts(v.Field(i))
+		}
+	}
+}
+
+func ownCopy(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	ownParts(c)
+	return c
+}
+
+// Identity is a key that two ops have in common if they are of one Go type, by value or by pointer, and their attributes are
+// equal, those that are not exported too: tensors by dtype, shape and content, floats bit by bit, so that 0 and −0 differ
+// and NaN is itself. What a pointer leads to is not looked at: two are equal if they point to one place. ok is false for
+// an op with an attribute that cannot be compared, such as a function: it is like no other.
+func Identity(op Op) (key string, ok bool) {
+	e := identity{known: true}
+	e.op(op)
+	return string(e.b), e.known
+}
+
+// WriteIdentity writes what tells f from other Funcs, the same in every process: its name and kind, the values with their ops,
+// arguments and types, the outputs and the updates, but no positions.
+func (f *Func) WriteIdentity(w io.Writer) error {
+	e := identity{portable: true}
+	e.text(f.Name)
+	e.value(reflect.ValueOf(f.Training))
+	for _, v := range f.Values {
+		switch v.Op.(type) {
+		case Input, Param: // an initializer says where state starts, not what is computed
+			e.text(v.Text())
+		default:
+			e.op(v.Op)
+		}
+		for _, a := range v.Args {
+			e.number(uint64(a.ID))
+		}
+		e.text(v.Type.String())
+	}
+	for _, o := range f.Outputs {
+		e.text(fmt.Sprintf("output %q %d", o.Name, o.Value.ID))
+	}
+	for _, u := range f.Updates {
+		e.text(fmt.Sprintf("update %q %d", u.Name, u.Value.ID))
+	}
+	_, err := w.Write(e.b)
+	return err
+}
+
+// identity collects the bytes that tell an op. Portable ones are the same in every process.
+type identity struct {
+	b        []byte
+	portable bool
+	known    bool
+}
+
+func (e *identity) op(op Op) {
+	v := reflect.ValueOf(op)
+	e.goType(v.Type())
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	e.value(v)
+}
+
+func (e *identity) number(bits uint64) { e.b = bin.LittleEndian.AppendUint64(e.b, bits) }
+
+func (e *identity) text(s string) {
+	e.number(uint64(len(s)))
+	e.b = append(e.b, s...)
+}
+
+func (e *identity) goType(t reflect.Type) {
+	if e.portable {
+		e.text(t.PkgPath() + " " + t.String())
+	} else {
+		e.number(uint64(reflect.ValueOf(t).Pointer()))
+	}
+}
+
+func (e *identity) value(v reflect.Value) {
+	if v.Type() == reflect.TypeFor[Dim]() { // the handle of a symbol depends on what was made before
+		e.text(Dim(v.Int()).String())
+		return
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		e.number(map[bool]uint64{true: 1}[v.Bool()])
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		e.number(uint64(v.Int()))
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		e.number(v.Uint())
+	case reflect.Float32, reflect.Float64:
+		e.number(math.Float64bits(v.Float()))
+	case reflect.Complex64, reflect.Complex128:
+		e.number(math.Float64bits(real(v.Complex())))
+		e.number(math.Float64bits(imag(v.Complex())))
+	case reflect.String:
+		e.text(v.String())
+	case reflect.Array:
+		e.list(v)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			e.value(v.Field(i))
+		}
+	default:
+		if e.b = append(e.b, map[bool]byte{true: 1}[v.IsNil()]); !v.IsNil() {
+			e.reference(v)
+		}
+	}
+}
+
+func (e *identity) list(v reflect.Value) {
+	e.number(uint64(v.Len()))
+	for i := range v.Len() {
+		e.value(v.Index(i))
+	}
+}
+
+// reference adds what is not nil but might be.
+func (e *identity) reference(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Slice:
+		e.list(v)
+	case reflect.Interface:
+		e.goType(v.Elem().Type())
+		e.value(v.Elem())
+	case reflect.Map:
+		var entries []string
+		for it := v.MapRange(); it.Next(); {
+			entry := identity{portable: e.portable, known: true}
+			entry.value(it.Key())
+			entry.value(it.Value())
+			e.known = e.known && entry.known
+			entries = append(entries, string(entry.b))
+		}
+		slices.Sort(entries)
+		for _, s := range entries {
+			e.text(s)
+		}
+	case reflect.Pointer:
+		if v.Type() == tensorType {
+			t := (*tensor.Tensor)(v.UnsafePointer())
+			e.text(t.String())
+			sum := digest(t)
+			e.b = append(e.b, sum[:]...)
+		} else if !e.portable {
+			e.number(uint64(v.Pointer()))
+		}
+	default: // a function, a channel
+		e.known = false
+	}
+}
+
+// digest is the SHA-256 of t's elements, little-endian.
+func digest(t *tensor.Tensor) [sha256.Size]byte {
+	switch d := t.Raw().(type) {
+	case []float32:
+		return digestOf(d)
+	case []float64:
+		return digestOf(d)
+	case []uint16:
+		return digestOf(d)
+	case []int64:
+		return digestOf(d)
+	case []int32:
+		return digestOf(d)
+	case []bool:
+		return digestOf(d)
+	}
+	return digestOf(tensor.Data[uint8](t))
+}
+
+func digestOf[E tensor.Element](d []E) [sha256.Size]byte {
+	h := sha256.New()
+	for part := range slices.Chunk(d, 1<<14) {
+		bin.Write(h, bin.LittleEndian, part)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// infinite is the tag of float attributes that may be infinite: `inf:"ok"`.
+const infinite = "inf"
+
+// numeric says why v is no number for values of dtype t, or nothing: it is NaN, an infinity that is not meant, or so large that
+// it would become one.
+func numeric(t DType, v float64, infinite bool) error {
+	switch {
+	case math.IsNaN(v):
+		return Mistakef("a NaN comes from 0/0, from a root or logarithm below 0, or from what is not set: look where it was computed", "it is NaN")
+	case math.IsInf(v, 0) && !infinite:
+		return Mistakef("it must be finite", "it is %v", v)
+	case math.IsInf(v, 0) || !t.Float() && t != F16 && t != BF16:
+		return nil
+	}
+	x := tensor.New(t)
+	if x.Set(0, v); math.IsInf(x.At(0), 0) {
+		return Mistakef("where an infinity is meant and allowed, math.Inf says so", "%v is beyond what %v holds", v, t)
+	}
+	return nil
+}
+
+// numbers checks the floats among the attributes of x, a struct of the house's, that is part of an op over dtype t. A person's
+// own types check themselves.
+func numbers(x any, t DType) error {
+	v := reflect.Indirect(reflect.ValueOf(x))
+	if v.Kind() != reflect.Struct || !strings.HasPrefix(v.Type().PkgPath(), house) {
+		return nil
+	}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if f.Type.Kind() == reflect.Struct && f.IsExported() {
+			if err := numbers(v.Field(i).Interface(), t); err != nil {
+				return err
+			}
+		}
+		if f.Type.Kind() != reflect.Float64 {
+			continue
+		}
+		if err := numeric(t, v.Field(i).Float(), f.Tag.Get(infinite) == "ok"); err != nil {
+			m := err.(*Mistake)
+			return &Mistake{f.Name + ": " + m.Msg, m.Hint}
+		}
+	}
+	return nil
+}
+
+// house is what the paths of the house's packages begin with.
+var house = strings.TrimSuffix(reflect.TypeFor[Func]().PkgPath(), "graph")
+
+// OpText is the op's name and its attributes that are not zero, such as Sum{Axes:[0]}, for people: ops that differ may have
+// one text. [Identity] tells them apart.
+func OpText(op Op) string {
+	v := reflect.Indirect(reflect.ValueOf(op))
+	var attrs []string
+	if v.Kind() == reflect.Struct {
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if v.Field(i).IsZero() || f.Tag.Get("text") == "-" {
+				continue
+			}
+			attrs = append(attrs, fmt.Sprintf("%s:%s", f.Name, attributeText(v.Field(i))))
+		}
+	}
+	if attrs == nil {
+		return OpName(op)
+	}
+	return OpName(op) + "{" + strings.Join(attrs, " ") + "}"
+}
+
+// attributeText is short, and the same in every process.
+func attributeText(v reflect.Value) string {
+	switch {
+	case v.Type() == tensorType:
+		t := (*tensor.Tensor)(v.UnsafePointer())
+		if t.Len() <= 8 {
+			return fmt.Sprint(t.Raw())
+		}
+		sum := digest(t)
+		return fmt.Sprintf("%v#%x", t, sum[:16])
+	case v.Kind() == reflect.Pointer, v.Kind() == reflect.Func, v.Kind() == reflect.Chan:
+		return v.Type().String()
+	}
+	return fmt.Sprint(v)
+}
