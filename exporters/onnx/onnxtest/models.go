@@ -1,4 +1,5 @@
-// Package onnxtest has small models that between them use every layer, for tests of what writes and reads ONNX files.
+// Package onnxtest is for tests of what writes and reads ONNX files: small models that between them use every layer, and
+// an evaluator of files, [Evaluate], that owes nothing to our ops or to a runtime.
 //
 // Engines can be compared on a training step of theirs: no gradient is zero by symmetry, and the optimizers do not
 // divide by less than [eps], so rounding is not blown up.
