@@ -18,6 +18,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 )
 
 // TestHelp sees that every command explains itself, however it is asked.
@@ -378,3 +379,35 @@ func TestWriteError(t *testing.T) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+// TestResumeBLAS sees that a resumed run has the BLAS that it had, whichever is the fastest, and says so where it has another.
+func TestResumeBLAS(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(blas.Env) != "" {
+		t.Skip("needs the choice of a BLAS, which " + blas.Env + " takes away")
+	}
+	needRun(t)
+	choices := []string{"go"}
+	if _, err := blas.Find("openblas"); err == nil {
+		choices = append(choices, "openblas")
+	}
+	for i, choice := range choices {
+		b, err := blas.Find(choice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := "train vae --data {}/images.npz --set hidden=4 --set latent=2 --batch 8 --out " + filepath.Join(t.TempDir(), choice)
+		must(t, line+" --epochs 1 --blas "+choice)
+		r := command(line + " --epochs 2 --resume")
+		if r.code != exitOK || !strings.Contains(r.out, b.Name()) || strings.Contains(r.err, "goes on on") {
+			t.Errorf("%s: exit code %d\n%s%s", choice, r.code, r.out, r.err)
+		}
+		if len(choices) == 2 {
+			other := choices[1-i]
+			r := command(line + " --epochs 3 --resume --blas " + other)
+			if r.code != exitOK || !strings.Contains(r.err, "goes on on") {
+				t.Errorf("%s, then --blas %s: exit code %d\n%s%s", choice, other, r.code, r.out, r.err)
+			}
+		}
+	}
+}

@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -90,6 +92,7 @@ func examine(c *cli.Context) ([]finding, error) {
 	need("cache", err, text)
 	text, err = blasFound()
 	need("blas", err, text)
+	list = append(list, blasRates()...)
 	lib, err := onnxruntime.Find(c.Path("onnxruntime"))
 	need("onnxruntime", err, lib.String())
 	if err == nil {
@@ -140,11 +143,34 @@ func blasFound() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	switch choice := os.Getenv(blas.Env); {
-	case choice != "":
-		return fmt.Sprintf("%s, chosen by %s=%s", b.Name(), blas.Env, choice), nil
-	case b.Name() == blas.Go().Name():
-		return b.Name() + ", since no OpenBLAS was found, which is faster (Debian: libopenblas0-pthread)", nil
+	list := blas.Candidates()
+	why := fmt.Sprintf("the fastest here (%s chooses another)", blas.Env)
+	if choice := os.Getenv(blas.Env); choice != "" {
+		why = fmt.Sprintf("chosen by %s=%s", blas.Env, choice)
+	} else if slices.ContainsFunc(list, func(c blas.Candidate) bool { return c.Rate > list[0].Rate }) {
+		why = fmt.Sprintf("since no library is faster by a tenth (%s chooses another)", blas.Env)
 	}
-	return fmt.Sprintf("%s, the fastest found (%s chooses another)", b.Name(), blas.Env), nil
+	return b.Name() + ", " + why, nil
+}
+
+// blasRates says what each BLAS does here.
+func blasRates() []finding {
+	var list []finding
+	for _, c := range blas.Candidates() {
+		f := finding{What: "blas go", OK: c.Err == nil}
+		if c.Path != "" {
+			f.What, f.Text = "blas openblas", c.Path+", "
+		}
+		f.Text += c.Name() + ": "
+		if c.Err != nil {
+			f.Text += c.Err.Error()
+		} else {
+			f.Text += fmt.Sprintf("%.0f GFLOP/s on one thread, measured %s", c.Rate, c.When.Format(time.DateOnly))
+		}
+		list = append(list, f)
+	}
+	if len(list) == 1 {
+		list = append(list, finding{What: "blas openblas", Text: "absent; it may be faster (Debian: libopenblas0-pthread)"})
+	}
+	return list
 }

@@ -43,7 +43,7 @@ func (a *app) trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "patience", Usage: "stop after this many epochs without a better validation loss; 0 never does"},
 			&cli.IntFlag{Name: "limit", Usage: "train on the first `N` examples only; 0 takes all"},
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads to use; 0 means all"},
-			&cli.StringFlag{Name: "blas", Usage: "go, openblas, or a library's path (default: the best found)", EnvVars: []string{blas.Env}},
+			&cli.StringFlag{Name: "blas", Usage: "go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
 		},
 		Action: a.train,
 	}
@@ -116,16 +116,10 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if cfg.Program, err = define(m, s); err != nil {
 		return cfg, "", err
 	}
-	b, err := blas.Find(c.String("blas"))
-	if err != nil {
-		return cfg, "", err
-	}
 	spareSlot()
-	engine, err := gorgonia.New(gorgonia.Options{BLAS: b, Threads: cmp.Or(c.Int("threads"), cpus)})
-	if err != nil {
+	if cfg.Engine, err = trainEngine(c, cfg); err != nil {
 		return cfg, "", err
 	}
-	cfg.Engine = engine
 	splits, from, err := a.trainingData(c, m, cfg.Program)
 	if err != nil {
 		return cfg, "", err
@@ -142,6 +136,25 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 		cfg.OnEpoch = append(cfg.OnEpoch, draw)
 	}
 	return cfg, from, nil
+}
+
+// trainEngine is the engine that trains: with the BLAS that --blas names; else, for a run that is resumed, with the one that it
+// had, since another gives other bits; else with the fastest.
+func trainEngine(c *cli.Context, cfg train.Config) (*gorgonia.Engine, error) {
+	threads := cmp.Or(c.Int("threads"), cpus)
+	if old, err := cfg.Dir.Setup(); err == nil && cfg.Resume && c.String("blas") == "" {
+		for _, b := range blas.Candidates() {
+			e, err := gorgonia.New(gorgonia.Options{BLAS: b.Impl, Threads: threads})
+			if err == nil && e.Name() == old.Engine {
+				return e, nil
+			}
+		}
+	}
+	b, err := blas.Find(c.String("blas"))
+	if err != nil {
+		return nil, err
+	}
+	return gorgonia.New(gorgonia.Options{BLAS: b, Threads: threads})
 }
 
 // trainingData loads the data, by name or from a person's own files, and says where it is from.

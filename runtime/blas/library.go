@@ -3,10 +3,12 @@
 package blas
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/ebitengine/purego"
 	"gonum.org/v1/gonum/blas"
@@ -31,6 +33,7 @@ const smallCall = 1 << 10
 // themselves, and two levels of threads would fight for the CPUs.
 type library struct {
 	name  string
+	path  string // of its file, or its name where the system does not tell
 	sgemm func(order, tA, tB, m, n, k int32, alpha float32, a *float32, lda int32, b *float32, ldb int32, beta float32, c *float32, ldc int32)
 	dgemm func(order, tA, tB, m, n, k int32, alpha float64, a *float64, lda int32, b *float64, ldb int32, beta float64, c *float64, ldc int32)
 }
@@ -41,7 +44,7 @@ var (
 )
 
 // open loads a library with the CBLAS interface, once.
-func open(name string) (Impl, error) {
+func open(name string) (*library, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	if l := opened[name]; l != nil {
@@ -58,6 +61,7 @@ func open(name string) (Impl, error) {
 			return nil, fmt.Errorf("%s is no CBLAS: %w", name, err)
 		}
 		purego.RegisterFunc(fn, addr)
+		l.path = cmp.Or(fileOf(addr), name)
 	}
 	if addr, err := purego.Dlsym(h, "openblas_set_num_threads"); err == nil {
 		var set func(n int32)
@@ -70,11 +74,36 @@ func open(name string) (Impl, error) {
 		if f := strings.Fields(config()); len(f) >= 2 {
 			l.name = f[0] + " " + f[1] // "OpenBLAS 0.3.21"
 		}
+		if addr, err := purego.Dlsym(h, "openblas_get_corename"); err == nil {
+			var core func() string
+			purego.RegisterFunc(&core, addr)
+			l.name += " for " + core() // the CPU that its code is for, which gives other bits on another
+		}
 	} else if runtime.GOOS == "darwin" {
 		l.name = "Accelerate"
 	}
 	opened[name] = l
 	return l, nil
+}
+
+// fileOf is the path of the file that the symbol at addr was loaded from, "" where the system does not tell.
+func fileOf(addr uintptr) string {
+	find, err := purego.Dlsym(purego.RTLD_DEFAULT, "dladdr")
+	if err != nil {
+		return ""
+	}
+	var info struct { // Dl_info
+		path               *byte
+		base, symbol, addr uintptr
+	}
+	if status, _, _ := purego.SyscallN(find, addr, uintptr(unsafe.Pointer(&info))); status == 0 || info.path == nil {
+		return ""
+	}
+	var path []byte
+	for p := unsafe.Pointer(info.path); *(*byte)(p) != 0; p = unsafe.Add(p, 1) {
+		path = append(path, *(*byte)(p))
+	}
+	return string(path)
 }
 
 func (l *library) Name() string { return l.name }

@@ -20,7 +20,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 )
 
-// Options configure the engine. The zero value uses the best BLAS found and all CPUs.
+// Options configure the engine. The zero value uses the fastest BLAS found and all CPUs.
 type Options struct {
 	BLAS    blas.Impl // nil: blas.Default()
 	Threads int       // goroutines a kernel may use; 0: one a CPU
