@@ -2,13 +2,13 @@ package app
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
@@ -75,7 +75,7 @@ func (a *app) export(c *cli.Context) error {
 	if dir == "" {
 		dir = c.Path("run")
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := atomicfile.MkdirAll(dir); err != nil {
 		return fmt.Errorf("export to --out %s: %w", dir, err)
 	}
 	var list []exported

@@ -1,4 +1,5 @@
-// Package atomicfile writes files that appear whole or not at all, and that are on the disk once they have appeared.
+// Package atomicfile writes files that appear whole or not at all, and that are on the disk once they have appeared. All that
+// the house writes goes through its [Disk].
 package atomicfile
 
 import (
@@ -8,21 +9,21 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
 // A File is being written under a temporary name. It ends by Commit or by Discard.
 type File struct {
-	f    *os.File
+	f    Handle
 	w    *bufio.Writer
 	size int64 // once finished
-	done bool
+	done bool  // finished: written and synced
+	gone bool  // committed, or removed
 }
 
 // Create begins a file in the folder dir, which must exist.
 func Create(dir string) (*File, error) {
-	f, err := os.CreateTemp(dir, ".*.tmp")
+	f, err := disk.CreateTemp(dir, ".*.tmp")
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (f *File) Finish() (size int64, err error) {
 		f.size, err = f.f.Seek(0, io.SeekCurrent)
 	}
 	if err = errors.Join(err, f.f.Close()); err != nil {
-		os.Remove(f.f.Name())
+		f.remove()
 		return 0, err
 	}
 	f.done = true
@@ -64,13 +65,14 @@ func (f *File) Commit(path string) error {
 	}
 	err := replaceable(path)
 	if err == nil {
-		err = os.Rename(f.f.Name(), path)
+		err = disk.Rename(f.f.Name(), path)
 	}
 	if err != nil {
-		os.Remove(f.f.Name())
+		f.remove()
 		return err
 	}
-	return SyncDir(filepath.Dir(path))
+	f.gone = true
+	return disk.SyncDir(filepath.Dir(path))
 }
 
 func replaceable(path string) error {
@@ -82,9 +84,18 @@ func replaceable(path string) error {
 
 // Discard removes the file. After Commit it does nothing.
 func (f *File) Discard() {
-	if f.f.Close() == nil || f.done { // else it was closed by a Finish that failed, which has removed it
-		os.Remove(f.f.Name()) // not there after a Commit
+	if f.gone {
+		return
 	}
+	if !f.done {
+		f.f.Close()
+	}
+	f.remove()
+}
+
+func (f *File) remove() {
+	f.gone = true
+	disk.Remove(f.f.Name())
 }
 
 // Write replaces the file path by what write writes.
@@ -106,7 +117,7 @@ func Write(path string, write func(io.Writer) error) error {
 // Clean removes from the folder dir, if it is there, what killed processes have left of files that they had not finished.
 // Nobody may be writing a file there.
 func Clean(dir string) error {
-	files, err := os.ReadDir(dir)
+	files, err := disk.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -119,21 +130,9 @@ func Clean(dir string) error {
 		if !dotted || !temporary || number == "" || strings.Trim(number, "0123456789") != "" {
 			continue // not a name of Create
 		}
-		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+		if err := disk.Remove(filepath.Join(dir, f.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// SyncDir makes renames and removals in the folder dir durable.
-func SyncDir(dir string) error {
-	if runtime.GOOS == "windows" { // which has no such call, and journals its folders
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -24,7 +24,8 @@ const (
 var maxFile int64 = wire.MaxSize
 
 // ExportFile writes f as the ONNX file path, and as path.data beside it if the weights are to be external or do not fit
-// into one file. Files appear whole or not at all.
+// into one file. Files appear whole or not at all, and a model never with other weights than its own: when there are two files,
+// a model that is there is removed first, so that a crash can leave none.
 func ExportFile(path string, f *graph.Func, weights Weights, o Options) (*Report, error) {
 	r, err := exportFile(path, f, weights, o)
 	if err != nil {
@@ -64,6 +65,11 @@ func exportFile(path string, f *graph.Func, weights Weights, o Options) (*Report
 	}
 	if err := add(path, m.Encode); err != nil {
 		return nil, err
+	}
+	if len(files) > 1 { // a model that is there may have its weights in the same file: it must not get the new ones
+		if err := atomicfile.Remove(path); err != nil {
+			return nil, err
+		}
 	}
 	for _, w := range files { // the weights first: a model without them would not load
 		if err := w.Commit(w.path); err != nil {

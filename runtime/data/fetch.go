@@ -114,7 +114,7 @@ func fetchFile(ctx context.Context, path string, want pin, origins []origin, pro
 			failures = append(failures, fmt.Errorf("from %s: %w", o.what, err))
 			continue
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := atomicfile.MkdirAll(filepath.Dir(path)); err != nil {
 			return err
 		}
 		return atomicfile.Write(path, func(w io.Writer) error {

@@ -234,7 +234,7 @@ func (c *Checkpoints) create() error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.MkdirAll(c.dir, 0o755); err != nil {
+	if err := atomicfile.MkdirAll(c.dir); err != nil {
 		return err
 	}
 	return writeJSON(path, c.index)
@@ -259,7 +259,7 @@ func (c *Checkpoints) clean() error {
 		name := f.Name()
 		named := slices.ContainsFunc([]*Checkpoint{c.index.Last, c.index.Best}, func(p *Checkpoint) bool { return p != nil && p.File == name })
 		if !named && strings.HasPrefix(name, "step-") && strings.HasSuffix(name, ".safetensors") {
-			if err := os.Remove(filepath.Join(c.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := atomicfile.Remove(filepath.Join(c.dir, name)); err != nil {
 				return err
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 )
 
@@ -127,7 +128,7 @@ func (f Folder) checkResume(s Setup) (Setup, error) {
 
 // write makes the folder and its config.json.
 func (f Folder) write(s Setup) error {
-	if err := os.MkdirAll(string(f), 0o755); err != nil {
+	if err := atomicfile.MkdirAll(string(f)); err != nil {
 		return err
 	}
 	return writeJSON(f.Config(), s)

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 )
 
 // The kinds of a [Record].
@@ -35,7 +37,7 @@ const maxLine = 1 << 20
 
 // A History appends records to a file, one JSON object a line. A crash can lose only what follows the last Sync.
 type History struct {
-	f       *os.File
+	f       atomicfile.Handle
 	path    string
 	records []Record
 }
@@ -44,11 +46,7 @@ type History struct {
 // follows. Fewer records than that are an error. Until it is closed, or the process ends, another OpenHistory of the file is
 // [ErrInUse].
 func OpenHistory(path string, keep int) (*History, error) {
-	flags := os.O_RDWR
-	if keep == 0 {
-		flags |= os.O_CREATE
-	}
-	f, err := os.OpenFile(path, flags, 0o644)
+	f, err := atomicfile.OpenLog(path, keep == 0)
 	if err != nil {
 		return nil, err
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )
@@ -30,7 +30,7 @@ func Samples(entry, image string, cols int, in map[string]*tensor.Tensor) Callba
 			return fmt.Errorf("sampling: %q returns %v, but no %q", entry, slices.Sorted(maps.Keys(out)), image)
 		}
 		path := e.Dir.Samples(e.Record.Epoch)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := atomicfile.MkdirAll(filepath.Dir(path)); err != nil {
 			return fmt.Errorf("sampling: %w", err)
 		}
 		return report.Grid(path, t, cols)
