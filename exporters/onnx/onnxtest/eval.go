@@ -236,9 +236,15 @@ func build(t tensor.DType, shape []int, f func(index []int) float64) *tensor.Ten
 	return out
 }
 
-// look is the element of t at an index, where an axis of size 1 has the same element everywhere, and axes count from the
-// last: ONNX's broadcasting.
-func look(t *tensor.Tensor, index []int) float64 {
+// A place is an element of a tensor.
+type place struct {
+	in *tensor.Tensor
+	at int
+}
+
+// find is where t has its element for an index, where an axis of size 1 has the same element everywhere, and axes count from
+// the last: ONNX's broadcasting.
+func find(t *tensor.Tensor, index []int) place {
 	at := 0
 	for i, n := range t.Shape() {
 		k := index[len(index)-t.Rank()+i]
@@ -247,7 +253,27 @@ func look(t *tensor.Tensor, index []int) float64 {
 		}
 		at = at*n + k
 	}
-	return t.At(at)
+	return place{t, at}
+}
+
+// look is the element of t that find finds.
+func look(t *tensor.Tensor, index []int) float64 {
+	p := find(t, index)
+	return t.At(p.at)
+}
+
+// arrange is a tensor whose element at each index is a copy of the one that from finds, integers to the bit.
+func arrange(t tensor.DType, shape []int, from func(index []int) place) []*tensor.Tensor {
+	out, at := tensor.New(t, shape...), 0
+	each(shape, func(index []int) {
+		if p := from(index); t.Integer() {
+			out.SetInt(at, p.in.Int(p.at))
+		} else {
+			out.Set(at, p.in.At(p.at))
+		}
+		at++
+	})
+	return []*tensor.Tensor{out}
 }
 
 // broadcast is the shape to which all of in spread.

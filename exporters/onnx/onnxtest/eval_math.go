@@ -22,7 +22,7 @@ var mathOperators = map[string]operator{
 	"Sigmoid":    unary(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }),
 	"Tanh":       unary(math.Tanh),
 	"Softplus":   unary(func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }),
-	"Identity":   unary(func(x float64) float64 { return x }),
+	"Identity":   func(c *call) []*tensor.Tensor { return one(c.input(0)) },
 	"Sign": unary(func(x float64) float64 {
 		switch {
 		case x > 0:
@@ -77,18 +77,13 @@ var mathOperators = map[string]operator{
 		return nil
 	},
 
-	"Add": binary(func(x, y float64) float64 { return x + y }),
-	"Sub": binary(func(x, y float64) float64 { return x - y }),
-	"Mul": binary(func(x, y float64) float64 { return x * y }),
-	"Div": func(c *call) []*tensor.Tensor {
-		if c.input(0).DType().Integer() {
-			return binary(func(x, y float64) float64 { return math.Trunc(x / y) })(c)
-		}
-		return binary(func(x, y float64) float64 { return x / y })(c)
-	},
-	"Pow":            binary(math.Pow),
-	"Min":            binary(func(x, y float64) float64 { return min(x, y) }),
-	"Max":            binary(func(x, y float64) float64 { return max(x, y) }),
+	"Add":            binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y }),
+	"Sub":            binary(func(x, y float64) float64 { return x - y }, func(x, y int64) int64 { return x - y }),
+	"Mul":            binary(func(x, y float64) float64 { return x * y }, func(x, y int64) int64 { return x * y }),
+	"Div":            binary(func(x, y float64) float64 { return x / y }, func(x, y int64) int64 { return x / y }),
+	"Pow":            binary(math.Pow, nil),
+	"Min":            binary(func(x, y float64) float64 { return min(x, y) }, func(x, y int64) int64 { return min(x, y) }),
+	"Max":            binary(func(x, y float64) float64 { return max(x, y) }, func(x, y int64) int64 { return max(x, y) }),
 	"Equal":          relation(func(x, y float64) bool { return x == y }),
 	"Less":           relation(func(x, y float64) bool { return x < y }),
 	"LessOrEqual":    relation(func(x, y float64) bool { return x <= y }),
@@ -101,12 +96,12 @@ var mathOperators = map[string]operator{
 			c.fail("the condition is %v", c.in[0])
 		}
 		c.same(c.input(1), c.input(2))
-		return one(build(c.in[1].DType(), c.broadcast(c.in...), func(i []int) float64 {
+		return arrange(c.in[1].DType(), c.broadcast(c.in...), func(i []int) place {
 			if look(c.in[0], i) != 0 {
-				return look(c.in[1], i)
+				return find(c.in[1], i)
 			}
-			return look(c.in[2], i)
-		}))
+			return find(c.in[2], i)
+		})
 	},
 	"MatMul": matmul,
 	"Gemm":   gemm,
@@ -135,10 +130,23 @@ func (c *call) pair() (x, y *tensor.Tensor) {
 	return x, y
 }
 
-func binary(f func(x, y float64) float64) operator {
+// binary computes floats with f, integers with g.
+func binary(f func(x, y float64) float64, g func(x, y int64) int64) operator {
 	return func(c *call) []*tensor.Tensor {
 		x, y := c.pair()
-		return one(build(x.DType(), c.broadcast(x, y), func(i []int) float64 { return f(look(x, i), look(y, i)) }))
+		shape := c.broadcast(x, y)
+		if !x.DType().Integer() {
+			return one(build(x.DType(), shape, func(i []int) float64 { return f(look(x, i), look(y, i)) }))
+		}
+		if g == nil {
+			c.fail("integers are not known here")
+		}
+		out, at := tensor.New(x.DType(), shape...), 0
+		each(shape, func(i []int) {
+			out.SetInt(at, g(x.Int(find(x, i).at), y.Int(find(y, i).at)))
+			at++
+		})
+		return one(out)
 	}
 }
 
@@ -158,18 +166,16 @@ func relation(f func(x, y float64) bool) operator {
 func cast(x *tensor.Tensor, to tensor.DType) *tensor.Tensor {
 	out := tensor.New(to, x.Shape()...)
 	for i := range x.Len() {
-		v := x.At(i)
-		switch {
+		switch v := x.At(i); {
+		case x.DType().Integer():
+			out.SetInt(i, x.Int(i))
+		case to.Integer():
+			out.SetInt(i, int64(v))
 		case to == tensor.Bool && v != 0:
-			v = 1
-		case to == tensor.U8:
-			v = float64(uint8(int64(v)))
-		case to == tensor.I32:
-			v = float64(int32(int64(v)))
-		case to == tensor.I64:
-			v = math.Trunc(v)
+			out.Set(i, 1)
+		default:
+			out.Set(i, v)
 		}
-		out.Set(i, v)
 	}
 	return out
 }

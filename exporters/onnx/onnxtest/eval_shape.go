@@ -58,18 +58,18 @@ var shapeOperators = map[string]operator{
 		for i, k := range perm {
 			shape[i] = x.Dim(k)
 		}
-		return one(build(x.DType(), shape, func(i []int) float64 {
+		return arrange(x.DType(), shape, func(i []int) place {
 			from := make([]int, len(i))
 			for j, k := range perm {
 				from[k] = i[j]
 			}
-			return look(x, from)
-		}))
+			return find(x, from)
+		})
 	},
 	"Expand": func(c *call) []*tensor.Tensor {
 		x := c.input(0)
 		shape := c.broadcast(x, tensor.New(tensor.Bool, c.list(1)...))
-		return one(build(x.DType(), shape, func(i []int) float64 { return look(x, i) }))
+		return arrange(x.DType(), shape, func(i []int) place { return find(x, i) })
 	},
 	"Concat": func(c *call) []*tensor.Tensor {
 		c.same(c.in...)
@@ -78,16 +78,16 @@ var shapeOperators = map[string]operator{
 		for _, t := range c.in[1:] {
 			shape[k] += t.Dim(k)
 		}
-		return one(build(c.in[0].DType(), shape, func(i []int) float64 {
+		return arrange(c.in[0].DType(), shape, func(i []int) place {
 			own := slices.Clone(i)
 			for _, t := range c.in {
 				if own[k] < t.Dim(k) {
-					return look(t, own)
+					return find(t, own)
 				}
 				own[k] -= t.Dim(k)
 			}
 			panic("unreachable")
-		}))
+		})
 	},
 	"Slice": func(c *call) []*tensor.Tensor {
 		x, starts, ends := c.input(0), c.list(1), c.list(2)
@@ -124,21 +124,21 @@ var shapeOperators = map[string]operator{
 			first[k], step[k] = from, steps[j]
 			shape[k] = max(0, int(math.Ceil(float64(to-from)/float64(steps[j]))))
 		}
-		return one(build(x.DType(), shape, func(i []int) float64 {
+		return arrange(x.DType(), shape, func(i []int) place {
 			from := make([]int, len(i))
 			for k := range i {
 				from[k] = first[k] + i[k]*step[k]
 			}
-			return look(x, from)
-		}))
+			return find(x, from)
+		})
 	},
 	"Pad": func(c *call) []*tensor.Tensor {
 		x, pads := c.input(0), c.list(1)
 		must(c, "mode", "constant")
-		fill := 0.0
+		fill := place{tensor.New(x.DType()), 0}
 		if c.has(2) {
 			c.same(x, c.in[2])
-			fill = c.in[2].At(0)
+			fill.in = c.in[2]
 		}
 		if c.has(3) || len(pads) != 2*x.Rank() {
 			c.fail("pads of some axes are not known here")
@@ -147,7 +147,7 @@ var shapeOperators = map[string]operator{
 		for k := range shape {
 			shape[k] += pads[k] + pads[k+x.Rank()]
 		}
-		return one(build(x.DType(), shape, func(i []int) float64 {
+		return arrange(x.DType(), shape, func(i []int) place {
 			from := make([]int, len(i))
 			for k := range i {
 				from[k] = i[k] - pads[k]
@@ -155,21 +155,21 @@ var shapeOperators = map[string]operator{
 					return fill
 				}
 			}
-			return look(x, from)
-		}))
+			return find(x, from)
+		})
 	},
 	"ConstantOfShape": func(c *call) []*tensor.Tensor {
 		value := attributeTensor(c, "value")
-		return one(build(value.DType(), c.list(0), func([]int) float64 { return value.At(0) }))
+		return arrange(value.DType(), c.list(0), func([]int) place { return place{value, 0} })
 	},
 	"DepthToSpace": func(c *call) []*tensor.Tensor {
 		x, b := c.input(0), c.int("blocksize", 0)
 		must(c, "mode", "DCR")
 		channels := x.Dim(1) / (b * b)
-		return one(build(x.DType(), []int{x.Dim(0), channels, x.Dim(2) * b, x.Dim(3) * b}, func(i []int) float64 {
+		return arrange(x.DType(), []int{x.Dim(0), channels, x.Dim(2) * b, x.Dim(3) * b}, func(i []int) place {
 			depth := (i[2]%b*b+i[3]%b)*channels + i[1]
-			return look(x, []int{i[0], depth, i[2] / b, i[3] / b})
-		}))
+			return find(x, []int{i[0], depth, i[2] / b, i[3] / b})
+		})
 	},
 }
 
@@ -186,19 +186,19 @@ var indexOperators = map[string]operator{
 		x, index := c.input(0), c.input(1)
 		k := c.axis(c.int("axis", 0), x.Rank())
 		shape := slices.Concat(x.Shape()[:k], index.Shape(), x.Shape()[k+1:])
-		return one(build(x.DType(), shape, func(i []int) float64 {
+		return arrange(x.DType(), shape, func(i []int) place {
 			p := c.index(index.At(position(index.Shape(), i[k:k+index.Rank()])), x.Dim(k))
-			return look(x, slices.Concat(i[:k], []int{p}, i[k+index.Rank():]))
-		}))
+			return find(x, slices.Concat(i[:k], []int{p}, i[k+index.Rank():]))
+		})
 	},
 	"GatherElements": func(c *call) []*tensor.Tensor {
 		x, index := c.input(0), c.input(1)
 		k := c.axis(c.int("axis", 0), x.Rank())
-		return one(build(x.DType(), index.Shape(), func(i []int) float64 {
+		return arrange(x.DType(), index.Shape(), func(i []int) place {
 			from := slices.Clone(i)
 			from[k] = c.index(look(index, i), x.Dim(k))
-			return x.At(position(x.Shape(), from))
-		}))
+			return find(x, from)
+		})
 	},
 	"ScatterElements": func(c *call) []*tensor.Tensor {
 		x, index, updates := c.input(0), c.input(1), c.input(2)
@@ -224,16 +224,16 @@ var indexOperators = map[string]operator{
 	"OneHot": func(c *call) []*tensor.Tensor {
 		index, depth, values := c.input(0), int(c.input(1).At(0)), c.input(2)
 		k := c.axis(c.int("axis", -1), index.Rank()+1)
-		return one(build(values.DType(), slices.Insert(slices.Clone(index.Shape()), k, depth), func(i []int) float64 {
+		return arrange(values.DType(), slices.Insert(slices.Clone(index.Shape()), k, depth), func(i []int) place {
 			hot := int(look(index, slices.Concat(i[:k], i[k+1:])))
 			if hot < 0 {
 				hot += depth
 			}
 			if i[k] == hot {
-				return values.At(1)
+				return place{values, 1}
 			}
-			return values.At(0)
-		}))
+			return place{values, 0}
+		})
 	},
 }
 
