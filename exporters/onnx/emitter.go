@@ -179,7 +179,7 @@ func (e *emitter) Nodes(opType string, n int, in []string, attrs ...graph.Attr) 
 	return node.Outputs
 }
 
-// nodeName is the layer's path, the operator and the value's number: dec.up.0.Conv_12, and dec.up.0.Mul_12_1 for the
+// nodeName is the layer's path, the operator and the value's number: dec.up.0.Conv_12, and dec.up.0.Mul_12_2 for the
 // second node of that name. No two nodes have one name: onnxruntime refuses that.
 func (e *emitter) nodeName(opType string) string {
 	scope := e.cur.Scope

@@ -71,6 +71,8 @@ type value struct {
 	where place // what gives it
 	used  bool
 	node  int // that makes it, else -1
+
+	ambiguous bool // defined twice: nothing is known of it
 }
 
 // A typ is an element type and a shape.
@@ -200,9 +202,11 @@ func (c *checker) graph(g *wire.Graph, outer *scope, in string) *scope {
 			if name == "" || v == nil || v.node != i || s.values[name] != nil {
 				continue
 			}
-			if k < len(x.out) {
-				v.typ = x.out[k]
+			if v.ambiguous {
+				s.values[name] = v
+				continue
 			}
+			v.typ = x.out[k]
 			for _, d := range []*wire.ValueInfo{declared[name], outputs[name]} {
 				if d != nil {
 					where := x.where
@@ -302,6 +306,7 @@ func (c *checker) definitions(g *wire.Graph, s *scope, in string) map[string]*va
 			}
 			if old != nil {
 				c.error(where, "output %d %q is defined before, by %s", k, name, old.where)
+				old.ambiguous, old.typ = true, typ{}
 				continue
 			}
 			if s.outer.find(name) != nil {

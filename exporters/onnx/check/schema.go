@@ -57,17 +57,17 @@ type attribute struct {
 // values are the texts that the specification allows for an attribute. They are not in the definitions that schemasText is
 // made from; an operator's name before the attribute's, where it is its own.
 var values = map[string][]string{
-	"auto_pad":                       {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"},
-	"Pad.mode":                       {"constant", "reflect", "edge", "wrap"},
-	"Resize.mode":                    {"nearest", "linear", "cubic"},
-	"nearest_mode":                   {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"},
-	"coordinate_transformation_mode": {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"},
-	"keep_aspect_ratio_policy":       {"stretch", "not_larger", "not_smaller"},
-	"ScatterElements.reduction":      {"none", "add", "mul", "max", "min"},
-	"ScatterND.reduction":            {"none", "add", "mul", "max", "min"},
-	"approximate":                    {"none", "tanh"},
-	"DepthToSpace.mode":              {"DCR", "CRD"},
-	"BitShift.direction":             {"LEFT", "RIGHT"},
+	"auto_pad":                              {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"},
+	"Pad.mode":                              {"constant", "reflect", "edge", "wrap"},
+	"Resize.mode":                           {"nearest", "linear", "cubic"},
+	"Resize.nearest_mode":                   {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"},
+	"Resize.coordinate_transformation_mode": {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"},
+	"Resize.keep_aspect_ratio_policy":       {"stretch", "not_larger", "not_smaller"},
+	"ScatterElements.reduction":             {"none", "add", "mul", "max", "min"},
+	"ScatterND.reduction":                   {"none", "add", "mul", "max", "min"},
+	"Gelu.approximate":                      {"none", "tanh"},
+	"DepthToSpace.mode":                     {"DCR", "CRD"},
+	"BitShift.direction":                    {"LEFT", "RIGHT"},
 }
 
 // flags are attributes that are 0 or 1.
@@ -223,8 +223,8 @@ func (x *nodeContext) conform() bool {
 	x.arity("input", len(n.Inputs), s.inputs)
 	x.arity("output", len(n.Outputs), s.outputs)
 	for i, in := range n.Inputs {
-		if p := at(s.inputs, i); in == "" && !p.optional && i < len(s.inputs) {
-			x.fail("input %d (%s) is left out, and is not optional", i, p.name)
+		if in == "" && i < len(s.inputs) && !s.inputs[i].optional {
+			x.fail("input %d (%s) is left out, and is not optional", i, s.inputs[i].name)
 		}
 	}
 	seen := map[string]bool{}

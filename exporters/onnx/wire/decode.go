@@ -228,7 +228,7 @@ func (d *decoder) strs(f field, to *[]string, most int, what string) error {
 	var s string
 	err := atMost(len(*to), most, what)
 	if err == nil {
-		err = d.str(f, &s)
+		err = errors.Join(d.spend(32), d.str(f, &s))
 	}
 	*to = append(*to, s)
 	return err
@@ -246,7 +246,7 @@ func (d *decoder) integers(f field, to *[]int64, most int, what string) error {
 			return err
 		}
 		*to = append(*to, int64(v))
-		return d.spend(8)
+		return d.spend(2 * 8) // a list that grows leaves garbage
 	}
 	if f.typ != protowire.BytesType {
 		if err := f.want(protowire.VarintType); err != nil {

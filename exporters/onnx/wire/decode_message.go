@@ -346,7 +346,7 @@ func (d *decoder) piece(f field, t *Tensor) error {
 			return err
 		}
 	}
-	if err := d.spend(16); err != nil {
+	if err := d.spend(3 * 16); err != nil {
 		return err
 	}
 	s.field = int(f.num)
