@@ -26,7 +26,7 @@ func text(num protowire.Number, s string) []byte { return message(num, []byte(s)
 
 // TestDamagedTensors adds an initializer to a good file that no encoder of ours would write, and makes it an output.
 func TestDamagedTensors(t *testing.T) {
-	good := exported(t)["types"]
+	good := good(t, "types")
 	minus := ^uint64(0)
 	const at = `error: initializer 2 "bad": `
 	external := func(entries ...[]byte) []byte { return slices.Concat(slices.Concat(entries...), varint(14, 1)) }
