@@ -78,6 +78,8 @@ func TestIdentityOfOps(t *testing.T) {
 				v.SetUint(v.Uint() ^ 1)
 			case v.CanFloat():
 				v.SetFloat(math.Nextafter(v.Float(), math.Inf(1)))
+			case v.Kind() == reflect.String:
+				v.SetString(v.String() + ".")
 			case v.Kind() == reflect.Bool:
 				v.SetBool(!v.Bool())
 			case v.Type() == reflect.TypeFor[*tensor.Tensor]():

@@ -34,23 +34,58 @@ func Evaluate(c *kernel.Context, f *Func, inputs map[string]*tensor.Tensor) ([]*
 			continue
 		}
 		shape, err := v.Type.Shape.Eval(b)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", f.Name, v.Text(), err)
+		if err == nil {
+			_, err = tensor.Count(shape)
 		}
-		if _, err := tensor.Count(shape); err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", f.Name, v.Text(), err)
+		if err != nil {
+			return nil, &RunError{v, err}
 		}
 		args := make([]*tensor.Tensor, len(v.Args))
 		for k, a := range v.Args {
 			args[k] = out[a.ID]
 		}
 		out[i] = tensor.New(v.DType(), shape...)
-		if err := v.Op.Eval(c, out[i], args); err != nil {
-			return nil, fmt.Errorf("%s: %s at %v: %w", f.Name, v.Text(), v.Pos, err)
+		if err := v.Eval(c, out[i], args); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
 }
+
+// Eval computes v from its arguments' tensors into out, for engines. A failure of the op, or a panic in it, is a [RunError].
+func (v *Value) Eval(c *kernel.Context, out *tensor.Tensor, args []*tensor.Tensor) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+		if err != nil {
+			err = &RunError{v, err}
+		}
+	}()
+	return v.Op.Eval(c, out, args)
+}
+
+// A RunError is why a value could not be computed in a run.
+type RunError struct {
+	Value *Value
+	Err   error
+}
+
+// Error is the entry point, the user's line, the layer, the op, and what is wrong.
+func (e *RunError) Error() string {
+	v := e.Value
+	var where string
+	if v.Scope != "" {
+		where = v.Scope + ": "
+	}
+	if _, ok := v.Op.(Assert); !ok { // whose message says who wants what
+		where += OpName(v.Op) + ": "
+	}
+	return fmt.Sprintf("%s: %v: %s%v", v.fn.Name, v.Pos, where, e.Err)
+}
+
+// Unwrap is the op's own error.
+func (e *RunError) Unwrap() error { return e.Err }
 
 // Bind finds the sizes of f's symbols from the shapes of its inputs, and checks that every input is there with the
 // declared dtype and a shape that fits. Entries of inputs that f does not know are ignored.

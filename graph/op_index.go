@@ -19,7 +19,8 @@ func wantIndex(v *Value) error {
 // Gather takes slices of a table along an axis, by index; negative indices count from the end. ONNX: Gather.
 type Gather struct{ Axis int }
 
-// Gather is v's slices along axis at the given indices: the axis is replaced by the axes of indices.
+// Gather is v's slices along axis at the given indices: the axis is replaced by the axes of indices. See [Value.InRange] for
+// indices that must not count from the end.
 func (v *Value) Gather(indices *Value, axis int) *Value { return Apply(Gather{axis}, v, indices) }
 
 func (o Gather) normalize(in []*Value) Op {
@@ -175,14 +176,15 @@ func (ScatterAdd) Samples() []Sample {
 	}
 }
 
-// OneHot turns indices into rows with a one at the index; an index out of range gives a row of zeros. ONNX: OneHot.
+// OneHot turns indices into rows with a one at the index; one below 0 counts from the end, and one out of range gives a row of
+// zeros, as in ONNX: InRange before it refuses both. ONNX: OneHot.
 type OneHot struct {
 	Depth int
 	DType DType
 	noGradient
 }
 
-// OneHot is a new last axis of the given depth with a one at v's index, in dtype t.
+// OneHot is a new last axis of the given depth with a one at v's index, in dtype t; see [Value.InRange] for labels.
 func (v *Value) OneHot(depth int, t DType) *Value { return Apply(OneHot{Depth: depth, DType: t}, v) }
 
 // Infer adds the axis.

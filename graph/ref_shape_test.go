@@ -9,6 +9,7 @@ import (
 )
 
 var shapeRefs = map[string]reference{
+	"Assert":  func(_ graph.Op, in []*tensor.Tensor) []float64 { return in[0].Float64s() },
 	"Reshape": func(_ graph.Op, in []*tensor.Tensor) []float64 { return in[0].Float64s() },
 	"Transpose": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		perm := op.(graph.Transpose).Perm

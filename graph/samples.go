@@ -65,7 +65,7 @@ func (s Sample) Inputs(float DType) []*tensor.Tensor {
 				}
 			}
 			switch {
-			case dt == Bool:
+			case dt == Bool && lo < hi:
 				v = float64(r.IntN(2))
 			case dt.Integer():
 				v = math.Floor(v)

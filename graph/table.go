@@ -21,5 +21,6 @@ func All() []Op {
 		convOps,
 		poolOps,
 		normOps,
+		assertOps,
 	)
 }

@@ -1,6 +1,7 @@
 package loss_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -94,6 +95,71 @@ func TestValues(t *testing.T) {
 		}
 		return -math.Log(math.Exp(a.At(i*n+int(labels.At(i)))) / sum)
 	})
+}
+
+// TestIgnoredLabels leaves positions out of the mean; the numbers are by hand and from PyTorch's cross_entropy.
+func TestIgnoredLabels(t *testing.T) {
+	const first, last = 2.4076059644443806, .4076059644443806 // −ln softmax([1 2 3]) at its ends
+	inf := math.Inf(-1)
+	for _, c := range []struct {
+		name   string
+		logits []float64
+		shape  []int
+		labels []int64
+		ignore int64
+		want   []float64
+	}{
+		{"in the batch", []float64{1, 2, 3, 1, 2, 3}, []int{2, 3}, []int64{0, -1}, -1, []float64{2 * first, 0}},
+		{"in an example", []float64{1, 2, 3, 1, 2, 3}, []int{1, 2, 3}, []int64{0, -1}, -1, []float64{first}},
+		{"none", []float64{1, 2, 3, 1, 2, 3}, []int{2, 3}, []int64{0, 2}, -1, []float64{first, last}},
+		{"all", []float64{1, 2, 3, 1, 2, 3}, []int{2, 3}, []int64{-100, -100}, -100, []float64{0, 0}},
+		{"a class", []float64{1, 2, 3, 1, 2, 3}, []int{2, 3}, []int64{2, 0}, 0, []float64{2 * last, 0}},
+		{"a class that is masked", []float64{inf, 2, 3, 1, 2, 3}, []int{2, 3}, []int64{-1, 0}, -1, []float64{0, 2 * first}},
+		{"more in one example than in the other", []float64{1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3}, []int{2, 2, 3}, []int64{0, 2, -1, 2}, -1, []float64{2 * (first + last) / 3, 2 * last / 3}},
+	} {
+		for _, index := range []graph.DType{graph.I64, graph.I32} {
+			in := map[string]*tensor.Tensor{"x": tensor.Of(c.logits, c.shape...), "y": tensor.Of(c.labels, c.shape[:len(c.shape)-1]...).Cast(index)}
+			got := evaluate(t, in, func(_ *graph.Func, v map[string]*graph.Value) *graph.Value {
+				return loss.CrossEntropyIgnoring(v["x"], v["y"], c.ignore)
+			})
+			for i, w := range c.want {
+				if len(got) != len(c.want) || math.Abs(got[i]-w) > 1e-12 {
+					t.Errorf("%s, %v: %v, want %v", c.name, index, got, c.want)
+					break
+				}
+			}
+			slope := evaluate(t, in, func(_ *graph.Func, v map[string]*graph.Value) *graph.Value {
+				return graph.Grad(loss.CrossEntropyIgnoring(v["x"], v["y"], c.ignore), v["x"])[0]
+			})
+			for i, g := range slope {
+				if ignored := c.labels[i/3] == c.ignore; math.IsNaN(g) || ignored && g != 0 || !ignored && g == 0 && c.logits[i] != inf {
+					t.Errorf("%s, %v: the gradient is %v", c.name, index, slope)
+					break
+				}
+			}
+		}
+	}
+}
+
+// TestLabelsOutOfRange must end the run, with the label and the line.
+func TestLabelsOutOfRange(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		build func(logits, labels *graph.Value) *graph.Value
+		label int64
+	}{
+		{"CrossEntropy", loss.CrossEntropy, -1}, {"CrossEntropy", loss.CrossEntropy, 3},
+		{"CrossEntropyIgnoring", func(x, y *graph.Value) *graph.Value { return loss.CrossEntropyIgnoring(x, y, -1) }, -2},
+		{"CrossEntropyIgnoring", func(x, y *graph.Value) *graph.Value { return loss.CrossEntropyIgnoring(x, y, -1) }, 3},
+	} {
+		f := graph.NewFunc("train", true)
+		c.build(f.Input("x", graph.F32, 2, 3), f.Input("y", graph.I64, 2))
+		_, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, map[string]*tensor.Tensor{"x": tensor.New(graph.F32, 2, 3), "y": tensor.Of([]int64{0, c.label}, 2)})
+		want := fmt.Sprintf("%s: a label is a class from 0 to 2: element [1] is %d", c.name, c.label)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "loss_test.go:") {
+			t.Errorf("label %d: %v, want %q with the line", c.label, err, want)
+		}
+	}
 }
 
 func compare(t *testing.T, name string, got []float64, want func(i int) float64) {

@@ -41,9 +41,14 @@ type Embedding struct {
 	Layer
 }
 
-// Apply maps indices x [...] to [... Dim].
+// Apply maps indices x [...] to [... Dim]. An index below 0 or from Vocab on ends the run with an error.
 func (l *Embedding) Apply(x *graph.Value) *graph.Value {
-	return l.run(x, func(table *graph.Value) *graph.Value { return table.Gather(x, 0) })
+	return l.run(x, func(table *graph.Value) *graph.Value {
+		if x.DType() != graph.I64 && x.DType() != graph.I32 {
+			return mistake(x, fmt.Sprintf("Embedding: the indices are %v", x.Type), "indices are i64 or i32: declare the input so, or .Cast(graph.I64)")
+		}
+		return table.Gather(x.InRange(l.Vocab, fmt.Sprintf("Embedding: an index is from 0 to %d, Vocab - 1", l.Vocab-1)), 0)
+	})
 }
 
 // Attend maps vectors x [... Dim] to their products with each row of the table, [... Vocab]: logits over the vocabulary by

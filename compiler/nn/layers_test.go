@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -197,6 +201,60 @@ func TestShapes(t *testing.T) {
 		if got := shape(c.layer, c.dims...); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%T%+v on %v: %s, want %s", c.layer, c.layer, c.dims, got, c.want)
 		}
+	}
+}
+
+// TestFloatFields sets each float of every layer to what is no number: a mistake, in training and elsewhere.
+func TestFloatFields(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers := map[string]nn.Module{
+		"Dense": &nn.Dense{Units: 2}, "Embedding": nil, // no floats, see below
+		"Conv2D": &nn.Conv2D{Filters: 2, Kernel: 1}, "ConvTranspose2D": &nn.ConvTranspose2D{Filters: 2, Kernel: 1},
+		"BatchNorm": &nn.BatchNorm{}, "LayerNorm": &nn.LayerNorm{}, "Dropout": &nn.Dropout{},
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?ms)^type (\w+) struct \{[^}]*^\tLayer$`).FindAllSubmatch(src, -1) {
+			if _, ok := layers[string(m[1])]; !ok {
+				t.Errorf("%s is not tried here", m[1])
+			}
+		}
+	}
+	tried := 0
+	for name, layer := range layers {
+		if layer == nil {
+			continue
+		}
+		v := reflect.ValueOf(layer).Elem()
+		for i := range v.NumField() {
+			if v.Field(i).Kind() != reflect.Float64 {
+				continue
+			}
+			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+				v.Field(i).SetFloat(bad)
+				for _, training := range []bool{false, true} {
+					f := graph.NewFunc("f", training)
+					nn.Bind("", &struct{ L nn.Module }{layer}, map[*nn.Layer]bool{})
+					layer.Apply(f.Input("x", graph.F32, batch, 2, 3, 3))
+					if tried++; len(f.Diags) != 1 || f.Diags[0].Scope != "l" || f.Diags[0].Hint == "" {
+						t.Errorf("%s with %s = %v, training %v: want one mistake, have %v", name, v.Type().Field(i).Name, bad, training, f.Diags)
+					}
+				}
+			}
+			v.Field(i).SetFloat(0)
+		}
+	}
+	if tried < 4*6 {
+		t.Errorf("only %d tried", tried)
 	}
 }
 

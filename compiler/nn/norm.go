@@ -11,7 +11,7 @@ import (
 
 // BatchNorm normalises each channel, axis 1, over all other axes (Ioffe and Szegedy 2015). Its parameters are scale and
 // bias [channels], its buffers mean and variance. In training it uses the batch's statistics and moves the running ones
-// towards them; elsewhere it uses the running ones.
+// towards them, and a run in which a channel has one value only is an error; elsewhere it uses the running ones.
 type BatchNorm struct {
 	// Momentum is what the running statistics keep of themselves at each step: r ← Momentum·r + (1−Momentum)·batch; 0 means
 	// 0.9. (PyTorch's momentum is 1 minus this.) The running variance is the unbiased one, as in PyTorch.
@@ -44,13 +44,29 @@ func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
 		if !f.Training {
 			return x.BatchNorm(scale, bias, mean, variance, eps)
 		}
+		size := append(graph.Shape{x.Dim(0)}, x.Shape()[2:]...).Size() // values of a channel
+		if !size.Symbolic() && size < 2 {
+			return mistake(x, fmt.Sprintf("BatchNorm: %v has fewer than two values a channel, and training needs their variance", x.Type), "train with larger batches, or take LayerNorm")
+		}
 		y, m, v := x.BatchNormTrain(scale, bias, eps)
-		n := x.Size().Scale(1 / float64(c)) // elements of a channel
-		unbiased := v.Mul(n.Div(n.Shift(-1).Max(f.Full(graph.F32, 1))))
+		n := x.Size(others(x.Rank())...)
+		if size.Symbolic() {
+			n = n.Assert(n.Greater(f.Full(graph.F32, 1)), "BatchNorm: the number of values a channel must be 2 or more in training: take larger batches, and drop a short last one")
+		}
+		unbiased := v.Mul(n.Div(n.Shift(-1)))
 		f.Update(mean, mean.Lerp(m.Detach(), 1-momentum))
 		f.Update(variance, variance.Lerp(unbiased.Detach(), 1-momentum))
 		return y
 	})
+}
+
+// others are all axes of a value but that of the channels.
+func others(rank int) []int {
+	out := []int{0}
+	for i := 2; i < rank; i++ {
+		out = append(out, i)
+	}
+	return out
 }
 
 // LayerNorm normalises each example over its last axis (Ba et al. 2016). Its parameters are scale and bias, of that axis'

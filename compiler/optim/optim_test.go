@@ -2,6 +2,7 @@ package optim_test
 
 import (
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -263,5 +264,40 @@ func TestMistakes(t *testing.T) {
 		if len(f.Diags) != 1 || !strings.HasPrefix(f.Diags[0].Msg, c.want) {
 			t.Errorf("%+v: %v, want %q", c.o, f.Diags, c.want)
 		}
+	}
+}
+
+// TestFloatFields sets each float of every optimizer and schedule to what is no number: a mistake.
+func TestFloatFields(t *testing.T) {
+	sgd := optim.SGD{LR: .1}
+	tried := 0
+	for _, o := range []any{
+		&optim.SGD{LR: .1}, &optim.RMSprop{LR: .1}, &optim.Adam{LR: .1}, &optim.AdamW{LR: .1}, &optim.ClipNorm{Max: 1, Then: sgd}, &optim.ClipValue{Max: 1, Then: sgd},
+		&optim.StepDecay{Every: 3, Gamma: .5}, &optim.Cosine{Steps: 10},
+	} {
+		v := reflect.ValueOf(o).Elem()
+		for i := range v.NumField() {
+			if v.Field(i).Kind() != reflect.Float64 {
+				continue
+			}
+			was := v.Field(i).Float()
+			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+				v.Field(i).SetFloat(bad)
+				opt, ok := o.(optim.Optimizer)
+				if !ok {
+					opt = optim.SGD{LR: .1, Schedule: o.(optim.Schedule)}
+				}
+				f := graph.NewFunc("f", true)
+				p := f.Param("p", nil, 3)
+				opt.Update(f, "opt", []*graph.Value{p}, []*graph.Value{f.Input("g", graph.F32, 3)})
+				if tried++; len(f.Diags) != 1 || f.Diags[0].Hint == "" {
+					t.Errorf("%T with %s = %v: want one mistake, have %v", o, v.Type().Field(i).Name, bad, f.Diags)
+				}
+			}
+			v.Field(i).SetFloat(was)
+		}
+	}
+	if tried < 60 {
+		t.Errorf("only %d tried", tried)
 	}
 }

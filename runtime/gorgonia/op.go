@@ -23,6 +23,7 @@ type kernelOp struct {
 	in    []*buffer // the arguments' buffers, in order
 	args  []*tensor.Tensor
 	salt  uint32
+	err   error // of the last run
 }
 
 // A buffer is a tensor with its gorgonia face. The two share memory.
@@ -60,34 +61,15 @@ func (b *buffer) denseType() hm.Type {
 	return G.TensorType{Dims: b.dense.Dims(), Of: b.dense.Dtype()}
 }
 
-// Do runs the kernel. gorgonia calls it on a goroutine of its own, where a panic would end the process.
-func (o *kernelOp) Do(...G.Value) (_ G.Value, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
-		}
-		if err != nil {
-			err = &kernelError{o.value, err}
-		}
-	}()
+// Do runs the kernel, for gorgonia. What went wrong is kept in o.err too, without what gorgonia wraps around it.
+func (o *kernelOp) Do(...G.Value) (G.Value, error) {
 	o.args = o.args[:0]
 	for _, b := range o.in {
 		o.args = append(o.args, b.Tensor) // anew each time: state moves between buffers
 	}
-	return o.out.dense, o.value.Op.Eval(o.ctx, o.out.Tensor, o.args)
+	o.err = o.value.Eval(o.ctx, o.out.Tensor, o.args)
+	return o.out.dense, o.err
 }
-
-// A kernelError is a kernel's failure with the value it was computing.
-type kernelError struct {
-	value *graph.Value
-	err   error
-}
-
-func (e *kernelError) Error() string {
-	return fmt.Sprintf("%s at %v: %v", e.value.Text(), e.value.Pos, e.err)
-}
-
-func (e *kernelError) Unwrap() error { return e.err }
 
 func (o *kernelOp) Arity() int { return len(o.in) }
 

@@ -70,7 +70,7 @@ func newPlan(f *graph.Func, b graph.Binding, ctx *kernel.Context, s *runtime.Sta
 			if !constant[v.ID] {
 				p.ops = append(p.ops, o)
 			} else if _, err := o.Do(); err != nil {
-				return nil, fmt.Errorf("%s: %w", f.Name, err)
+				return nil, err
 			}
 		}
 	}
@@ -99,7 +99,7 @@ func shapesOf(f *graph.Func, b graph.Binding) ([][]int, error) {
 			n, err = tensor.Count(shape)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s at %v: %w", f.Name, v.Text(), v.Pos, err)
+			return nil, &graph.RunError{Value: v, Err: err}
 		}
 		shapes[v.ID] = shape
 		total += float64(n) * float64(v.DType().Size())
@@ -221,11 +221,12 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 	}
 	defer p.machine.Reset()
 	if err := p.machine.RunAll(); err != nil {
-		var k *kernelError
-		if errors.As(err, &k) {
-			err = k
+		for _, o := range p.ops {
+			if o.err != nil {
+				return o.err
+			}
 		}
-		return fmt.Errorf("%s: %w", p.f.Name, err)
+		return fmt.Errorf("%s: gorgonia: %w", p.f.Name, err)
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package errors
 
 import (
+	"math"
+
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
 	"github.com/sardonyx-ml/sardonyx/compiler/loss"
@@ -81,7 +83,7 @@ var layerCases = []Case{
 		b.Model("", m)
 		b.Func("f", func(f *graph.Func) {
 			y := m.FC.Apply(input(f, 4))
-			f.Output("y", m.FC.Apply(y)) // want "(?s)parameter \"fc.weight\" is f32.3 3. here, but f32.4 3. where it was first used, at .*layers.go:83"
+			f.Output("y", m.FC.Apply(y)) // want "(?s)parameter \"fc.weight\" is f32.3 3. here, but f32.4 3. where it was first used, at .*layers.go:85"
 		})
 	}},
 	{"one layer at two widths in two functions", func(b *compiler.Builder) {
@@ -114,7 +116,7 @@ var layerCases = []Case{
 		m := &embedded{nn.Embedding{Vocab: 10, Dim: 4}}
 		b.Model("", m)
 		b.Func("f", func(f *graph.Func) {
-			f.Output("y", m.Tok.Apply(input(f, 4))) // want "tok: Gather: the indices are f32.batch 4."
+			f.Output("y", m.Tok.Apply(input(f, 4))) // want "tok: Embedding: the indices are f32.batch 4."
 		})
 	}},
 	{"running statistics updated twice", func(b *compiler.Builder) {
@@ -202,6 +204,27 @@ var layerCases = []Case{
 		m := &endless{FC: nn.Dense{Units: 4}}
 		b.Model("", m)
 		b.Func("f", func(f *graph.Func) { f.Output("y", m.Apply(input(f, 4))) })
+	}},
+	{"batch normalisation of one value a channel", func(b *compiler.Builder) {
+		m := &normed{FC: nn.Dense{Units: 3}}
+		b.Model("", m)
+		b.Step("train", adam, m, func(f *graph.Func) *graph.Value {
+			return m.Norm.Apply(m.FC.Apply(f.Input("x", graph.F32, 1, 4))).Square().Mean() // want "(?s)norm: BatchNorm: f32.1 3. has fewer than two values a channel.*hint: train with larger batches"
+		})
+	}},
+	{"numbers of layers that are none", func(b *compiler.Builder) {
+		m := &struct {
+			FC   nn.Dense
+			Norm nn.LayerNorm
+			Drop nn.Dropout
+		}{nn.Dense{Units: 3, Weight: initializer.Normal{Std: math.NaN()}}, nn.LayerNorm{Eps: math.Inf(1)}, nn.Dropout{P: math.NaN()}}
+		b.Model("", m)
+		b.Func("f", func(f *graph.Func) {
+			x := input(f, 4)
+			f.Output("a", m.FC.Apply(x))   // want "fc: Param: Std: it is NaN"
+			f.Output("b", m.Norm.Apply(x)) // want "norm: LayerNorm: Eps: it is .Inf"
+			f.Output("c", m.Drop.Apply(x)) // want "drop: Dropout: the probability NaN"
+		})
 	}},
 	{"a copy made before the model was named", func(b *compiler.Builder) {
 		m := linear{nn.Dense{Units: 3}}

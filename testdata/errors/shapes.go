@@ -1,6 +1,8 @@
 package errors
 
 import (
+	"math"
+
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
@@ -8,7 +10,7 @@ var shapeCases = []Case{
 	{"inner dimensions differ", fn(func(f *graph.Func) {
 		q := f.Input("q", graph.F32, batch, 12, seq, 64)
 		k := f.Input("k", graph.F32, batch, 12, seq, 64)
-		att := q.MatMul(k) // want "(?s)MatMul: inner dimensions differ: 64 and seq.*argument 0: f32.batch 12 seq 64. made by Input \"q\" at .*shapes.go:10.*hint: .*T\\(\\)"
+		att := q.MatMul(k) // want "(?s)MatMul: inner dimensions differ: 64 and seq.*argument 0: f32.batch 12 seq 64. made by Input \"q\" at .*shapes.go:11.*hint: .*T\\(\\)"
 		f.Output("att", att.Softmax(-1))
 	})},
 	{"broadcast clash", fn(func(f *graph.Func) {
@@ -146,6 +148,22 @@ var shapeCases = []Case{
 	})},
 	{"a number that its dtype cannot hold", fn(func(f *graph.Func) {
 		f.Output("y", f.Full(graph.I64, 1.5, 3)) // want "Full: 1.5 is no i64"
+	})},
+	{"a factor that is no number", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 10)
+		f.Output("a", x.Scale(math.NaN()))           // want "(?s)Scale: By: it is NaN.*hint: "
+		f.Output("b", x.Shift(math.Inf(-1)))         // want "Shift: By: it is -Inf"
+		f.Output("c", x.LeakyReLU(math.Inf(1)))      // want "LeakyReLU: Alpha: it is .Inf"
+		f.Output("d", x.Clip(math.NaN(), 1))         // want "Clip: the limits NaN and 1"
+		f.Output("e", x.Scale(1e39))                 // want "Scale: By: 1e.39 is beyond what f32 holds"
+		f.Output("f", f.Full(graph.F32, math.NaN())) // want "Full: it is NaN"
+	})},
+	{"an integer that a float cannot tell from the next", fn(func(f *graph.Func) {
+		f.Output("y", f.Full(graph.I64, 1<<53)) // want "(?s)Full: 9.007199254740992e.15 is no i64 that is known exactly.*hint: .*FullInt"
+	})},
+	{"an assertion without a condition", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 10)
+		f.Output("y", x.Assert(x, "x must be good")) // want "(?s)Assert: the condition is f32.batch 10., want bool.batch 10.*hint: comparisons"
 	})},
 	{"a constant of nothing", fn(func(f *graph.Func) {
 		f.Output("y", f.Const(nil)) // want "Const: the tensor is nil"
