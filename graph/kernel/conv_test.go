@@ -44,7 +44,10 @@ var convCases = []kernel.ConvShape{
 	convCase(kernel.ConvShape{N: 2, C: 2, H: 2, W: 40, O: 9, KH: 2, KW: 5, Pads: [4]int{2, 6, 3, 4}}),                       // padded beyond the filter
 	convCase(kernel.ConvShape{N: 1, C: 1, H: 30, W: 70, O: 1, KH: 24, KW: 25, Pads: [4]int{11, 12, 12, 12}}),                // several bands
 	convCase(kernel.ConvShape{N: 1, C: 1, H: 50, W: 101, O: 1, KH: 20, KW: 20, Strides: [2]int{2, 1}, Pads: [4]int{9, 8, 3, 9}}),
-	convCase(kernel.ConvShape{N: 13, C: 3, H: 3, W: 3, O: 2, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}), // patches of several images
+	convCase(kernel.ConvShape{N: 13, C: 3, H: 3, W: 3, O: 2, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}),  // patches of several images
+	convCase(kernel.ConvShape{N: 3, C: 2, H: 1, W: 127, O: 3, KH: 1, KW: 3, Pads: [4]int{0, 1, 0, 1}}), // the largest image that shares a patch
+	convCase(kernel.ConvShape{N: 3, C: 2, H: 1, W: 128, O: 3, KH: 1, KW: 3, Pads: [4]int{0, 1, 0, 1}}),
+	convCase(kernel.ConvShape{N: 3, C: 2, H: 3, W: 43, O: 3, KH: 2, KW: 3, Strides: [2]int{2, 1}, Pads: [4]int{1, 1, 1, 1}}),
 }
 
 func TestConv(t *testing.T) {
@@ -64,7 +67,7 @@ func testConv[T kernel.Float](t *testing.T, s kernel.ConvShape, tol float64) {
 		wantX[xi] += float64(y[yi]) * float64(w[wi])
 		wantW[wi] += float64(x[xi]) * float64(y[yi])
 	})
-	for _, threads := range []int{1, 2, 7} {
+	for _, threads := range []int{1, 2, 3, 7} {
 		c := kernel.NewContext(gonum.Implementation{}, threads)
 		junk(c, T(math.NaN()))
 		check := func(what string, got []T, want []float64) {

@@ -81,6 +81,41 @@ func againstGonum(t *testing.T, l Impl) {
 	}
 }
 
+// TestBlockEdges multiplies matrices that are a tile or a block of the pure Go product in one direction, and one less and
+// more, with plain loops.
+func TestBlockEdges(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var sizes [][3]int
+	for _, d := range []int{-1, 0, 1} {
+		for _, m := range []int{tileRows, 2 * tileRows, blockM, 2 * blockM} {
+			sizes = append(sizes, [3]int{m + d, tileCols + 1, 9})
+		}
+		for _, n := range []int{tileCols, 2 * tileCols, blockN} {
+			sizes = append(sizes, [3]int{tileRows + 1, n + d, 9})
+		}
+		for _, k := range []int{2, 4, blockK, 2 * blockK} {
+			sizes = append(sizes, [3]int{tileRows + 1, tileCols + 1, k + d})
+		}
+	}
+	for _, s := range sizes {
+		m, n, k := s[0], s[1], s[2]
+		a, b, c := single(random(r, m*k)), single(random(r, k*n)), single(random(r, m*n))
+		want := make([]float64, m*n)
+		for i := range want {
+			for l := range k {
+				want[i] += float64(a[i/n*k+l]) * float64(b[l*n+i%n])
+			}
+			want[i] = 1.5*want[i] + .5*float64(c[i])
+		}
+		Go().Sgemm(blas.NoTrans, blas.NoTrans, m, n, k, 1.5, a, k, b, n, .5, c, n)
+		for i, w := range want {
+			if !(math.Abs(float64(c[i])-w) <= 2e-6*math.Sqrt(float64(k))*max(1, math.Abs(w))) {
+				t.Fatalf("%v: element (%d, %d) is %v, want %v", s, i/n, i%n, c[i], w)
+			}
+		}
+	}
+}
+
 // TestEmpty gives products of no elements the least slices that hold them.
 func TestEmpty(t *testing.T) {
 	for name, find := range map[string]func(testing.TB) Impl{"go": func(testing.TB) Impl { return Go() }, "openblas": openBLAS} {
