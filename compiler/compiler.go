@@ -209,6 +209,7 @@ func (e *entry) trace(compiled graph.Pos) {
 		}
 		return
 	}
+	f.Doc = optim.Name(e.opt)
 	loss := e.loss(f)
 	switch {
 	case loss == nil:

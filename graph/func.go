@@ -12,6 +12,7 @@ import (
 // state undergoes when it has run.
 type Func struct {
 	Name     string
+	Doc      string   // for people: of a training step, the optimizer
 	Training bool     // layers that differ (Dropout, BatchNorm) take their training form
 	Values   []*Value // every argument stands before its users
 	Inputs   []*Value

@@ -31,8 +31,9 @@ func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Fu
 	return out
 }
 
-// finish gives a copy of f, whose values by f's IDs are to, f's outputs, updates and random state.
+// finish gives a copy of f, whose values by f's IDs are to, f's doc, outputs, updates and random state.
 func (f *Func) finish(out *Func, to []*Value) {
+	out.Doc = f.Doc
 	for _, o := range f.Outputs {
 		out.Outputs = append(out.Outputs, Output{o.Name, to[o.Value.ID]})
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"image/png"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +18,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
 // TestHelp sees that every command explains itself, however it is asked.
@@ -230,7 +230,7 @@ func TestRun(t *testing.T) {
 	if err := errors.Join(err, err1); err != nil {
 		t.Fatal(err)
 	}
-	if d := compare(one, many["image"], 0, 0); !d.OK {
+	if d := onnxruntime.Compare(one, many["image"], 0, 0); !d.OK {
 		t.Errorf("the .npz and the .npy differ by %v", d.Abs)
 	}
 	contains(t, must(t, "run {}/run/encode.onnx --input {}/images.npz"), "mu", "log_var", "f32[48 4]")
@@ -262,10 +262,10 @@ func TestSample(t *testing.T) {
 	if !slices.Equal(arrays[0].Shape(), []int{5, 1, 28, 28}) {
 		t.Errorf("the samples are %v", arrays[0])
 	}
-	if d := compare(arrays[0], arrays[1], 0, 0); !d.OK {
+	if d := onnxruntime.Compare(arrays[0], arrays[1], 0, 0); !d.OK {
 		t.Errorf("the run's samples and the file's differ by %v", d.Abs)
 	}
-	if compare(arrays[0], arrays[2], 0, 0).OK {
+	if onnxruntime.Compare(arrays[0], arrays[2], 0, 0).OK {
 		t.Error("another seed gives the same samples")
 	}
 	f, err := os.Open(filepath.Join(dir, "grid.png"))
@@ -285,6 +285,7 @@ func TestVerify(t *testing.T) {
 	needRuntime(t)
 	contains(t, must(t, "verify vae --run {}/run"), "encode", "decode", "reconstruct", "validate", "ok")
 	contains(t, must(t, "verify {}/run/decode.onnx"), "image", "ok")
+	contains(t, must(t, "verify {}/run/train.onnx"), "loss", "mu.bias.next", "ok")
 
 	dir := filepath.Join(t.TempDir(), "run")
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(shared, "run"))); err != nil {
@@ -337,31 +338,6 @@ func tamper(t *testing.T, path, weight string) {
 	}
 	if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// TestCompare holds when two tensors agree.
-func TestCompare(t *testing.T) {
-	t.Parallel()
-	inf, nan := float32(math.Inf(1)), float32(math.NaN())
-	tests := []struct {
-		want, got []float32
-		ok        bool
-	}{
-		{[]float32{1, 2}, []float32{1, 2}, true},
-		{[]float32{1, 2}, []float32{1, 2.001}, true},
-		{[]float32{1, 2}, []float32{1, 2.1}, false},
-		{[]float32{inf, nan}, []float32{inf, nan}, true},
-		{[]float32{inf, 1}, []float32{-inf, 1}, false},
-		{[]float32{inf, 1}, []float32{5, 1}, false},
-		{[]float32{1, 2}, []float32{1, nan}, false},
-		{[]float32{nan, 2}, []float32{1, 2}, false},
-		{[]float32{1, 2}, []float32{1, 2, 3}, false},
-	}
-	for _, tt := range tests {
-		if d := compare(tensor.Of(tt.want, len(tt.want)), tensor.Of(tt.got, len(tt.got)), 1e-3, 1e-3); d.OK != tt.ok {
-			t.Errorf("%v and %v: ok is %v, abs %v", tt.want, tt.got, d.OK, d.Abs)
-		}
 	}
 }
 

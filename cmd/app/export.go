@@ -30,14 +30,17 @@ func (a *app) exportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "export", Usage: "write a trained model's functions as ONNX files", ArgsUsage: a.modelUsage(),
 		Description: "Writes one file a function, with the parameters' names, a dynamic batch, the training's summary, and test vectors\n" +
-			"that `verify FILE.onnx` replays on any machine." +
+			"that `verify FILE.onnx` replays on any machine.\n" +
+			"With --steps, a training step STEP becomes STEP.onnx, whose state (parameters, the optimizer's, counters) is inputs, and\n" +
+			"outputs named NAME.next to be fed to the next run; STEP.state.npz, the values to begin with; and STEP.md, which says\n" +
+			"what each input and output is, with a program in Python that trains by it." +
 			a.example("export "+a.exampleModel()+" --run runs/"+a.exampleModel()),
 		Flags: []cli.Flag{
 			runFlag, funcFlag, checkpointFlag,
 			&cli.PathFlag{Name: "out", Usage: "the folder `DIR` to write to (default: the run's folder)"},
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ai.onnx opset, %d to %d", onnx.MinOpset, onnx.MaxOpset)},
 			&cli.StringFlag{Name: "random", Value: randomInputs, Usage: "random numbers: inputs (the caller gives them) or native (the runtime draws its own)"},
-			&cli.BoolFlag{Name: "steps", Usage: "write the training steps too, with state as inputs and outputs"},
+			&cli.BoolFlag{Name: "steps", Usage: "write the training steps too, with their state and a description beside them"},
 			jsonFlag,
 		},
 		Action: a.export,
@@ -84,14 +87,6 @@ func (a *app) export(c *cli.Context) error {
 		fo.Doc = m.Doc
 		fo.Metadata = r.metadata()
 		fo.Training = f.Training
-		_, noise := onnx.HoistRandom(f)
-		if !f.Training && (o.Random == onnx.RandomInputs || len(noise) == 0) { // else its outputs are never the same
-			v, err := r.vector(c.Context, f)
-			if err != nil {
-				return err
-			}
-			fo.Vectors = []onnx.Vector{v}
-		}
 		report, err := onnx.ExportFile(filepath.Join(dir, f.Name+".onnx"), f, r.state, fo)
 		if err != nil {
 			return err
@@ -108,8 +103,12 @@ func (a *app) export(c *cli.Context) error {
 }
 
 func (a *app) printReport(r *onnx.Report) {
-	for _, f := range r.Files {
-		fmt.Fprintf(a.out, "wrote %s (%s, opset %d)\n", f.Path, size(f.Bytes), r.Opset)
+	for i, f := range r.Files {
+		opset := ""
+		if i == 0 { // the model
+			opset = fmt.Sprintf(", opset %d", r.Opset)
+		}
+		fmt.Fprintf(a.out, "wrote %s (%s%s)\n", f.Path, size(f.Bytes), opset)
 	}
 	fmt.Fprintf(a.out, "  inputs   %s\n  outputs  %s\n  weights  %d numbers in %d tensors\n", ports(r.Inputs), ports(r.Outputs), r.Params, r.Tensors)
 	var nodes []string
@@ -117,6 +116,9 @@ func (a *app) printReport(r *onnx.Report) {
 		nodes = append(nodes, fmt.Sprintf("%s ×%d", n.Op, n.N))
 	}
 	fmt.Fprintf(a.out, "  nodes    %s\n", strings.Join(nodes, ", "))
+	if r.NoVectors != "" {
+		fmt.Fprintf(a.out, "  vectors  %d for `verify FILE.onnx`: %s\n", r.Vectors, r.NoVectors)
+	}
 }
 
 func ports(ps []onnx.Port) string {

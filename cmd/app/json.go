@@ -10,6 +10,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
 // The types below are what --json prints. They are kept apart from the library's, so that a script that reads them does
@@ -140,6 +141,24 @@ func domain(s string) string {
 		return "ai.onnx"
 	}
 	return s
+}
+
+// A comparison is how far an output is from another computation of it.
+type comparison struct {
+	Func   string `json:"func"`
+	Batch  int    `json:"batch,omitempty"`
+	Output string `json:"output"`
+	Abs    number `json:"max_abs"`
+	Rel    number `json:"max_rel"` // of elements larger than 1e-3 of the largest
+	OK     bool   `json:"ok"`
+}
+
+func comparisons(list []onnxruntime.Comparison) []comparison {
+	out := make([]comparison, len(list))
+	for i, d := range list {
+		out[i] = comparison{d.Func, d.Batch, d.Output, number(d.Abs), number(d.Rel), d.OK}
+	}
+	return out
 }
 
 // An array is a named host tensor with the range of its elements, which an empty one lacks.

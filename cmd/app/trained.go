@@ -2,13 +2,10 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -130,23 +127,6 @@ func (r *trained) metadata() map[string]string {
 	return meta
 }
 
-// vectorBatch is the batch size of the test vectors that exported files carry.
-const vectorBatch = 2
-
-// vector runs f on seeded inputs with our own kernels, as a test vector for its ONNX file.
-func (r *trained) vector(ctx context.Context, f *graph.Func) (onnx.Vector, error) {
-	pure, noise := onnx.HoistRandom(f)
-	in, err := seededInputs(pure, noise, vectorBatch, 1)
-	if err != nil {
-		return onnx.Vector{}, err
-	}
-	out, err := r.evaluate(pure, in)
-	if err != nil {
-		return onnx.Vector{}, err
-	}
-	return onnx.Vector{Inputs: in, Outputs: out, ATol: 1e-5, RTol: 1e-5}, ctx.Err()
-}
-
 // evaluate runs a pure Func on our kernels.
 func (r *trained) evaluate(f *graph.Func, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
 	all := make(map[string]*tensor.Tensor, len(in)+len(f.Params))
@@ -173,42 +153,4 @@ func (r *trained) evaluate(f *graph.Func, in map[string]*tensor.Tensor) (map[str
 		out[o.Name] = vals[o.Value.ID]
 	}
 	return out, nil
-}
-
-// seededInputs draws inputs for f with every symbol bound to batch: standard normal for what stands for random draws,
-// uniform in [0, 1) for other floats, and 0 or 1 for integers.
-func seededInputs(f *graph.Func, noise []onnx.Noise, batch int, seed uint64) (map[string]*tensor.Tensor, error) {
-	b := graph.Binding{}
-	for _, v := range f.Inputs {
-		for _, d := range v.Shape() {
-			for _, s := range d.Symbols() {
-				b[s] = batch
-			}
-		}
-	}
-	r := rand.New(rand.NewPCG(seed, uint64(batch)))
-	in := map[string]*tensor.Tensor{}
-	for _, v := range f.Inputs {
-		shape, err := v.Shape().Eval(b)
-		if err == nil {
-			_, err = tensor.Count(shape)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("input %q: %w", v.Name, err)
-		}
-		normal := slices.ContainsFunc(noise, func(n onnx.Noise) bool { return n.Input == v.Name && n.Distribution == onnx.Normal })
-		t := tensor.New(v.DType(), shape...)
-		for i := range t.Len() {
-			switch {
-			case normal:
-				t.Set(i, r.NormFloat64())
-			case v.DType().Float():
-				t.Set(i, r.Float64())
-			default:
-				t.Set(i, float64(r.IntN(2)))
-			}
-		}
-		in[v.Name] = t
-	}
-	return in, nil
 }

@@ -1,8 +1,8 @@
 package app
 
 import (
+	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,7 +12,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
@@ -42,99 +41,47 @@ func (a *app) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var list []comparison
+	var list []onnxruntime.Comparison
 	if c.NArg() == 1 && filepath.Ext(c.Args().First()) == ".onnx" {
 		list, err = a.replay(c, c.Args().First(), o)
 	} else {
 		list, err = a.verifyRun(c, o)
 	}
-	if err != nil {
+	if len(list) == 0 {
 		return err
 	}
 	if c.Bool("json") {
-		err = a.writeJSON(list)
-	} else {
-		rows := [][]string{{"FUNCTION", "BATCH", "OUTPUT", "MAX ABS", "MAX REL"}}
-		for _, d := range list {
-			verdict := "ok"
-			if !d.OK {
-				verdict = "DIFFERS"
-			}
-			rows = append(rows, []string{d.Func, strconv.Itoa(d.Batch), d.Output, fmt.Sprintf("%.3g", d.Abs), fmt.Sprintf("%.3g", d.Rel), verdict})
-		}
-		err = a.table(rows)
+		return errors.Join(a.writeJSON(comparisons(list)), err)
 	}
-	if err != nil {
-		return err
-	}
+	rows := [][]string{{"FUNCTION", "BATCH", "OUTPUT", "MAX ABS", "MAX REL"}}
 	for _, d := range list {
+		verdict := "ok"
 		if !d.OK {
-			return fmt.Errorf("output %q of %s differs by %.3g, more than the tolerance allows", d.Output, d.Func, d.Abs)
+			verdict = "DIFFERS"
 		}
+		rows = append(rows, []string{d.Func, strconv.Itoa(d.Batch), d.Output, fmt.Sprintf("%.3g", d.Abs), fmt.Sprintf("%.3g", d.Rel), verdict})
 	}
-	checked := map[string]bool{}
-	for _, d := range list { // the inputs may leave a changed weight without effect
-		if d.file != "" && !checked[d.file] {
-			if err := onnx.CheckWeights(d.file); err != nil {
-				return err
-			}
-			checked[d.file] = true
-		}
-	}
-	return nil
+	return errors.Join(a.table(rows), err)
 }
 
 // replay runs the test vectors of an ONNX file.
-func (a *app) replay(c *cli.Context, path string, o onnxruntime.Options) ([]comparison, error) {
+func (a *app) replay(c *cli.Context, path string, o onnxruntime.Options) ([]onnxruntime.Comparison, error) {
 	for _, name := range []string{"run", "func", "checkpoint", "seed"} {
 		if c.IsSet(name) {
 			return nil, usagef(c, "--%s is for models; %s is a file", name, path)
 		}
 	}
-	sum, err := onnx.Inspect(path)
-	if err != nil {
-		return nil, err
+	if c.IsSet("tolerance") {
+		return onnxruntime.VerifyWithin(c.Context, path, o, c.Float64("tolerance"))
 	}
-	if len(sum.Vectors) == 0 {
-		return nil, fmt.Errorf("%s has no test vectors: export writes none for training steps, nor for what draws its own random numbers", path)
-	}
-	s, err := onnxruntime.Open(path, o)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	var list []comparison
-	for _, v := range sum.Vectors {
-		got, err := s.Run(c.Context, v.Inputs)
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range sortedKeys(v.Outputs) {
-			if got[name] == nil {
-				return nil, fmt.Errorf("%s gave no output %q", path, name)
-			}
-			abs, rel := v.ATol, v.RTol
-			if c.IsSet("tolerance") {
-				abs, rel = c.Float64("tolerance"), c.Float64("tolerance")
-			}
-			d := compare(v.Outputs[name], got[name], abs, rel)
-			d.Func, d.Output, d.file = sum.Graph, name, path
-			for _, in := range v.Inputs {
-				if in.Rank() > 0 {
-					d.Batch = in.Dim(0)
-				}
-			}
-			list = append(list, d)
-		}
-	}
-	return list, nil
+	return onnxruntime.Verify(c.Context, path, o)
 }
 
 // verifyBatches are the batch sizes at which functions are compared.
 var verifyBatches = []int{1, 3}
 
 // verifyRun compares each function of a run in onnxruntime with our kernels, and each pass with what it was given.
-func (a *app) verifyRun(c *cli.Context, o onnxruntime.Options) ([]comparison, error) {
+func (a *app) verifyRun(c *cli.Context, o onnxruntime.Options) ([]onnxruntime.Comparison, error) {
 	m, err := a.modelArg(c)
 	if err != nil {
 		return nil, err
@@ -150,16 +97,28 @@ func (a *app) verifyRun(c *cli.Context, o onnxruntime.Options) ([]comparison, er
 	if err != nil {
 		return nil, err
 	}
-	var list []comparison
+	var list []onnxruntime.Comparison
+	var files []string
 	for _, f := range fs {
 		if err := checkPasses(r.prog.Traced(f.Name), c.Uint64("seed")); err != nil {
-			return nil, err
+			return list, err
 		}
-		ds, err := r.verifyFunc(c, f, o)
-		if err != nil {
-			return nil, err
-		}
+		ds, file, err := r.verifyFunc(c, f, o)
 		list = append(list, ds...)
+		if err != nil {
+			return list, err
+		}
+		if file != "" {
+			files = append(files, file)
+		}
+	}
+	if err := onnxruntime.Differing(list); err != nil {
+		return list, err
+	}
+	for _, file := range files { // the inputs may leave a changed weight without effect
+		if err := onnx.CheckWeights(file); err != nil {
+			return list, err
+		}
 	}
 	return list, nil
 }
@@ -185,88 +144,40 @@ func checkPasses(f *graph.Func, seed uint64) error {
 	return nil
 }
 
-// verifyFunc compares one function at each batch size.
-func (r *trained) verifyFunc(c *cli.Context, f *graph.Func, o onnxruntime.Options) ([]comparison, error) {
+// verifyFunc compares one function at each batch size. file is the ONNX file that it ran, "" if it was exported in memory.
+func (r *trained) verifyFunc(c *cli.Context, f *graph.Func, o onnxruntime.Options) (list []onnxruntime.Comparison, file string, err error) {
 	s, file, err := r.open(c, f, o)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer s.Close()
 	pure, noise := onnx.HoistRandom(f)
 	for _, n := range noise {
 		if !slices.ContainsFunc(s.Inputs(), func(in onnxruntime.Info) bool { return in.Name == n.Input }) {
-			return nil, fmt.Errorf("%s draws its own random numbers, so its outputs cannot be compared: export it with --random %s, or choose other functions with --func", r.from(c, file), randomInputs)
+			return nil, "", fmt.Errorf("%s draws its own random numbers, so its outputs cannot be compared: export it with --random %s, or choose other functions with --func", r.from(c, file), randomInputs)
 		}
 	}
-	var list []comparison
 	for _, n := range verifyBatches {
-		in, err := seededInputs(pure, noise, n, c.Uint64("seed"))
+		in, err := onnx.DrawInputs(pure, noise, n, c.Uint64("seed"))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
+			return list, "", fmt.Errorf("%s: %w", f.Name, err)
 		}
 		want, err := r.evaluate(pure, in)
 		if err != nil {
-			return nil, err
+			return list, "", err
 		}
 		got, err := s.Run(c.Context, in)
 		if err != nil {
-			return nil, fmt.Errorf("%s in onnxruntime: %w", f.Name, err)
+			return list, "", fmt.Errorf("%s in onnxruntime: %w", f.Name, err)
 		}
-		for _, name := range sortedKeys(want) {
-			if got[name] == nil {
-				return nil, fmt.Errorf("%s in onnxruntime gave no output %q", f.Name, name)
-			}
-			d := compare(want[name], got[name], c.Float64("tolerance"), c.Float64("tolerance"))
-			d.Func, d.Batch, d.Output, d.file = f.Name, n, name, file
+		ds, err := onnxruntime.CompareAll(want, got, c.Float64("tolerance"), c.Float64("tolerance"))
+		if err != nil {
+			return list, "", fmt.Errorf("%s: %w", f.Name, err)
+		}
+		for _, d := range ds {
+			d.Func, d.Batch = f.Name, n
 			list = append(list, d)
 		}
 	}
-	return list, nil
-}
-
-// A comparison is how far an output is from another computation of it.
-type comparison struct {
-	Func   string `json:"func"`
-	Batch  int    `json:"batch,omitempty"`
-	Output string `json:"output"`
-	Abs    number `json:"max_abs"`
-	Rel    number `json:"max_rel"` // of elements larger than 1e-3 of the largest
-	OK     bool   `json:"ok"`
-	file   string // the ONNX file it came from, if any
-}
-
-// compare finds the largest absolute and relative differences of got from want. They agree if each element is within
-// abs + rel·|want|.
-func compare(want, got *tensor.Tensor, abs, rel float64) comparison {
-	var d comparison
-	if want.DType() != got.DType() || !slices.Equal(want.Shape(), got.Shape()) {
-		d.Abs, d.Rel = number(math.Inf(1)), number(math.Inf(1))
-		return d
-	}
-	top := 0.0
-	for i := range want.Len() {
-		if v := math.Abs(want.At(i)); !math.IsInf(v, 0) {
-			top = max(top, v)
-		}
-	}
-	d.OK = true
-	for i := range want.Len() {
-		w, g := want.At(i), got.At(i)
-		e := math.Abs(w - g)
-		if want.DType().Integer() { // two may round to one float
-			e = math.Abs(float64(want.Int(i) - got.Int(i)))
-		}
-		if e == 0 || w == g && math.IsInf(w, 0) || math.IsNaN(w) && math.IsNaN(g) {
-			continue
-		}
-		if math.IsNaN(e) {
-			e = math.Inf(1)
-		}
-		d.Abs = max(d.Abs, number(e))
-		if math.Abs(w) > 1e-3*top {
-			d.Rel = max(d.Rel, number(e/math.Abs(w)))
-		}
-		d.OK = d.OK && !math.IsInf(e, 0) && e <= abs+rel*math.Abs(w)
-	}
-	return d
+	return list, file, nil
 }

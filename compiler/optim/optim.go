@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -15,6 +16,18 @@ import (
 type Optimizer interface {
 	// Update adds to f the updates of params given grads. Its own state are buffers called <group>.<slot>.<param>.
 	Update(f *graph.Func, group string, params, grads []*graph.Value)
+}
+
+// Name is what people call o: the type, and the one that gets the gradients where o itself only changes them.
+func Name(o Optimizer) string {
+	switch o := o.(type) {
+	case ClipNorm:
+		return "ClipNorm, then " + Name(o.Then)
+	case ClipValue:
+		return "ClipValue, then " + Name(o.Then)
+	}
+	name := fmt.Sprintf("%T", o)
+	return name[strings.LastIndexAny(name, ".*")+1:]
 }
 
 // updater is what the optimizers share: a step count and the rate that follows from it.

@@ -23,8 +23,8 @@ func digest(tensors []*wire.Tensor, write func(io.Writer, *wire.Tensor) error) (
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// CheckWeights holds the weights and constants in the ONNX file path, and in the files beside it, to the digest that the
-// exporter left in the metadata. Test vectors alone may not notice a change: a weight of a unit that they leave at zero
+// CheckWeights holds the weights and constants in the ONNX file path, and in the files beside it, a training step's first
+// state among them, to the digests that the exporter left in the metadata. Test vectors alone may not notice a change: a weight of a unit that they leave at zero
 // has no part in their outputs.
 func CheckWeights(path string) error {
 	f, err := os.Open(path)
@@ -40,7 +40,15 @@ func CheckWeights(path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	i := slices.IndexFunc(m.Metadata, func(e wire.Entry) bool { return e.Key == metaWeights })
+	find := func(key string) int {
+		return slices.IndexFunc(m.Metadata, func(e wire.Entry) bool { return e.Key == key })
+	}
+	if i := find(metaFirst); i >= 0 {
+		if err := checkState(path, m.Metadata[i].Value); err != nil {
+			return err
+		}
+	}
+	i := find(metaWeights)
 	if i < 0 {
 		return fmt.Errorf("%s has no digest of its weights: it was not written by this exporter, or was rewritten since", path)
 	}

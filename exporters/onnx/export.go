@@ -42,9 +42,9 @@ type Options struct {
 	Opset  int    // of ai.onnx, MinOpset to MaxOpset; 0 means DefaultOpset
 	Random Random // what becomes of random ops
 
-	// Training allows a training step: each state update becomes an output "<state>.next", and all state is listed as
-	// inputs too, with the weights as their defaults. With nil Weights the file holds none and the inputs have no
-	// defaults.
+	// Training allows a training step: all state is inputs, and each update of state an output "<state>.next". The file
+	// holds no state; ExportFile writes the weights, unless they are nil, into a file beside it, as the first state, and
+	// a description for people into another: see [StateFile] and [DescriptionFile].
 	Training bool
 
 	// External puts weights of 1 KiB and more into a second file beside the model, its name that of the model with .data
@@ -56,7 +56,13 @@ type Options struct {
 	Version         int64             // of the model
 	ProducerVersion string            // "" means the version of this module in the running program
 	Metadata        map[string]string // more metadata, such as a summary of the training; written in the order of the keys
-	Vectors         []Vector          // stored in the metadata, for later verification
+
+	// Vectors are test vectors, kept in the metadata for later verification. Without any, the exporter makes them: it draws
+	// inputs (see [DrawInputs]) at two sizes of the batch and runs the model with our own kernels, a vector being at most 4 MiB. A
+	// training step's vectors begin at the first state, and hold of the new state what fits into 64 KiB and is not decided
+	// by rounding.
+	Vectors   []Vector
+	NoVectors bool // make none
 }
 
 // A Port is a named input or output.
@@ -84,11 +90,15 @@ type Report struct {
 	Opset   int
 	IR      int
 	Nodes   []OpCount // sorted by operator
-	Tensors int       // stored parameters and buffers, constants not counted
+	Tensors int       // stored parameters and buffers, constants not counted; of a training step, its first state
 	Params  int64     // the elements in them
 	Inputs  []Port
 	Outputs []Port
 	Noise   []Noise // the inputs that stand for random ops
+	State   []State // of a training step
+	Vectors int     // test vectors in the file
+	// NoVectors says why there are fewer vectors than there could be; "" if there are all.
+	NoVectors string
 }
 
 // Export writes f to w as an ONNX model with the given weights. Values that no output needs are left out. Errors in the
@@ -97,9 +107,10 @@ func Export(w io.Writer, f *graph.Func, weights Weights, o Options) (*Report, er
 	if o.External {
 		return nil, fmt.Errorf("exporting %q: external data needs a file name; use ExportFile", f.Name)
 	}
-	m, r, err := build(f, weights, o)
+	m, x, err := build(f, weights, o, false)
+	var size int64
 	if err == nil {
-		r.Bytes, err = m.Size()
+		size, err = m.Size()
 	}
 	if err == nil {
 		err = m.Encode(w)
@@ -107,22 +118,25 @@ func Export(w io.Writer, f *graph.Func, weights Weights, o Options) (*Report, er
 	if err != nil {
 		return nil, fmt.Errorf("exporting %q: %w", f.Name, err)
 	}
+	r := x.report(m)
+	r.Bytes = size
 	return r, nil
 }
 
-// build makes the messages of the model, and looks for faults in them. Tensors in them share the elements of weights.
-func build(f *graph.Func, weights Weights, o Options) (*wire.Model, *Report, error) {
-	x, m, err := assemble(f, weights, o)
+// build makes the messages of the model, and looks for faults in them. Tensors in them share the elements of weights. beside
+// says that a training step's first state is to stand in a file beside it.
+func build(f *graph.Func, weights Weights, o Options, beside bool) (*wire.Model, *exporter, error) {
+	x, m, err := assemble(f, weights, o, beside)
 	if err == nil {
 		err = checkWritten(m)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return m, x.report(m), nil
+	return m, x, nil
 }
 
-func assemble(f *graph.Func, weights Weights, o Options) (*exporter, *wire.Model, error) {
+func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter, *wire.Model, error) {
 	if o.Opset == 0 {
 		o.Opset = DefaultOpset
 	}
@@ -138,13 +152,34 @@ func assemble(f *graph.Func, weights Weights, o Options) (*exporter, *wire.Model
 	if len(f.Outputs) == 0 {
 		return nil, nil, errors.New("it has no outputs")
 	}
-	f, noise, err := prepare(f, o.Random)
+	pure, noise, err := prepare(f, o.Random)
 	if err != nil {
 		return nil, nil, err
 	}
-	x := &exporter{f: f, o: o, weights: weights, noise: noise, e: newEmitter(f, o)}
+	x := &exporter{f: pure, o: o, weights: weights, noise: noise, e: newEmitter(pure, o)}
+	x.draws = o.Random == RandomNative && f.Lookup(graph.RandomState) != nil
+	x.beside = beside && o.Training && weights != nil
+	if x.beside && len(noise) > 0 {
+		if x.counter, err = counterOf(f, weights); err != nil {
+			return nil, nil, err
+		}
+	}
 	m, err := x.model()
 	return x, m, err
+}
+
+// counterOf is where the random state of f stands.
+func counterOf(f *graph.Func, weights Weights) (*Counter, error) {
+	v := f.Lookup(graph.RandomState)
+	if v == nil {
+		return nil, nil
+	}
+	t, err := (&exporter{f: f, weights: weights}).param(v)
+	if err != nil {
+		return nil, fmt.Errorf("parameter %q: %w", v.Name, err)
+	}
+	d := tensor.Data[int64](t)
+	return &Counter{Seed: d[0], Step: d[1]}, nil
 }
 
 // prepare drops what no output needs, and replaces random ops by inputs if asked to.
@@ -169,13 +204,18 @@ type exporter struct {
 	weights Weights
 	noise   []Noise
 	e       *emitter
+	draws   bool     // it draws its own random numbers
+	counter *Counter // of a step's first noise; nil if that is not known
+	beside  bool     // the first state stands in a file beside the model
+
 	errs    []error
 	outputs []Port
-	stored  []*wire.Tensor // parameters and buffers
+	stored  []*wire.Tensor            // parameters and buffers in the file
+	state   []State                   // of a training step, in the order of f.Params
+	first   map[string]*tensor.Tensor // of the state, if it stands beside the model
+	vectors []Vector
+	lacking string // why there are no more vectors
 }
-
-// Next is the suffix of the output that holds a state after a training step: w goes in, w.next comes out.
-const Next = ".next"
 
 func (x *exporter) model() (*wire.Model, error) {
 	x.reserve()
@@ -246,17 +286,15 @@ func (x *exporter) output(g *wire.Graph, name string, v *graph.Value) {
 	x.outputs = append(x.outputs, Port{name, v.Type})
 }
 
-// params adds the initializers of parameters and buffers before those of constants. In inference, state that no node reads is
-// left out.
+// params adds the initializers of parameters and buffers before those of constants, or the inputs of a training step's
+// state. In inference, state that no node reads is left out.
 func (x *exporter) params(g *wire.Graph) {
-	var inits []*wire.Tensor
+	if x.o.Training {
+		x.stateInputs(g)
+		return
+	}
 	for _, v := range x.f.Params {
-		if x.o.Training {
-			g.Inputs = append(g.Inputs, &wire.ValueInfo{Name: v.Name, Type: tensorType(v.Type)})
-			if x.weights == nil {
-				continue
-			}
-		} else if !x.e.used[v.Name] {
+		if !x.e.used[v.Name] {
 			continue
 		}
 		t, err := x.param(v)
@@ -264,10 +302,9 @@ func (x *exporter) params(g *wire.Graph) {
 			x.errs = append(x.errs, fmt.Errorf("parameter %q: %w", v.Name, err))
 			continue
 		}
-		inits = append(inits, wireTensor(v.Name, t))
+		x.stored = append(x.stored, wireTensor(v.Name, t))
 	}
-	x.stored = inits
-	g.Initializers = slices.Concat(inits, g.Initializers)
+	g.Initializers = slices.Concat(x.stored, g.Initializers)
 }
 
 func (x *exporter) param(v *graph.Value) (*tensor.Tensor, error) {
@@ -295,7 +332,9 @@ func (x *exporter) report(m *wire.Model) *Report {
 	for _, v := range x.f.Inputs {
 		r.Inputs = append(r.Inputs, Port{v.Name, v.Type})
 	}
+	r.State, r.Vectors, r.NoVectors = x.state, len(x.vectors), x.lacking
 	if x.o.Training {
+		r.Tensors = len(x.first)
 		for _, v := range x.f.Params {
 			r.Inputs = append(r.Inputs, Port{v.Name, v.Type})
 		}
@@ -303,6 +342,9 @@ func (x *exporter) report(m *wire.Model) *Report {
 	for _, t := range x.stored {
 		n, _ := t.Len()
 		r.Params += n
+	}
+	for _, t := range x.first {
+		r.Params += int64(t.Len())
 	}
 	return r
 }

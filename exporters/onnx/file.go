@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
@@ -24,8 +25,9 @@ const (
 var maxFile int64 = wire.MaxSize
 
 // ExportFile writes f as the ONNX file path, and as path.data beside it if the weights are to be external or do not fit
-// into one file. Files appear whole or not at all, and a model never with other weights than its own: when there are two files,
-// a model that is there is removed first, so that a crash can leave none.
+// into one file. A training step's first state and its description go into [StateFile] and [DescriptionFile] beside it. Files
+// appear whole or not at all, and a model never with other weights or another state than its own: when there are several files, a
+// model that is there is removed first, so that a crash can leave none.
 func ExportFile(path string, f *graph.Func, weights Weights, o Options) (*Report, error) {
 	r, err := exportFile(path, f, weights, o)
 	if err != nil {
@@ -35,7 +37,7 @@ func ExportFile(path string, f *graph.Func, weights Weights, o Options) (*Report
 }
 
 func exportFile(path string, f *graph.Func, weights Weights, o Options) (*Report, error) {
-	m, r, err := build(f, weights, o)
+	m, x, err := build(f, weights, o, true)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +65,14 @@ func exportFile(path string, f *graph.Func, weights Weights, o Options) (*Report
 			}
 		}
 	}
+	if x.beside {
+		if err := add(StateFile(path), func(w io.Writer) error { return numpy.EncodeNPZ(w, x.first) }); err != nil {
+			return nil, err
+		}
+		if err := add(DescriptionFile(path), func(w io.Writer) error { return x.describe(w, path) }); err != nil {
+			return nil, err
+		}
+	}
 	if err := add(path, m.Encode); err != nil {
 		return nil, err
 	}
@@ -71,6 +81,7 @@ func exportFile(path string, f *graph.Func, weights Weights, o Options) (*Report
 			return nil, err
 		}
 	}
+	r := x.report(m)
 	for _, w := range files { // the weights first: a model without them would not load
 		if err := w.Commit(w.path); err != nil {
 			return nil, err

@@ -30,8 +30,11 @@ type Summary struct {
 	NodeCount    int
 	Metadata     []wire.Entry // without what the fields below hold
 	Noise        []Noise      // inputs that stand for random ops, by this exporter
+	State        []State      // of a training step, by this exporter; sorted by input
+	Counter      *Counter     // of a training step's first noise, by this exporter; nil if there is none
 	Vectors      []Vector     // test vectors, by this exporter
 	Weights      string       // the SHA-256 that [CheckWeights] wants, by this exporter
+	First        string       // the SHA-256 of a training step's first state that it wants
 }
 
 // A Value is an input or output as a file declares it.
@@ -120,6 +123,7 @@ func Read(r io.ReaderAt, size int64) (*Summary, error) {
 }
 
 func (s *Summary) metadata(list []wire.Entry) error {
+	addState := s.stateReader()
 	for _, e := range list {
 		if name, ok := strings.CutPrefix(e.Key, metaNoise); ok {
 			stream, _ := strconv.Atoi(strings.TrimPrefix(name, noisePrefix))
@@ -130,6 +134,17 @@ func (s *Summary) metadata(list []wire.Entry) error {
 				return fmt.Errorf("metadata %q: %w", e.Key, err)
 			}
 			s.Vectors = append(s.Vectors, v)
+		} else if name, ok := strings.CutPrefix(e.Key, metaState); ok {
+			if err := addState(State{name, e.Value}); err != nil {
+				return fmt.Errorf("metadata %q: %w", e.Key, err)
+			}
+		} else if e.Key == metaCounter {
+			s.Counter = &Counter{}
+			if _, err := fmt.Sscanf(e.Value, "%d %d", &s.Counter.Seed, &s.Counter.Step); err != nil {
+				return fmt.Errorf("metadata %q: %.40q is not a seed and a step", e.Key, e.Value)
+			}
+		} else if e.Key == metaFirst {
+			s.First = e.Value
 		} else if e.Key == metaWeights {
 			s.Weights = e.Value
 		} else {
@@ -137,6 +152,31 @@ func (s *Summary) metadata(list []wire.Entry) error {
 		}
 	}
 	return nil
+}
+
+// stateReader checks states against the inputs and outputs of a model, of which there may be very many.
+func (s *Summary) stateReader() func(State) error {
+	inputs, outputs, seen := map[string]string{}, map[string]string{}, map[string]bool{}
+	for _, v := range s.Inputs {
+		inputs[v.Name] = v.Type
+	}
+	for _, v := range s.Outputs {
+		outputs[v.Name] = v.Type
+	}
+	return func(p State) error {
+		t, ok := inputs[p.Input]
+		switch {
+		case !ok:
+			return fmt.Errorf("the model has no input %q", p.Input)
+		case p.Output != "" && outputs[p.Output] != t:
+			return fmt.Errorf("the model has no output %q of type %s", p.Output, t)
+		case seen[p.Input]:
+			return fmt.Errorf("the state %q is there twice", p.Input)
+		}
+		seen[p.Input] = true
+		s.State = append(s.State, p)
+		return nil
+	}
 }
 
 func typeText(t *wire.TensorType) string {

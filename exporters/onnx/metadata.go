@@ -22,6 +22,9 @@ const (
 	metaNoise   = metaPrefix + "noise."         // + an input's name: the distribution it stands for
 	metaVector  = metaPrefix + "vector."        // + a number: a Vector as JSON
 	metaWeights = metaPrefix + "weights.sha256" // the digest of all initializers
+	metaState   = metaPrefix + "state."         // + an input's name: the output that is its next value, or ""
+	metaFirst   = metaPrefix + "first.sha256"   // the digest of the first state, in the file beside a training step
+	metaCounter = metaPrefix + "counter"        // seed and step of a training step's first noise
 )
 
 const module = "github.com/sardonyx-ml/sardonyx"
@@ -58,7 +61,13 @@ func (x *exporter) metadata(stored []*wire.Tensor) ([]wire.Entry, error) {
 	for _, n := range x.noise {
 		meta[metaNoise+n.Input] = n.Distribution
 	}
-	for i, v := range x.o.Vectors {
+	if err := x.stateMetadata(meta); err != nil {
+		return nil, err
+	}
+	if x.vectors = x.o.Vectors; len(x.vectors) == 0 && len(x.errs) == 0 && len(x.e.diags) == 0 {
+		x.vectors, x.lacking = x.makeVectors()
+	}
+	for i, v := range x.vectors {
 		if err := x.checkVector(v); err != nil {
 			return nil, fmt.Errorf("test vector %d: %w", i, err)
 		}

@@ -53,6 +53,9 @@ func TestNames(t *testing.T) {
 		for _, x := range s.Initializers {
 			stored[x.Name] = true
 		}
+		for _, p := range s.State {
+			stored[p.Input] = true
+		}
 		params, owner := 0, map[string]string{} // a parameter's layer
 		for _, p := range f.Params {
 			if !stored[p.Name] {

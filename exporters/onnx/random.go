@@ -97,14 +97,18 @@ func shareDraws(f *graph.Func) *graph.Func {
 	})
 }
 
+// noiseText says, for people, how noise is distributed.
+func noiseText(distribution string) string {
+	if distribution == Normal {
+		return "random numbers of the standard normal distribution"
+	}
+	return "random numbers uniform in [0, 1)"
+}
+
 // noiseDoc describes the input called name if it stands for random numbers.
 func (x *exporter) noiseDoc(name string) string {
-	for _, n := range x.noise {
-		if n.Input == name && n.Distribution == Normal {
-			return "random numbers of the standard normal distribution"
-		} else if n.Input == name {
-			return "random numbers uniform in [0, 1)"
-		}
+	if n, ok := x.noiseOf(name); ok {
+		return noiseText(n.Distribution)
 	}
 	return ""
 }

@@ -6,14 +6,16 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/blas/gonum"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -70,16 +72,20 @@ func checkFunc(t *testing.T, prog *compiler.Program, f *graph.Func, state *runti
 	pure, noise := onnx.HoistRandom(f)
 	for _, b := range []graph.Binding{{"batch": 1, "seq": 4}, {"batch": 3, "seq": 2}} {
 		in := modelInputs(t, pure, noise, b)
+		all := maps.Clone(in)
+		for _, p := range pure.Params {
+			if all[p.Name], err = state.Tensor(p.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if f.Training { // its state is inputs
+			in = all
+		}
 		got, err := s.Run(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range pure.Params {
-			if in[p.Name], err = state.Tensor(p.Name); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), pure, in)
+		want, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), pure, all)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,99 +112,139 @@ func checkFunc(t *testing.T, prog *compiler.Program, f *graph.Func, state *runti
 	}
 }
 
-// TestTrainingLoop runs the models' training steps in onnxruntime, feeding the new state back, and compares the losses
-// with those of our kernels.
-func TestTrainingLoop(t *testing.T) {
+// TestStep exports the models' training steps and runs them by what is in the files alone, drawing their noise too, and
+// compares the losses with those of our kernels, which draw from the random state themselves.
+func TestStep(t *testing.T) { eachStep(t, checkStep) }
+
+// eachStep runs do on the models' training steps with their first state.
+func eachStep(t *testing.T, do func(t *testing.T, f *graph.Func, state *runtime.State)) {
+	t.Helper()
 	eachProgram(t, func(prog *compiler.Program, state *runtime.State) {
 		for _, f := range prog.Steps() {
-			t.Run(prog.Name()+"/"+f.Name, func(t *testing.T) { checkLoop(t, f, state) })
+			t.Run(prog.Name()+"/"+f.Name, func(t *testing.T) { do(t, f, state) })
 		}
 	})
 }
 
-func checkLoop(t *testing.T, f *graph.Func, state *runtime.State) {
+func checkStep(t *testing.T, f *graph.Func, state *runtime.State) {
 	t.Helper()
-	var file bytes.Buffer
-	if _, err := onnx.Export(&file, f, state, onnx.Options{Training: true}); err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "step.onnx")
-	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+	if _, err := onnx.ExportFile(path, f, state, onnx.Options{Training: true}); err != nil {
 		t.Fatal(err)
 	}
-	fromFile, err := onnxruntime.Open(path, onnxruntime.Options{Threads: 1})
+	step, err := onnxruntime.OpenStep(path, onnxruntime.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fromFile.Close()
-	fromBytes, err := onnxruntime.OpenBytes(file.Bytes(), onnxruntime.Options{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
+	defer step.Close()
+	batch := modelInputs(t, f, nil, graph.Binding{"batch": 3, "seq": 4})
+	var asked []string
+	for _, in := range step.Inputs() {
+		asked = append(asked, in.Name)
 	}
-	defer fromBytes.Close()
-	pure, noise := onnx.HoistRandom(f)
-	if got := fromFile.State(); len(got) != len(pure.Params) {
-		t.Fatalf("the state is %v, want %d tensors", got, len(pure.Params))
+	if want := slices.Sorted(maps.Keys(batch)); !slices.Equal(slices.Sorted(slices.Values(asked)), want) {
+		t.Errorf("it asks for %q, want %q", asked, want)
 	}
-	batch := modelInputs(t, pure, noise, graph.Binding{"batch": 3, "seq": 4})
-	theirs, ours := maps.Clone(batch), maps.Clone(batch)
-	for _, p := range pure.Params {
+	ours := maps.Clone(batch)
+	for _, p := range f.Params {
 		if ours[p.Name], err = state.Tensor(p.Name); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var losses []float64
-	for step := range 4 {
-		session := []*onnxruntime.Session{fromFile, fromBytes}[step%2]
-		got, err := session.Run(t.Context(), theirs) // at first with the state in the file
+	for n := range 4 {
+		got, err := step.Run(t.Context(), batch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), pure, ours)
+		want, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, ours)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, o := range pure.Outputs {
+		if len(got) != len(f.Outputs) {
+			t.Errorf("%d outputs, want %d", len(got), len(f.Outputs))
+		}
+		for _, o := range f.Outputs {
 			if err := agree(got[o.Name], want[o.Value.ID], 1e-4); err != nil {
-				t.Errorf("step %d: %q: %v", step, o.Name, err)
+				t.Errorf("step %d: %q: %v", n, o.Name, err)
 			}
 			losses = append(losses, got[o.Name].At(0))
 		}
-		for _, p := range pure.Params {
-			theirs[p.Name] = ours[p.Name] // what the step does not update
-		}
-		for _, u := range pure.Updates {
-			theirs[u.Name], ours[u.Name] = got[u.Name+onnx.Next], want[u.Value.ID]
+		for _, u := range f.Updates {
+			ours[u.Name] = want[u.Value.ID]
 		}
 	}
-	if last := losses[len(losses)-1]; last == losses[len(pure.Outputs)-1] {
+	if last := losses[len(losses)-1]; last == losses[len(f.Outputs)-1] {
 		t.Errorf("the loss stays at %v", last)
 	}
-	checkPart(t, fromFile, theirs, pure.Params[0].Name, state)
-	checkPart(t, fromBytes, theirs, pure.Params[0].Name, state)
+	for name, x := range step.State {
+		if _, err := step.Run(t.Context(), map[string]*tensor.Tensor{name: x}); err == nil || !strings.Contains(err.Error(), strconv.Quote(name)+" is state") {
+			t.Errorf("state for one run: %v", err)
+		}
+	}
+	session, err := onnxruntime.Open(path, onnxruntime.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if _, err := session.Run(t.Context(), modelInputs(t, f, nil, graph.Binding{"batch": 3, "seq": 4})); err == nil || !strings.Contains(err.Error(), "is missing") {
+		t.Errorf("without the state: %v", err) // to train nothing would be worse
+	}
 }
 
-// checkPart leaves name out of the state in: the run must give what it gives with the value that was exported.
-func checkPart(t *testing.T, s *onnxruntime.Session, in map[string]*tensor.Tensor, name string, state *runtime.State) {
-	t.Helper()
-	in = maps.Clone(in)
-	var err error
-	if in[name], err = state.Tensor(name); err != nil {
-		t.Fatal(err)
-	}
-	want, err := s.Run(t.Context(), in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	delete(in, name)
-	got, err := s.Run(t.Context(), in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for output, w := range want {
-		if err := agree(got[output], w, 0); err != nil {
-			t.Errorf("without %q: output %q: %v", name, output, err)
+// TestVerify: what ExportFile writes is verified as it stands, functions and training steps, and no longer once it is changed.
+func TestVerify(t *testing.T) {
+	eachProgram(t, func(prog *compiler.Program, state *runtime.State) {
+		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
+			t.Run(prog.Name()+"/"+f.Name, func(t *testing.T) { checkVerify(t, f, state) })
 		}
+	})
+}
+
+func checkVerify(t *testing.T, f *graph.Func, state *runtime.State) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), f.Name+".onnx")
+	report, err := onnx.ExportFile(path, f, state, onnx.Options{Training: f.Training})
+	if err != nil || report.Vectors != 2 {
+		t.Fatalf("%d test vectors, %q; %v", report.Vectors, report.NoVectors, err)
+	}
+	list, err := onnxruntime.Verify(t.Context(), path, onnxruntime.Options{Threads: 1})
+	if err != nil {
+		t.Errorf("%v\n%+v", err, list)
+	}
+	updates := 0
+	for _, d := range list {
+		if d.Func != f.Name || d.Output == "" || !d.OK || d.Abs > 1 {
+			t.Errorf("%+v", d)
+		}
+		if strings.HasSuffix(d.Output, onnx.Next) {
+			updates++
+		}
+	}
+	if f.Training && updates < 6 {
+		t.Errorf("of the new state only %d tensors were compared", updates)
+	}
+	if list, err := onnxruntime.VerifyWithin(t.Context(), path, onnxruntime.Options{Threads: 1}, 0); err == nil && f.Training || len(list) < 2 {
+		t.Errorf("with no tolerance at all: %v, %+v", err, list)
+	}
+	if !f.Training {
+		return
+	}
+	first, err := numpy.ReadNPZ(onnx.StateFile(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range f.Params {
+		if x := first[p.Name]; x != nil && p.Op.(graph.Param).Trainable {
+			x.Set(0, x.At(0)+.125)
+			break
+		}
+	}
+	if err := numpy.WriteNPZ(onnx.StateFile(path), first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := onnxruntime.Verify(t.Context(), path, onnxruntime.Options{Threads: 1}); err == nil || !strings.Contains(err.Error(), "the state is not what was exported") && !strings.Contains(err.Error(), "more than the tolerance") {
+		t.Errorf("a changed state: %v", err)
 	}
 }
 

@@ -200,7 +200,11 @@ func TestRandom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := s.Run(context.Background(), nil)
+		var in map[string]*tensor.Tensor
+		if f.Training {
+			in = state
+		}
+		out, err := s.Run(context.Background(), in)
 		s.Close()
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,237 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"gonum.org/v1/gonum/blas/gonum"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+const (
+	vectorSeed = 1
+	vectorTol  = 1e-5 // absolute, and relative to each element
+
+	maxVector   = 4 << 20  // bytes of a vector's tensors
+	maxUpdates  = 64 << 10 // bytes of the new state in a step's vector
+	maxEvaluate = 1 << 30  // bytes of all values of one evaluation
+)
+
+// The sizes of all symbols, such as batch, in the vectors that the exporter makes. Statistics over a batch of one example
+// have no variance, so steps have none of that.
+var (
+	funcSizes = []int{1, 3}
+	stepSizes = []int{2, 3}
+)
+
+// makeVectors runs the model on drawn inputs with our own kernels. why says why there is nothing, or less than there should be.
+func (x *exporter) makeVectors() (list []Vector, why string) {
+	switch {
+	case x.o.NoVectors:
+		return nil, "they were refused"
+	case x.draws:
+		return nil, "it draws its own random numbers"
+	case x.o.Training && !x.beside:
+		return nil, "they need the first state of the step, which only ExportFile with weights writes"
+	}
+	sizes := funcSizes
+	if x.o.Training {
+		sizes = stepSizes
+	}
+	if !slices.ContainsFunc(x.f.Inputs, func(v *graph.Value) bool { return !v.Shape().Static() }) {
+		sizes = sizes[:1]
+	}
+	for _, n := range sizes {
+		v, err := x.makeVector(n)
+		if err != nil {
+			return list, fmt.Sprintf("none of size %d: %v", n, err)
+		}
+		list = append(list, v)
+	}
+	return list, ""
+}
+
+// makeVector makes the vector with every symbol n.
+func (x *exporter) makeVector(n int) (Vector, error) {
+	if need := valueBytes(x.f, n); need > maxEvaluate {
+		return Vector{}, fmt.Errorf("computing it takes %.1f GB, and %.1f GB are the most", need/1e9, float64(maxEvaluate)/1e9)
+	}
+	in, err := DrawInputs(x.f, x.noise, n, vectorSeed)
+	if err != nil {
+		return Vector{}, err
+	}
+	size := 0
+	for _, t := range in {
+		size += bytesOf(t)
+	}
+	all := maps.Clone(in)
+	for _, p := range x.f.Params {
+		if all[p.Name], err = x.param(p); err != nil {
+			return Vector{}, err
+		}
+	}
+	out, err := evaluate(x.f, all)
+	if err != nil {
+		return Vector{}, err
+	}
+	v := Vector{Inputs: in, Outputs: map[string]*tensor.Tensor{}, ATol: vectorTol, RTol: vectorTol}
+	for _, o := range x.f.Outputs {
+		v.Outputs[o.Name] = out[o.Name]
+		size += bytesOf(out[o.Name])
+	}
+	if size > maxVector {
+		return Vector{}, fmt.Errorf("its inputs and outputs are %d bytes, and %d are the most", size, maxVector)
+	}
+	if !x.o.Training {
+		return v, nil
+	}
+	x.addUpdates(v, out)
+	moved, err := evaluate(x.f, roundedOtherwise(all))
+	if err != nil {
+		return Vector{}, err
+	}
+	maps.DeleteFunc(v.Outputs, func(name string, t *tensor.Tensor) bool { return !near(t, moved[name], v.ATol/2, v.RTol/2) })
+	if len(v.Outputs) == 0 {
+		return Vector{}, errors.New("rounding decides all of its outputs")
+	}
+	return v, nil
+}
+
+// addUpdates adds new state to a step's vector, the smallest tensors first, as much as may be: that of biases depends on
+// nearly all that the step computes.
+func (x *exporter) addUpdates(v Vector, out map[string]*tensor.Tensor) {
+	names := make([]string, len(x.f.Updates))
+	for i, u := range x.f.Updates {
+		names[i] = u.Name + Next
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return bytesOf(out[a]) - bytesOf(out[b]) })
+	left := maxUpdates
+	for _, name := range names {
+		if left -= bytesOf(out[name]); left < 0 {
+			return
+		}
+		v.Outputs[name] = out[name]
+	}
+}
+
+// roundedOtherwise moves floats by about what another order of summation would. Adam divides a gradient by its own size,
+// so where a gradient is nothing but rounding, a weight goes one way or the other: such an output is no test.
+func roundedOtherwise(in map[string]*tensor.Tensor) map[string]*tensor.Tensor {
+	const by = 1e-6
+	r := rand.New(rand.NewPCG(vectorSeed, 0))
+	out := maps.Clone(in)
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		t := in[name]
+		if !t.DType().Float() {
+			continue
+		}
+		t = t.Clone()
+		for i := range t.Len() {
+			t.Set(i, t.At(i)*(1+by*(2*r.Float64()-1)))
+		}
+		out[name] = t
+	}
+	return out
+}
+
+// near reports whether each element of a is within abs + rel·|a| of b's, or not finite in both.
+func near(a, b *tensor.Tensor, abs, rel float64) bool {
+	for i := range a.Len() {
+		x, y := a.At(i), b.At(i)
+		if x != y && !(math.Abs(x-y) <= abs+rel*math.Abs(x)) && !(math.IsNaN(x) && math.IsNaN(y)) {
+			return false
+		}
+	}
+	return true
+}
+
+// evaluate runs f and returns its outputs and its new state, under the names that they have in the file.
+func evaluate(f *graph.Func, in map[string]*tensor.Tensor) (out map[string]*tensor.Tensor, err error) {
+	defer func() { // an op that is not ours may do anything
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	vals, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, in)
+	if err != nil {
+		return nil, err
+	}
+	out = map[string]*tensor.Tensor{}
+	for _, o := range f.Outputs {
+		out[o.Name] = vals[o.Value.ID]
+	}
+	for _, u := range f.Updates {
+		out[u.Name+Next] = vals[u.Value.ID]
+	}
+	return out, nil
+}
+
+// DrawInputs draws inputs for a pure f, as [HoistRandom] makes it, with every symbol bound to n: standard normal for the noise
+// that is, uniform in [0, 1) for other floats, and 0 or 1 for integers.
+func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*tensor.Tensor, error) {
+	b := bindAll(f, n)
+	r := rand.New(rand.NewPCG(seed, uint64(n)))
+	in := map[string]*tensor.Tensor{}
+	for _, v := range f.Inputs {
+		shape, err := v.Shape().Eval(b)
+		if err == nil {
+			_, err = tensor.Count(shape)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", v.Name, err)
+		}
+		normal := slices.ContainsFunc(noise, func(n Noise) bool { return n.Input == v.Name && n.Distribution == Normal })
+		t := tensor.New(v.DType(), shape...)
+		for i := range t.Len() {
+			switch {
+			case normal:
+				t.Set(i, r.NormFloat64())
+			case v.DType().Float():
+				t.Set(i, r.Float64())
+			default:
+				t.Set(i, float64(r.IntN(2)))
+			}
+		}
+		in[v.Name] = t
+	}
+	return in, nil
+}
+
+// bindAll binds every symbol of f's inputs to n.
+func bindAll(f *graph.Func, n int) graph.Binding {
+	b := graph.Binding{}
+	for _, v := range f.Inputs {
+		for _, d := range v.Shape() {
+			for _, s := range d.Symbols() {
+				b[s] = n
+			}
+		}
+	}
+	return b
+}
+
+// valueBytes is what an evaluation of f keeps in memory with every symbol n.
+func valueBytes(f *graph.Func, n int) float64 {
+	b, total := bindAll(f, n), 0.
+	for _, v := range f.Values {
+		size := float64(v.DType().Size())
+		for _, d := range v.Shape() {
+			k, err := d.Eval(b)
+			if err != nil {
+				return math.Inf(1)
+			}
+			size *= float64(k)
+		}
+		total += size
+	}
+	return total
+}
+
+func bytesOf(t *tensor.Tensor) int { return t.Len() * t.DType().Size() }

@@ -1,0 +1,145 @@
+package onnxruntime
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// A Comparison is how far an output in onnxruntime is from what it should be.
+type Comparison struct {
+	Func   string // the model's name
+	Batch  int    // the size of the first axis of the inputs; 0 if they have none
+	Output string
+	Abs    float64 // the largest difference
+	Rel    float64 // the largest relative difference, of elements larger than 1e-3 of the largest
+	OK     bool    // each element is within the tolerance
+}
+
+// Verify tells whether the ONNX file path still computes what was exported: it runs the test vectors that the exporter left in it,
+// within their tolerances, and holds the weights to their digest. A training step begins at its first state, in the file beside it.
+// The error says what differs; the comparisons made come with it.
+func Verify(ctx context.Context, path string, o Options) ([]Comparison, error) {
+	return verify(ctx, path, o, func(v onnx.Vector) (abs, rel float64) { return v.ATol, v.RTol })
+}
+
+// VerifyWithin is [Verify] with another tolerance: each element may differ by tol + tol·|element|.
+func VerifyWithin(ctx context.Context, path string, o Options, tol float64) ([]Comparison, error) {
+	return verify(ctx, path, o, func(onnx.Vector) (abs, rel float64) { return tol, tol })
+}
+
+func verify(ctx context.Context, path string, o Options, tolerance func(onnx.Vector) (abs, rel float64)) ([]Comparison, error) {
+	sum, err := onnx.Inspect(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(sum.Vectors) == 0 {
+		return nil, fmt.Errorf("%s has no test vectors: it was not written by this exporter, or they were refused or could not be made, as for what draws its own random numbers", path)
+	}
+	state := map[string]*tensor.Tensor{}
+	if len(sum.State) > 0 {
+		if state, err = onnx.ReadState(path); err != nil {
+			return nil, err
+		}
+	}
+	s, err := Open(path, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	var list []Comparison
+	for i, v := range sum.Vectors {
+		if len(v.Outputs) == 0 {
+			return list, fmt.Errorf("%s: its test vector %d has no outputs: there is nothing to compare", path, i)
+		}
+		in := maps.Clone(state)
+		maps.Copy(in, v.Inputs)
+		got, err := s.Run(ctx, in)
+		if err != nil {
+			return list, err
+		}
+		abs, rel := tolerance(v)
+		ds, err := CompareAll(v.Outputs, got, abs, rel)
+		if err != nil {
+			return list, fmt.Errorf("%s: %w", path, err)
+		}
+		for _, d := range ds {
+			d.Func = sum.Graph
+			for _, x := range v.Inputs {
+				if x.Rank() > 0 {
+					d.Batch = x.Dim(0)
+				}
+			}
+			list = append(list, d)
+		}
+	}
+	if err := Differing(list); err != nil {
+		return list, err
+	}
+	return list, onnx.CheckWeights(path) // a changed weight need not show in the outputs
+}
+
+// Differing is an error that names the first output that differs, nil if all are within their tolerance.
+func Differing(list []Comparison) error {
+	for _, d := range list {
+		if !d.OK {
+			return fmt.Errorf("output %q of %s differs by %.3g, more than the tolerance allows", d.Output, d.Func, d.Abs)
+		}
+	}
+	return nil
+}
+
+// CompareAll compares each of want with the output of its name in got, sorted by name. An output that got lacks is an error.
+func CompareAll(want, got map[string]*tensor.Tensor, abs, rel float64) ([]Comparison, error) {
+	var list []Comparison
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if got[name] == nil {
+			return list, fmt.Errorf("onnxruntime gave no output %q", name)
+		}
+		d := Compare(want[name], got[name], abs, rel)
+		d.Output = name
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+// Compare finds the largest absolute and relative differences of got from want. They agree if each element is within
+// abs + rel·|want|.
+func Compare(want, got *tensor.Tensor, abs, rel float64) Comparison {
+	var d Comparison
+	if want.DType() != got.DType() || !slices.Equal(want.Shape(), got.Shape()) {
+		d.Abs, d.Rel = math.Inf(1), math.Inf(1)
+		return d
+	}
+	top := 0.0
+	for i := range want.Len() {
+		if v := math.Abs(want.At(i)); !math.IsInf(v, 0) {
+			top = max(top, v)
+		}
+	}
+	d.OK = true
+	for i := range want.Len() {
+		w, g := want.At(i), got.At(i)
+		e := math.Abs(w - g)
+		if want.DType().Integer() { // two may round to one float
+			e = math.Abs(float64(want.Int(i) - got.Int(i)))
+		}
+		if e == 0 || w == g && math.IsInf(w, 0) || math.IsNaN(w) && math.IsNaN(g) {
+			continue
+		}
+		if math.IsNaN(e) {
+			e = math.Inf(1)
+		}
+		d.Abs = max(d.Abs, e)
+		if math.Abs(w) > 1e-3*top {
+			d.Rel = max(d.Rel, e/math.Abs(w))
+		}
+		d.OK = d.OK && !math.IsInf(e, 0) && e <= abs+rel*math.Abs(w)
+	}
+	return d
+}
