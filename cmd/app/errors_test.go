@@ -250,7 +250,7 @@ func TestDamagedRun(t *testing.T) {
 	}{
 		{"no config", "config.json", nil, "has no run"},
 		{"empty config", "config.json", func([]byte) []byte { return nil }, "config.json"},
-		{"other settings", "config.json", func(b []byte) []byte { return bytes.Replace(b, []byte(`"hidden": 6`), []byte(`"hidden": 7`), 1) }, "is a run of vae as it was defined then"},
+		{"other settings", "config.json", func(b []byte) []byte { return bytes.Replace(b, []byte(`"hidden": 6`), []byte(`"hidden": 7`), 1) }, "it is of another model"},
 		{"no index", "checkpoints/index.json", nil, "has lost its index.json"},
 		{"cut index", "checkpoints/index.json", func(b []byte) []byte { return b[:len(b)/2] }, "index.json"},
 		{"changed checkpoint", "", func(b []byte) []byte { b[len(b)-1]++; return b }, "damaged"},

@@ -63,7 +63,7 @@ func (a *app) export(c *cli.Context) error {
 	if n := c.Int("opset"); n < onnx.MinOpset || n > onnx.MaxOpset {
 		return usagef(c, "--opset %d: want %d to %d", n, onnx.MinOpset, onnx.MaxOpset)
 	}
-	r, err := openRun(c, m)
+	r, err := a.openRun(c, m)
 	if err != nil {
 		return err
 	}

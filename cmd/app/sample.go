@@ -114,7 +114,7 @@ func (a *app) sampler(c *cli.Context, m models.Model, o onnxruntime.Options) (*o
 	if c.Path("run") == "" {
 		return nil, "", usagef(c, "say what to sample: --run DIR or --onnx FILE")
 	}
-	r, err := openRun(c, m)
+	r, err := a.openRun(c, m)
 	if err != nil {
 		return nil, "", err
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -31,7 +33,7 @@ type trained struct {
 }
 
 // openRun reads the run that --run and --checkpoint name.
-func openRun(c *cli.Context, m models.Model) (*trained, error) {
+func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if w := c.String("checkpoint"); w != string(train.Best) && w != string(train.Last) {
 		return nil, usagef(c, "--checkpoint %s: want %s or %s", w, train.Best, train.Last)
 	}
@@ -43,7 +45,9 @@ func openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.Settings.With(setup.Settings)
+	known := maps.Clone(setup.Settings)
+	maps.DeleteFunc(known, func(name string, _ float64) bool { _, ok := m.Settings[name]; return !ok })
+	s, err := m.Settings.With(known)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -51,8 +55,8 @@ func openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	if prog.Name() != setup.Program || prog.Fingerprint() != setup.Fingerprint {
-		return nil, fmt.Errorf("%s is a run of %s as it was defined then: model %s has changed since, or is another; train it anew", dir, setup.Program, m.Name)
+	if prog.Name() != setup.Program {
+		return nil, fmt.Errorf("%s is a run of %s, not of %s: name its model", dir, setup.Program, prog.Name())
 	}
 	state, err := runtime.NewState(prog, setup.Seed)
 	if err != nil {
@@ -65,9 +69,16 @@ func openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
+	changes := setup.Changes(prog)
 	at, err := cs.Restore(train.Which(c.String("checkpoint")), state)
+	if err != nil && len(changes) > 0 {
+		return nil, fmt.Errorf("model %s has changed since %s was trained (%s): %w", m.Name, dir, strings.Join(changes, ", "), err)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if len(changes) > 0 {
+		fmt.Fprintf(a.err, "note: model %s has changed since %s was trained (%s); its state fits, and the model is taken as it is now\n", m.Name, dir, strings.Join(changes, ", "))
 	}
 	return &trained{m, setup, at, prog, state}, nil
 }
@@ -95,7 +106,7 @@ func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (s 
 	meta := r.metadata()
 	for _, key := range sortedKeys(meta) {
 		if in[key] != meta[key] {
-			return nil, "", fmt.Errorf("%s was not exported from the %s checkpoint of the run: its %s is %q, not %q: export it again, or choose another --checkpoint",
+			return nil, "", fmt.Errorf("%s was not exported from the %s checkpoint of the run, or before the model changed: its %s is %q, not %q: export it again, or choose another --checkpoint",
 				path, c.String("checkpoint"), key, in[key], meta[key])
 		}
 	}
@@ -119,7 +130,7 @@ func (r *trained) metadata() map[string]string {
 		"training.steps":       strconv.FormatInt(r.at.Step, 10),
 		"training.seed":        strconv.FormatUint(r.setup.Seed, 10),
 		"training.settings":    models.Settings(r.setup.Settings).String(),
-		"training.fingerprint": r.setup.Fingerprint,
+		"training.fingerprint": r.prog.Fingerprint(), // as it was exported: the model may have changed since
 	}
 	if b := r.at.Best; b != nil {
 		meta["training."+r.setup.Monitor] = strconv.FormatFloat(b.Value, 'g', 8, 64)

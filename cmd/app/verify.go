@@ -89,7 +89,7 @@ func (a *app) verifyRun(c *cli.Context, o onnxruntime.Options) ([]onnxruntime.Co
 	if c.Path("run") == "" {
 		return nil, usagef(c, "say what to verify: a model with --run DIR, or an ONNX file")
 	}
-	r, err := openRun(c, m)
+	r, err := a.openRun(c, m)
 	if err != nil {
 		return nil, err
 	}

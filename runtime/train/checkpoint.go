@@ -290,7 +290,7 @@ func (c *Checkpoints) restore(path, sum string, s *runtime.State) error {
 		return err
 	}
 	defer f.Close()
-	if diff := differences(f.Tensors, s); diff != "" {
+	if diff := differences(f.Tensors, s, false); diff != "" {
 		return fmt.Errorf("it is of another model: %s", diff)
 	}
 	for _, name := range s.Names() {
@@ -305,7 +305,8 @@ func (c *Checkpoints) restore(path, sum string, s *runtime.State) error {
 	return nil
 }
 
-// Differences says in words what of s a checkpoint lacks, or has in another shape; "" if nothing, or if it cannot be read.
+// Differences says in words what of s a checkpoint lacks, or has in another shape, or has and s does not; "" if nothing, or if
+// it cannot be read.
 func (c *Checkpoints) Differences(which Which, s *runtime.State) string {
 	p, err := c.Get(which)
 	if err != nil {
@@ -316,11 +317,11 @@ func (c *Checkpoints) Differences(which Which, s *runtime.State) string {
 		return ""
 	}
 	defer f.Close()
-	return differences(f.Tensors, s)
+	return differences(f.Tensors, s, true)
 }
 
-// differences says in words what of s the stored tensors lack.
-func differences(stored []safetensors.Info, s *runtime.State) string {
+// differences says in words what of s the stored tensors lack and, if exact, what s lacks of them.
+func differences(stored []safetensors.Info, s *runtime.State, exact bool) string {
 	have := make(map[string]safetensors.Info, len(stored))
 	for _, i := range stored {
 		have[i.Name] = i
@@ -336,6 +337,11 @@ func differences(stored []safetensors.Info, s *runtime.State) string {
 			diff = append(diff, fmt.Sprintf("it lacks %s %v", name, want))
 		} else if i.DType != want.DType() || !slices.Equal(i.Shape, want.Shape()) {
 			diff = append(diff, fmt.Sprintf("%s is %v%v in it and %v in the program", name, i.DType, i.Shape, want))
+		}
+	}
+	for _, i := range stored {
+		if _, err := s.Tensor(i.Name); err != nil && exact {
+			diff = append(diff, fmt.Sprintf("it has %v, and the program does not", i))
 		}
 	}
 	const most = 5

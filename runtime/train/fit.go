@@ -189,7 +189,7 @@ func (c *Config) chooseUpdate() error {
 // setup is what config.json says of c.
 func (c *Config) setup() (Setup, error) {
 	s := Setup{
-		Version: setupVersion, Program: c.Program.Name(), Fingerprint: c.Program.Fingerprint(), Settings: c.Settings,
+		Version: setupVersion, Program: c.Program.Name(), Fingerprint: c.Program.Fingerprint(), Entries: entries(c.Program), Settings: c.Settings,
 		Step: c.Step, Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta,
 		Batch: c.Batch, DropLast: c.DropLast, Seed: c.Seed, LogEvery: c.LogEvery,
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 )
@@ -27,14 +29,16 @@ var (
 	ErrOtherRun = errors.New("the run in the folder is another one")
 )
 
-const setupVersion = 1
+const setupVersion = 2
 
 // A Setup is what a run trains on what: the content of config.json. A resumed run must agree with it in all but Epochs,
-// Patience and Engine.
+// Patience and Engine. Its program may have changed if the state is still the same; the run then ends otherwise than it would
+// have.
 type Setup struct {
 	Version     int                `json:"version"`
 	Program     string             `json:"program"`
 	Fingerprint string             `json:"fingerprint"` // of the program
+	Entries     map[string]string  `json:"entries"`     // hashes of the program's entry points, by name
 	Settings    map[string]float64 `json:"settings,omitempty"`
 	Step        string             `json:"step,omitempty"` // "" if the run has its own Update
 	Inputs      map[string]string  `json:"inputs,omitempty"`
@@ -52,8 +56,8 @@ type Setup struct {
 	Engine      string             `json:"engine"`
 }
 
-// mayChange are the fields of a Setup in which a resumed run may differ.
-var mayChange = []string{"epochs", "patience", "engine"}
+// mayChange are the fields of a Setup in which a resumed run may differ; of the program, its state must be the same.
+var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries"}
 
 // A Folder is the path of a run's folder.
 type Folder string
@@ -134,27 +138,61 @@ func (f Folder) write(s Setup) error {
 	return writeJSON(f.Config(), s)
 }
 
-// differences says in words where now differs from old, as far as it may not: the fingerprint last, since it says least.
+// differences says in words where now differs from old, as far as it may not.
 func (old Setup) differences(now Setup) []string {
-	a, b := old.fields(), now.fields()
-	names := map[string]bool{}
-	for name := range a {
-		names[name] = true
-	}
-	for name := range b {
-		names[name] = true
-	}
 	var diff []string
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if name == "fingerprint" || slices.Contains(mayChange, name) || bytes.Equal(a[name], b[name]) {
-			continue
+	a, b := old.fields(), now.fields()
+	for _, name := range either(a, b) {
+		_, added := strings.CutPrefix(name, "settings.")
+		added = added && a[name] == nil // the model has it since; what it did before is its default
+		if !added && !slices.Contains(mayChange, name) && !bytes.Equal(a[name], b[name]) {
+			diff = append(diff, fmt.Sprintf("%s was %s and is %s", name, orNone(a[name]), orNone(b[name])))
 		}
-		diff = append(diff, fmt.Sprintf("%s was %s and is %s", name, orNone(a[name]), orNone(b[name])))
-	}
-	if old.Fingerprint != now.Fingerprint {
-		diff = append(diff, fmt.Sprintf("the program itself (its fingerprint) was %s and is %s", old.Fingerprint, now.Fingerprint))
 	}
 	return diff
+}
+
+// Changes says in words what of the program prog is not as it was in the run: "the Step train has changed", "the Func draw is
+// new".
+func (old Setup) Changes(prog *compiler.Program) []string {
+	var changes []string
+	now := entries(prog)
+	for _, name := range either(old.Entries, now) {
+		what := "the Func " + name
+		if prog.Step(name) != nil {
+			what = "the Step " + name
+		}
+		switch was, is := old.Entries[name], now[name]; {
+		case was == "":
+			changes = append(changes, what+" is new")
+		case is == "":
+			changes = append(changes, name+" is gone")
+		case was != is:
+			changes = append(changes, what+" has changed")
+		}
+	}
+	return changes
+}
+
+// entries are hashes of the program's entry points as they were traced.
+func entries(prog *compiler.Program) map[string]string {
+	out := map[string]string{}
+	for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
+		h := sha256.New()
+		prog.Traced(f.Name).WriteIdentity(h) // a hash takes every write
+		out[f.Name] = fmt.Sprintf("%x", h.Sum(nil)[:8])
+	}
+	return out
+}
+
+// either are the keys of a and b, sorted.
+func either[V any](a, b map[string]V) []string {
+	all := maps.Clone(a)
+	if all == nil {
+		all = map[string]V{}
+	}
+	maps.Copy(all, b)
+	return slices.Sorted(maps.Keys(all))
 }
 
 func orNone(b json.RawMessage) string {

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
+	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 )
 
@@ -161,4 +164,62 @@ func TestInUse(t *testing.T) {
 		t.Fatal("no epoch was left")
 	}
 	fit(t, t.Context(), second) // once it is free
+}
+
+// TestResumeChanged resumes runs of programs that have changed since: one with the same state goes on and says what is
+// other, and one with another state is an error that lists it.
+func TestResumeChanged(t *testing.T) {
+	whole := config(t, filepath.Join(t.TempDir(), "whole"))
+	whole.Update = RunStep(whole.Program.Step("train"))
+	want := fit(t, t.Context(), whole)
+	adam := optim.Adam{LR: 1e-2}
+	another := func(b *compiler.Builder, m *net) {
+		b.Func("hidden", func(f *graph.Func) {
+			f.Output("h", m.Hidden.Apply(f.Input("x", graph.F32, batch, 3)))
+		})
+	}
+	for name, tt := range map[string]struct {
+		prog func() *compiler.Program
+		says string // of a run that goes on
+		same bool   // to the end of the unbroken run
+		err  string
+	}{
+		"a Func more":      {func() *compiler.Program { return program(t, 8, adam, another) }, "the Func hidden is new", true, ""},
+		"another Beta1":    {func() *compiler.Program { return program(t, 8, optim.Adam{LR: 1e-2, Beta1: .5}) }, "the Step train has changed", false, ""},
+		"another rate":     {func() *compiler.Program { return program(t, 8, optim.Adam{LR: 1e-3}) }, "the Step train has changed", false, ""},
+		"another width":    {func() *compiler.Program { return program(t, 9, adam) }, "", false, "hidden.weight is f32[3 8] in it and f32[3 9] in the program"},
+		"another update":   {func() *compiler.Program { return program(t, 8, optim.SGD{LR: 1e-2}) }, "", false, "it has opt.train."},
+		"a longer update":  {func() *compiler.Program { return program(t, 8, optim.AdamW{LR: 1e-2}) }, "the Step train has changed", false, ""},
+		"as it was before": {func() *compiler.Program { return program(t, 8, adam) }, "", true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := stopped(t)
+			var out strings.Builder
+			c.Program, c.Out = tt.prog(), &out
+			c.Update = RunStep(c.Program.Step("train"))
+			before := contents(t, string(c.Dir))
+			res, err := Fit(t.Context(), c)
+			if tt.err != "" {
+				if !errors.Is(err, ErrOtherRun) || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("got %v, want %q in it", err, tt.err)
+				}
+				compareLeft(t, "folder", contents(t, string(c.Dir)), before)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if said := strings.Contains(out.String(), "the program is not the one that the run was begun with"); said != (tt.says != "") || !strings.Contains(out.String(), tt.says) {
+				t.Errorf("output, which should say %q:\n%s", tt.says, out.String())
+			}
+			if same := bits(t, res.State) == bits(t, want.State); same != tt.same {
+				t.Errorf("ended as the unbroken run: %v", same)
+			}
+			out.Reset()
+			fit(t, t.Context(), c) // has nothing left to do, and is the program's run now
+			if s, err := c.Dir.Setup(); err != nil || s.Fingerprint != c.Program.Fingerprint() || len(s.Changes(c.Program)) != 0 {
+				t.Errorf("config.json is still of the program before: %v", err)
+			}
+		})
+	}
 }

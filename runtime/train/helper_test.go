@@ -28,7 +28,7 @@ func (m *net) apply(x *graph.Value) *graph.Value {
 }
 
 // program is a small regression with dropout: its state has weights, moments, a step count and a random counter.
-func program(t testing.TB, width int, opt optim.Optimizer) *compiler.Program {
+func program(t testing.TB, width int, opt optim.Optimizer, change ...func(*compiler.Builder, *net)) *compiler.Program {
 	t.Helper()
 	m := &net{nn.Dense{Units: width}, nn.Dense{Units: 4}}
 	b := compiler.New("net")
@@ -43,6 +43,9 @@ func program(t testing.TB, width int, opt optim.Optimizer) *compiler.Program {
 		f.Output("image", m.apply(f.Input("x", graph.F32, batch, 3)).Sigmoid().Reshape(batch, 1, 2, 2))
 	})
 	b.Step("train", opt, m, loss)
+	for _, f := range change {
+		f(b, m)
+	}
 	prog, err := b.Compile()
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 )
@@ -53,9 +54,11 @@ func (r *loop) resume(s Setup) error {
 	c := &r.c
 	saves, savesErr := OpenCheckpoints(c.Dir.Checkpoints())
 	old, err := c.Dir.checkResume(s)
-	if errors.Is(err, ErrOtherRun) && savesErr == nil {
-		if diff := saves.Differences(Last, r.state); diff != "" {
+	if savesErr == nil && (err == nil || errors.Is(err, ErrOtherRun)) {
+		if diff := saves.Differences(Last, r.state); diff != "" && err != nil {
 			err = fmt.Errorf("%w; of its state, %s", err, diff)
+		} else if diff != "" {
+			err = fmt.Errorf("%s: %w: the program has changed, and so has its state: %s; begin another run in a new folder", c.Dir, ErrOtherRun, diff)
 		}
 	}
 	if err != nil {
@@ -68,9 +71,7 @@ func (r *loop) resume(s Setup) error {
 		return savesErr
 	}
 	r.saves = saves
-	if f := c.Program.Fingerprint(); r.saves.Fingerprint() != f {
-		return fmt.Errorf("%s: %w: its checkpoints are of a program with the fingerprint %s, not %s", c.Dir, ErrOtherRun, r.saves.Fingerprint(), f)
-	}
+	r.saves.index.Fingerprint = s.Fingerprint
 	if err := r.restore(); err != nil {
 		return err
 	}
@@ -84,6 +85,9 @@ func (r *loop) resume(s Setup) error {
 	r.progress.Say("resuming %s after step %d, in epoch %d of %d", c.Dir, r.pos.Step, r.pos.Epoch+1, c.Epochs)
 	if old.Engine != s.Engine {
 		r.progress.Say("the run was on %s and goes on on %s: the numbers may differ in their last digits", old.Engine, s.Engine)
+	}
+	if changes := old.Changes(c.Program); len(changes) > 0 {
+		r.progress.Say("the program is not the one that the run was begun with, and the run may not end as it would have: %s", strings.Join(changes, ", "))
 	}
 	return c.Dir.write(s)
 }
