@@ -32,7 +32,7 @@ func (a *app) trainCommand() *cli.Command {
 			"Ctrl-C saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped." +
 			a.example("train "+a.exampleModel()+" --epochs 3 --seed 7", "train "+a.exampleModel()+" --data my.npz --out runs/mine"),
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "data", Usage: "a data set's `NAME`, or the path of one's own: an image folder, idx files, .npy or .npz (default: the model's)"},
+			&cli.StringFlag{Name: "data", Usage: "a data set's `NAME`, or the path of one's own: an image folder, with a subfolder for each class or none, or with the folders train, val and test; idx files, .npy or .npz (default: the model's)"},
 			dataDirFlag,
 			&cli.IntFlag{Name: "epochs", Usage: "how often to go through the data", DefaultText: "the model's"},
 			&cli.IntFlag{Name: "batch", Usage: "examples a step", DefaultText: "the model's"},
@@ -124,9 +124,12 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if err != nil {
 		return cfg, "", err
 	}
-	cfg.Train, cfg.Test = splits.Train, splits.Test
+	cfg.Train, cfg.Test = splits.Train, cmp.Or(splits.Validation, splits.Test)
 	if cfg.Test == nil {
 		cfg.Validate = ""
+	}
+	if splits.Validation != nil && splits.Test != nil {
+		fmt.Fprintf(a.err, "validating on the validation part (%d examples); the test part (%d) is left out of training\n", splits.Validation.Len(), splits.Test.Len())
 	}
 	draw, err := sampleCallback(m, cfg.Program, cfg.Seed)
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/runtime/cache"
 )
 
-// Splits are the parts of a data set. Test is nil if there is none.
+// Splits are the parts of a data set. Validation and Test are nil if there are none.
 type Splits struct {
-	Train, Test *Dataset
+	Train, Validation, Test *Dataset
 }
 
 // The four files of MNIST and of the data sets made in its likeness.
@@ -285,7 +285,7 @@ func loadMNIST(paths map[string]string, pins map[string]pin, classes []string) (
 	if err != nil {
 		return Splits{}, err
 	}
-	return Splits{train, test}, nil
+	return Splits{Train: train, Test: test}, nil
 }
 
 // digits is the data set of images [n h w] and labels [n], delivered as [1 h w].

@@ -40,17 +40,23 @@ type ImageOptions struct {
 // OpenImages reads a folder of PNG, JPEG and GIF files into memory as 8-bit pixels, in the order of their paths. Field
 // "image" is f32 in [0, 1] of shape [channels, height, width]. If the images are in subfolders, each is a class: field
 // "label" is i64, the place of the subfolder in alphabetical order, and Classes has their names; images in folders
-// further down belong to the class above. Other sizes are scaled with a Catmull-Rom filter, transparency is black, and
-// of an animation the first frame is taken. Files of other kinds, and names that begin with a dot, are passed over.
+// further down belong to the class above. Images are turned as their EXIF orientation says, other sizes are scaled with a
+// Catmull-Rom filter, transparency is black, and of an animation the first frame is taken. Files that are no images, and names that
+// begin with a dot, are passed over; a subfolder without images, or an image of a format that is not read, is an error.
 func OpenImages(dir string, opt ImageOptions) (*Dataset, error) {
-	d, err := openImages(dir, opt)
+	d, err := openImages(dir, opt, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read images in %s: %w", dir, err)
 	}
 	return d, nil
 }
 
-func openImages(dir string, opt ImageOptions) (*Dataset, error) {
+// openImages reads a folder of images. If known is not nil, its classes are among those.
+func openImages(dir string, opt ImageOptions, known []string) (*Dataset, error) {
+	dir, err := filepath.EvalSymlinks(dir) // the folder itself may be a link
+	if err != nil {
+		return nil, err
+	}
 	files, err := imageFiles(dir)
 	if err != nil {
 		return nil, err
@@ -58,16 +64,14 @@ func openImages(dir string, opt ImageOptions) (*Dataset, error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("it has no .png, .jpg, .jpeg or .gif files")
 	}
-	classes, labels, err := classesOf(files)
+	classes, labels, err := classesOf(files, known)
 	if err != nil {
 		return nil, err
 	}
 	if opt.Height == 0 && opt.Width == 0 {
-		c, err := imageConfig(filepath.Join(dir, files[0]))
-		if err != nil {
+		if opt.Height, opt.Width, err = imageSize(filepath.Join(dir, files[0])); err != nil {
 			return nil, fmt.Errorf("%s: %w", files[0], err)
 		}
-		opt.Height, opt.Width = c.Height, c.Width
 	}
 	if opt.Height <= 0 || opt.Width <= 0 {
 		return nil, fmt.Errorf("images of %d×%d pixels (height × width) cannot be made", opt.Height, opt.Width)
@@ -117,9 +121,21 @@ func openImages(dir string, opt ImageOptions) (*Dataset, error) {
 	return d, nil
 }
 
-// imageFiles lists the image files below dir, relative to it, sorted.
+// readable reports whether name is one of an image in a format that is read.
+func readable(name string) bool {
+	return slices.Contains([]string{".png", ".jpg", ".jpeg", ".gif"}, strings.ToLower(filepath.Ext(name)))
+}
+
+// unreadable reports whether name is one of an image in another format.
+func unreadable(name string) bool {
+	return slices.Contains([]string{".avif", ".bmp", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm", ".tif", ".tiff", ".webp"},
+		strings.ToLower(filepath.Ext(name)))
+}
+
+// imageFiles lists the image files below dir, relative to it, sorted. What seems to be meant as a part of the data and cannot be read
+// is an error: a data set that is smaller than it looks would be noticed by nobody.
 func imageFiles(dir string) ([]string, error) {
-	var files []string
+	var files, folders []string
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -129,26 +145,41 @@ func imageFiles(dir string) ([]string, error) {
 				return filepath.SkipDir
 			}
 			return nil
-		case e.IsDir():
-			return nil
 		}
-		switch strings.ToLower(filepath.Ext(path)) {
-		case ".png", ".jpg", ".jpeg", ".gif":
-			rel, err := filepath.Rel(dir, path)
-			if err != nil {
-				return err
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		switch {
+		case e.IsDir():
+			if rel != "." && !strings.Contains(rel, "/") {
+				folders = append(folders, rel)
 			}
-			files = append(files, filepath.ToSlash(rel))
+		case e.Type()&fs.ModeSymlink != 0 && isDir(path):
+			return fmt.Errorf("%s is a link to a folder, which is not followed: put the folder itself there", rel)
+		case readable(rel):
+			files = append(files, rel)
+		case unreadable(rel):
+			return fmt.Errorf("%s: images of this format are not read: convert it to PNG or JPEG, or move it away", rel)
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	slices.Sort(files)
-	return files, err
+	for _, f := range folders {
+		if i, _ := slices.BinarySearch(files, f+"/"); len(files) > 0 && (i == len(files) || !strings.HasPrefix(files[i], f+"/")) {
+			return nil, fmt.Errorf("its subfolder %s has no images: move it away, or begin its name with a dot", f)
+		}
+	}
+	return files, nil
 }
 
 // classesOf returns the classes that the first folders of files name, sorted, and the class of each file; nothing if no
-// file is in a folder.
-func classesOf(files []string) (classes []string, labels []int64, err error) {
+// file is in a folder. If known is not nil, those are the classes.
+func classesOf(files, known []string) (classes []string, labels []int64, err error) {
 	folder := make([]string, len(files))
 	for i, f := range files {
 		if dir, _, ok := strings.Cut(f, "/"); ok {
@@ -165,6 +196,14 @@ func classesOf(files []string) (classes []string, labels []int64, err error) {
 		}
 		return nil, nil, nil
 	}
+	if known != nil {
+		for _, c := range classes {
+			if !slices.Contains(known, c) {
+				return nil, nil, fmt.Errorf("the class %s is not among those that are trained: %s", c, some(known))
+			}
+		}
+		classes = known
+	}
 	labels = make([]int64, len(files))
 	for i, f := range folder {
 		k, _ := slices.BinarySearch(classes, f)
@@ -173,29 +212,39 @@ func classesOf(files []string) (classes []string, labels []int64, err error) {
 	return classes, labels, nil
 }
 
-// imageConfig reads the size of an image and refuses one too large to decode.
-func imageConfig(path string) (image.Config, error) {
+// imageSize is the size in which the image at path is viewed.
+func imageSize(path string) (height, width int, err error) {
 	f, size, err := openRegular(path)
 	if err != nil {
-		return image.Config{}, err
+		return 0, 0, err
 	}
 	defer f.Close()
-	return checkedConfig(f, size)
+	c, o, err := checkedHeader(f, size)
+	if o.swaps() {
+		return c.Width, c.Height, err
+	}
+	return c.Height, c.Width, err
 }
 
-// checkedConfig reads the header of the image file r of size bytes.
-func checkedConfig(r io.Reader, size int64) (image.Config, error) {
-	c, _, err := image.DecodeConfig(r)
+// checkedHeader reads the header and the orientation of the image file r of size bytes, and refuses an image too large to
+// decode. It leaves r at its beginning.
+func checkedHeader(r io.ReadSeeker, size int64) (image.Config, orientation, error) {
+	c, format, err := image.DecodeConfig(r)
 	if err != nil {
-		return c, fmt.Errorf("not a readable image: %w", err)
+		return c, upright, fmt.Errorf("not a readable image: %w", err)
 	}
 	if c.Width <= 0 || c.Height <= 0 || c.Width > maxImagePixels/c.Height {
-		return c, fmt.Errorf("the image claims %d×%d pixels; at most %d in all are read", c.Width, c.Height, maxImagePixels)
+		return c, upright, fmt.Errorf("the image claims %d×%d pixels; at most %d in all are read", c.Width, c.Height, maxImagePixels)
 	}
 	if int64(c.Width)*int64(c.Height) > size*maxPixelsPerByte {
-		return c, fmt.Errorf("the image claims %d×%d pixels, more than its %d bytes can hold: it is damaged", c.Width, c.Height, size)
+		return c, upright, fmt.Errorf("the image claims %d×%d pixels, more than its %d bytes can hold: it is damaged", c.Width, c.Height, size)
 	}
-	return c, nil
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return c, upright, err
+	}
+	o := orientationOf(r, format)
+	_, err = r.Seek(0, io.SeekStart)
+	return c, o, err
 }
 
 // loadImage decodes the image at path and writes its pixels to dst as [channels, height, width].
@@ -205,10 +254,8 @@ func loadImage(path string, opt ImageOptions, dst []uint8) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := checkedConfig(f, size); err != nil {
-		return err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	_, o, err := checkedHeader(f, size)
+	if err != nil {
 		return err
 	}
 	img, _, err := image.Decode(f)
@@ -219,10 +266,14 @@ func loadImage(path string, opt ImageOptions, dst []uint8) error {
 	if from.Empty() {
 		return fmt.Errorf("the image has no pixels")
 	}
-	if opt.Crop {
-		from = middle(from, opt.Height, opt.Width)
+	width, height := opt.Width, opt.Height // as stored: turned later, when the pixels are few
+	if o.swaps() {
+		width, height = height, width
 	}
-	to := image.Rect(0, 0, opt.Width, opt.Height)
+	if opt.Crop {
+		from = middle(from, height, width)
+	}
+	to := image.Rect(0, 0, width, height)
 	var scale draw.Scaler = draw.CatmullRom
 	if from.Size() == to.Size() {
 		scale = draw.NearestNeighbor // the same pixels
@@ -230,14 +281,19 @@ func loadImage(path string, opt ImageOptions, dst []uint8) error {
 	if opt.Grey {
 		out := image.NewGray(to)
 		scale.Scale(out, to, img, from, draw.Src, nil)
-		copy(dst, out.Pix)
+		for i := range dst {
+			x, y := o.stored(i%opt.Width, i/opt.Width, opt.Width, opt.Height)
+			dst[i] = out.Pix[y*out.Stride+x]
+		}
 		return nil
 	}
 	out := image.NewRGBA(to)
 	scale.Scale(out, to, img, from, draw.Src, nil)
 	plane := opt.Height * opt.Width
 	for i := range plane {
-		dst[i], dst[plane+i], dst[2*plane+i] = out.Pix[4*i], out.Pix[4*i+1], out.Pix[4*i+2]
+		x, y := o.stored(i%opt.Width, i/opt.Width, opt.Width, opt.Height)
+		p := out.Pix[y*out.Stride+4*x:]
+		dst[i], dst[plane+i], dst[2*plane+i] = p[0], p[1], p[2]
 	}
 	return nil
 }

@@ -17,8 +17,9 @@ import (
 //   - a .npz file: each array is a field, by its name;
 //   - a .npy or idx file: one field, called as the file is up to the first dot;
 //   - a folder with the four idx files of MNIST's names: fields "image" and "label", in two splits;
-//   - a folder of images, with a subfolder for each class or without: see [OpenImages]. If its subfolders are train and
-//     test, these are two splits.
+//   - a folder of images, with a subfolder for each class or without: see [OpenImages];
+//   - a folder with such folders called train, and validation (valid, val, eval, dev) or test or both, which are its splits. Labels
+//     are places among the classes of train; the others may lack classes, and have none that train lacks.
 //
 // Arrays are delivered as they are stored, and images as opt says.
 func Open(path string, opt ImageOptions) (Splits, error) {
@@ -69,45 +70,4 @@ func fromArrays(arrays map[string]*tensor.Tensor) (*Dataset, error) {
 		fields = append(fields, Field{name, src})
 	}
 	return New(fields...)
-}
-
-func openFolder(dir string, opt ImageOptions) (Splits, error) {
-	if found, missing := findMNIST(dir); len(found) > 0 {
-		if len(missing) > 0 {
-			return Splits{}, fmt.Errorf("open data %s: it has some files of the MNIST form but lacks %s", dir, strings.Join(missing, ", "))
-		}
-		s, err := loadMNIST(found, nil, nil)
-		if err != nil {
-			return Splits{}, fmt.Errorf("open data %s: %w", dir, err)
-		}
-		return s, nil
-	}
-	train, test := filepath.Join(dir, "train"), filepath.Join(dir, "test")
-	if !isDir(train) || !isDir(test) {
-		d, err := OpenImages(dir, opt)
-		return Splits{Train: d}, err
-	}
-	var s Splits
-	var err error
-	if s.Train, err = OpenImages(train, opt); err != nil {
-		return Splits{}, err
-	}
-	if opt.Height == 0 && opt.Width == 0 { // both splits get the size of the first training image
-		shape := s.Train.Fields()[0].Shape
-		opt.Height, opt.Width = shape[1], shape[2]
-	}
-	if s.Test, err = OpenImages(test, opt); err != nil {
-		return Splits{}, err
-	}
-	if !slices.Equal(s.Train.Classes, s.Test.Classes) {
-		return Splits{}, fmt.Errorf("open data %s: the classes of train (%s) and test (%s) differ",
-			dir, strings.Join(s.Train.Classes, ", "), strings.Join(s.Test.Classes, ", "))
-	}
-	return s, nil
-}
-
-// isDir reports whether path is a folder.
-func isDir(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && st.IsDir()
 }
