@@ -43,7 +43,7 @@ generate: ## the vector loops, after a change of what writes them, graph/kernel/
 	$(GO) generate ./graph/kernel ./runtime/blas
 
 bench: ## the other figures of docs/benchmarks.md
-	$(GO) test -run '^$$' -bench 'VAEStep|Export|Compile|Sgemm|Vectors|Loader|Floor|OneNode|Decoder' -benchmem ./runtime/gorgonia ./runtime/onnxruntime ./runtime/blas ./runtime/data ./graph/kernel ./exporters/onnx ./compiler
+	$(GO) test -run '^$$' -bench 'VAEStep|Measures|Export|Compile|Sgemm|Vectors|Loader|Floor|OneNode|Decoder' -benchmem ./runtime/gorgonia ./runtime/onnxruntime ./runtime/metrics ./runtime/blas ./runtime/data ./graph/kernel ./exporters/onnx ./compiler
 
 compare: setup ## an epoch of the VAE, PyTorch's and ours in turn
 	docs/compare.sh $(MNIST) $(ROUNDS)

@@ -1,0 +1,162 @@
+package metrics
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// classProbabilities are 12 rows of realSet over their sums, and their labels.
+func classProbabilities() (*tensor.Tensor, []int64) {
+	p := realSet(12, 4)
+	for i := range 12 {
+		sum := 0.0
+		for j := range 4 {
+			sum += p.At(i*4 + j)
+		}
+		for j := range 4 {
+			p.Set(i*4+j, p.At(i*4+j)/sum)
+		}
+	}
+	return p, []int64{0, 2, 2, 0, 0, 2, 2, 0, 0, 2, 2, 0}
+}
+
+// TestClassesReference compares with NumPy.
+func TestClassesReference(t *testing.T) {
+	p, labels := classProbabilities()
+	mean, std, err := InceptionScore(p, 3) // exp of the mean of Σp·log(p/q), over thirds
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the score", mean, 1.159247380324862)
+	equal(t, "its spread", std, 0.06618958373671607)
+	mean, std, err = InceptionScore(p.Cast(tensor.F64), 1)
+	if err != nil || std != 0 {
+		t.Fatal(std, err)
+	}
+	equal(t, "the score in one part", mean, 1.1732502510882503)
+
+	predicted, err := Predict(p) // argmax
+	if want := []int64{3, 2, 0, 1, 1, 0, 3, 3, 2, 0, 0, 0}; !slices.Equal(predicted, want) || err != nil {
+		t.Errorf("the predictions are %v, want %v (%v)", predicted, want, err)
+	}
+	for k, want := range map[int]float64{1: 2.0 / 12, 2: 4.0 / 12, 3: 7.0 / 12, 4: 1} { // of a stable argsort
+		got, err := TopK(p, labels, k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "the top-k accuracy", got, want)
+	}
+	for bins, want := range map[int]float64{15: 0.39278139813322643, 4: 0.24576820576459338, 1: 0.24576820576459343} {
+		got, err := CalibrationError(p, labels, bins) // Σ |bin|/n·|accuracy - confidence|
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "the calibration error", got, want)
+	}
+	confusion, err := Confusion(p, labels)
+	if want := [][]int{{1, 2, 1, 2}, {0, 0, 0, 0}, {4, 0, 1, 1}, {0, 0, 0, 0}}; err != nil || !slices.EqualFunc(confusion, want, slices.Equal) {
+		t.Errorf("the confusion matrix is %v, want %v (%v)", confusion, want, err)
+	}
+	m, err := Modes([]int64{0, 1, 1, 3, 3, 3}, 4, []float64{.1, .2, .3, .4}) // Σ q·log(q/p) over drawn modes
+	if err != nil || m.Covered != 3 || m.Modes != 4 {
+		t.Errorf("the modes are %+v (%v)", m, err)
+	}
+	equal(t, "the divergence", m.Divergence, 0.3669845875401001)
+	m, err = Modes([]int64{0, 1, 1, 3, 3, 3}, 4, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the divergence from even shares", m.Divergence, 0.37489009641253884)
+}
+
+// TestClassesExact sees cases whose answers are known.
+func TestClassesExact(t *testing.T) {
+	sure := rows([]float64{1, 0, 0}, []float64{0, 1, 0}, []float64{0, 0, 1})
+	if mean, std, err := InceptionScore(sure, 1); err != nil || math.Abs(mean-3) > 1e-12 || std != 0 {
+		t.Errorf("one certain example of each of 3 classes scores %v ± %v (%v)", mean, std, err)
+	}
+	if mean, _, err := InceptionScore(constants(4, .5, .5), 2); err != nil || mean != 1 {
+		t.Errorf("even probabilities score %v (%v)", mean, err)
+	}
+	if e, err := CalibrationError(sure, []int64{0, 1, 2}, 15); err != nil || e != 0 {
+		t.Errorf("certain and right: calibration error %v (%v)", e, err)
+	}
+	if e, err := CalibrationError(sure, []int64{1, 2, 0}, 15); err != nil || e != 1 {
+		t.Errorf("certain and wrong: calibration error %v (%v)", e, err)
+	}
+	tied := constants(3, 2, 2, 2)
+	for k, want := range []float64{1.0 / 3, 2.0 / 3, 1} {
+		if got, err := TopK(tied, []int64{0, 1, 2}, k+1); err != nil || math.Abs(got-want) > 1e-12 {
+			t.Errorf("of equal scores %v are among the best %d, want %v (%v)", got, k+1, want, err)
+		}
+	}
+	stacked, err := Stack([]int64{1, 2, 3, 9, 9, 9, 0, 0, 7}, 3, 10)
+	if want := []int64{123, 999, 7}; err != nil || !slices.Equal(stacked, want) {
+		t.Errorf("the stacked classes are %v, want %v (%v)", stacked, want, err)
+	}
+	m, err := Modes(stacked, 1000, nil)
+	if err != nil || m.Covered != 3 || math.Abs(m.Divergence-math.Log(1000.0/3)) > 1e-12 {
+		t.Errorf("three of 1000 modes are %+v (%v)", m, err)
+	}
+	if m, err := Modes([]int64{1}, 2, []float64{1, 0}); err != nil || !math.IsInf(m.Divergence, 1) {
+		t.Errorf("a mode that the reference has not: %+v (%v)", m, err)
+	}
+	p, err := Softmax(rows([]float64{1000, 1000 + math.Ln2}, []float64{-1e30, 1e30}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float64{1.0 / 3, 2.0 / 3, 0, 1} {
+		equal(t, "a softmax", p.At(i), want)
+	}
+}
+
+// TestClassesRefusals sees what is no probability or label.
+func TestClassesRefusals(t *testing.T) {
+	p, labels := classProbabilities()
+	logits := rows([]float64{.5, .6})
+	_, _, err := InceptionScore(logits, 1)
+	refused(t, err, "sum up to 1.1: want 1; logits need a softmax")
+	_, _, err = InceptionScore(rows([]float64{-.5, 1.5}), 1)
+	refused(t, err, "the probability of class 0 of example 0 is -0.5")
+	_, _, err = InceptionScore(rows([]float64{math.NaN(), 1}), 1)
+	refused(t, err, "is NaN")
+	for _, splits := range []int{0, 13} {
+		_, _, err = InceptionScore(p, splits)
+		refused(t, err, "with an example in each")
+	}
+	_, err = CalibrationError(logits, []int64{0}, 15)
+	refused(t, err, "logits need a softmax")
+	_, err = CalibrationError(p, labels, 0)
+	refused(t, err, "want 1 or more")
+	_, err = CalibrationError(p, labels[1:], 15)
+	refused(t, err, "there are 11 labels for 12 examples")
+	_, err = TopK(p, []int64{0, 2, 2, 0, 0, 2, 2, 0, 0, 4, 2, 0}, 1)
+	refused(t, err, "label 4 of example 9 is none of the 4 classes")
+	for _, k := range []int{0, 5} {
+		_, err = TopK(p, labels, k)
+		refused(t, err, "want 1 to all")
+	}
+	_, err = Confusion(p, append([]int64{-1}, labels[1:]...))
+	refused(t, err, "label -1 of example 0")
+	_, err = Predict(tensor.New(tensor.F32, 2, 3, 4))
+	refused(t, err, "f32[2 3 4]: want f32 or f64 of shape")
+	_, err = Softmax(rows([]float64{math.Inf(1), 0}))
+	refused(t, err, "is +Inf")
+	_, err = Modes(nil, 3, nil)
+	refused(t, err, "there are 0 examples")
+	_, err = Modes([]int64{3}, 3, nil)
+	refused(t, err, "label 3 of example 0 is none of the 3 classes")
+	_, err = Modes([]int64{0}, 3, []float64{1})
+	refused(t, err, "the reference has 1 of them, not 3")
+	_, err = Modes([]int64{0}, 2, []float64{1, 1})
+	refused(t, err, "sum up to 2")
+	_, err = Stack([]int64{1, 2}, 3, 10)
+	refused(t, err, "not in groups of 3")
+	_, err = Stack([]int64{1, 10}, 2, 10)
+	refused(t, err, "label 10 of example 1")
+	_, err = Stack(make([]int64, 100), 100, 10)
+	refused(t, err, "too many to count")
+}
