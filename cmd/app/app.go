@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -52,10 +51,10 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, ms ...mod
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "%s: %v\nrun %s --help for help\n", a.name, err, usage.command)
+		fmt.Fprintf(stderr, "%s: %s\nrun %s --help for help\n", a.name, message(err), usage.command)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", a.name, err)
+	fmt.Fprintf(stderr, "%s: %s\n", a.name, message(err))
 	return exitError
 }
 
@@ -213,19 +212,6 @@ func (a *app) table(rows [][]string) error {
 		fmt.Fprintln(a.out, strings.TrimRight(line, " \n"))
 	}
 	return nil
-}
-
-// plain is s with what is no printable character escaped: names from a stranger's file must not move the cursor.
-func plain(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if strconv.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		}
-	}
-	return b.String()
 }
 
 // version is this module's version in the running program, and whether it was built from that published version: a version

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/safetensors"
 )
 
@@ -21,8 +23,10 @@ func (a *app) inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "tell what is in an ONNX, safetensors, .npy or .npz file, or print a model's graphs", ArgsUsage: "FILE|MODEL",
 		Description: "A model's graphs are printed one value a line, after the compiler's passes." +
-			a.example("inspect decode.onnx", "inspect arrays.npz --json", "inspect "+a.exampleModel()),
-		Flags: []cli.Flag{jsonFlag, setFlag},
+			"With --check, an ONNX file, whoever wrote it, is searched for faults instead: names, order, versions, operators and their\n" +
+			"attributes, types and shapes, and where the weights lie. All are listed; the exit code is 1 if one is an error." +
+			a.example("inspect decode.onnx", "inspect decode.onnx --check", "inspect arrays.npz --json", "inspect "+a.exampleModel()),
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "check", Usage: "look for faults in an ONNX file"}, jsonFlag, setFlag},
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "the file or model")
 			if err != nil {
@@ -33,6 +37,12 @@ func (a *app) inspectCommand() *cli.Command {
 			}
 			if c.IsSet("set") {
 				return usagef(c, "--set is for models; %s is a file", arg)
+			}
+			if c.Bool("check") {
+				if filepath.Ext(arg) != ".onnx" {
+					return usagef(c, "--check is for ONNX files; %s is none", arg)
+				}
+				return a.checkONNX(c, arg)
 			}
 			switch filepath.Ext(arg) {
 			case ".onnx":
@@ -55,8 +65,10 @@ func (a *app) inspectModel(c *cli.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("%s is neither a file whose name ends in %s nor a model: %w", name, strings.Join(inspected, ", "), err)
 	}
-	if c.Bool("json") {
-		return usagef(c, "--json is for files; a model's graphs are text")
+	for _, name := range []string{"json", "check"} {
+		if c.Bool(name) {
+			return usagef(c, "--%s is for files; a model's graphs are text", name)
+		}
 	}
 	s, err := settings(c, m)
 	if err != nil {
@@ -106,6 +118,45 @@ func (a *app) inspectONNX(c *cli.Context, path string) error {
 		rows = append(rows, []string{"test vectors", strconv.Itoa(n)})
 	}
 	return a.table(rows)
+}
+
+// checkONNX prints what is found in an ONNX file; an error among it is one here.
+func (a *app) checkONNX(c *cli.Context, path string) error {
+	r, err := onnx.Check(path)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		err = a.writeJSON(newChecked(r))
+	} else {
+		a.printFindings(a.out, r)
+		if r.Err() == nil {
+			fmt.Fprintf(a.out, "%s: no faults\n", path)
+		}
+	}
+	return errors.Join(err, faults(path, r))
+}
+
+// printFindings prints a line for each finding.
+func (a *app) printFindings(w io.Writer, r *check.Report) {
+	for _, f := range r.Findings {
+		fmt.Fprintln(w, plain(f.String()))
+	}
+	if r.Omitted > 0 {
+		fmt.Fprintf(w, "and %d more\n", r.Omitted)
+	}
+}
+
+// faults is the error of a file in which there are some.
+func faults(path string, r *check.Report) error {
+	switch n := r.Errors(); n {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%s: there is a fault in it", path)
+	default:
+		return fmt.Errorf("%s: there are %d faults in it", path, n)
+	}
 }
 
 func (a *app) inspectSafetensors(c *cli.Context, path string) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
@@ -82,7 +83,7 @@ type writtenFile struct {
 }
 
 func newExported(name string, r *onnx.Report) exported {
-	e := exported{Func: name, Opset: r.Opset, IR: r.IR, Tensors: r.Tensors, Params: r.Params, Nodes: counts(r.Nodes)}
+	e := exported{Func: name, Files: []writtenFile{}, Inputs: []port{}, Outputs: []port{}, Opset: r.Opset, IR: r.IR, Tensors: r.Tensors, Params: r.Params, Nodes: counts(r.Nodes)}
 	for _, f := range r.Files {
 		e.Files = append(e.Files, writtenFile(f))
 	}
@@ -115,6 +116,7 @@ type onnxFile struct {
 func newONNXFile(s *onnx.Summary) onnxFile {
 	f := onnxFile{
 		Bytes: s.Bytes, IR: s.IR, Opsets: map[string]int64{}, Producer: s.Producer, Doc: s.Doc, Graph: s.Graph,
+		Inputs: []port{}, Outputs: []port{}, Weights: []port{},
 		Params: s.Params, Nodes: counts(s.Nodes), Metadata: map[string]string{}, Vectors: len(s.Vectors),
 	}
 	for _, o := range s.Opsets {
@@ -133,6 +135,27 @@ func newONNXFile(s *onnx.Summary) onnxFile {
 		f.Metadata[m.Key] = m.Value
 	}
 	return f
+}
+
+// checked is what was found in an ONNX file.
+type checked struct {
+	Errors   int     `json:"errors"`
+	Findings []fault `json:"findings"`
+	Omitted  int     `json:"omitted,omitempty"` // findings that are not listed
+}
+
+type fault struct {
+	Severity string `json:"severity"` // error, warning, unjudged
+	Where    string `json:"where"`
+	Message  string `json:"message"`
+}
+
+func newChecked(r *check.Report) checked {
+	out := checked{Errors: r.Errors(), Findings: []fault{}, Omitted: r.Omitted}
+	for _, f := range r.Findings {
+		out.Findings = append(out.Findings, fault{f.Severity.String(), f.Where, f.Msg})
+	}
+	return out
 }
 
 // domain is the name of an operator set's domain: in files, the standard one's is empty.

@@ -109,7 +109,7 @@ func (a *app) modelsCommand() *cli.Command {
 				Steps    []string        `json:"steps"`
 				Data     string          `json:"data"`
 			}
-			var list []info
+			list := []info{}
 			for _, m := range a.models {
 				prog, err := define(m, m.Settings)
 				if err != nil {

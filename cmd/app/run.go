@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
@@ -51,7 +54,8 @@ func (a *app) runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run an ONNX file in onnxruntime on arrays from .npy and .npz files", ArgsUsage: "FILE.onnx",
 		Description: "Inputs are given as --input name=array.npy, or --input arrays.npz with the inputs' names in it.\n" +
-			"The outputs' types and ranges are printed; --output keeps the outputs themselves." +
+			"The outputs' types and ranges are printed; --output keeps the outputs themselves. A file that carries a digest of its\n" +
+			"weights, as those of export do, is held to it first." +
 			a.example("run decode.onnx --input z=z.npy --output images.npz"),
 		Flags: sessionFlags(
 			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, or FILE.npz; may be repeated"},
@@ -84,6 +88,9 @@ func (a *app) run(c *cli.Context) error {
 		return err
 	}
 	defer s.Close()
+	if err := checkDigest(path); err != nil {
+		return err
+	}
 	got, err := s.Run(c.Context, in)
 	if err != nil {
 		return err
@@ -106,6 +113,15 @@ func (a *app) run(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintf(a.out, "wrote %s\n", out)
+	return nil
+}
+
+// checkDigest refuses an ONNX file that has a digest of its weights and other weights. A training step's first state need not be
+// there to run it.
+func checkDigest(path string) error {
+	if err := onnx.CheckWeights(path); !errors.Is(err, onnx.ErrNoDigest) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return nil
 }
 
@@ -144,7 +160,7 @@ func readInputs(c *cli.Context) (map[string]*tensor.Tensor, error) {
 
 // printArrays prints arrays' types and ranges.
 func (a *app) printArrays(c *cli.Context, title string, arrays map[string]*tensor.Tensor) error {
-	var list []array
+	list := []array{}
 	for _, name := range sortedKeys(arrays) {
 		list = append(list, newArray(name, arrays[name]))
 	}

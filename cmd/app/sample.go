@@ -70,11 +70,16 @@ func (a *app) sample(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, from, err := a.sampler(c, m, o)
+	s, file, from, err := a.sampler(c, m, o)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if file != "" {
+		if err := checkDigest(file); err != nil {
+			return err
+		}
+	}
 	noise, err := drawNoise(s, m.Sample, n, c.Uint64("seed"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", from, err)
@@ -105,21 +110,21 @@ func (a *app) sample(c *cli.Context) error {
 	return nil
 }
 
-// sampler opens the file to sample, and says what it is.
-func (a *app) sampler(c *cli.Context, m models.Model, o onnxruntime.Options) (*onnxruntime.Session, string, error) {
+// sampler opens what is to be sampled, and says what it is: file is "" where that is no file.
+func (a *app) sampler(c *cli.Context, m models.Model, o onnxruntime.Options) (s *onnxruntime.Session, file, from string, err error) {
 	if path := c.Path("onnx"); path != "" {
 		s, err := onnxruntime.Open(path, o)
-		return s, path, err
+		return s, path, path, err
 	}
 	if c.Path("run") == "" {
-		return nil, "", usagef(c, "say what to sample: --run DIR or --onnx FILE")
+		return nil, "", "", usagef(c, "say what to sample: --run DIR or --onnx FILE")
 	}
 	r, err := a.openRun(c, m)
 	if err != nil {
-		return nil, "", err
+		return nil, "", "", err
 	}
-	s, file, err := r.open(c, r.prog.Func(m.Sample.Func), o)
-	return s, r.from(c, file), err
+	s, file, err = r.open(c, r.prog.Func(m.Sample.Func), o)
+	return s, file, r.from(c, file), err
 }
 
 // drawNoise fills the noise input, the only one, for n examples.

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,7 +23,9 @@ func (a *app) verifyCommand() *cli.Command {
 		Name: "verify", Usage: "compare onnxruntime with our own kernels on seeded inputs, or replay an ONNX file's test vectors", ArgsUsage: a.modelUsage() + "|FILE.onnx",
 		Description: "With a model and its run, each function is run by our kernels and, as the ONNX file that export wrote or would\n" +
 			"write, by onnxruntime, at two batch sizes; the compiler's passes are checked numerically too. With an ONNX file,\n" +
-			"its weights are held to their digest, and the test vectors in it are replayed. The exit code is 1 if an output is further off than the tolerance." +
+			"the test vectors in it are replayed. Files are searched for faults first, as by inspect --check, and their weights held\n" +
+			"to their digest. The exit code is 1 if there is a fault, if nothing was compared, or if an output is further off than\n" +
+			"the tolerance." +
 			a.example("verify "+a.exampleModel()+" --run runs/"+a.exampleModel(), "verify decode.onnx --json"),
 		Flags: sessionFlags(
 			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, funcFlag, checkpointFlag,
@@ -34,8 +37,8 @@ func (a *app) verifyCommand() *cli.Command {
 }
 
 func (a *app) verify(c *cli.Context) error {
-	if t := c.Float64("tolerance"); !(t >= 0) {
-		return usagef(c, "--tolerance %v: want 0 or more", t)
+	if t := c.Float64("tolerance"); !(t >= 0) || math.IsInf(t, 0) {
+		return usagef(c, "--tolerance %v: want a number, 0 or more", t)
 	}
 	o, err := sessionOptions(c)
 	if err != nil {
@@ -71,10 +74,23 @@ func (a *app) replay(c *cli.Context, path string, o onnxruntime.Options) ([]onnx
 			return nil, usagef(c, "--%s is for models; %s is a file", name, path)
 		}
 	}
+	if err := a.searchFile(path); err != nil {
+		return nil, err
+	}
 	if c.IsSet("tolerance") {
 		return onnxruntime.VerifyWithin(c.Context, path, o, c.Float64("tolerance"))
 	}
 	return onnxruntime.Verify(c.Context, path, o)
+}
+
+// searchFile prints what is found in an ONNX file; a fault is an error.
+func (a *app) searchFile(path string) error {
+	r, err := onnx.Check(path)
+	if err != nil {
+		return err
+	}
+	a.printFindings(a.err, r)
+	return faults(path, r)
 }
 
 // verifyBatches are the batch sizes at which functions are compared.
@@ -103,7 +119,7 @@ func (a *app) verifyRun(c *cli.Context, o onnxruntime.Options) ([]onnxruntime.Co
 		if err := checkPasses(r.prog.Traced(f.Name), c.Uint64("seed")); err != nil {
 			return list, err
 		}
-		ds, file, err := r.verifyFunc(c, f, o)
+		ds, file, err := a.verifyFunc(c, r, f, o)
 		list = append(list, ds...)
 		if err != nil {
 			return list, err
@@ -145,12 +161,17 @@ func checkPasses(f *graph.Func, seed uint64) error {
 }
 
 // verifyFunc compares one function at each batch size. file is the ONNX file that it ran, "" if it was exported in memory.
-func (r *trained) verifyFunc(c *cli.Context, f *graph.Func, o onnxruntime.Options) (list []onnxruntime.Comparison, file string, err error) {
+func (a *app) verifyFunc(c *cli.Context, r *trained, f *graph.Func, o onnxruntime.Options) (list []onnxruntime.Comparison, file string, err error) {
 	s, file, err := r.open(c, f, o)
 	if err != nil {
 		return nil, "", err
 	}
 	defer s.Close()
+	if file != "" { // else export has just looked at it
+		if err := a.searchFile(file); err != nil {
+			return nil, "", err
+		}
+	}
 	pure, noise := onnx.HoistRandom(f)
 	for _, n := range noise {
 		if !slices.ContainsFunc(s.Inputs(), func(in onnxruntime.Info) bool { return in.Name == n.Input }) {

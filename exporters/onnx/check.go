@@ -11,19 +11,12 @@ import (
 // Check looks for faults in the ONNX file path, whoever wrote it, and in where its external data lies. An error says that there is no
 // model to look at.
 func Check(path string) (*check.Report, error) {
-	f, err := os.Open(path)
+	f, size, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	m, err := wire.DecodeDamaged(f, info.Size())
+	m, err := wire.DecodeDamaged(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -31,6 +24,22 @@ func Check(path string) (*check.Report, error) {
 		x, err := FindExternal(path, t)
 		return x.Path, x.Offset, x.Length, err
 	}}), nil
+}
+
+// open opens the file path, and says how long it is. What is not a file, such as a pipe, is not opened.
+func open(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is not a file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
 }
 
 // checkWritten looks for faults in a model that is about to be written: there are none, or an op's ONNX method is wrong.

@@ -3,6 +3,7 @@ package onnx
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,20 +24,19 @@ func digest(tensors []*wire.Tensor, write func(io.Writer, *wire.Tensor) error) (
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// ErrNoDigest says that a file was not written by this exporter, or was rewritten since.
+var ErrNoDigest = errors.New("no digest of its weights: it was not written by this exporter, or was rewritten since")
+
 // CheckWeights holds the weights and constants in the ONNX file path, and in the files beside it, a training step's first
 // state among them, to the digests that the exporter left in the metadata. Test vectors alone may not notice a change: a weight of a unit that they leave at zero
-// has no part in their outputs.
+// has no part in their outputs. A file without a digest is an [ErrNoDigest].
 func CheckWeights(path string) error {
-	f, err := os.Open(path)
+	f, size, err := open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	m, err := wire.DecodeFrom(f, info.Size())
+	m, err := wire.DecodeFrom(f, size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -50,7 +50,7 @@ func CheckWeights(path string) error {
 	}
 	i := find(metaWeights)
 	if i < 0 {
-		return fmt.Errorf("%s has no digest of its weights: it was not written by this exporter, or was rewritten since", path)
+		return fmt.Errorf("%s has %w", path, ErrNoDigest)
 	}
 	got, err := digest(m.Graph.Initializers, func(w io.Writer, t *wire.Tensor) error {
 		if len(t.External) > 0 {

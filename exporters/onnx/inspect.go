@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,19 +56,12 @@ type Initializer struct {
 
 // Inspect tells what is in the ONNX file path. Weights are not read, external data is not looked for.
 func Inspect(path string) (*Summary, error) {
-	f, err := os.Open(path)
+	f, size, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	s, err := Read(f, info.Size())
+	s, err := Read(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -130,8 +122,9 @@ func (s *Summary) metadata(list []wire.Entry) error {
 			s.Noise = append(s.Noise, Noise{name, e.Value, stream})
 		} else if strings.HasPrefix(e.Key, metaVector) {
 			var v Vector
-			if err := json.Unmarshal([]byte(e.Value), &v); err != nil {
-				return fmt.Errorf("metadata %q: %w", e.Key, err)
+			err := json.Unmarshal([]byte(e.Value), &v)
+			if err != nil {
+				return fmt.Errorf("metadata %q: the test vector is damaged: %w", e.Key, err)
 			}
 			s.Vectors = append(s.Vectors, v)
 		} else if name, ok := strings.CutPrefix(e.Key, metaState); ok {
@@ -149,6 +142,11 @@ func (s *Summary) metadata(list []wire.Entry) error {
 			s.Weights = e.Value
 		} else {
 			s.Metadata = append(s.Metadata, e)
+		}
+	}
+	for i, v := range s.Vectors {
+		if err := s.fits(v); err != nil {
+			return fmt.Errorf("metadata %q: test vector %d is damaged: %w", metaVector, i, err)
 		}
 	}
 	return nil
@@ -177,6 +175,31 @@ func (s *Summary) stateReader() func(State) error {
 		s.State = append(s.State, p)
 		return nil
 	}
+}
+
+// fits sees that v gives each input of the model that is no state and has no default, and outputs that the model has.
+func (s *Summary) fits(v Vector) error {
+	known, optional := map[string]bool{}, map[string]bool{}
+	for _, p := range s.State {
+		optional[p.Input] = true
+	}
+	for _, in := range s.Inputs {
+		known[in.Name] = true
+		if v.Inputs[in.Name] == nil && !in.Default && !optional[in.Name] {
+			return fmt.Errorf("it has no input %q", in.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Inputs)) {
+		if !known[name] {
+			return fmt.Errorf("the model has no input %q", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Outputs)) {
+		if !slices.ContainsFunc(s.Outputs, func(o Value) bool { return o.Name == name }) {
+			return fmt.Errorf("the model has no output %q", name)
+		}
+	}
+	return nil
 }
 
 func typeText(t *wire.TensorType) string {

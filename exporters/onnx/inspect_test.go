@@ -63,13 +63,39 @@ func TestInspectErrors(t *testing.T) {
 	}
 	f, w := dense()
 	m, _, _ := export(t, f, w, Options{})
-	m.Metadata = []wire.Entry{{Key: metaVector + "000", Value: `{"inputs":{"x":{"type":"f32","shape":[1099511627776],"data":"AAAAAA=="}}}`}}
-	var b bytes.Buffer
-	if err := m.Encode(&b); err != nil {
+	good, err := json.Marshal(vector())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read(bytes.NewReader(b.Bytes()), int64(b.Len())); err == nil || !strings.Contains(err.Error(), "raw_data has 4") {
-		t.Errorf("a vector with a false shape: %v", err)
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"nothing", "", "", ""},
+		{"a false shape", `"shape":[1,3]`, `"shape":[1099511627776]`, "raw_data has"},
+		{"outputs by another name", `"outputs"`, `"output"`, `unknown field "output"`},
+		{"inputs by another name", `"inputs"`, `"input"`, `unknown field "input"`},
+		{"a tolerance by another name", `"atol"`, `"tola"`, `unknown field "tola"`},
+		{"no tolerance", `"atol":0.000001,`, ``, "no tolerance"},
+		{"a tolerance for anything", `"rtol":`, `"rtol":1`, "which nothing is held to"},
+		{"a shape by another name", `"shape"`, `"sharp"`, `unknown field "sharp"`},
+		{"no shape", `"shape":[1,3],`, ``, "no shape"},
+		{"another input", `"x"`, `"y"`, `it has no input "x"`},
+		{"another output", `"h"`, `"g"`, `the model has no output "g"`},
+		{"an end that is missing", `}}`, ``, "unexpected end"},
+		{"no vector", string(good), `{}`, "no inputs"},
+		{"null", string(good), `null`, "no inputs"},
+	} {
+		value := strings.Replace(string(good), tt.old, tt.new, 1)
+		if tt.name != "nothing" && value == string(good) {
+			t.Fatalf("%s: no %s in %s", tt.name, tt.old, good)
+		}
+		m.Metadata = []wire.Entry{{Key: metaVector + "000", Value: value}}
+		var b bytes.Buffer
+		if err := m.Encode(&b); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Read(bytes.NewReader(b.Bytes()), int64(b.Len()))
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "sardonyx.vector.")) {
+			t.Errorf("%s: %v, want an error with %q", tt.name, err, tt.want)
+		}
 	}
 }
 

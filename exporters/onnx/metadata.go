@@ -72,6 +72,9 @@ func (x *exporter) metadata(stored []*wire.Tensor) ([]wire.Entry, error) {
 			return nil, fmt.Errorf("test vector %d: %w", i, err)
 		}
 		b, err := json.Marshal(v)
+		if err == nil {
+			err = json.Unmarshal(b, new(Vector)) // readers are strict
+		}
 		if err != nil {
 			return nil, fmt.Errorf("test vector %d: %w", i, err)
 		}
@@ -110,11 +113,12 @@ type Vector struct {
 	ATol, RTol float64
 }
 
+// All fields are required, and no others are read: a damaged key would else be a vector that checks nothing.
 type vectorJSON struct {
 	Inputs  map[string]tensorJSON `json:"inputs"`
 	Outputs map[string]tensorJSON `json:"outputs"`
-	ATol    float64               `json:"atol"`
-	RTol    float64               `json:"rtol"`
+	ATol    *float64              `json:"atol"`
+	RTol    *float64              `json:"rtol"`
 }
 
 type tensorJSON struct {
@@ -133,14 +137,27 @@ func (v Vector) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(vectorJSON{in, out, v.ATol, v.RTol})
+	return json.Marshal(vectorJSON{in, out, &v.ATol, &v.RTol})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. Shapes are checked against the data.
+// UnmarshalJSON reads what MarshalJSON writes, and nothing else: a key that is missing or unknown is an error. Shapes are
+// checked against the data.
 func (v *Vector) UnmarshalJSON(b []byte) error {
 	var j vectorJSON
-	if err := json.Unmarshal(b, &j); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&j); err != nil {
 		return err
+	}
+	switch {
+	case j.Inputs == nil:
+		return errors.New("it has no inputs")
+	case len(j.Outputs) == 0:
+		return errors.New("it has no outputs")
+	case j.ATol == nil, j.RTol == nil:
+		return errors.New("it has no tolerance")
+	case !(*j.ATol >= 0 && *j.RTol >= 0 && *j.RTol < 1): // at 1 and above, 0 would pass for anything
+		return fmt.Errorf("its tolerance is %v + %v·|value|, which nothing is held to", *j.ATol, *j.RTol)
 	}
 	in, err := decodeTensors(j.Inputs)
 	if err != nil {
@@ -150,7 +167,7 @@ func (v *Vector) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return err
 	}
-	*v = Vector{in, out, j.ATol, j.RTol}
+	*v = Vector{in, out, *j.ATol, *j.RTol}
 	return nil
 }
 
@@ -182,6 +199,9 @@ func decodeTensors(ts map[string]tensorJSON) (map[string]*tensor.Tensor, error) 
 }
 
 func (j tensorJSON) tensor() (*tensor.Tensor, error) {
+	if j.Shape == nil {
+		return nil, errors.New("it has no shape")
+	}
 	for t := tensor.F32; t <= tensor.Bool; t++ {
 		if t.String() == j.Type {
 			dims := make([]int64, len(j.Shape))

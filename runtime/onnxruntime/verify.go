@@ -2,6 +2,7 @@ package onnxruntime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -19,6 +20,7 @@ type Comparison struct {
 	Abs    float64 // the largest difference
 	Rel    float64 // the largest relative difference, of elements larger than 1e-3 of the largest
 	OK     bool    // each element is within the tolerance
+	Len    int     // elements compared
 }
 
 // Verify tells whether the ONNX file path still computes what was exported: it runs the test vectors that the exporter left in it,
@@ -34,12 +36,28 @@ func VerifyWithin(ctx context.Context, path string, o Options, tol float64) ([]C
 }
 
 func verify(ctx context.Context, path string, o Options, tolerance func(onnx.Vector) (abs, rel float64)) ([]Comparison, error) {
+	list, err := replay(ctx, path, o, tolerance)
+	if err == nil {
+		err = Differing(list)
+	}
+	weights := onnx.CheckWeights(path) // a changed weight need not show in the outputs
+	switch {
+	case err == nil:
+		return list, weights
+	case weights == nil || errors.Is(weights, onnx.ErrNoDigest):
+		return list, err
+	}
+	return list, fmt.Errorf("%w; and %w", err, weights)
+}
+
+// replay runs the test vectors. Where nothing is compared, the error says so.
+func replay(ctx context.Context, path string, o Options, tolerance func(onnx.Vector) (abs, rel float64)) ([]Comparison, error) {
 	sum, err := onnx.Inspect(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("nothing was compared: %w", err)
 	}
 	if len(sum.Vectors) == 0 {
-		return nil, fmt.Errorf("%s has no test vectors: it was not written by this exporter, or they were refused or could not be made, as for what draws its own random numbers", path)
+		return nil, fmt.Errorf("nothing was compared: %s has no test vectors. An export by this exporter has them, unless they were refused, or could not be made, as of what draws its own random numbers; onnx.Options.Vectors gives it others", path)
 	}
 	state := map[string]*tensor.Tensor{}
 	if len(sum.State) > 0 {
@@ -53,10 +71,7 @@ func verify(ctx context.Context, path string, o Options, tolerance func(onnx.Vec
 	}
 	defer s.Close()
 	var list []Comparison
-	for i, v := range sum.Vectors {
-		if len(v.Outputs) == 0 {
-			return list, fmt.Errorf("%s: its test vector %d has no outputs: there is nothing to compare", path, i)
-		}
+	for _, v := range sum.Vectors { // each has outputs: Inspect saw to that
 		in := maps.Clone(state)
 		maps.Copy(in, v.Inputs)
 		got, err := s.Run(ctx, in)
@@ -78,18 +93,21 @@ func verify(ctx context.Context, path string, o Options, tolerance func(onnx.Vec
 			list = append(list, d)
 		}
 	}
-	if err := Differing(list); err != nil {
-		return list, err
-	}
-	return list, onnx.CheckWeights(path) // a changed weight need not show in the outputs
+	return list, nil
 }
 
-// Differing is an error that names the first output that differs, nil if all are within their tolerance.
+// Differing is an error that names the first output that differs, nil if all are within their tolerance. It is an error
+// too if nothing was compared: if there are no outputs, or none that has elements.
 func Differing(list []Comparison) error {
+	compared := 0
 	for _, d := range list {
+		compared += d.Len
 		if !d.OK {
 			return fmt.Errorf("output %q of %s differs by %.3g, more than the tolerance allows", d.Output, d.Func, d.Abs)
 		}
+	}
+	if compared == 0 {
+		return errors.New("nothing was compared: there are no outputs, or none of them has elements")
 	}
 	return nil
 }
@@ -122,7 +140,7 @@ func Compare(want, got *tensor.Tensor, abs, rel float64) Comparison {
 			top = max(top, v)
 		}
 	}
-	d.OK = true
+	d.OK, d.Len = true, want.Len()
 	for i := range want.Len() {
 		w, g := want.At(i), got.At(i)
 		e := math.Abs(w - g)

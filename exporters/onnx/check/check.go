@@ -70,6 +70,9 @@ func (r *Report) Err() error {
 	return nil
 }
 
+// Errors is how many faults there are: findings of severity Error, those that are not listed among them.
+func (r *Report) Errors() int { return r.errors }
+
 func (r *Report) add(s Severity, where place, format string, args ...any) {
 	if s == Error {
 		r.errors++

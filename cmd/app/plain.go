@@ -1,0 +1,56 @@
+package app
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// plain is s with all that is no printable character escaped: names from a stranger's file must not move the cursor, turn the
+// text round, or make a line of their own.
+func plain(s string) string { return escape(s, "") }
+
+// escape is plain but for the characters in keep.
+func escape(s, keep string) string {
+	clean := func(r rune) bool { return strconv.IsPrint(r) || strings.ContainsRune(keep, r) }
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b.WriteString(`\x` + strconv.FormatUint(uint64(s[0])|0x100, 16)[1:])
+		case clean(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// message is the text of an error for a terminal. It is one line, but for mistakes in a model and for errors that are
+// several, which have lines of their own.
+func message(err error) string {
+	var mistakes graph.Diags
+	if errors.As(err, &mistakes) || several(err) {
+		return escape(err.Error(), "\n\t")
+	}
+	return plain(err.Error())
+}
+
+// several reports whether err is, or wraps, a list of errors.
+func several(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if list, ok := err.(interface{ Unwrap() []error }); ok && len(list.Unwrap()) > 1 {
+			return true
+		}
+	}
+	return false
+}
