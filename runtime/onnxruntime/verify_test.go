@@ -51,7 +51,7 @@ func TestVerifyComparesSomething(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.onnx")
 	for _, tt := range []struct{ old, new, want string }{
 		{"", "", ""},
-		{`"outputs":`, `"outpust":`, "nothing to compare"},
+		{`"outputs":`, `"outpust":`, "nothing was compared"},
 		{"sardonyx.vector.", "sardonyx.vectro.", "has no test vectors"},
 		{"sardonyx.weights.sha256", "sardonyx.weihgts.sha256", "has no digest"},
 	} {
