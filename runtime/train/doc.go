@@ -5,8 +5,9 @@
 // the interruption, bit for bit. One process at a time trains in a folder.
 //
 // The loop is no more than calls of [runtime.Executable.Run], and a person may write their own from the pieces: [Run] runs
-// a step and [Evaluate] a validation, [Mean] averages metrics, [Checkpoints] saves and restores, [History] keeps metrics,
-// [Progress] shows them.
+// a step and [Evaluate] a validation, [OpenRun] keeps metrics and checkpoints in a folder like Fit's, [Progress] shows how it
+// goes; docs/own-loop.md is the whole way. Below these, [Mean] averages metrics, [Checkpoints] saves and restores, [History] keeps
+// records.
 //
 // A run's folder has
 //

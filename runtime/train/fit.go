@@ -88,7 +88,8 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	r := &loop{c: c, progress: NewProgress(c.Out)}
-	if err := r.open(); err != nil {
+	r.Journal = Journal{dir: c.Dir, prog: c.Program, say: r.progress.Say}
+	if err := r.prepare(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	err := r.train(ctx)
@@ -201,8 +202,8 @@ func (c *Config) setup() (Setup, error) {
 	return s, err
 }
 
-// open prepares the state and the folder, or takes up the run that is in it.
-func (r *loop) open() (err error) {
+// prepare prepares the state and the folder, or takes up the run that is in it.
+func (r *loop) prepare() (err error) {
 	c := &r.c
 	if r.state = c.State; r.state == nil {
 		if r.state, err = runtime.NewState(c.Program, c.Seed); err != nil {
@@ -216,7 +217,7 @@ func (r *loop) open() (err error) {
 	}
 	if r.exec, err = c.Engine.Load(c.Program, r.state); err == nil {
 		r.loader, err = data.NewLoader(c.Train, data.LoaderOptions{
-			Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: c.DropLast, Epochs: c.Epochs, Start: r.pos.Loader,
+			Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: c.DropLast, Epochs: c.Epochs, Start: r.Position.Loader,
 		})
 	}
 	if err != nil {
@@ -228,7 +229,7 @@ func (r *loop) open() (err error) {
 
 // interrupted saves where the run is and says how to go on.
 func (r *loop) interrupted() error {
-	at := fmt.Sprintf("after step %d, in epoch %d of %d", r.pos.Step, min(r.pos.Epoch+1, r.c.Epochs), r.c.Epochs)
+	at := fmt.Sprintf("after step %d, in epoch %d of %d", r.Position.Step, min(r.Position.Epoch+1, r.c.Epochs), r.c.Epochs)
 	if r.saves == nil {
 		return fmt.Errorf("%w %s; nothing was saved, since the run has no folder", ErrInterrupted, at)
 	}
@@ -254,7 +255,7 @@ func (r *loop) failed(err error) error {
 		}
 		r.draw()
 	}
-	return fmt.Errorf("train: after step %d, in epoch %d of %d: %w%s", r.pos.Step, min(r.pos.Epoch+1, r.c.Epochs), r.c.Epochs, err, left)
+	return fmt.Errorf("train: after step %d, in epoch %d of %d: %w%s", r.Position.Step, min(r.Position.Epoch+1, r.c.Epochs), r.c.Epochs, err, left)
 }
 
 func (r *loop) close() error {
@@ -265,17 +266,11 @@ func (r *loop) close() error {
 	if r.exec != nil {
 		errs = append(errs, r.exec.Close())
 	}
-	if r.history != nil {
-		errs = append(errs, r.history.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.Journal.close())...)
 }
 
 func (r *loop) result() *Result {
-	res := &Result{State: r.state, Epochs: r.pos.Epoch, Step: r.pos.Step, Best: r.pos.Best, StoppedEarly: r.stoppedEarly()}
-	res.History = r.records
-	if r.history != nil {
-		res.History = r.history.Records()
-	}
+	res := &Result{State: r.state, Epochs: r.Position.Epoch, Step: r.Position.Step, Best: r.Position.Best, StoppedEarly: r.stoppedEarly()}
+	res.History = r.Records()
 	return res
 }

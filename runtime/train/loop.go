@@ -3,39 +3,31 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 )
 
-// loop is a run of Fit. All that decides how it goes on is in pos and state.
+// loop is a run of Fit. All that decides how it goes on is in the Position and the state of its Journal.
 type loop struct {
+	Journal
 	c        Config
 	progress *Progress
-	state    *runtime.State
 	exec     runtime.Executable
 	loader   *data.Loader
-	pos      Position
-
-	saves   *Checkpoints   // nil without a folder, as is history
-	history *History       // the records are here or in the next field
-	records []Record       // of a run without a folder
-	best    *runtime.State // of a run without a folder that is to end with it
-
-	saved, drawn time.Time
+	best     *runtime.State // of a run without a folder that is to end with it
 }
 
 // train runs epochs until the last, until the patience ends, or until an error.
 func (r *loop) train(ctx context.Context) error {
-	for r.pos.Epoch < r.c.Epochs && !r.stale() {
+	for r.Position.Epoch < r.c.Epochs && !r.stale() {
 		if err := r.epoch(ctx); err != nil {
 			return err
 		}
 	}
 	if r.stoppedEarly() {
-		r.progress.Say("stopped early: %s was best in epoch %d, at %.4g", r.c.Monitor, r.pos.Best.Epoch, r.pos.Best.Value)
+		r.progress.Say("stopped early: %s was best in epoch %d, at %.4g", r.c.Monitor, r.Position.Best.Epoch, r.Position.Best.Value)
 	}
 	if r.saves != nil {
 		r.draw()
@@ -44,26 +36,26 @@ func (r *loop) train(ctx context.Context) error {
 }
 
 // stale reports whether the run is to stop early.
-func (r *loop) stale() bool { return r.c.Patience > 0 && r.pos.Stale >= r.c.Patience }
+func (r *loop) stale() bool { return r.c.Patience > 0 && r.Position.Stale >= r.c.Patience }
 
-func (r *loop) stoppedEarly() bool { return r.stale() && r.pos.Epoch < r.c.Epochs }
+func (r *loop) stoppedEarly() bool { return r.stale() && r.Position.Epoch < r.c.Epochs }
 
 // epoch does what is left of an epoch: batches, validation, callbacks, record and checkpoint, in this order. Until the
 // record is written the position is within the epoch, so an end before that is made up for by a resumed run.
 func (r *loop) epoch(ctx context.Context) error {
-	number := r.pos.Epoch + 1
+	number := r.Position.Epoch + 1
 	name := fmt.Sprintf("epoch %d/%d", number, r.c.Epochs)
-	done := r.pos.Loader.Index
-	if r.pos.Loader.Epoch != r.pos.Epoch { // only the end of the epoch is left
+	done := r.Position.Loader.Index
+	if r.Position.Loader.Epoch != r.Position.Epoch { // only the end of the epoch is left
 		done = r.examples()
 	}
 	r.progress.Begin(name, r.examples(), done)
-	for r.pos.Loader.Epoch == r.pos.Epoch {
+	for r.Position.Loader.Epoch == r.Position.Epoch {
 		if err := r.batch(ctx); err != nil {
 			return err
 		}
 	}
-	rec := Record{Kind: KindEpoch, Epoch: number, Step: r.pos.Step, Train: r.pos.InEpoch.Metrics(),
+	rec := Record{Kind: KindEpoch, Epoch: number, Step: r.Position.Step, Train: r.Position.InEpoch.Metrics(),
 		Seconds: r.progress.Elapsed().Seconds(), Rate: r.progress.Rate()}
 	if r.c.Validate != "" {
 		var err error
@@ -84,9 +76,9 @@ func (r *loop) epoch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.pos.Epoch, r.pos.InEpoch, r.pos.InSteps = number, Mean{}, Mean{}
+	r.Position.Epoch, r.Position.InEpoch, r.Position.InSteps = number, Mean{}, Mean{}
 	r.progress.End()
-	r.say(rec, better)
+	r.sayEpoch(rec, better)
 	return r.endEpoch(better)
 }
 
@@ -123,23 +115,23 @@ func (r *loop) batch(ctx context.Context) error {
 		return err
 	}
 	// What ends ctx must not end an Update between two of its Steps.
-	m, err := r.c.Update(context.WithoutCancel(ctx), r.exec, r.pos.Step, r.c.Inputs.Name(b.Tensors))
+	m, err := r.c.Update(context.WithoutCancel(ctx), r.exec, r.Position.Step, r.c.Inputs.Name(b.Tensors))
 	if err != nil {
 		return err
 	}
-	r.pos.Step++
-	r.pos.Loader = r.loader.State()
-	r.pos.InEpoch.Add(m, b.Size)
+	r.Position.Step++
+	r.Position.Loader = r.loader.State()
+	r.Position.InEpoch.Add(m, b.Size)
 	r.progress.Add(b.Size, m)
 	if every := r.c.LogEvery; every > 0 {
-		r.pos.InSteps.Add(m, b.Size)
-		if r.pos.Step%int64(every) == 0 {
-			rec := Record{Kind: KindSteps, Epoch: r.pos.Epoch + 1, Step: r.pos.Step, Train: r.pos.InSteps.Metrics(),
+		r.Position.InSteps.Add(m, b.Size)
+		if r.Position.Step%int64(every) == 0 {
+			rec := Record{Kind: KindSteps, Epoch: r.Position.Epoch + 1, Step: r.Position.Step, Train: r.Position.InSteps.Metrics(),
 				Seconds: r.progress.Elapsed().Seconds(), Rate: r.progress.Rate()}
 			if err := r.record(rec); err != nil {
 				return err
 			}
-			r.pos.InSteps = Mean{}
+			r.Position.InSteps = Mean{}
 		}
 	}
 	if r.saves != nil && r.c.SaveEvery > 0 && time.Since(r.saved) >= r.c.SaveEvery {
@@ -155,55 +147,18 @@ func (r *loop) validate(ctx context.Context, name string) (Metrics, error) {
 	})
 }
 
-// record appends rec to the history.
-func (r *loop) record(rec Record) error {
-	if r.history == nil {
-		r.records = append(r.records, rec)
-	} else if err := r.history.Append(rec); err != nil {
-		return err
-	}
-	r.pos.Records++
-	return nil
-}
-
 // judge reports whether an epoch is the best so far, and counts those that are not.
 func (r *loop) judge(rec Record) (better bool, err error) {
-	from := rec.Train
-	if r.c.Validate != "" {
-		from = rec.Validate
+	from := rec.monitored()
+	if _, ok := from[r.c.Monitor]; !ok && r.c.needsMonitor() {
+		return false, fmt.Errorf("there is no metric %q to find the best epoch by: there are %v", r.c.Monitor, from)
 	}
-	v, ok := from[r.c.Monitor]
-	if !ok {
-		if r.c.needsMonitor() {
-			return false, fmt.Errorf("there is no metric %q to find the best epoch by: there are %v", r.c.Monitor, from)
-		}
-		return false, nil
-	}
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		r.progress.Say("epoch %d: %s is %v", rec.Epoch, r.c.Monitor, v)
-	} else if r.pos.Best == nil || v < r.pos.Best.Value-r.c.MinDelta {
-		r.pos.Best, r.pos.Stale = &Score{v, rec.Epoch, rec.Step}, 0
-		return true, nil
-	}
-	r.pos.Stale++
-	return false, nil
-}
-
-// save makes the records durable and then the checkpoint that counts them.
-func (r *loop) save(best bool) error {
-	if err := r.history.Sync(); err != nil {
-		return err
-	}
-	if err := r.saves.Save(r.state, r.pos, best); err != nil {
-		return err
-	}
-	r.saved = time.Now()
-	return nil
+	return r.Journal.judge(rec, r.c.Monitor, r.c.MinDelta), nil
 }
 
 // restoreBest ends the run with the state of its best epoch, if so asked.
 func (r *loop) restoreBest() error {
-	if !r.c.RestoreBest || r.pos.Best == nil {
+	if !r.c.RestoreBest || r.Position.Best == nil {
 		return nil
 	}
 	if r.saves != nil {
@@ -222,8 +177,8 @@ func (r *loop) restoreBest() error {
 	return nil
 }
 
-// say writes the line of an epoch.
-func (r *loop) say(rec Record, better bool) {
+// sayEpoch writes the line of an epoch.
+func (r *loop) sayEpoch(rec Record, better bool) {
 	line := fmt.Sprintf("epoch %d/%d  step %d  %v", rec.Epoch, r.c.Epochs, rec.Step, rec.Train)
 	if rec.Validate != nil {
 		line += fmt.Sprintf("  | validation: %v", rec.Validate)

@@ -94,12 +94,12 @@ func spansDecades(series []report.Series) bool {
 }
 
 // draw draws the curve. A run does not fail for want of a picture.
-func (r *loop) draw() {
-	r.drawn = time.Now()
-	if r.history.Len() == 0 {
+func (j *Journal) draw() {
+	j.drawn = time.Now()
+	if j.history.Len() == 0 {
 		return
 	}
-	if err := Curve(r.c.Program.Name(), r.history.Records()).Write(r.c.Dir.Curve()); err != nil {
-		r.progress.Say("%v", err)
+	if err := Curve(j.prog.Name(), j.history.Records()).Write(j.dir.Curve()); err != nil {
+		j.say("%v", err)
 	}
 }

@@ -10,98 +10,112 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 )
 
-// openFolder begins a run in the folder, or takes up the one that is there.
-func (r *loop) openFolder() error {
-	s, err := r.c.setup()
-	if err != nil {
-		return err
-	}
-	if r.c.Resume {
-		err = r.resume(s)
-	} else if err = r.c.Dir.checkNew(); err == nil {
-		err = r.begin(s)
+// open begins a run in the folder, or takes up the one that is there and returns its Setup.
+func (j *Journal) open(s Setup, resume bool) (old *Setup, err error) {
+	if resume {
+		old, err = j.resume(s)
+	} else if err = j.dir.checkNew(); err == nil {
+		err = j.begin(s)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.clean()
+	return old, j.clean()
 }
 
 // clean removes what a killed process has left.
-func (r *loop) clean() error {
-	for _, dir := range []string{string(r.c.Dir), filepath.Dir(r.c.Dir.Samples(1))} {
+func (j *Journal) clean() error {
+	for _, dir := range []string{string(j.dir), filepath.Dir(j.dir.Samples(1))} {
 		if err := atomicfile.Clean(dir); err != nil {
 			return err
 		}
 	}
-	return r.saves.clean()
+	return j.saves.clean()
 }
 
 // begin makes the folder of a run that has no checkpoint.
-func (r *loop) begin(s Setup) (err error) {
-	if err := r.c.Dir.write(s); err != nil {
+func (j *Journal) begin(s Setup) (err error) {
+	if err := j.dir.write(s); err != nil {
 		return err
 	}
-	if r.history, err = OpenHistory(r.c.Dir.Metrics(), 0); err != nil {
+	if j.history, err = OpenHistory(j.dir.Metrics(), 0); err != nil {
 		return err
 	}
-	r.saves = NewCheckpoints(r.c.Dir.Checkpoints(), r.c.Program, r.c.Seed)
-	return r.saves.create()
+	j.saves = NewCheckpoints(j.dir.Checkpoints(), j.prog, s.Seed)
+	return j.saves.create()
 }
 
 // resume takes up the run in the folder, which is left as it is if that fails.
-func (r *loop) resume(s Setup) error {
-	c := &r.c
-	saves, savesErr := OpenCheckpoints(c.Dir.Checkpoints())
-	old, err := c.Dir.checkResume(s)
+func (j *Journal) resume(s Setup) (*Setup, error) {
+	saves, savesErr := OpenCheckpoints(j.dir.Checkpoints())
+	old, err := j.dir.checkResume(s)
 	if savesErr == nil && (err == nil || errors.Is(err, ErrOtherRun)) {
-		if diff := saves.Differences(Last, r.state); diff != "" && err != nil {
+		if diff := saves.Differences(Last, j.state); diff != "" && err != nil {
 			err = fmt.Errorf("%w; of its state, %s", err, diff)
 		} else if diff != "" {
-			err = fmt.Errorf("%s: %w: the program has changed, and so has its state: %s; begin another run in a new folder", c.Dir, ErrOtherRun, diff)
+			err = fmt.Errorf("%s: %w: the program has changed, and so has its state: %s; begin another run in a new folder", j.dir, ErrOtherRun, diff)
 		}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if errors.Is(savesErr, fs.ErrNotExist) { // it ended as soon as it had begun
-		return r.begin(s)
+		return nil, j.begin(s)
 	}
 	if savesErr != nil {
-		return savesErr
+		return nil, savesErr
 	}
-	r.saves = saves
-	r.saves.index.Fingerprint = s.Fingerprint
-	if err := r.restore(); err != nil {
-		return err
+	j.saves = saves
+	j.saves.index.Fingerprint = s.Fingerprint
+	if err := j.restore(); err != nil {
+		return nil, err
 	}
-	if r.history, err = OpenHistory(c.Dir.Metrics(), r.pos.Records); err != nil {
-		return err
+	if j.history, err = OpenHistory(j.dir.Metrics(), j.Position.Records); err != nil {
+		return nil, err
 	}
-	if r.pos.Epoch >= c.Epochs || r.stale() {
-		r.progress.Say("the run in %s has finished %d epochs: nothing is left to do", c.Dir, r.pos.Epoch)
-		return nil
-	}
-	r.progress.Say("resuming %s after step %d, in epoch %d of %d", c.Dir, r.pos.Step, r.pos.Epoch+1, c.Epochs)
+	return &old, nil
+}
+
+// goOn says how the run that is resumed differs from what it was, and makes it what s says.
+func (j *Journal) goOn(old *Setup, s Setup) error {
 	if old.Engine != s.Engine {
-		r.progress.Say("the run was on %s and goes on on %s: the numbers may differ in their last digits", old.Engine, s.Engine)
+		j.say("the run was on %s and goes on on %s: the numbers may differ in their last digits", old.Engine, s.Engine)
 	}
-	if changes := old.Changes(c.Program); len(changes) > 0 {
-		r.progress.Say("the program is not the one that the run was begun with, and the run may not end as it would have: %s", strings.Join(changes, ", "))
+	if changes := old.Changes(j.prog); len(changes) > 0 {
+		j.say("the program is not the one that the run was begun with, and the run may not end as it would have: %s", strings.Join(changes, ", "))
 	}
-	return c.Dir.write(s)
+	return j.dir.write(s)
 }
 
 // restore takes up the last checkpoint or, if that is damaged, the best one, from where the run comes to the same end.
-func (r *loop) restore() (err error) {
-	if r.pos, err = r.saves.Restore(Last, r.state); err == nil || errors.Is(err, ErrNoCheckpoint) {
+func (j *Journal) restore() (err error) {
+	if j.Position, err = j.saves.Restore(Last, j.state); err == nil || errors.Is(err, ErrNoCheckpoint) {
 		return nil
 	}
-	best, bestErr := r.saves.Restore(Best, r.state)
+	best, bestErr := j.saves.Restore(Best, j.state)
 	if bestErr != nil {
 		return fmt.Errorf("%w; the best checkpoint cannot be read either: begin again in another folder", err)
 	}
-	r.progress.Say("%v; going on from the best checkpoint instead", err)
-	r.pos = best
+	j.say("%v; going on from the best checkpoint instead", err)
+	j.Position = best
 	return nil
+}
+
+// openFolder opens the journal of a run of Fit, and says where a resumed one goes on.
+func (r *loop) openFolder() error {
+	c := &r.c
+	s, err := c.setup()
+	if err != nil {
+		return err
+	}
+	old, err := r.open(s, c.Resume)
+	if err != nil || old == nil {
+		return err
+	}
+	if r.Position.Epoch >= c.Epochs || r.stale() {
+		r.say("the run in %s has finished %d epochs: nothing is left to do", c.Dir, r.Position.Epoch)
+		return nil
+	}
+	r.say("resuming %s after step %d, in epoch %d of %d", c.Dir, r.Position.Step, r.Position.Epoch+1, c.Epochs)
+	return r.goOn(old, s)
 }

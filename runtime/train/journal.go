@@ -1,0 +1,198 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+)
+
+// A Journal keeps a run of one's own loop in a folder, as [Fit] keeps its runs: metrics, checkpoints to resume from, the curve of
+// the loss. The commands export, verify and sample the folder like any other. It is for one goroutine at a time.
+//
+// The loop tells it of each step, with Log, and of the end of each epoch, an epoch being whatever the loop takes for one.
+type Journal struct {
+	// Position is where the run is: how many steps and epochs are done, and the best score. A resumed run begins where its
+	// last checkpoint was. A loop that takes batches from a loader keeps Position.Loader up to date, and begins its loader there.
+	Position Position
+
+	dir     Folder
+	prog    *compiler.Program
+	state   *runtime.State
+	monitor string
+	say     func(format string, args ...any)
+
+	saves   *Checkpoints // nil without a folder, as is history
+	history *History     // the records are here or in the next field
+	records []Record
+
+	saved, drawn, began time.Time // began is when the epoch did
+	examples            int       // since then
+}
+
+// RunOptions say what a run of one's own loop is.
+type RunOptions struct {
+	Program  *compiler.Program
+	State    *runtime.State     // of the program, what checkpoints save and restore; drawn from Seed, or else
+	Seed     uint64             // kept with the run
+	Settings map[string]float64 // of the model, without which the commands cannot define it again
+	Data     string             // what the run is trained on, for people; kept with the run and in exported files
+	Batch    int                // examples in a step
+	Monitor  string             // the metric whose lowest value makes the best checkpoint; "" is "loss"
+	Engine   string             // the engine's name, for people
+	Resume   bool               // go on with the run in the folder, which must agree in all but Engine and harmless changes of the program
+	Out      io.Writer          // for what there is to say; nil is silent
+}
+
+// OpenRun begins a run in the folder dir, or takes up the one that is there: State is then that of its last checkpoint. Until Close,
+// another OpenRun or Fit in the folder is [ErrInUse]. A folder that has a run is [ErrHasRun], and with Resume one that has none
+// [ErrNoRun], one that has another [ErrOtherRun].
+func OpenRun(dir Folder, o RunOptions) (*Journal, error) {
+	if o.Program == nil || o.State == nil || dir == "" {
+		return nil, errors.New("train: a run needs a folder, a program and its state")
+	}
+	for name, v := range o.Settings {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, fmt.Errorf("train: the setting %s is %v", name, v)
+		}
+	}
+	j := &Journal{dir: dir, prog: o.Program, state: o.State, monitor: o.Monitor, say: NewProgress(o.Out).Say}
+	if j.monitor == "" {
+		j.monitor = Loss
+	}
+	s := Setup{
+		Version: setupVersion, Program: o.Program.Name(), Fingerprint: o.Program.Fingerprint(), Entries: entries(o.Program),
+		Settings: o.Settings, Monitor: j.monitor,
+		Train: o.Data, Batch: o.Batch, Seed: o.Seed, Engine: o.Engine,
+	}
+	old, err := j.open(s, o.Resume)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", errors.Join(err, j.close()))
+	}
+	if old != nil {
+		j.say("resuming %s after step %d and %d epochs", dir, j.Position.Step, j.Position.Epoch)
+		if err := j.goOn(old, s); err != nil {
+			return nil, fmt.Errorf("train: %w", errors.Join(err, j.close()))
+		}
+	}
+	j.saved, j.began = time.Now(), time.Now()
+	return j, nil
+}
+
+// Log counts a step on a batch of so many examples, and its metrics, which go into the epoch's average.
+func (j *Journal) Log(m Metrics, examples int) {
+	j.Position.Step++
+	j.Position.InEpoch.Add(m, examples)
+	j.examples += examples
+}
+
+// EndEpoch records the averages of what was logged since the last epoch, with the metrics of a validation if there was one,
+// and saves a checkpoint. It reports whether the epoch is the best so far, by the validation if it has the monitored
+// metric; the checkpoint is then the best one, too.
+func (j *Journal) EndEpoch(validation Metrics) (best bool, err error) {
+	seconds := time.Since(j.began).Seconds()
+	rec := Record{Kind: KindEpoch, Epoch: j.Position.Epoch + 1, Step: j.Position.Step, Train: j.Position.InEpoch.Metrics(), Validate: validation, Seconds: seconds}
+	if seconds > 0 {
+		rec.Rate = float64(j.examples) / seconds
+	}
+	if err := j.record(rec); err != nil {
+		return false, fmt.Errorf("train: %w", err)
+	}
+	best = j.judge(rec, j.monitor, 0)
+	j.Position.Epoch, j.Position.InEpoch = rec.Epoch, Mean{}
+	j.began, j.examples = time.Now(), 0
+	return best, j.Save(best)
+}
+
+// Save saves a checkpoint, as the last one, and as the best one too if best. A loop saves within long epochs, and when it is to
+// end; EndEpoch saves by itself.
+func (j *Journal) Save(best bool) error {
+	if j.Position.Loader.Epoch < j.Position.Epoch { // a loop without a loader, or whose loader counts otherwise
+		j.Position.Loader.Epoch, j.Position.Loader.Index = j.Position.Epoch, 0
+	}
+	if err := j.save(best); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	return nil
+}
+
+// Restore puts a checkpoint of the run into its state, to end with the best, say. The Position stays where it is.
+func (j *Journal) Restore(which Which) error {
+	_, err := j.saves.Restore(which, j.state)
+	return err
+}
+
+// Records are all records so far.
+func (j *Journal) Records() []Record {
+	if j.history == nil {
+		return j.records
+	}
+	return j.history.Records()
+}
+
+// Close draws the curve and gives the folder free. It saves nothing.
+func (j *Journal) Close() error {
+	if j.history != nil {
+		j.draw()
+	}
+	return j.close()
+}
+
+func (j *Journal) close() error {
+	if j.history == nil {
+		return nil
+	}
+	return j.history.Close()
+}
+
+// record appends rec to the history.
+func (j *Journal) record(rec Record) error {
+	if j.history == nil {
+		j.records = append(j.records, rec)
+	} else if err := j.history.Append(rec); err != nil {
+		return err
+	}
+	j.Position.Records++
+	return nil
+}
+
+// save makes the records durable and then the checkpoint that counts them.
+func (j *Journal) save(best bool) error {
+	if err := j.history.Sync(); err != nil {
+		return err
+	}
+	if err := j.saves.Save(j.state, j.Position, best); err != nil {
+		return err
+	}
+	j.saved = time.Now()
+	return nil
+}
+
+// monitored are the metrics that say how good an epoch is.
+func (r Record) monitored() Metrics {
+	if r.Validate != nil {
+		return r.Validate
+	}
+	return r.Train
+}
+
+// judge reports whether an epoch is the best so far, by a metric that must be lower by more than delta, and counts those that
+// are not. Without the metric no epoch is.
+func (j *Journal) judge(rec Record, monitor string, delta float64) bool {
+	v, ok := rec.monitored()[monitor]
+	switch {
+	case !ok:
+		return false
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		j.say("epoch %d: %s is %v", rec.Epoch, monitor, v)
+	case j.Position.Best == nil || v < j.Position.Best.Value-delta:
+		j.Position.Best, j.Position.Stale = &Score{v, rec.Epoch, rec.Step}, 0
+		return true
+	}
+	j.Position.Stale++
+	return false
+}

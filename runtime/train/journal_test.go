@@ -1,0 +1,137 @@
+package train
+
+import (
+	"errors"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+)
+
+// ownLoop trains 3 epochs of 5 steps in the folder dir, with or without a loader, until step stop.
+func ownLoop(t *testing.T, dir Folder, o RunOptions, loader bool, stop int64) error {
+	t.Helper()
+	c := config(t, "")
+	state, err := runtime.NewState(c.Program, c.Seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := c.Engine.Load(c.Program, state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	o.Program, o.State, o.Seed, o.Data = c.Program, state, c.Seed, "waves"
+	run, err := OpenRun(dir, o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := run.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := OpenRun(dir, RunOptions{Program: c.Program, State: state, Seed: c.Seed, Data: "waves", Resume: true}); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second loop in the folder: %v", err)
+	}
+	batches, err := data.NewLoader(c.Train, data.LoaderOptions{Batch: c.Batch, Shuffle: true, Seed: c.Seed, Epochs: 3, Start: run.Position.Loader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer batches.Close()
+	for run.Position.Epoch < 3 {
+		size := 2
+		fields, err := c.Train.Take(int(run.Position.Step)%30, 30) // a loop that knows no epochs of the data
+		if err != nil {
+			t.Fatal(err)
+		}
+		if loader {
+			b, err := batches.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			fields, size = b.Tensors, b.Size
+			run.Position.Loader = batches.State()
+		}
+		m, err := Run(t.Context(), x, c.Program.Step("train"), c.Inputs.Name(fields))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run.Log(m, size)
+		if run.Position.Step%5 == 0 {
+			if _, err := run.EndEpoch(Metrics{Loss: []float64{3, 1, 2}[run.Position.Epoch]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if run.Position.Step == stop {
+			return run.Save(false)
+		}
+	}
+	if best := run.Position.Best; best == nil || *best != (Score{1, 2, 10}) {
+		t.Errorf("the best is %+v", best)
+	}
+	return run.Restore(Best)
+}
+
+// TestJournal: a loop of one's own has a run that resumes as Fit's does, to the same bits, wherever it is stopped.
+func TestJournal(t *testing.T) {
+	for name, loader := range map[string]bool{"loader": true, "no loader": false} {
+		t.Run(name, func(t *testing.T) {
+			whole := Folder(filepath.Join(t.TempDir(), "whole"))
+			if err := ownLoop(t, whole, RunOptions{}, loader, -1); err != nil {
+				t.Fatal(err)
+			}
+			records, err := ReadHistory(whole.Metrics())
+			if err != nil || len(records) != 3 || records[1].Step != 10 || records[1].Validate[Loss] != 1 || !(records[2].Train["mae"] > 0) {
+				t.Errorf("records %+v, %v", records, err)
+			}
+			for _, stop := range []int64{1, 5, 7, 10, 14, 15} {
+				dir := Folder(filepath.Join(t.TempDir(), "run"))
+				if err := ownLoop(t, dir, RunOptions{}, loader, stop); err != nil {
+					t.Fatal(err)
+				}
+				var out strings.Builder
+				if err := ownLoop(t, dir, RunOptions{Resume: true, Out: &out}, loader, -1); err != nil {
+					t.Fatalf("stopped after step %d: %v", stop, err)
+				}
+				if !strings.Contains(out.String(), "resuming") {
+					t.Errorf("output %q", &out)
+				}
+				compareLeft(t, "stopped", left(t, string(dir)), left(t, string(whole)))
+			}
+		})
+	}
+}
+
+// TestJournalRefuses: a run is not mixed up with another.
+func TestJournalRefuses(t *testing.T) {
+	dir := Folder(filepath.Join(t.TempDir(), "run"))
+	if err := ownLoop(t, dir, RunOptions{Resume: true}, true, 3); !errors.Is(err, ErrNoRun) {
+		t.Errorf("nothing to resume: %v", err)
+	}
+	if err := ownLoop(t, dir, RunOptions{}, true, 3); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, string(dir))
+	if err := ownLoop(t, dir, RunOptions{}, true, 3); !errors.Is(err, ErrHasRun) {
+		t.Errorf("a second run: %v", err)
+	}
+	if err := ownLoop(t, dir, RunOptions{Resume: true, Settings: map[string]float64{"width": 9}}, true, 3); !errors.Is(err, ErrOtherRun) || !strings.Contains(err.Error(), "settings.width") {
+		t.Errorf("another setting: %v", err)
+	}
+	if err := ownLoop(t, dir, RunOptions{Settings: map[string]float64{"width": math.NaN()}}, true, 3); err == nil || !strings.Contains(err.Error(), "width is NaN") {
+		t.Errorf("a setting that is no number: %v", err)
+	}
+	if _, err := OpenRun(dir, RunOptions{}); err == nil || !strings.Contains(err.Error(), "a program and its state") {
+		t.Errorf("no program: %v", err)
+	}
+	c := config(t, string(dir))
+	c.Resume = true
+	if _, err := Fit(t.Context(), c); !errors.Is(err, ErrOtherRun) {
+		t.Errorf("Fit goes on with it: %v", err)
+	}
+	compareLeft(t, "folder", contents(t, string(dir)), before)
+}
