@@ -22,6 +22,7 @@ type Func struct {
 	Diags    Diags
 
 	byName map[string]*Value // params
+	names  map[string]claim
 	random *Value
 	draws  int
 	// applied counts the ops asked for, those over poison too.
@@ -34,12 +35,14 @@ type Func struct {
 type Output struct {
 	Name  string
 	Value *Value
+	Pos   Pos // where it was named
 }
 
 // An Update says that the state called Name becomes Value after the Func has run.
 type Update struct {
 	Name  string
 	Value *Value
+	Pos   Pos // where it was asked for
 }
 
 // An Initializer fills a parameter with its first values, drawing what it needs from r.
@@ -49,7 +52,7 @@ type Initializer interface {
 
 // NewFunc returns an empty Func; compilers and tests trace into it.
 func NewFunc(name string, training bool) *Func {
-	return &Func{Name: name, Training: training, byName: map[string]*Value{}}
+	return &Func{Name: name, Training: training, byName: map[string]*Value{}, names: map[string]claim{}}
 }
 
 // Pos is the position that a mistake reported now belongs to: the user's line, or that of the value being rewritten.
@@ -91,16 +94,8 @@ func (f *Func) At(pos Pos, scope string, do func()) {
 func (f *Func) Input(name string, t DType, dims ...Dim) *Value {
 	v := f.Apply(Input{Name: name, Type: Type{t, slices.Clone(dims)}})
 	v.Name = name
-	old := f.byName[name]
-	for _, in := range f.Inputs {
-		if in.Name == name {
-			old = in
-		}
-	}
-	if old != nil {
-		f.Mistake(v.Pos, fmt.Sprintf("Input: a second input or parameter named %q", name), fmt.Sprintf("the first is at %v; give each its own name", old.Pos), old)
+	if v.OK() && !f.claim(name, "Input", "an input", v.Pos, v) {
 		v.bad = true
-		return v
 	}
 	if v.OK() {
 		f.Inputs = append(f.Inputs, v)
@@ -124,13 +119,9 @@ func (f *Func) Output(name string, v *Value) {
 		f.Mistake(pos, "Output: the name is empty", "the name is the one in the ONNX file and in results", v)
 		return
 	}
-	for _, o := range f.Outputs {
-		if o.Name == name {
-			f.Mistake(pos, fmt.Sprintf("Output: a second output named %q", name), "give each output its own name", v, o.Value)
-			return
-		}
+	if f.claim(name, "Output", "an output", pos, v) {
+		f.Outputs = append(f.Outputs, Output{name, v, pos})
 	}
-	f.Outputs = append(f.Outputs, Output{name, v})
 }
 
 // Param is the trainable parameter called name. Asking again for the same name gives the same value: that is how layers
@@ -155,12 +146,8 @@ func (f *Func) state(p Param) *Value {
 	}
 	v := f.Apply(p)
 	v.Name = p.Name
-	for _, in := range f.Inputs {
-		if in.Name == p.Name {
-			f.Mistake(v.Pos, fmt.Sprintf("parameter %q has the name of an input", p.Name), fmt.Sprintf("the input is at %v; give each its own name", in.Pos), in)
-			v.bad = true
-			return v
-		}
+	if v.OK() && !f.claim(p.Name, "Param", "a parameter or buffer", v.Pos, v) {
+		v.bad = true
 	}
 	if v.OK() {
 		f.byName[p.Name] = v
@@ -172,7 +159,8 @@ func (f *Func) state(p Param) *Value {
 // Lookup is the parameter or buffer called name that f uses, or nil.
 func (f *Func) Lookup(name string) *Value { return f.byName[name] }
 
-// Update makes new the contents of state from the next run on.
+// Update makes new the contents of state from the next run on. A second update of one state in a step must be computed from
+// what the first made of it, [Func.Current].
 func (f *Func) Update(state, new *Value) {
 	if state == nil || new == nil {
 		f.Mistake(f.Pos(), "Update: the state or its new value is nil", NilHint)
@@ -190,14 +178,52 @@ func (f *Func) Update(state, new *Value) {
 		f.Mistake(f.Pos(), fmt.Sprintf("Update of %q: %v into %v", p.Name, new.Type, state.Type), "state keeps its dtype and shape", new, state)
 		return
 	}
-	for _, u := range f.Updates {
-		if u.Name == p.Name {
-			f.Mistake(f.Pos(), fmt.Sprintf("Update: %q is updated twice in one step", p.Name),
-				"a layer with running statistics was applied twice, or two optimizers train one parameter", new, u.Value)
+	pos := f.Pos()
+	for i, u := range f.Updates {
+		if u.Name != p.Name {
+			continue
+		}
+		if !new.from(u.Value) {
+			f.Mistake(pos, fmt.Sprintf("Update: %q is updated twice in one step, first at %v, and the second does not start from the first", p.Name, u.Pos),
+				"start from f.Current(state), which is what the first made of it, or update it once: two optimizers that train one parameter need a step each", new, u.Value)
 			return
 		}
+		f.Updates[i].Value, f.Updates[i].Pos = new, pos
+		return
 	}
-	f.Updates = append(f.Updates, Update{p.Name, new})
+	if f.claim(p.Name+NextSuffix, "Update", fmt.Sprintf("the new %q", p.Name), pos, new) {
+		f.Updates = append(f.Updates, Update{p.Name, new, pos})
+	}
+}
+
+// Current is what state holds at this point: the value that the last Update gave it in this step, or state itself. A layer that
+// moves state starts from it, so that each of several applications in one step goes on from the one before.
+func (f *Func) Current(state *Value) *Value {
+	if state.OK() {
+		for _, u := range f.Updates {
+			if u.Name == state.Name {
+				return u.Value
+			}
+		}
+	}
+	return state
+}
+
+// from reports whether v is computed from old.
+func (v *Value) from(old *Value) bool {
+	seen := map[*Value]bool{}
+	var look func(v *Value) bool
+	look = func(v *Value) bool {
+		if v == old {
+			return true
+		}
+		if seen[v] || v.ID < old.ID {
+			return false
+		}
+		seen[v] = true
+		return slices.ContainsFunc(v.Args, look)
+	}
+	return look(v)
 }
 
 // RandomState is the name of the buffer i64[2] {seed, step} that random ops draw from.
@@ -212,6 +238,7 @@ func (f *Func) Random() (state *Value, stream int) {
 			f.Update(f.random, f.random.Add(f.Const(tensor.Of([]int64{0, 1}, 2))))
 		}
 	}
+	f.claim(fmt.Sprint(NoisePrefix, f.draws), "Random", "the numbers of a random op", f.Pos())
 	f.draws++
 	return f.random, f.draws - 1
 }

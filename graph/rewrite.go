@@ -1,5 +1,7 @@
 package graph
 
+import "fmt"
+
 // Rewrite returns a copy of f in which visit may replace values. It goes through the values in order; visit gets the copy
 // under construction, the old value and its new arguments, and returns the new value, or nil for a plain copy. Inputs and
 // parameters are always kept, so the result has the same interface as f.
@@ -14,8 +16,9 @@ func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Fu
 		out.As(v, func() {
 			switch v.Op.(type) {
 			case Input:
-				to[i] = out.Apply(v.Op)
+				to[i] = out.Copy(v)
 				to[i].Name = v.Name
+				out.claim(v.Name, "Input", "an input", v.Pos, to[i])
 				out.Inputs = append(out.Inputs, to[i])
 			case Param:
 				to[i] = out.state(v.Op.(Param))
@@ -35,10 +38,12 @@ func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Fu
 func (f *Func) finish(out *Func, to []*Value) {
 	out.Doc = f.Doc
 	for _, o := range f.Outputs {
-		out.Outputs = append(out.Outputs, Output{o.Name, to[o.Value.ID]})
+		out.Outputs = append(out.Outputs, Output{o.Name, to[o.Value.ID], o.Pos})
+		out.claim(o.Name, "Output", "an output", o.Pos, to[o.Value.ID])
 	}
 	for _, u := range f.Updates {
-		out.Updates = append(out.Updates, Update{u.Name, to[u.Value.ID]})
+		out.Updates = append(out.Updates, Update{u.Name, to[u.Value.ID], u.Pos})
+		out.claim(u.Name+NextSuffix, "Update", fmt.Sprintf("the new %q", u.Name), u.Pos, to[u.Value.ID])
 	}
 	if f.random != nil {
 		out.random = to[f.random.ID]

@@ -204,6 +204,33 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// TestBatchNormTwice applies one BatchNorm to several values in one step, as a critic to real and generated images: the running
+// statistics move with each, in order. The numbers are by hand: r ← .9·r + .1·batch, the variances unbiased.
+func TestBatchNormTwice(t *testing.T) {
+	f := graph.NewFunc("train", true)
+	l := &nn.BatchNorm{}
+	nn.Bind("", &struct{ Norm *nn.BatchNorm }{l}, map[*nn.Layer]bool{})
+	in := map[string]*tensor.Tensor{
+		"real": tensor.Of([]float32{1, 3}, 2, 1), "fake": tensor.Of([]float32{5, 9}, 2, 1), "more": tensor.Of([]float32{0, 1}, 2, 1),
+		"norm.scale": tensor.Of([]float32{1}, 1), "norm.bias": tensor.Of([]float32{0}, 1), "norm.mean": tensor.Of([]float32{0}, 1), "norm.variance": tensor.Of([]float32{1}, 1),
+	}
+	for i, want := range []struct {
+		name           string
+		mean, variance float64
+	}{{"real", .2, 1.1}, {"fake", .88, 1.79}, {"more", .842, 1.661}} {
+		l.Apply(f.Input(want.name, graph.F32, 2, 1))
+		out := run(t, f, in)
+		if len(f.Updates) != 2 {
+			t.Fatalf("%d updates", len(f.Updates))
+		}
+		for k, w := range []float64{want.mean, want.variance} {
+			if got := out[f.Updates[k].Value.ID].At(0); math.Abs(got-w) > 1e-6 {
+				t.Errorf("after %d applications %s is %v, want %v", i+1, f.Updates[k].Name, got, w)
+			}
+		}
+	}
+}
+
 // TestFloatFields sets each float of every layer to what is no number: a mistake, in training and elsewhere.
 func TestFloatFields(t *testing.T) {
 	files, err := filepath.Glob("*.go")

@@ -12,6 +12,7 @@ import (
 // BatchNorm normalises each channel, axis 1, over all other axes (Ioffe and Szegedy 2015). Its parameters are scale and
 // bias [channels], its buffers mean and variance. In training it uses the batch's statistics and moves the running ones
 // towards them, and a run in which a channel has one value only is an error; elsewhere it uses the running ones.
+// Applied several times in one step, to real and to generated images for one, each application moves them on from the one before.
 type BatchNorm struct {
 	// Momentum is what the running statistics keep of themselves at each step: r ← Momentum·r + (1−Momentum)·batch; 0 means
 	// 0.9. (PyTorch's momentum is 1 minus this.) The running variance is the unbiased one, as in PyTorch.
@@ -54,8 +55,8 @@ func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
 			n = n.Assert(n.Greater(f.Full(graph.F32, 1)), "BatchNorm: the number of values a channel must be 2 or more in training: take larger batches, and drop a short last one")
 		}
 		unbiased := v.Mul(n.Div(n.Shift(-1)))
-		f.Update(mean, mean.Lerp(m.Detach(), 1-momentum))
-		f.Update(variance, variance.Lerp(unbiased.Detach(), 1-momentum))
+		f.Update(mean, f.Current(mean).Lerp(m.Detach(), 1-momentum))
+		f.Update(variance, f.Current(variance).Lerp(unbiased.Detach(), 1-momentum))
 		return y
 	})
 }

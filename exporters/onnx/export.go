@@ -257,26 +257,19 @@ func (x *exporter) model() (*wire.Model, error) {
 	}, nil
 }
 
-// reserve claims the names that the model declares, before any are made up. In ONNX they share one name space.
+// reserve claims the names that the model declares, before any are made up. A Func sees to it that none of them is there twice.
 func (x *exporter) reserve() {
-	claim := func(name, what string, v *graph.Value) {
-		if other, ok := x.e.reserve(name, what); !ok {
-			x.e.diags = append(x.e.diags, &graph.Diag{Pos: v.Pos, Scope: v.Scope, Args: []*graph.Value{v},
-				Msg:  fmt.Sprintf("%s %q has the name of %s", what, name, other),
-				Hint: "an ONNX file has one name space: rename one of them"})
-		}
-	}
 	for _, v := range x.f.Params {
-		claim(v.Name, "a parameter", v)
+		x.e.reserve(v.Name, "a parameter")
 	}
 	for _, v := range x.f.Inputs {
-		claim(v.Name, "an input", v)
+		x.e.reserve(v.Name, "an input")
 	}
 	for _, o := range x.f.Outputs {
-		claim(o.Name, "an output", o.Value)
+		x.e.reserve(o.Name, "an output")
 	}
 	for _, u := range x.f.Updates {
-		claim(u.Name+Next, "an output", u.Value)
+		x.e.reserve(u.Name+Next, "an output")
 	}
 }
 

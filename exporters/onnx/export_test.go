@@ -385,12 +385,12 @@ func TestErrors(t *testing.T) {
 			f := graph.NewFunc("f", false)
 			f.Output("y", f.Apply(node("Add", graph.F32, 2), f.Input("w", graph.F32, 2), f.Param("w", nil, 2)))
 			return f
-		}, Options{}, []string{`parameter "w" has the name of an input`}},
+		}, Options{}, []string{`Param: "w" is already the name of an input`}},
 		{"output named like an input", func() *graph.Func {
 			f := graph.NewFunc("f", false)
 			f.Output("x", f.Apply(node("Neg", graph.F32, 2), f.Input("x", graph.F32, 2)))
 			return f
-		}, Options{}, []string{`an output "x" has the name of an input`}},
+		}, Options{}, []string{`Output: "x" is already the name of an input`}},
 		{"mistakes in the graph", func() *graph.Func {
 			f := graph.NewFunc("f", false)
 			f.Input("", graph.F32)

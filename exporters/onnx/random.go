@@ -24,7 +24,7 @@ const (
 	Uniform = "uniform" // [0, 1)
 )
 
-const noisePrefix = "noise."
+const noisePrefix = graph.NoisePrefix
 
 // A Noise is an input that stands for the numbers of one random op.
 type Noise struct {

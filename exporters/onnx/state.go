@@ -12,11 +12,12 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // Next is the suffix of the output that holds a state after a training step: w goes in, w.next comes out.
-const Next = ".next"
+const Next = graph.NextSuffix
 
 // A State is a state of a training step: an input, and the output that is its value for the next step, "" if the step
 // reads it only.

@@ -144,8 +144,8 @@ func TestUpdatesFromState(t *testing.T) {
 		f.Update(now, now.Add(x))
 		f.Update(left, right) // and these change places
 		f.Update(right, left)
-		f.Output("before", before)
-		f.Output("now", now)
+		f.Output("before.old", before)
+		f.Output("now.old", now)
 		return m.Apply(x).Square().Mean()
 	})
 	prog := compile(t, b)
@@ -163,6 +163,31 @@ func TestUpdatesFromState(t *testing.T) {
 			got, _ := s.Tensor(name)
 			want, _ := ref.Tensor(name)
 			agree(t, fmt.Sprintf("state after step %d", i), map[string]*tensor.Tensor{name: got}, map[string]*tensor.Tensor{name: want})
+		}
+	}
+}
+
+// TestStateMovedTwice applies one BatchNorm to real and to fake values in a step: the running statistics move with both, in
+// order. The numbers are by hand; in the second step the first's are where they start.
+func TestStateMovedTwice(t *testing.T) {
+	m := &struct {
+		Norm nn.BatchNorm
+		Out  nn.Dense
+	}{Out: nn.Dense{Units: 1}}
+	b := compiler.New("critic")
+	b.Model("", m)
+	b.Step("train", optim.SGD{LR: .1}, m, func(f *graph.Func) *graph.Value {
+		score := func(name string) *graph.Value {
+			return m.Out.Apply(m.Norm.Apply(f.Input(name, graph.F32, batch, 1))).Mean()
+		}
+		return score("fake").Sub(score("real")).Add(m.Out.Apply(m.Norm.Apply(f.Inputs[0])).Square().Mean())
+	})
+	s, x := load(t, compile(t, b), 1)
+	for _, want := range [][2]float32{{1.447, 2.357}, {2.501863, 3.346253}} {
+		run(t, x, "train", map[string]*tensor.Tensor{"fake": tensor.Of([]float32{5, 9}, 2, 1), "real": tensor.Of([]float32{1, 3}, 2, 1)})
+		for i, name := range []string{"norm.mean", "norm.variance"} {
+			got, _ := s.Tensor(name)
+			agree(t, "state", map[string]*tensor.Tensor{name: got}, map[string]*tensor.Tensor{name: tensor.Of([]float32{want[i]}, 1)})
 		}
 	}
 }

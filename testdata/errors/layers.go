@@ -119,14 +119,6 @@ var layerCases = []Case{
 			f.Output("y", m.Tok.Apply(input(f, 4))) // want "tok: Embedding: the indices are f32.batch 4."
 		})
 	}},
-	{"running statistics updated twice", func(b *compiler.Builder) {
-		m := &normed{FC: nn.Dense{Units: 3}}
-		b.Model("", m)
-		b.Step("train", adam, m, func(f *graph.Func) *graph.Value {
-			y := m.Norm.Apply(m.FC.Apply(input(f, 4)))
-			return m.Norm.Apply(y).Square().Mean() // want "norm.mean\" is updated twice" "norm.variance\" is updated twice"
-		})
-	}},
 	{"labels of the wrong dtype", func(b *compiler.Builder) {
 		m := &linear{nn.Dense{Units: 3}}
 		b.Model("", m)

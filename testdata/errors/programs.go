@@ -18,14 +18,40 @@ var programCases = []Case{
 	{"an output named twice", fn(func(f *graph.Func) {
 		x := input(f, 4)
 		f.Output("y", x.Tanh())
-		f.Output("y", x.Exp()) // want "Output: a second output named \"y\""
+		f.Output("y", x.Exp()) // want "(?s)Output: \"y\" is already the name of an output.*hint: that is at .*programs.go:20"
 	})},
 	{"an input named twice", fn(func(f *graph.Func) {
 		x := input(f, 4)
-		f.Output("y", x.Add(f.Input("x", graph.F32, batch, 4))) // want "Input: a second input or parameter named \"x\""
+		f.Output("y", x.Add(f.Input("x", graph.F32, batch, 4))) // want "(?s)Input: \"x\" is already the name of an input.*hint: that is at .*layers.go:"
+	})},
+	{"an output with the name of an input", fn(func(f *graph.Func) {
+		x := f.Input("image", graph.F32, batch, 4)
+		f.Output("image", x.Sigmoid()) // want "(?s)Output: \"image\" is already the name of an input.*hint: that is at .*programs.go:28"
+	})},
+	{"an output with the name of a parameter", fn(func(f *graph.Func) {
+		w := f.Param("w", initializer.Zeros{}, 4)
+		f.Output("w", w.Tanh()) // want "Output: \"w\" is already the name of a parameter or buffer"
+	})},
+	{"an output with the name of new state", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", adam, m, func(f *graph.Func) *graph.Value {
+			y := m.FC.Apply(input(f, 4)) // want "(?s)fc: Update: \"fc.bias.next\" is already the name of an output.*hint: that is at .*programs.go:39"
+			f.Output("fc.bias.next", y)
+			return y.Mean()
+		})
+	}},
+	{"an input with the name of random numbers", fn(func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 4).NormalLike()
+		f.Output("y", x.Add(f.Input("noise.0", graph.F32, batch, 4))) // want "Input: \"noise.0\" is already the name of the numbers of a random op"
+	})},
+	{"two updates of one state", fn(func(f *graph.Func) {
+		x, w := f.Input("x", graph.F32, 3), f.Buffer("w", graph.F32, nil, 3)
+		f.Update(w, w.Lerp(x, .1))
+		f.Update(w, w.Lerp(x.Square(), .1)) // want "(?s)Update: \"w\" is updated twice in one step, first at .*programs.go:49, and the second does not start from the first.*hint: start from f.Current"
+		f.Output("y", x)
 	})},
 	{"a nil output", fn(func(f *graph.Func) {
-		f.Output("x", input(f, 4))
+		f.Output("x.out", input(f, 4))
 		f.Output("y", nil) // want "Output \"y\": the value is nil"
 	})},
 	{"a gradient with respect to nil", func(b *compiler.Builder) {
@@ -42,7 +68,7 @@ var programCases = []Case{
 	})},
 	{"a parameter with an input's name", fn(func(f *graph.Func) {
 		x := input(f, 4)
-		f.Output("y", x.Add(f.Param("x", initializer.Zeros{}, 4))) // want "parameter \"x\" has the name of an input"
+		f.Output("y", x.Add(f.Param("x", initializer.Zeros{}, 4))) // want "Param: \"x\" is already the name of an input"
 	})},
 	{"a dtype that there is not", fn(func(f *graph.Func) {
 		f.Output("y", f.Input("x", graph.DType(42), 3)) // want "Input: dtype.42. is no dtype"
@@ -163,7 +189,7 @@ var programCases = []Case{
 	})},
 	{"an output that the step makes itself", func(b *compiler.Builder) {
 		m := named(b)
-		b.Step("train", adam, m, func(f *graph.Func) *graph.Value { // want "Output: a second output named \"loss\""
+		b.Step("train", adam, m, func(f *graph.Func) *graph.Value { // want "Output: \"loss\" is already the name of an output"
 			f.Output("loss", m.FC.Apply(input(f, 4)))
 			return m.mean(f.Inputs[0])
 		})
@@ -171,7 +197,7 @@ var programCases = []Case{
 	{"a nil update", fn(func(f *graph.Func) {
 		w := f.Param("w", initializer.Zeros{}, 3)
 		f.Update(w, nil) // want "Update: the state or its new value is nil"
-		f.Output("w", w)
+		f.Output("w.out", w)
 	})},
 	{"every number of an optimizer", func(b *compiler.Builder) {
 		m := named(b)
