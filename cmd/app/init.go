@@ -13,6 +13,8 @@ import (
 	"text/template"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
 //go:embed project/*.tmpl
@@ -102,6 +104,6 @@ func sources() string {
 
 // isSources reports whether dir holds this module.
 func isSources(dir string) bool {
-	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	text, err := regularfile.Read(filepath.Join(dir, "go.mod"), 1<<20)
 	return err == nil && strings.HasPrefix(string(text), "module "+modulePath+"\n")
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
 // A Disk does what changes files and folders. The real one is [OS]; tests put one in its place that fails, or that remembers
@@ -47,9 +49,9 @@ func Use(d Disk) (undo func()) {
 	return func() { disk = old }
 }
 
-// Open is [os.OpenFile].
+// Open is [regularfile.OpenFile].
 func (OS) Open(path string, flag int, perm fs.FileMode) (Handle, error) {
-	return handle(os.OpenFile(path, flag, perm))
+	return handle(regularfile.OpenFile(path, flag, perm))
 }
 
 // CreateTemp is [os.CreateTemp].

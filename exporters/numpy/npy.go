@@ -8,18 +8,18 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/elements"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // ReadNPY reads a .npy file of format 1, 2 or 3: arrays of float16, float32, float64, int64, int32, uint8 or bool, of
 // either byte order, in C or Fortran order. The tensor is always row-major.
 func ReadNPY(path string) (*tensor.Tensor, error) {
-	f, size, err := open(path)
+	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read npy file %s: %w", path, err)
 	}
@@ -29,19 +29,6 @@ func ReadNPY(path string) (*tensor.Tensor, error) {
 		return nil, fmt.Errorf("read npy file %s: %w", path, err)
 	}
 	return x, nil
-}
-
-// open opens path for reading and returns its size. A pipe or device is an error: it has no size to check against.
-func open(path string) (*os.File, int64, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	return f, st.Size(), err
 }
 
 // read reads one array from r, which yields maxBytes bytes, or at most so many unless exact.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/elements"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -23,7 +24,7 @@ func ReadNPZ(path string) (map[string]*tensor.Tensor, error) {
 }
 
 func readNPZ(path string) (map[string]*tensor.Tensor, error) {
-	f, size, err := open(path)
+	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -2,16 +2,16 @@ package onnx
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
 // Check looks for faults in the ONNX file path, whoever wrote it, and in where its external data lies. An error says that there is no
 // model to look at.
 func Check(path string) (*check.Report, error) {
-	f, size, err := open(path)
+	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -24,22 +24,6 @@ func Check(path string) (*check.Report, error) {
 		x, err := FindExternal(path, t)
 		return x.Path, x.Offset, x.Length, err
 	}}), nil
-}
-
-// open opens the file path, and says how long it is. What is not a file, such as a pipe, is not opened.
-func open(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is not a file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	return f, info.Size(), nil
 }
 
 // checkWritten looks for faults in a model that is about to be written: there are none, or an op's ONNX method is wrong.

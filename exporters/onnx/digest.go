@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
 // digest is a hash of tensors: their names, types, shapes and contents, which write writes.
@@ -31,7 +31,7 @@ var ErrNoDigest = errors.New("no digest of its weights: it was not written by th
 // state among them, to the digests that the exporter left in the metadata. Test vectors alone may not notice a change: a weight of a unit that they leave at zero
 // has no part in their outputs. A file without a digest is an [ErrNoDigest].
 func CheckWeights(path string) error {
-	f, size, err := open(path)
+	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func copyExternal(w io.Writer, model string, t *wire.Tensor) error {
 	if n, err := t.Bytes(); err != nil || n != x.Length {
 		return fmt.Errorf("the weight %q is %d bytes of %s: %v%v takes %d", t.Name, x.Length, x.Path, t.Type, t.Dims, n)
 	}
-	f, err := os.Open(x.Path)
+	f, _, err := regularfile.Open(x.Path)
 	if err != nil {
 		return err
 	}

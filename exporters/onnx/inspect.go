@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
 // A Summary tells what is in an ONNX file, whoever wrote it.
@@ -56,7 +57,7 @@ type Initializer struct {
 
 // Inspect tells what is in the ONNX file path. Weights are not read, external data is not looked for.
 func Inspect(path string) (*Summary, error) {
-	f, size, err := open(path)
+	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return nil, err
 	}

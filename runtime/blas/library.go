@@ -4,7 +4,9 @@ package blas
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"strings"
 	"sync"
@@ -12,6 +14,8 @@ import (
 
 	"github.com/ebitengine/purego"
 	"gonum.org/v1/gonum/blas"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
 // libraryNames are what the loader is asked for, in order.
@@ -49,6 +53,15 @@ func open(name string) (*library, error) {
 	defer mu.Unlock()
 	if l := opened[name]; l != nil {
 		return l, nil
+	}
+	if strings.Contains(name, "/") { // not a name for the loader to look for
+		f, _, err := regularfile.Open(name)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // macOS has libraries that are no files
+			return nil, fmt.Errorf("opening %s: %w", name, err)
+		}
 	}
 	h, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
 // memo is what the file of a measurement holds. It counts as long as all but the rates and the time would be written again.
@@ -57,11 +58,7 @@ const memoBytes = 64 << 10
 
 // recall sets what the file remembers of list. It reports false if there is none, or it is damaged, or of something else.
 func recall(file string, list []Candidate) bool {
-	info, err := os.Stat(file)
-	if err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	f, err := os.Open(file)
+	f, _, err := regularfile.Open(file)
 	if err != nil {
 		return false
 	}

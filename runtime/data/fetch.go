@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/cache"
 )
 
@@ -79,7 +80,7 @@ func (p published) origins(opt FetchOptions) []origin {
 		mirrors = p.mirrors
 		for _, d := range p.system {
 			list = append(list, origin{d, func(_ context.Context, file string) (io.ReadCloser, int64, error) {
-				return opened(openRegular(filepath.Join(d, file)))
+				return opened(regularfile.Open(filepath.Join(d, file)))
 			}})
 		}
 		if p.module != "" {
@@ -204,7 +205,7 @@ func moduleOrigin(module string) origin {
 				return nil, 0, err
 			}
 		}
-		return opened(openRegular(filepath.Join(dir, "data", file)))
+		return opened(regularfile.Open(filepath.Join(dir, "data", file)))
 	}}
 }
 

@@ -130,5 +130,5 @@ func TestReadIDXDamaged(t *testing.T) {
 		})
 	}
 	_, err := ReadIDX(t.TempDir())
-	wantErr(t, err, "not a regular file")
+	wantErr(t, err, "not a file but")
 }

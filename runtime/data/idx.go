@@ -7,9 +7,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/elements"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -26,7 +26,7 @@ func ReadIDX(path string) (*tensor.Tensor, error) {
 
 // readIDX reads the idx file at path and writes its uncompressed bytes to sum, if there is one.
 func readIDX(path string, sum io.Writer) (*tensor.Tensor, error) {
-	f, size, err := openRegular(path)
+	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -72,17 +72,4 @@ func idxTypes() map[byte]elements.Storage {
 	return map[byte]elements.Storage{
 		0x08: elements.U8(), 0x09: elements.I8(), 0x0b: elements.I16(be), 0x0c: elements.I32(be), 0x0d: elements.F32(be), 0x0e: elements.F64(be),
 	}
-}
-
-// openRegular opens path for reading and returns its size. A pipe or device is an error: it has no size to check against.
-func openRegular(path string) (*os.File, int64, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	return f, st.Size(), err
 }

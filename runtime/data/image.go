@@ -18,6 +18,7 @@ import (
 	"golang.org/x/image/draw"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/elements"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -214,7 +215,7 @@ func classesOf(files, known []string) (classes []string, labels []int64, err err
 
 // imageSize is the size in which the image at path is viewed.
 func imageSize(path string) (height, width int, err error) {
-	f, size, err := openRegular(path)
+	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -249,7 +250,7 @@ func checkedHeader(r io.ReadSeeker, size int64) (image.Config, orientation, erro
 
 // loadImage decodes the image at path and writes its pixels to dst as [channels, height, width].
 func loadImage(path string, opt ImageOptions, dst []uint8) error {
-	f, size, err := openRegular(path)
+	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/cache"
 )
 
@@ -98,7 +99,7 @@ func sweep(dir string) {
 
 // hasPinned reports whether the file at path is the pinned library, by its hash.
 func hasPinned(path string, b build) bool {
-	f, err := os.Open(path)
+	f, _, err := regularfile.Open(path)
 	if err != nil {
 		return false
 	}
@@ -201,18 +202,11 @@ func download(ctx context.Context, o *InstallOptions, url, path string) (err err
 
 // place takes the library out of from, an archive or the library itself, checks it, and moves it to dest by way of temp.
 func (b build) place(o *InstallOptions, from, dest, temp string) (err error) {
-	in, err := os.Open(from)
+	in, size, err := regularfile.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", from)
-	}
 	staged := filepath.Join(temp, "library")
 	out, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(0o755))
 	if err != nil {
@@ -220,9 +214,9 @@ func (b build) place(o *InstallOptions, from, dest, temp string) (err error) {
 	}
 	sum := &summer{w: out, h: sha256.New(), o: o, total: b.size}
 	if isArchive(from) {
-		err = extract(sum, in, info.Size(), from, b.members(), b.size)
+		err = extract(sum, in, size, from, b.members(), b.size)
 	} else {
-		err = copyMember(sum, in, from, info.Size(), b.size)
+		err = copyMember(sum, in, from, size, b.size)
 	}
 	if err == nil {
 		err = b.matches(from, sum.n, hex.EncodeToString(sum.h.Sum(nil)))

@@ -16,6 +16,8 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -139,7 +141,7 @@ func create(m *model, suffix []byte, inputs, outputs []string, options *ort.Sess
 	}
 	data := m.data
 	if m.path != "" {
-		read, err := os.ReadFile(m.path)
+		read, err := regularfile.Read(m.path, wire.MaxSize)
 		if err != nil {
 			return nil, err
 		}

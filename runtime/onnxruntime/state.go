@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -74,16 +74,12 @@ func (m *model) readDefaults(given, to []*tensor.Tensor) error {
 	var r io.ReaderAt = bytes.NewReader(m.data)
 	size := int64(len(m.data))
 	if m.path != "" {
-		f, err := os.Open(m.path)
+		f, n, err := regularfile.Open(m.path)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		r, size = f, info.Size()
+		r, size = f, n
 	}
 	from, err := wire.DecodeFrom(r, size)
 	if err != nil {

@@ -2,33 +2,30 @@ package onnxruntime
 
 import (
 	"debug/elf"
-	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
 // checkWhole says what is wrong with a library's file before the loader maps it: the process would be killed by the first
 // touch of a part that the file does not have. Where libraries are not ELF files, the loader itself looks.
 func checkWhole(path string) error {
-	info, err := os.Stat(path)
+	file, length, err := regularfile.Open(path)
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return errors.New("it is not a file")
-	}
+	defer file.Close()
 	if runtime.GOOS != "linux" && runtime.GOOS != "freebsd" {
 		return nil
 	}
-	f, err := elf.Open(path)
+	f, err := elf.NewFile(file)
 	if err != nil {
 		return fmt.Errorf("it is not a library, or only a part of one: %w", err)
 	}
-	defer f.Close()
 	for _, p := range f.Progs {
-		if size := uint64(info.Size()); p.Filesz > size || p.Off > size-p.Filesz {
+		if size := uint64(length); p.Filesz > size || p.Off > size-p.Filesz {
 			return fmt.Errorf("it is only a part of a library: the file has %d bytes, and should have %d at %d", size, p.Filesz, p.Off)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/safetensors"
@@ -102,7 +103,7 @@ func NewCheckpoints(dir string, prog Fingerprinted, seed uint64) *Checkpoints {
 // OpenCheckpoints reads the index in the folder dir. Where nothing was saved the error is [fs.ErrNotExist].
 func OpenCheckpoints(dir string) (*Checkpoints, error) {
 	path := filepath.Join(dir, indexName)
-	f, err := os.Open(path)
+	f, _, err := regularfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, lost(dir, err)
 	}
@@ -353,7 +354,7 @@ func differences(stored []safetensors.Info, s *runtime.State, exact bool) string
 
 // checkSum compares the SHA-256 of the file path with the one on record.
 func checkSum(path, want string) error {
-	f, err := os.Open(path)
+	f, _, err := regularfile.Open(path)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 )
 
@@ -29,7 +30,10 @@ var (
 	ErrOtherRun = errors.New("the run in the folder is another one")
 )
 
-const setupVersion = 2
+const (
+	setupVersion = 2
+	maxConfig    = 1 << 20 // bytes of config.json: far above what a run writes
+)
 
 // A Setup is what a run trains on what: the content of config.json. A resumed run must agree with it in all but Epochs,
 // Patience and Engine. Its program may have changed if the state is still the same; the run then ends otherwise than it would
@@ -82,7 +86,7 @@ func (f Folder) Config() string { return filepath.Join(string(f), "config.json")
 // Setup reads config.json. Without it the error is [ErrNoRun].
 func (f Folder) Setup() (Setup, error) {
 	var s Setup
-	b, err := os.ReadFile(f.Config())
+	b, err := regularfile.Read(f.Config(), maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, fmt.Errorf("%s: %w", f, ErrNoRun)
 	}

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
 // The kinds of a [Record].
@@ -75,7 +75,7 @@ func OpenHistory(path string, keep int) (*History, error) {
 
 // ReadHistory reads the records of the file path. A last line that a crash left incomplete is passed over.
 func ReadHistory(path string) ([]Record, error) {
-	f, err := os.Open(path)
+	f, _, err := regularfile.Open(path)
 	if err != nil {
 		return nil, err
 	}

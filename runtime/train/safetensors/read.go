@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -39,12 +40,12 @@ type File struct {
 
 // Open reads the header of the file path. The caller must Close the File.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	x := &File{f: f, path: path, buf: make([]byte, chunk)}
-	if err := x.readHeader(); err != nil {
+	if err := x.readHeader(size); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("read %s as safetensors: %w", path, err)
 	}
@@ -84,15 +85,7 @@ func (x *File) Tensor(name string) (*tensor.Tensor, error) {
 	return t, nil
 }
 
-func (x *File) readHeader() error {
-	st, err := x.f.Stat()
-	if err != nil {
-		return err
-	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("it is not a regular file")
-	}
-	size := st.Size()
+func (x *File) readHeader(size int64) error {
 	var length [8]byte
 	if _, err := io.ReadFull(x.f, length[:]); err != nil {
 		return fmt.Errorf("its %d bytes are fewer than the 8 it must begin with", size)
