@@ -112,7 +112,7 @@ func TestJournalRefuses(t *testing.T) {
 	if err := ownLoop(t, dir, RunOptions{Resume: true}, true, 3); !errors.Is(err, ErrNoRun) {
 		t.Errorf("nothing to resume: %v", err)
 	}
-	if err := ownLoop(t, dir, RunOptions{Settings: map[string]float64{"width": 8}}, true, 3); err != nil {
+	if err := ownLoop(t, dir, RunOptions{}, true, 3); err != nil {
 		t.Fatal(err)
 	}
 	before := contents(t, string(dir))
