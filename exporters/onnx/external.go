@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,8 +19,8 @@ type External struct {
 	Offset, Length int64 // bytes
 }
 
-// FindExternal says where the payload of t lies, a tensor of the model in the file model. The place must be inside the model's
-// folder, links followed, and be there.
+// FindExternal says where the payload of t lies, a tensor of the model in the file model. The place must be there, inside the
+// model's folder or, if the model is a symbolic link, that of what it links to; links followed.
 func FindExternal(model string, t *wire.Tensor) (External, error) {
 	x := External{Length: -1}
 	fail := func(format string, args ...any) (External, error) {
@@ -78,7 +79,8 @@ func byteCount(e wire.Entry) (int64, error) {
 	return n, nil
 }
 
-// locate is the path of the file that model calls location.
+// locate is the path of the file that model calls location: beside the model or, if that is a symbolic link, beside what it
+// links to. The file itself may be a link, as in a cache of downloads, where both are; its end must be in one of these folders.
 func locate(model, location string) (string, error) {
 	outside := fmt.Errorf("is in %q, which is outside the model's folder", location)
 	if !filepath.IsLocal(filepath.FromSlash(location)) {
@@ -87,18 +89,32 @@ func locate(model, location string) (string, error) {
 	if strings.HasPrefix(location, "*") { // to onnxruntime, */_ORT_MEM_ADDR_/* is an address in memory
 		return "", fmt.Errorf("is in %q, which is not the name of a file", location)
 	}
-	dir := filepath.Dir(model)
-	path := filepath.Join(dir, filepath.FromSlash(location))
-	folder, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return "", fmt.Errorf("is in %q: %w", location, err)
+	target, err := filepath.EvalSymlinks(model)
+	if err != nil { // no file, only a name that messages have
+		target = model
 	}
-	file, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return "", fmt.Errorf("is in %q, which must lie beside the model: %w", location, err)
-	}
-	if rel, err := filepath.Rel(folder, file); err != nil || !filepath.IsLocal(rel) {
+	var missing error
+	for _, dir := range []string{filepath.Dir(model), filepath.Dir(target)} {
+		path := filepath.Join(dir, filepath.FromSlash(location))
+		file, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			missing = cmp.Or(missing, err)
+			continue
+		}
+		if inside(file, filepath.Dir(model)) || inside(file, filepath.Dir(target)) {
+			return path, nil
+		}
 		return "", outside
 	}
-	return path, nil
+	return "", fmt.Errorf("is in %q, which must lie beside the model: %w", location, missing)
+}
+
+// inside reports whether file, a path without links, is in a folder.
+func inside(file, folder string) bool {
+	folder, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(folder, file)
+	return err == nil && filepath.IsLocal(rel)
 }

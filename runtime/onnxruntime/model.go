@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,11 +47,12 @@ func (i Info) String() string {
 
 // A model is what a session is made from: a file or bytes, and what the file says of its inputs and outputs.
 type model struct {
-	path    string // "" if it came as bytes
-	data    []byte // nil if it is a file
-	ir      int64  // the version of the file format
-	inputs  []Info // that a session asks for
-	state   []Info // inputs with defaults, as a training step's, that it does not ask for
+	path    string            // "" if it came as bytes
+	data    []byte            // nil if it is a file
+	ir      int64             // the version of the file format
+	places  map[string]string // of external data by location, links followed; nil unless the model is a link
+	inputs  []Info            // that a session asks for
+	state   []Info            // inputs with defaults, as a training step's, that it does not ask for
 	outputs []Info
 	// defaults is how many of inputs, the last, have defaults: 0 or, in the model that withState makes, all of state.
 	defaults int
@@ -94,7 +97,11 @@ func newModel(m *model, from *wire.Model) (*model, error) {
 		if m.path == "" {
 			return nil, fmt.Errorf("the weight %q is in another file: open the model by its path", t.Name)
 		}
-		if _, err := onnx.FindExternal(m.path, t); err != nil {
+		x, err := onnx.FindExternal(m.path, t)
+		if err == nil {
+			err = m.place(t, x.Path)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -121,6 +128,35 @@ func newModel(m *model, from *wire.Model) (*model, error) {
 		}
 	}
 	return m, nil
+}
+
+// place notes where external data of a linked model really is. onnxruntime reads weights beside a model only, and follows links
+// in few cases.
+func (m *model) place(t *wire.Tensor, path string) error {
+	info, err := os.Lstat(m.path)
+	if err != nil || info.Mode()&os.ModeSymlink == 0 {
+		return err
+	}
+	if path, err = filepath.EvalSymlinks(path); err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return err
+	}
+	if m.places == nil {
+		m.places = map[string]string{}
+	}
+	for _, old := range m.places {
+		if filepath.Dir(old) != filepath.Dir(path) {
+			return fmt.Errorf("%s: the weight %q is in %s, another in %s; for a model that is a link, onnxruntime can read one folder only", m.path, t.Name, filepath.Dir(path), filepath.Dir(old))
+		}
+	}
+	for _, e := range t.External {
+		if e.Key == "location" {
+			m.places[e.Value] = path
+		}
+	}
+	return nil
 }
 
 func add(m *model, list *[]Info, kind string, v *wire.ValueInfo) error {

@@ -136,7 +136,7 @@ func load(m *model, o Options) (native, error) {
 }
 
 func create(m *model, suffix []byte, inputs, outputs []string, options *ort.SessionOptions) (*ort.DynamicAdvancedSession, error) {
-	if m.path != "" && len(suffix) == 0 {
+	if m.path != "" && len(suffix) == 0 && m.places == nil {
 		return ort.NewDynamicAdvancedSession(m.path, inputs, outputs, options)
 	}
 	data := m.data
@@ -147,6 +147,12 @@ func create(m *model, suffix []byte, inputs, outputs []string, options *ort.Sess
 		}
 		data = read
 		folder, err := filepath.Abs(filepath.Dir(m.path))
+		for _, place := range m.places {
+			folder = filepath.Dir(place) // of all of them
+		}
+		if err == nil && m.places != nil {
+			data, err = wire.Relocate(read, func(location string) string { return filepath.Base(m.places[location]) })
+		}
 		if err != nil {
 			return nil, err
 		}

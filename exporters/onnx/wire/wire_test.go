@@ -347,3 +347,29 @@ for path in sys.argv[1:]:
 		}
 	}
 }
+
+// TestRelocate moves external data wherever it stands in a model, and nothing else.
+func TestRelocate(t *testing.T) {
+	external := func(location string) *Tensor {
+		return &Tensor{Name: "w", Type: Float, Dims: []int64{2}, External: []Entry{{Key: "location", Value: location}, {Key: "offset", Value: "location"}}}
+	}
+	build := func(place func(string) string) []byte {
+		m := fullModel()
+		inner := &Graph{Initializers: []*Tensor{external(place("inner"))}}
+		m.Graph.Initializers = append(m.Graph.Initializers, external(place("outer")), external(place("a")))
+		m.Graph.Nodes = append(m.Graph.Nodes, &Node{OpType: "If", Attributes: []*Attribute{{Name: "g", Value: inner}, {Name: "gs", Value: []*Graph{inner}},
+			{Name: "t", Value: external(place("constant"))}, {Name: "ts", Value: []*Tensor{external(place("list"))}}}})
+		return encode(t, m)
+	}
+	place := func(location string) string {
+		return location + " in a folder with a long name, longer than a length of one byte can say, and longer than that still: so it goes on"
+	}
+	got, err := Relocate(build(func(s string) string { return s }), place)
+	if err != nil || !bytes.Equal(got, build(place)) {
+		t.Errorf("%v\n%q\nwant\n%q", err, got, build(place))
+	}
+	same := build(func(s string) string { return s })
+	if got, err := Relocate(same, func(s string) string { return s }); err != nil || !bytes.Equal(got, same) {
+		t.Errorf("a model whose data stays was changed: %v", err)
+	}
+}
