@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -90,7 +89,7 @@ func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (s 
 	sum, err := onnx.Inspect(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		var memory bytes.Buffer
-		if _, err := onnx.Export(&memory, f, r.state, onnx.Options{}); err != nil {
+		if _, err := onnx.Export(&memory, f, r.state, onnx.Options{NoVectors: true}); err != nil {
 			return nil, "", err
 		}
 		s, err := onnxruntime.OpenBytes(memory.Bytes(), o)
@@ -123,20 +122,7 @@ func (r *trained) from(c *cli.Context, file string) string {
 }
 
 // metadata is the training's summary for ONNX files; it tells checkpoints apart.
-func (r *trained) metadata() map[string]string {
-	meta := map[string]string{
-		"training.data":        r.setup.Train,
-		"training.epochs":      strconv.Itoa(r.at.Epoch),
-		"training.steps":       strconv.FormatInt(r.at.Step, 10),
-		"training.seed":        strconv.FormatUint(r.setup.Seed, 10),
-		"training.settings":    models.Settings(r.setup.Settings).String(),
-		"training.fingerprint": r.prog.Fingerprint(), // as it was exported: the model may have changed since
-	}
-	if b := r.at.Best; b != nil {
-		meta["training."+r.setup.Monitor] = strconv.FormatFloat(b.Value, 'g', 8, 64)
-	}
-	return meta
-}
+func (r *trained) metadata() map[string]string { return r.setup.Metadata(r.prog, r.at) }
 
 // evaluate runs a pure Func on our kernels.
 func (r *trained) evaluate(f *graph.Func, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {

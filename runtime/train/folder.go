@@ -11,9 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
@@ -62,6 +64,23 @@ type Setup struct {
 
 // mayChange are the fields of a Setup in which a resumed run may differ; of the program, its state must be the same.
 var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries"}
+
+// Metadata is a summary of the run at a position, for the ONNX files exported there: see onnx.Options. By it the commands tell
+// whether a file in the run's folder is of the checkpoint that they are asked for.
+func (s Setup) Metadata(prog Fingerprinted, at Position) map[string]string {
+	meta := map[string]string{
+		"training.data":        s.Train,
+		"training.epochs":      strconv.Itoa(at.Epoch),
+		"training.steps":       strconv.FormatInt(at.Step, 10),
+		"training.seed":        strconv.FormatUint(s.Seed, 10),
+		"training.settings":    models.Settings(s.Settings).String(),
+		"training.fingerprint": prog.Fingerprint(), // as it was exported: the program may have changed since
+	}
+	if b := at.Best; b != nil {
+		meta["training."+s.Monitor] = strconv.FormatFloat(b.Value, 'g', 8, 64)
+	}
+	return meta
+}
 
 // A Folder is the path of a run's folder.
 type Folder string

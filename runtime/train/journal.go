@@ -20,11 +20,12 @@ type Journal struct {
 	// last checkpoint was. A loop that takes batches from a loader keeps Position.Loader up to date, and begins its loader there.
 	Position Position
 
-	dir     Folder
-	prog    *compiler.Program
-	state   *runtime.State
-	monitor string
-	say     func(format string, args ...any)
+	dir   Folder
+	prog  *compiler.Program
+	state *runtime.State
+	setup Setup
+	at    *Position // of the state, where it was restored from a checkpoint
+	say   func(format string, args ...any)
 
 	saves   *Checkpoints // nil without a folder, as is history
 	history *History     // the records are here or in the next field
@@ -60,15 +61,15 @@ func OpenRun(dir Folder, o RunOptions) (*Journal, error) {
 			return nil, fmt.Errorf("train: the setting %s is %v", name, v)
 		}
 	}
-	j := &Journal{dir: dir, prog: o.Program, state: o.State, monitor: o.Monitor, say: NewProgress(o.Out).Say}
-	if j.monitor == "" {
-		j.monitor = Loss
+	if o.Monitor == "" {
+		o.Monitor = Loss
 	}
 	s := Setup{
 		Version: setupVersion, Program: o.Program.Name(), Fingerprint: o.Program.Fingerprint(), Entries: entries(o.Program),
-		Settings: o.Settings, Monitor: j.monitor,
+		Settings: o.Settings, Monitor: o.Monitor,
 		Train: o.Data, Batch: o.Batch, Seed: o.Seed, Engine: o.Engine,
 	}
+	j := &Journal{dir: dir, prog: o.Program, state: o.State, setup: s, say: NewProgress(o.Out).Say}
 	old, err := j.open(s, o.Resume)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", errors.Join(err, j.close()))
@@ -86,6 +87,7 @@ func OpenRun(dir Folder, o RunOptions) (*Journal, error) {
 // Log counts a step on a batch of so many examples, and its metrics, which go into the epoch's average.
 func (j *Journal) Log(m Metrics, examples int) {
 	j.Position.Step++
+	j.at = nil
 	j.Position.InEpoch.Add(m, examples)
 	j.examples += examples
 }
@@ -102,7 +104,7 @@ func (j *Journal) EndEpoch(validation Metrics) (best bool, err error) {
 	if err := j.record(rec); err != nil {
 		return false, fmt.Errorf("train: %w", err)
 	}
-	best = j.judge(rec, j.monitor, 0)
+	best = j.judge(rec, j.setup.Monitor, 0)
 	j.Position.Epoch, j.Position.InEpoch = rec.Epoch, Mean{}
 	j.began, j.examples = time.Now(), 0
 	return best, j.Save(best)
@@ -122,8 +124,21 @@ func (j *Journal) Save(best bool) error {
 
 // Restore puts a checkpoint of the run into its state, to end with the best, say. The Position stays where it is.
 func (j *Journal) Restore(which Which) error {
-	_, err := j.saves.Restore(which, j.state)
+	at, err := j.saves.Restore(which, j.state)
+	if err == nil {
+		j.at = &at
+	}
 	return err
+}
+
+// Metadata is a summary of the run for ONNX files that are exported now, as onnx.Options.Metadata: the commands take such a file
+// in the run's folder for that of the checkpoint that the state was saved to or restored from.
+func (j *Journal) Metadata() map[string]string {
+	at := j.Position
+	if j.at != nil {
+		at = *j.at
+	}
+	return j.setup.Metadata(j.prog, at)
 }
 
 // Records are all records so far.

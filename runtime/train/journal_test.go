@@ -34,7 +34,9 @@ func ownLoop(t *testing.T, dir Folder, o RunOptions, loader bool, stop int64) er
 			t.Error(err)
 		}
 	}()
-	if _, err := OpenRun(dir, RunOptions{Program: c.Program, State: state, Seed: c.Seed, Data: "waves", Resume: true}); !errors.Is(err, ErrInUse) {
+	again := o
+	again.Resume = true
+	if _, err := OpenRun(dir, again); !errors.Is(err, ErrInUse) {
 		t.Errorf("a second loop in the folder: %v", err)
 	}
 	batches, err := data.NewLoader(c.Train, data.LoaderOptions{Batch: c.Batch, Shuffle: true, Seed: c.Seed, Epochs: 3, Start: run.Position.Loader})
@@ -73,7 +75,16 @@ func ownLoop(t *testing.T, dir Folder, o RunOptions, loader bool, stop int64) er
 	if best := run.Position.Best; best == nil || *best != (Score{1, 2, 10}) {
 		t.Errorf("the best is %+v", best)
 	}
-	return run.Restore(Best)
+	if meta := run.Metadata(); meta["training.steps"] != "15" || meta["training.data"] != "waves" {
+		t.Errorf("metadata %v", meta)
+	}
+	if err := run.Restore(Best); err != nil {
+		return err
+	}
+	if meta := run.Metadata(); meta["training.steps"] != "10" || meta["training.epochs"] != "2" || meta["training.loss"] != "1" {
+		t.Errorf("metadata of the best checkpoint %v", meta)
+	}
+	return nil
 }
 
 // TestJournal: a loop of one's own has a run that resumes as Fit's does, to the same bits, wherever it is stopped.
