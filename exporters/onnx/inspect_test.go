@@ -70,18 +70,18 @@ func TestInspectErrors(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"nothing", "", "", ""},
 		{"a false shape", `"shape":[1,3]`, `"shape":[1099511627776]`, "raw_data has"},
-		{"outputs by another name", `"outputs"`, `"output"`, `unknown field "output"`},
-		{"inputs by another name", `"inputs"`, `"input"`, `unknown field "input"`},
-		{"a tolerance by another name", `"atol"`, `"tola"`, `unknown field "tola"`},
-		{"no tolerance", `"atol":0.000001,`, ``, "no tolerance"},
+		{"outputs by another name", `"outputs"`, `"output"`, `output" is unknown`},
+		{"inputs by another name", `"inputs"`, `"input"`, `input" is unknown`},
+		{"a tolerance by another name", `"atol"`, `"tola"`, `"tola" is unknown`},
+		{"no tolerance", `"atol":0.000001,`, ``, `"atol" is missing`},
 		{"a tolerance for anything", `"rtol":`, `"rtol":1`, "which nothing is held to"},
-		{"a shape by another name", `"shape"`, `"sharp"`, `unknown field "sharp"`},
-		{"no shape", `"shape":[1,3],`, ``, "no shape"},
+		{"a shape by another name", `"shape"`, `"sharp"`, `sharp" is unknown`},
+		{"no shape", `"shape":[1,3],`, ``, `shape" is missing`},
 		{"another input", `"x"`, `"y"`, `it has no input "x"`},
 		{"another output", `"h"`, `"g"`, `the model has no output "g"`},
 		{"an end that is missing", `}}`, ``, "unexpected end"},
-		{"no vector", string(good), `{}`, "no inputs"},
-		{"null", string(good), `null`, "no inputs"},
+		{"no vector", string(good), `{}`, `" is missing`},
+		{"null", string(good), `null`, "is null"},
 	} {
 		value := strings.Replace(string(good), tt.old, tt.new, 1)
 		if tt.name != "nothing" && value == string(good) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -144,9 +145,7 @@ func (v Vector) MarshalJSON() ([]byte, error) {
 // checked against the data.
 func (v *Vector) UnmarshalJSON(b []byte) error {
 	var j vectorJSON
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&j); err != nil {
+	if err := strictjson.Unmarshal(b, &j); err != nil {
 		return err
 	}
 	switch {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/safetensors"
@@ -24,7 +25,7 @@ import (
 var ErrNoCheckpoint = errors.New("the run has not saved it yet")
 
 const (
-	indexVersion = 1
+	indexVersion = 2
 	indexName    = "index.json"
 	maxIndex     = 16 << 20 // bytes: far above what a run writes
 )
@@ -103,23 +104,15 @@ func NewCheckpoints(dir string, prog Fingerprinted, seed uint64) *Checkpoints {
 // OpenCheckpoints reads the index in the folder dir. Where nothing was saved the error is [fs.ErrNotExist].
 func OpenCheckpoints(dir string) (*Checkpoints, error) {
 	path := filepath.Join(dir, indexName)
-	f, _, err := regularfile.Open(path)
+	b, err := regularfile.Read(path, maxIndex)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, lost(dir, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxIndex+1))
 	c := &Checkpoints{dir: dir}
-	if err == nil && len(b) > maxIndex {
-		err = fmt.Errorf("it has more than %d bytes", maxIndex)
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &c.index)
-	}
-	if err == nil {
+	if err = decodeVersion(b, indexVersion, &c.index); err == nil {
 		err = c.index.check()
 	}
 	if err != nil {
@@ -137,11 +130,22 @@ func lost(dir string, err error) error {
 	return fmt.Errorf("%s has states (%s) but has lost its %s, which says where in the run they are", dir, filepath.Base(states[0]), indexName)
 }
 
+// decodeVersion reads the JSON b, which must say that it is of this version, into v.
+func decodeVersion(b []byte, version int, v any) error {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return err
+	}
+	if head.Version != version {
+		return fmt.Errorf("its version is %d, and this program reads version %d", head.Version, version)
+	}
+	return strictjson.Unmarshal(b, v)
+}
+
 // check refuses an index that was not written by Save.
 func (x *index) check() error {
-	if x.Version != indexVersion {
-		return fmt.Errorf("its version is %d, and this program reads version %d", x.Version, indexVersion)
-	}
 	for _, c := range []*Checkpoint{x.Last, x.Best} {
 		if c == nil {
 			continue
@@ -154,6 +158,9 @@ func (x *index) check() error {
 		} else if p.Loader.Epoch != p.Epoch && p.Loader.Epoch != p.Epoch+1 {
 			return fmt.Errorf("a position in it has finished %d epochs, and its loader goes on in epoch %d, counted from 0", p.Epoch, p.Loader.Epoch)
 		}
+	}
+	if x.Best != nil && (x.Last == nil || x.Best.Position.Step > x.Last.Position.Step) {
+		return fmt.Errorf("its last checkpoint, which must be there, is older than its best")
 	}
 	return nil
 }
@@ -204,11 +211,12 @@ func (c *Checkpoints) save(s *runtime.State, at Position, best bool) error {
 	}
 	defer f.Discard()
 	hash := sha256.New()
-	err = safetensors.Write(io.MultiWriter(f, hash), tensors, map[string]string{
-		"program": c.index.Program, "fingerprint": c.index.Fingerprint,
-		"seed": strconv.FormatUint(c.index.Seed, 10), "step": strconv.FormatInt(at.Step, 10),
-	})
+	meta, err := c.metadata(at)
 	if err != nil {
+		return err
+	}
+	meta["fingerprint"] = c.index.Fingerprint
+	if err := safetensors.Write(io.MultiWriter(f, hash), tensors, meta); err != nil {
 		return err
 	}
 	sum := fmt.Sprintf("%x", hash.Sum(nil))
@@ -227,6 +235,15 @@ func (c *Checkpoints) save(s *runtime.State, at Position, best bool) error {
 	}
 	c.index = next
 	return c.clean()
+}
+
+// metadata is what a state says of itself, and the index says of it too.
+func (c *Checkpoints) metadata(at Position) (map[string]string, error) {
+	position, err := json.Marshal(at)
+	return map[string]string{
+		"program": c.index.Program, "seed": strconv.FormatUint(c.index.Seed, 10),
+		"step": strconv.FormatInt(at.Step, 10), "epoch": strconv.Itoa(at.Epoch), "position": string(position),
+	}, err
 }
 
 // create makes the folder and an index that names nothing, if they are not there.
@@ -276,14 +293,14 @@ func (c *Checkpoints) Restore(which Which, s *runtime.State) (Position, error) {
 		return Position{}, err
 	}
 	path := filepath.Join(c.dir, p.File)
-	if err := c.restore(path, p.SHA256, s); err != nil {
+	if err := c.restore(path, p, s); err != nil {
 		return Position{}, fmt.Errorf("restore the %s checkpoint %s: %w", which, path, err)
 	}
 	return p.Position.clone(), nil
 }
 
-func (c *Checkpoints) restore(path, sum string, s *runtime.State) error {
-	if err := checkSum(path, sum); err != nil {
+func (c *Checkpoints) restore(path string, p Checkpoint, s *runtime.State) error {
+	if err := checkSum(path, p.SHA256); err != nil {
 		return err
 	}
 	f, err := safetensors.Open(path)
@@ -291,6 +308,15 @@ func (c *Checkpoints) restore(path, sum string, s *runtime.State) error {
 		return err
 	}
 	defer f.Close()
+	meta, err := c.metadata(p.Position)
+	if err != nil {
+		return err
+	}
+	for _, key := range []string{"program", "seed", "step", "epoch", "position"} {
+		if f.Metadata[key] != meta[key] {
+			return fmt.Errorf("its %s is %s, and %s says %s: one of them was changed", key, f.Metadata[key], filepath.Join(c.dir, indexName), meta[key])
+		}
+	}
 	if diff := differences(f.Tensors, s, false); diff != "" {
 		return fmt.Errorf("it is of another model: %s", diff)
 	}

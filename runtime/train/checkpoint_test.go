@@ -115,7 +115,9 @@ func TestCheckpointsDamaged(t *testing.T) {
 	s := newState(t, 8, adam, 1)
 	dir := filepath.Join(t.TempDir(), "checkpoints")
 	cs := NewCheckpoints(dir, program(t, 8, adam), 3)
-	if err := cs.Save(s, Position{Step: 1}, true); err != nil {
+	at := Position{Step: 1, Loader: data.State{Index: 8}, Records: 2, Best: &Score{.5, 0, 1}}
+	at.InEpoch.Add(Metrics{Loss: .75}, 1)
+	if err := cs.Save(s, at, true); err != nil {
 		t.Fatal(err)
 	}
 	c, err := cs.Get(Last)
@@ -148,23 +150,72 @@ func TestCheckpointsDamaged(t *testing.T) {
 		t.Error("a failed Restore changed the state")
 	}
 
-	for name, tt := range map[string]struct{ text, want string }{
-		"not JSON": {`{`, "read checkpoints"},
-		"version":  {`{"version":2}`, "version is 2"},
-		"escape":   {`{"version":1,"last":{"file":"../x.safetensors"}}`, "not a .safetensors file beside it"},
-		"absolute": {`{"version":1,"last":{"file":"/x.safetensors"}}`, "not a .safetensors file beside it"},
-		"no file":  {`{"version":1,"best":{"file":""}}`, "not a .safetensors file beside it"},
-		"negative": {`{"version":1,"last":{"file":"x.safetensors","position":{"step":-1}}}`, "negative"},
-		"epochs":   {`{"version":1,"last":{"file":"x.safetensors","position":{"epoch":3,"loader":{"epoch":1}}}}`, "finished 3 epochs, and its loader goes on in epoch 1"},
-		"large":    {strings.Repeat(" ", maxIndex+1), "more than"},
+	if err := os.WriteFile(file, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	indexed, err := os.ReadFile(filepath.Join(dir, indexName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ from, to, want string }{
+		"version":           {`"version": 2`, `"version": 3`, "version is 3"},
+		"escape":            {`"file": "`, `"file": "../`, "not a .safetensors file beside it"},
+		"absolute":          {`"file": "`, `"file": "/`, "not a .safetensors file beside it"},
+		"no file":           {`"file": "` + c.File, `"file": "`, "not a .safetensors file beside it"},
+		"negative":          {`"step": 1`, `"step": -1`, "negative"},
+		"epochs":            {`"epoch": 0,`, `"epoch": 3,`, "finished 3 epochs, and its loader goes on in epoch"},
+		"large":             {`{`, strings.Repeat(" ", maxIndex) + `{`, "no more than"},
+		"misspelt":          {`"position"`, `"Xosition"`, `the key "last.Xosition" is unknown`},
+		"another case":      {`"position"`, `"Position"`, `the key "last.Position" is unknown`},
+		"misspelt step":     {`"step"`, `"stop"`, `the key "last.position.stop" is unknown`},
+		"missing":           {`"records": 2,`, ``, `the key "last.position.records" is missing`},
+		"twice":             {`"records": 2,`, `"records": 2, "records": 2,`, `the key "last.position.records" is there twice`},
+		"garbage":           {"}\n", "}\n}", "after top-level value"},
+		"unknown":           {`"seed"`, `"sead": 1, "seed"`, `the key "sead" is unknown`},
+		"no last":           {indexEntry(t, indexed, "last"), `"last": null`, "its last checkpoint, which must be there"},
+		"another step":      {`"step": 1`, `"step": 2`, "its step is 1, and "},
+		"another epoch":     {"\"loader\": {\n\t\t\t\t\"epoch\": 0", "\"loader\": {\n\t\t\t\t\"epoch\": 1", "its position is {"},
+		"another loader":    {`"index": 8`, `"index": 7`, "its position is {"},
+		"other records":     {`"records": 2`, `"records": 1`, "its position is {"},
+		"another best":      {`"value": 0.5`, `"value": 0.25`, "its position is {"},
+		"no best":           {`"stale": 0`, `"stale": 1`, "its position is {"},
+		"another mean":      {`"loss": 0.75`, `"loss": 0.5`, "its position is {"},
+		"another seed":      {`"seed": 3`, `"seed": 4`, "its seed is 3, and "},
+		"another program":   {`"program": "net"`, `"program": "nut"`, "its program is net, and "},
+		"another file hash": {`"sha256": "`, `"sha256": "0`, "damaged or was changed"},
 	} {
-		if err := os.WriteFile(filepath.Join(dir, indexName), []byte(tt.text), 0o644); err != nil {
+		text := strings.Replace(string(indexed), tt.from, tt.to, 1)
+		if text == string(indexed) {
+			t.Fatalf("%s: the index has no %s:\n%s", name, tt.from, indexed)
+		}
+		if name == "garbage" {
+			text = strings.TrimSuffix(string(indexed), tt.from) + tt.to
+		}
+		if err := os.WriteFile(filepath.Join(dir, indexName), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenCheckpoints(dir); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v", name, err)
+		cs, err := OpenCheckpoints(dir)
+		if err == nil {
+			_, err = cs.Restore(Last, s)
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), indexName) && name != "another file hash" {
+			t.Errorf("%s: %v, want %q and the file's name", name, err, tt.want)
+		}
+		if bits(t, s) != before {
+			t.Fatalf("%s: the state was changed", name)
 		}
 	}
+}
+
+// indexEntry is the text of a checkpoint in an index.
+func indexEntry(t *testing.T, text []byte, key string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(string(text), `"`+key+`": {`)
+	entry, _, closed := strings.Cut(rest, "\n\t}")
+	if !ok || !closed {
+		t.Fatalf("there is no %s in %s", key, text)
+	}
+	return `"` + key + `": {` + entry + "\n\t}"
 }
 
 // TestDescribe tells data sets apart that have the same fields and size.

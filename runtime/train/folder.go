@@ -112,11 +112,8 @@ func (f Folder) Setup() (Setup, error) {
 	if err != nil {
 		return s, err
 	}
-	if err := json.Unmarshal(b, &s); err != nil {
-		return s, fmt.Errorf("read %s: %w", f.Config(), err)
-	}
-	if s.Version != setupVersion {
-		return s, fmt.Errorf("read %s: its version is %d, and this program reads version %d", f.Config(), s.Version, setupVersion)
+	if err := decodeVersion(b, setupVersion, &s); err != nil {
+		return s, fmt.Errorf("read %s: it is damaged or of another program: %w", f.Config(), err)
 	}
 	return s, nil
 }

@@ -223,3 +223,33 @@ func TestResumeChanged(t *testing.T) {
 		})
 	}
 }
+
+// TestSetupStrict reads a config.json that was edited: what this program would not have written is an error that names the key.
+func TestSetupStrict(t *testing.T) {
+	c := stopped(t)
+	good, err := os.ReadFile(c.Dir.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ from, to, want string }{
+		"misspelt":     {`"batch"`, `"bacth"`, `the key "bacth" is unknown`},
+		"another case": {`"batch"`, `"Batch"`, `the key "Batch" is unknown`},
+		"missing":      {`"batch": 8,`, ``, `the key "batch" is missing`},
+		"twice":        {`"batch": 8,`, `"batch": 8, "batch": 9,`, `the key "batch" is there twice`},
+		"twice inside": {`"width": 8`, `"width": 8, "width": 9`, `the key "settings.width" is there twice`},
+		"version":      {`"version": 2`, `"version": 1`, "its version is 1"},
+		"null":         {`"batch": 8`, `"batch": null`, `"batch" is null`},
+		"long":         {`{`, strings.Repeat(" ", maxConfig) + `{`, "no more than"},
+	} {
+		text := strings.Replace(string(good), tt.from, tt.to, 1)
+		if text == string(good) {
+			t.Fatalf("%s: there is no %s in %s", name, tt.from, good)
+		}
+		if err := os.WriteFile(c.Dir.Config(), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Dir.Setup(); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), c.Dir.Config()) {
+			t.Errorf("%s: %v, want %q and the file's name", name, err, tt.want)
+		}
+	}
+}

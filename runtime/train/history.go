@@ -12,6 +12,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 )
 
 // The kinds of a [Record].
@@ -101,7 +102,7 @@ func readRecords(r io.Reader, most int) (records []Record, end int64, err error)
 			return nil, 0, err
 		}
 		var rec Record
-		if err := json.Unmarshal(bytes.TrimSpace(line), &rec); err != nil {
+		if err := strictjson.Unmarshal(bytes.TrimSpace(line), &rec); err != nil {
 			return nil, 0, fmt.Errorf("line %d: %w", len(records)+1, err)
 		}
 		records = append(records, rec)

@@ -166,7 +166,9 @@ func TestHistory(t *testing.T) {
 			h.Close()
 		}
 	}
-	for _, bad := range []string{"{\n", "[]\n", strings.Repeat(" ", maxLine) + "\n"} {
+	line, _, _ := strings.Cut(string(whole), "\n")
+	for _, bad := range []string{"{\n", "[]\n", strings.Replace(line, `"step"`, `"Step"`, 1) + "\n", strings.Replace(line, `"step"`, `"stop"`, 1) + "\n",
+		strings.Replace(line, `"step"`, `"step":1,"step"`, 1) + "\n", strings.Replace(line, `"loss"`, `"loss":1,"loss"`, 1) + "\n", line + "x\n", strings.Repeat(" ", maxLine) + "\n"} {
 		if err := os.WriteFile(path, []byte(bad), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -122,23 +123,21 @@ func (x *File) parse(h []byte, size int64) error {
 		}
 		seen[name] = true
 		if name == metadataKey {
-			if err := dec.Decode(&x.Metadata); err != nil {
+			if err := decodeStrictly(dec, &x.Metadata); err != nil {
 				return fmt.Errorf("its metadata: %w", err)
 			}
 			continue
 		}
-		var raw struct {
-			DType   *string  `json:"dtype"`
-			Shape   *[]int   `json:"shape"`
-			Offsets *[]int64 `json:"data_offsets"`
+		if len(x.Tensors) == maxTensors {
+			return fmt.Errorf("its header has more than %d tensors", maxTensors)
 		}
-		if err := dec.Decode(&raw); err != nil {
-			return fmt.Errorf("tensor %q: %w", name, err)
+		var e entry
+		if err := decodeStrictly(dec, &e); err != nil {
+			return fmt.Errorf("tensor %q: the header must give its dtype, shape and two data_offsets: %w", name, err)
 		}
-		if raw.DType == nil || raw.Shape == nil || raw.Offsets == nil || len(*raw.Offsets) != 2 {
-			return fmt.Errorf("tensor %q: the header must give its dtype, shape and two data_offsets", name)
+		if e.Shape == nil {
+			return fmt.Errorf("tensor %q: its shape is null", name)
 		}
-		e := entry{DType: *raw.DType, Shape: *raw.Shape, Offsets: [2]int64(*raw.Offsets)}
 		info, err := e.info(name, int64(len(h))+8, size)
 		if err != nil {
 			return fmt.Errorf("tensor %q: %w", name, err)
@@ -152,6 +151,15 @@ func (x *File) parse(h []byte, size int64) error {
 		return fmt.Errorf("its header has %d bytes after the JSON object", len(rest))
 	}
 	return x.checkLayout(int64(len(h))+8, size)
+}
+
+// decodeStrictly reads the next value of dec into v.
+func decodeStrictly(dec *json.Decoder, v any) error {
+	var raw json.RawMessage
+	if err := dec.Decode(&raw); err != nil {
+		return err
+	}
+	return strictjson.Unmarshal(raw, v)
 }
 
 // info checks e, whose offsets count from start in a file of size bytes.

@@ -14,8 +14,11 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// maxHeader is the longest header in bytes, as in the reference implementation.
-const maxHeader = 100_000_000
+// Bounds on a header, which is read into memory: far over what models have, and under what would take seconds to read.
+const (
+	maxHeader  = 16 << 20 // bytes; the reference implementation stops at 100 MB
+	maxTensors = 1 << 16
+)
 
 // metadataKey is the header's key that is not a tensor.
 const metadataKey = "__metadata__"

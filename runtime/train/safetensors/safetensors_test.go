@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"io"
 	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -159,6 +162,12 @@ func TestDamaged(t *testing.T) {
 		"unclosed":       {file(`{`+a, 8), "header"},
 		"trailing":       {file(`{`+a+`}x`, 8), "after the JSON"},
 		"twice":          {file(`{`+a+`,`+a+`}`, 8), "twice"},
+		"twice inside":   {file(`{"a":{"dtype":"F64","dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), `the key "dtype" is there twice`},
+		"twice, escaped": {file(`{"a":{"dtype":"F32","shape":[2],"sh\u0061pe":[1],"data_offsets":[0,8]}}`, 8), `the key "shape" is there twice`},
+		"metadata twice": {file(`{"__metadata__":{"a":"1","a":"2"}}`, 0), `the key "a" is there twice`},
+		"another case":   {file(`{"a":{"DType":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), `the key "DType" is unknown`},
+		"one key more":   {file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"strides":[1]}}`, 8), `the key "strides" is unknown`},
+		"null":           {file(`{"a":{"dtype":"F32","shape":null,"data_offsets":[0,4]}}`, 4), "shape is null"},
 		"metadata":       {file(`{"__metadata__":{"a":1}}`, 0), "metadata"},
 		"no shape":       {file(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, 4), "must give"},
 		"three offsets":  {file(`{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4,4]}}`, 4), "must give"},
@@ -198,6 +207,54 @@ func TestDamaged(t *testing.T) {
 	}
 	if _, err := Open(filepath.Dir(path)); err == nil {
 		t.Error("a folder was opened")
+	}
+}
+
+// TestManyTensors refuses what would take seconds and gigabytes to read, before it does: headers of more tensors than a model has.
+func TestManyTensors(t *testing.T) {
+	for n, want := range map[int]string{1_000_000: "its header claims", maxTensors + 1: "more than 65536 tensors"} {
+		h := []byte(`{`)
+		for i := range n {
+			if i > 0 {
+				h = append(h, ',')
+			}
+			h = fmt.Appendf(h, `"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`, i)
+		}
+		path := filepath.Join(t.TempDir(), "x")
+		if err := os.WriteFile(path, file(string(append(h, '}')), 0), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Open(path)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d tensors: %v, want %q", n, err, want)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; n == 1_000_000 && took > 1<<20 {
+			t.Errorf("%d tensors: %d bytes were allocated", n, took)
+		}
+	}
+	var many []Named
+	empty := tensor.New(tensor.F32, 0)
+	for i := range maxTensors + 1 {
+		many = append(many, Named{fmt.Sprint(i), empty})
+	}
+	if err := Write(io.Discard, many, nil); err == nil || !strings.Contains(err.Error(), "at most 65536 tensors") {
+		t.Errorf("written: %v", err)
+	}
+	var b bytes.Buffer
+	if err := Write(&b, many[1:], nil); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := Open(path); err != nil || len(f.Tensors) != maxTensors {
+		t.Errorf("as many as can be written: %v", err)
+	} else {
+		f.Close()
 	}
 }
 

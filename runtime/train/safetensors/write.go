@@ -112,8 +112,8 @@ func header(tensors []Named, metadata map[string]string) ([]byte, error) {
 	for b.Len()%8 != 0 {
 		b.WriteByte(' ')
 	}
-	if b.Len() > maxHeader {
-		return nil, fmt.Errorf("the names and shapes of %d tensors take %d bytes; a header has at most %d", len(tensors), b.Len(), maxHeader)
+	if b.Len() > maxHeader || len(tensors) > maxTensors {
+		return nil, fmt.Errorf("the names and shapes of %d tensors take %d bytes; a header has at most %d tensors and %d bytes", len(tensors), b.Len(), maxTensors, maxHeader)
 	}
 	return b.Bytes(), nil
 }
