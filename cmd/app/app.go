@@ -54,8 +54,23 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer, ms ...mod
 		fmt.Fprintf(stderr, "%s: %s\nrun %s --help for help\n", a.name, message(err), usage.command)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "%s: %s\n", a.name, message(err))
+	for _, err := range each(err) {
+		fmt.Fprintf(stderr, "%s: %s\n", a.name, message(err))
+	}
 	return exitError
+}
+
+// each is the errors that err joins, if it says no more than they, or err itself.
+func each(err error) []error {
+	list, ok := err.(interface{ Unwrap() []error })
+	if !ok || err.Error() != errors.Join(list.Unwrap()...).Error() {
+		return []error{err}
+	}
+	var all []error
+	for _, err := range list.Unwrap() {
+		all = append(all, each(err)...)
+	}
+	return all
 }
 
 // app is one run of the command line.

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -178,7 +179,11 @@ func TestBadInput(t *testing.T) {
 // badInput runs line, in which OUT is an empty folder, and holds how it fails.
 func badInput(t *testing.T, line string, code int, want string) {
 	t.Helper()
-	out := t.TempDir()
+	out, err := os.MkdirTemp("", "out") // not of the test's name, which has {} in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(out)
 	r := command(strings.ReplaceAll(line, "OUT", out))
 	if r.code != code || !strings.Contains(r.err, strings.ReplaceAll(want, "OUT", out)) {
 		t.Errorf("exit code %d, want %d and %q: %s", r.code, code, want, r.err)
@@ -211,15 +216,107 @@ func TestBadRuntimeInput(t *testing.T) {
 		{"run {}/run/decode.onnx --input y={}/z.npy", `there is no input "y"`},
 		{"run {}/run/decode.onnx --input z={}/images.npz", "of rank 4"},
 		{"run {}/run/encode.onnx --input image={}/z.npy", "of rank 2"},
-		{"run {}/run/decode.onnx --input z={}/z.npy --output OUT/frob/x.npy", "no such file"},
+		{"run {}/run/decode.onnx --input z={}/z.npy --output OUT/frob/x.npy", "the folder OUT/frob is not there"},
 		{"run {}/run/encode.onnx --input {}/images.npz --output OUT/x.npy", "give --output a .npz file"},
 		{"sample vae --onnx OUT/frob.onnx --png OUT/x.png", "no such file"},
 		{"sample vae --onnx {}/z.npy --png OUT/x.png", "not a readable ONNX model"},
 		{"sample vae --onnx {}/run/encode.onnx --png OUT/x.png", `no input "z"`},
-		{"sample vae --run {}/run --png OUT/frob/x.png", "no such file"},
+		{"sample vae --run {}/run --png OUT/frob/x.png", "the folder OUT/frob is not there"},
+		{"sample vae --run {}/run --png OUT/x.png --count 100000", "grid of 27"},
+		{"sample vae --run {}/run --npy OUT/x.npy --count 1000000", "more than the 268435456 numbers"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) { badInput(t, tt.line, exitError, tt.want) })
+	}
+}
+
+// TestBrokenModel sees that a broken model hides no other: the list has all, the mistakes follow, and the exit code is 1.
+func TestBrokenModel(t *testing.T) {
+	t.Parallel()
+	broken := func(name, why string) models.Model {
+		return models.Model{Name: name, Doc: "a broken one", Define: func(models.Settings) (*compiler.Program, error) { return nil, errors.New(why) }}
+	}
+	all := []models.Model{broken("first", "no luck"), vae.Model, broken("last", "none either"), {Name: "empty"}, vae.Model}
+	for _, flags := range [][]string{nil, {"--json"}} {
+		one.Lock()
+		var out, errs bytes.Buffer
+		code := Run(context.Background(), append([]string{"sardonyx", "models"}, flags...), &out, &errs, all...)
+		one.Unlock()
+		if code != exitError {
+			t.Errorf("%v: exit code %d", flags, code)
+		}
+		contains(t, errs.String(), "sardonyx: model first has mistakes:", "no luck", "sardonyx: model last has mistakes:", "none either",
+			"sardonyx: model empty has no Define", "sardonyx: two models are called vae")
+		if flags == nil {
+			contains(t, out.String(), "first: a broken one", "vae: ", "functions   encode, decode", "last: a broken one", "empty: ")
+			continue
+		}
+		var list []modelInfo
+		if err := json.Unmarshal(out.Bytes(), &list); err != nil {
+			t.Fatalf("%v in:\n%s", err, out.String())
+		}
+		for i, want := range []string{"no luck", "", "none either", "no Define", "two models are called vae"} {
+			if m := list[i]; !strings.Contains(m.Error, want) || (want == "") != (m.Error == "") || (want == "") != (len(m.Steps) > 0) {
+				t.Errorf("model %d: %+v, want the error %q", i, m, want)
+			}
+		}
+	}
+}
+
+// TestHalfTraining sees what is said of a model whose Training or Sampling lacks a field.
+func TestHalfTraining(t *testing.T) {
+	t.Parallel()
+	needRun(t)
+	noStep, noEpochs, noNoise := vae.Model, vae.Model, vae.Model
+	noStep.Train.Step, noEpochs.Train.Epochs, noNoise.Sample.Noise = "", 0, ""
+	data := filepath.Join(shared, "images.npz")
+	for _, tt := range []struct {
+		model models.Model
+		line  string
+		code  int
+		want  []string
+	}{
+		{noStep, "train vae", exitError, []string{"Data, Epochs, Batch but no Step", "the program's: train"}},
+		{noEpochs, "train vae --data " + data, exitUsage, []string{"give --epochs N"}},
+		{noNoise, "sample vae --png x.png --run " + filepath.Join(shared, "run"), exitError, []string{"has Func and Image but no Noise", "the inputs z"}},
+	} {
+		one.Lock()
+		var out, errs bytes.Buffer
+		code := Run(context.Background(), append([]string{"sardonyx"}, strings.Fields(tt.line)...), &out, &errs, tt.model)
+		one.Unlock()
+		if code != tt.code {
+			t.Errorf("%s: exit code %d", tt.line, code)
+		}
+		contains(t, errs.String(), tt.want...)
+	}
+}
+
+// TestUnwritable sees that a folder in the place of an output is seen before the work: nothing is exported if one of the files cannot
+// be written.
+func TestUnwritable(t *testing.T) {
+	t.Parallel()
+	needRun(t)
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "decode.onnx"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := command("export vae --run {}/run --out " + dir)
+	if r.code != exitError || strings.Count(r.err, "\n") != 1 || !strings.Contains(r.err, "decode.onnx cannot be written") {
+		t.Errorf("exit code %d: %s", r.code, r.err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "encode.onnx")); err == nil {
+		t.Error("a file was exported before it was seen that another cannot be written")
+	}
+	gone := filepath.Join(t.TempDir(), "gone") // the library, which is not looked for before the outputs are
+	for flag, line := range map[string]string{
+		"output": "run {}/run/decode.onnx --onnxruntime " + gone + " --input z={}/z.npy", "npy": "sample vae --run {}/run --onnxruntime " + gone, "png": "sample vae --run {}/run --onnxruntime " + gone,
+	} {
+		ext := map[string]string{"output": ".npz", "npy": ".npy", "png": ".png"}[flag]
+		folder := filepath.Join(dir, flag+ext)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		badInput(t, line+" --"+flag+" "+folder, exitError, "--"+flag+" "+folder+" cannot be written: "+folder+" is there and is not a file")
 	}
 }
 

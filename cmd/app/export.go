@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -81,15 +82,22 @@ func (a *app) export(c *cli.Context) error {
 	if err := atomicfile.MkdirAll(dir); err != nil {
 		return fmt.Errorf("export to --out %s: %w", dir, err)
 	}
-	var list []exported
 	for _, f := range fs {
+		if err := writable("out", filepath.Join(dir, f.Name+".onnx")); err != nil {
+			return err
+		}
+	}
+	list := []exported{}
+	var errs []error
+	for _, f := range fs { // one that cannot be exported keeps back no other
 		fo := o
 		fo.Doc = m.Doc
 		fo.Metadata = r.metadata()
 		fo.Training = f.Training
 		report, err := onnx.ExportFile(filepath.Join(dir, f.Name+".onnx"), f, r.state, fo)
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		list = append(list, newExported(f.Name, report))
 		if !c.Bool("json") {
@@ -97,9 +105,21 @@ func (a *app) export(c *cli.Context) error {
 		}
 	}
 	if c.Bool("json") {
-		return a.writeJSON(list)
+		errs = append(errs, a.writeJSON(list))
 	}
-	return nil
+	return joined(errs)
+}
+
+// joined is all of errs, but each text once: what stands in the way of all is said once.
+func joined(errs []error) error {
+	seen := map[string]bool{}
+	return errors.Join(slices.DeleteFunc(errs, func(err error) bool {
+		if err == nil || seen[err.Error()] {
+			return true
+		}
+		seen[err.Error()] = true
+		return false
+	})...)
 }
 
 func (a *app) printReport(r *onnx.Report) {

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	goruntime "runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,18 +66,13 @@ func define(m models.Model, s models.Settings) (prog *compiler.Program, err erro
 			err = fmt.Errorf("model %s: its definition panics at %s: %v", m.Name, panicPlace(), r)
 		}
 	}()
+	if m.Define == nil {
+		return nil, fmt.Errorf("model %s has no Define, which builds its program", m.Name)
+	}
 	if prog, err = m.Define(s); err != nil {
 		return nil, fmt.Errorf("model %s has mistakes:\n%w", m.Name, err)
 	}
-	if t := m.Train.Step; t != "" && prog.Step(t) == nil {
-		return nil, fmt.Errorf("model %s is trained by the step %q, which it does not define: it has %s", m.Name, t, strings.Join(names(prog.Steps()), ", "))
-	}
-	for _, name := range []string{m.Train.Validate, m.Sample.Func} {
-		if name != "" && prog.Func(name) == nil {
-			return nil, fmt.Errorf("model %s uses the function %q, which it does not define: it has %s", m.Name, name, strings.Join(names(prog.Funcs()), ", "))
-		}
-	}
-	return prog, nil
+	return prog, m.Check(prog)
 }
 
 // panicPlace is the file and line at which the panic being recovered began, in a model's own code.
@@ -92,44 +89,72 @@ func panicPlace() string {
 	return "an unknown place"
 }
 
+// A modelInfo is one model in the list. With an Error, it has only a name and what the model says of itself.
+type modelInfo struct {
+	Name     string          `json:"name"`
+	Doc      string          `json:"doc"`
+	Settings models.Settings `json:"settings"`
+	Params   int             `json:"params"`
+	Funcs    []string        `json:"funcs"`
+	Steps    []string        `json:"steps"`
+	Data     string          `json:"data"`
+	Error    string          `json:"error,omitempty"`
+}
+
 // modelsCommand lists the models.
 func (a *app) modelsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "models", Usage: "list the models", ArgsUsage: " ", Flags: []cli.Flag{jsonFlag},
+		Description: "A model that cannot be built is listed too, with its mistakes on stderr (with --json, in its field error); the exit\n" +
+			"code is then 1.",
 		Action: func(c *cli.Context) error {
 			if err := noArgs(c); err != nil {
 				return err
 			}
-			type info struct {
-				Name     string          `json:"name"`
-				Doc      string          `json:"doc"`
-				Settings models.Settings `json:"settings"`
-				Params   int             `json:"params"`
-				Funcs    []string        `json:"funcs"`
-				Steps    []string        `json:"steps"`
-				Data     string          `json:"data"`
-			}
-			list := []info{}
-			for _, m := range a.models {
-				prog, err := define(m, m.Settings)
-				if err != nil {
-					return err
-				}
-				list = append(list, info{m.Name, m.Doc, m.Settings, prog.ParamCount(), names(prog.Funcs()), names(prog.Steps()), m.Train.Data})
-			}
+			list, err := a.listModels()
 			if c.Bool("json") {
-				return a.writeJSON(list)
+				return errors.Join(a.writeJSON(list), err)
 			}
 			for _, m := range list {
 				fmt.Fprintf(a.out, "%s: %s\n", m.Name, m.Doc)
-				fmt.Fprintf(a.out, "  parameters  %d\n  functions   %s\n  steps       %s\n  data        %s\n", m.Params, strings.Join(m.Funcs, ", "), strings.Join(m.Steps, ", "), m.Data)
+				if m.Error != "" {
+					fmt.Fprintf(a.out, "  broken      its mistakes are told at the end\n")
+				} else {
+					fmt.Fprintf(a.out, "  parameters  %d\n  functions   %s\n  steps       %s\n", m.Params, strings.Join(m.Funcs, ", "), strings.Join(m.Steps, ", "))
+				}
+				fmt.Fprintf(a.out, "  data        %s\n", m.Data)
 				if len(m.Settings) > 0 {
 					fmt.Fprintf(a.out, "  settings    %s\n", m.Settings)
 				}
 			}
-			return nil
+			return err
 		},
 	}
+}
+
+// listModels tells of all models; the error is of those that cannot be built or called.
+func (a *app) listModels() ([]modelInfo, error) {
+	list := []modelInfo{}
+	var errs []error
+	for i, m := range a.models {
+		info := modelInfo{Name: m.Name, Doc: m.Doc, Settings: m.Settings, Data: m.Train.Data}
+		prog, err := define(m, m.Settings)
+		switch {
+		case err != nil:
+		case m.Name == "":
+			err = fmt.Errorf("model %d of the program has no Name, so no command can be given it", i+1)
+		case slices.ContainsFunc(a.models[:i], func(o models.Model) bool { return o.Name == m.Name }):
+			err = fmt.Errorf("two models are called %s: commands take the first", m.Name)
+		}
+		if err != nil {
+			info.Error = err.Error()
+			errs = append(errs, err)
+		} else {
+			info.Params, info.Funcs, info.Steps = prog.ParamCount(), names(prog.Funcs()), names(prog.Steps())
+		}
+		list = append(list, info)
+	}
+	return list, errors.Join(errs...)
 }
 
 func names(fs []*graph.Func) []string {

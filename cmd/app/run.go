@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -75,6 +76,9 @@ func (a *app) run(c *cli.Context) error {
 	if ext := filepath.Ext(out); out != "" && ext != ".npz" && ext != ".npy" {
 		return usagef(c, "--output %s: want a name that ends in .npz or .npy", out)
 	}
+	if err := writable("output", out); err != nil {
+		return err
+	}
 	o, err := sessionOptions(c)
 	if err != nil {
 		return err
@@ -91,6 +95,13 @@ func (a *app) run(c *cli.Context) error {
 	if err := checkDigest(path); err != nil {
 		return err
 	}
+	if outputs := s.Outputs(); filepath.Ext(out) == ".npy" && len(outputs) != 1 {
+		var names []string
+		for _, o := range outputs {
+			names = append(names, o.Name)
+		}
+		return fmt.Errorf("%s has %d outputs (%s): give --output a .npz file", path, len(names), strings.Join(names, ", "))
+	}
 	got, err := s.Run(c.Context, in)
 	if err != nil {
 		return err
@@ -99,9 +110,6 @@ func (a *app) run(c *cli.Context) error {
 	case ".npz":
 		err = numpy.WriteNPZ(out, got)
 	case ".npy":
-		if len(got) != 1 {
-			return fmt.Errorf("%s has %d outputs (%s): give --output a .npz file", path, len(got), strings.Join(sortedKeys(got), ", "))
-		}
 		for _, t := range got {
 			err = numpy.WriteNPY(out, t)
 		}
@@ -121,6 +129,17 @@ func (a *app) run(c *cli.Context) error {
 func checkDigest(path string) error {
 	if err := onnx.CheckWeights(path); !errors.Is(err, onnx.ErrNoDigest) && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	return nil
+}
+
+// writable reports whether the file path, the value of a flag, can be written, "" for none: before the work.
+func writable(flag, path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := atomicfile.Check(path); err != nil {
+		return fmt.Errorf("--%s %s cannot be written: %w", flag, path, err)
 	}
 	return nil
 }

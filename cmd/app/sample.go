@@ -22,6 +22,7 @@ import (
 const (
 	maxSamples = 1 << 20 // --count
 	maxNoise   = 1 << 28 // numbers, 1 GB
+	maxImages  = 1 << 28 // numbers
 )
 
 // sampleCommand draws from a trained model.
@@ -48,8 +49,12 @@ func (a *app) sample(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if m.Sample.Func == "" {
-		return fmt.Errorf("model %s does not say how to sample it: its Sampling is empty", m.Name)
+	prog, err := define(m, m.Settings)
+	if err != nil {
+		return err
+	}
+	if err := m.Samplable(prog); err != nil {
+		return err
 	}
 	n := c.Int("count")
 	if n < 1 || n > maxSamples {
@@ -64,6 +69,8 @@ func (a *app) sample(c *cli.Context) error {
 	for _, kind := range []string{"png", "npy"} {
 		if path := c.Path(kind); path != "" && filepath.Ext(path) != "."+kind {
 			return usagef(c, "--%s %s: want a name that ends in .%s", kind, path, kind)
+		} else if err := writable(kind, path); err != nil {
+			return err
 		}
 	}
 	o, err := sessionOptions(c)
@@ -80,7 +87,15 @@ func (a *app) sample(c *cli.Context) error {
 			return err
 		}
 	}
-	noise, err := drawNoise(s, m.Sample, n, c.Uint64("seed"))
+	shape, err := noiseShape(s, m.Sample, n)
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	cols := int(math.Ceil(math.Sqrt(float64(n))))
+	if err := checkImages(s, m.Sample, n, cols, c.Path("png") != ""); err != nil {
+		return fmt.Errorf("--count %d: %s: %w", n, from, err)
+	}
+	noise, err := normal(shape, c.Uint64("seed"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", from, err)
 	}
@@ -91,9 +106,6 @@ func (a *app) sample(c *cli.Context) error {
 	}
 	took := time.Since(start)
 	images := out[m.Sample.Image]
-	if images == nil {
-		return fmt.Errorf("%s has no output %q", from, m.Sample.Image)
-	}
 	if path := c.Path("npy"); path != "" {
 		if err := numpy.WriteNPY(path, images); err != nil {
 			return err
@@ -101,7 +113,7 @@ func (a *app) sample(c *cli.Context) error {
 		fmt.Fprintf(a.out, "wrote %s, %v\n", path, images)
 	}
 	if path := c.Path("png"); path != "" {
-		if err := report.Grid(path, images, int(math.Ceil(math.Sqrt(float64(n))))); err != nil {
+		if err := report.Grid(path, images, cols); err != nil {
 			return err
 		}
 		fmt.Fprintf(a.out, "wrote %s\n", path)
@@ -127,8 +139,33 @@ func (a *app) sampler(c *cli.Context, m models.Model, o onnxruntime.Options) (s 
 	return s, file, r.from(c, file), err
 }
 
-// drawNoise fills the noise input, the only one, for n examples.
-func drawNoise(s *onnxruntime.Session, how models.Sampling, n int, seed uint64) (*tensor.Tensor, error) {
+// checkImages reports whether n images of the session can be computed at once and, if they are to be, drawn in a grid, as far as the
+// model declares their shape.
+func checkImages(s *onnxruntime.Session, how models.Sampling, n, cols int, drawn bool) error {
+	outputs := s.Outputs()
+	i := slices.IndexFunc(outputs, func(o onnxruntime.Info) bool { return o.Name == how.Image })
+	if i < 0 {
+		return fmt.Errorf("there is no output %q", how.Image)
+	}
+	dims := outputs[i].Shape
+	if len(dims) == 0 || slices.ContainsFunc(dims[1:], func(d onnxruntime.Dim) bool { return d.Size < 0 }) {
+		return nil
+	}
+	shape := []int{n}
+	for _, d := range dims[1:] {
+		shape = append(shape, int(d.Size))
+	}
+	if total, err := tensor.Count(shape); err != nil || total > maxImages {
+		return fmt.Errorf("images of shape %v are more than the %d numbers that are computed at once: sample fewer, and again with another --seed", shape, maxImages)
+	}
+	if drawn {
+		return report.CheckGrid(shape, cols)
+	}
+	return nil
+}
+
+// noiseShape is the shape of the noise input, the only one, for n examples.
+func noiseShape(s *onnxruntime.Session, how models.Sampling, n int) ([]int, error) {
 	inputs := s.Inputs()
 	i := slices.IndexFunc(inputs, func(in onnxruntime.Info) bool { return in.Name == how.Noise })
 	if i < 0 {
@@ -149,7 +186,7 @@ func drawNoise(s *onnxruntime.Session, how models.Sampling, n int, seed uint64) 
 		}
 		shape = append(shape, int(d.Size))
 	}
-	return normal(shape, seed)
+	return shape, nil
 }
 
 // normal draws standard normal numbers that depend on the seed alone.

@@ -54,10 +54,10 @@ func (a *app) train(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if m.Train.Step == "" {
-		return fmt.Errorf("model %s does not say how to train it: its Training is empty", m.Name)
-	}
 	cfg, from, err := a.trainConfig(c, m)
+	if errors.Is(err, train.ErrHasRun) {
+		return hasRun(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (a *app) train(c *cli.Context) error {
 	case errors.Is(err, train.ErrInterrupted):
 		return fmt.Errorf("%w; go on with: %s", err, resuming(a.args))
 	case errors.Is(err, train.ErrHasRun):
-		return fmt.Errorf("%w (--resume goes on with it, --out DIR chooses another folder)", err)
+		return hasRun(err)
 	case err != nil:
 		return err
 	}
@@ -84,6 +84,11 @@ func (a *app) train(c *cli.Context) error {
 	return nil
 }
 
+// hasRun adds to err, a [train.ErrHasRun], what can be done.
+func hasRun(err error) error {
+	return fmt.Errorf("%w (--resume goes on with it, --out DIR chooses another folder)", err)
+}
+
 // trainConfig is what the flags ask for, and where the data is from.
 func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string, error) {
 	s, err := settings(c, m)
@@ -94,12 +99,20 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 		Seed: c.Uint64("seed"), Step: m.Train.Step, Validate: m.Train.Validate, Inputs: m.Train.Inputs, Epochs: m.Train.Epochs, Batch: m.Train.Batch,
 		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"), Settings: s, Out: a.err,
 	}
+	if cfg.Program, err = define(m, s); err != nil {
+		return cfg, "", err
+	}
+	if err := m.Trainable(cfg.Program); err != nil {
+		return cfg, "", err
+	}
 	for _, f := range []struct {
 		name string
 		to   *int
 	}{{"epochs", &cfg.Epochs}, {"batch", &cfg.Batch}} {
 		if c.IsSet(f.name) {
 			*f.to = c.Int(f.name)
+		} else if *f.to == 0 {
+			return cfg, "", usagef(c, "the model's Training does not say it: give --%s N", f.name)
 		}
 		if *f.to < 1 {
 			return cfg, "", usagef(c, "--%s %d: want 1 or more", f.name, *f.to)
@@ -113,7 +126,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if cfg.Dir == "" {
 		cfg.Dir = train.Folder(filepath.Join("runs", m.Name))
 	}
-	if cfg.Program, err = define(m, s); err != nil {
+	if err := cfg.Dir.Ready(cfg.Resume); err != nil {
 		return cfg, "", err
 	}
 	spareSlot()

@@ -115,28 +115,30 @@ func (a *app) verifyRun(c *cli.Context, o onnxruntime.Options) ([]onnxruntime.Co
 	}
 	var list []onnxruntime.Comparison
 	var files []string
-	for _, f := range fs {
-		if err := checkPasses(r.prog.Traced(f.Name), c.Uint64("seed")); err != nil {
+	var errs []error
+	for _, f := range fs { // one that cannot be compared keeps back no other
+		if err := c.Context.Err(); err != nil {
 			return list, err
 		}
-		ds, file, err := a.verifyFunc(c, r, f, o)
+		err := checkPasses(r.prog.Traced(f.Name), c.Uint64("seed"))
+		var ds []onnxruntime.Comparison
+		var file string
+		if err == nil {
+			ds, file, err = a.verifyFunc(c, r, f, o)
+		}
 		list = append(list, ds...)
-		if err != nil {
-			return list, err
-		}
+		errs = append(errs, err)
 		if file != "" {
 			files = append(files, file)
 		}
 	}
-	if err := onnxruntime.Differing(list); err != nil {
-		return list, err
+	if len(list) > 0 {
+		errs = append(errs, onnxruntime.Differing(list))
 	}
 	for _, file := range files { // the inputs may leave a changed weight without effect
-		if err := onnx.CheckWeights(file); err != nil {
-			return list, err
-		}
+		errs = append(errs, onnx.CheckWeights(file))
 	}
-	return list, nil
+	return list, joined(errs)
 }
 
 func checkPasses(f *graph.Func, seed uint64) error {

@@ -114,6 +114,26 @@ func Write(path string, write func(io.Writer) error) error {
 	return f.Commit(path)
 }
 
+// Check reports whether [Write] could begin the file path, for saying so before the work whose result is to be written: whether its
+// folder is there and takes files, and no folder or device stands in the file's place.
+func Check(path string) error {
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the folder %s is not there", dir)
+	} else if err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	if err := replaceable(path); err != nil {
+		return err
+	}
+	f, err := Create(dir)
+	if err != nil {
+		return fmt.Errorf("no file can be made in %s: %w", dir, err)
+	}
+	f.Discard()
+	return nil
+}
+
 // Clean removes from the folder dir, if it is there, what killed processes have left of files that they had not finished.
 // Nobody may be writing a file there.
 func Clean(dir string) error {

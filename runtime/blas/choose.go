@@ -71,12 +71,14 @@ func rank(list []Candidate, file string, measure func([]Candidate)) []Candidate 
 // The products that are measured: those of a layer in training, forward and for the gradients of its input and its weights.
 const measuredM, measuredN, measuredK = 128, 256, 256
 
-var measured = [][2]blas.Transpose{{blas.NoTrans, blas.NoTrans}, {blas.NoTrans, blas.Trans}, {blas.Trans, blas.NoTrans}}
+var measured = [...][2]blas.Transpose{{blas.NoTrans, blas.NoTrans}, {blas.NoTrans, blas.Trans}, {blas.Trans, blas.NoTrans}}
 
 const (
-	// measuredRounds is how often each candidate does all products; its best round counts.
-	measuredRounds = 6
-	// measuredTime ends the rounds of a slow candidate earlier.
+	// measuredRounds is how often each candidate does each product; its best time counts, since other processes can only slow it
+	// down: a product takes less than a millisecond, so that some are not interrupted.
+	measuredRounds = 8
+	// leastRounds is how many a slow candidate does, one that has taken measuredTime.
+	leastRounds  = 4
 	measuredTime = 12 * time.Millisecond
 )
 
@@ -92,13 +94,12 @@ func measure(list []Candidate) {
 		b[i] = float32(i*104729%1999)/999 - 1
 	}
 	var want [][]float32
-	best, spent := make([]time.Duration, len(list)), make([]time.Duration, len(list))
+	best, spent := make([][len(measured)]time.Duration, len(list)), make([]time.Duration, len(list))
 	for round := range measuredRounds + 1 {
 		for i := range list {
-			if list[i].Err != nil || round > 1 && spent[i] > measuredTime {
+			if list[i].Err != nil || round > leastRounds && spent[i] > measuredTime {
 				continue
 			}
-			var took time.Duration
 			for p, t := range measured {
 				lda, ldb := k, n
 				if t[0] == blas.Trans {
@@ -109,29 +110,29 @@ func measure(list []Candidate) {
 				}
 				start := time.Now()
 				list[i].Sgemm(t[0], t[1], m, n, k, 1, a, lda, b, ldb, 0, c, n)
-				took += time.Since(start)
-				if round > 0 {
-					continue
-				}
-				if i == 0 {
+				took := max(time.Since(start), 1)
+				switch {
+				case round > 0:
+					spent[i] += took
+					if best[i][p] == 0 || took < best[i][p] {
+						best[i][p] = took
+					}
+				case i == 0:
 					want = append(want, slices.Clone(c))
-				} else if list[i].Err == nil {
+				case list[i].Err == nil:
 					list[i].Err = wrong(c, want[p])
 				}
-			}
-			if round == 0 {
-				continue
-			}
-			spent[i] += took
-			if best[i] == 0 || took < best[i] {
-				best[i] = took
 			}
 		}
 	}
 	now := time.Now().Truncate(time.Second)
 	for i := range list {
 		if list[i].Err == nil {
-			list[i].Rate = float64(2*m*n*k*len(measured)) / float64(max(best[i], 1)) // FLOP a nanosecond
+			total := time.Duration(0)
+			for _, t := range best[i] {
+				total += t
+			}
+			list[i].Rate = float64(2*m*n*k*len(measured)) / float64(total) // FLOP a nanosecond
 			list[i].When = now
 		}
 	}

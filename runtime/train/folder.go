@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
@@ -118,6 +119,41 @@ func (f Folder) Setup() (Setup, error) {
 	return s, nil
 }
 
+// Ready reports whether a run can begin in the folder or, with resume, go on there: for saying so before data is read. Whether it is
+// the same run, only the run itself can tell.
+func (f Folder) Ready(resume bool) error {
+	if resume {
+		_, err := f.resumable()
+		return err
+	}
+	if err := f.checkNew(); err != nil {
+		return err
+	}
+	dir := filepath.Clean(string(f))
+	for {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			err = &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
+		}
+		if err == nil {
+			return atomicfile.Check(filepath.Join(dir, filepath.Base(f.Config())))
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// resumable is the Setup of the run in the folder, or an error that says that there is none.
+func (f Folder) resumable() (Setup, error) {
+	s, err := f.Setup()
+	if errors.Is(err, ErrNoRun) {
+		return s, fmt.Errorf("resume %s: %w: begin one without resuming", f, ErrNoRun)
+	}
+	return s, err
+}
+
 // checkNew reports whether a new run may begin in the folder.
 func (f Folder) checkNew() error {
 	old, err := f.Setup()
@@ -137,10 +173,7 @@ func (f Folder) checkNew() error {
 
 // checkResume returns the Setup of the run in the folder, with an error if s is that of another.
 func (f Folder) checkResume(s Setup) (Setup, error) {
-	old, err := f.Setup()
-	if errors.Is(err, ErrNoRun) {
-		return old, fmt.Errorf("resume %s: %w: begin one without resuming", f, ErrNoRun)
-	}
+	old, err := f.resumable()
 	if err != nil {
 		return old, err
 	}

@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -31,28 +32,57 @@ func Grid(path string, images *tensor.Tensor, cols int) error {
 	return nil
 }
 
-func grid(x *tensor.Tensor, cols int) (image.Image, error) {
-	if !x.DType().Float() || x.Rank() != 4 || x.Dim(1) != 1 && x.Dim(1) != 3 || x.Len() == 0 {
-		return nil, fmt.Errorf("images must be f32 or f64 of shape [n, 1 or 3, height, width], not %v", x)
+// CheckGrid reports whether [Grid] can draw images of this shape, for saying so before they are computed.
+func CheckGrid(shape []int, cols int) error {
+	_, err := layOut(shape, cols)
+	return err
+}
+
+// A layout is where the images of a grid go, in pixels.
+type layout struct {
+	cols          int
+	zoom, line    int // pixels a pixel, and of a line
+	width, height int
+}
+
+func layOut(shape []int, cols int) (l layout, err error) {
+	if len(shape) != 4 || shape[1] != 1 && shape[1] != 3 || slices.Min(shape) < 1 {
+		return l, fmt.Errorf("images must be of shape [n, 1 or 3, height, width], not %v", shape)
 	}
 	if cols < 1 {
-		return nil, fmt.Errorf("a grid of %d columns: at least 1 is needed", cols)
+		return l, fmt.Errorf("a grid of %d columns: at least 1 is needed", cols)
+	}
+	n, h, w := shape[0], shape[2], shape[3]
+	if max(n, h, w) > maxPixels {
+		return l, fmt.Errorf("a grid of %d images of %d×%d pixels is too large: draw fewer images", n, w, h)
+	}
+	l.cols = min(cols, n)
+	rows := (n + l.cols - 1) / l.cols
+	l.zoom = max(1, minTile/max(h, w))
+	l.line = l.zoom
+	l.width, l.height = l.cols*(w*l.zoom+l.line)+l.line, rows*(h*l.zoom+l.line)+l.line
+	if l.height > maxPixels/l.width {
+		return l, fmt.Errorf("a grid of %d×%d pixels is too large: draw fewer images", l.width, l.height)
+	}
+	return l, nil
+}
+
+func grid(x *tensor.Tensor, cols int) (image.Image, error) {
+	if !x.DType().Float() {
+		return nil, fmt.Errorf("images must be f32 or f64, not %v", x)
+	}
+	l, err := layOut(x.Shape(), cols)
+	if err != nil {
+		return nil, err
 	}
 	n, channels, h, w := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
-	cols = min(cols, n)
-	rows := (n + cols - 1) / cols
-	zoom := max(1, minTile/max(h, w))
-	line := max(1, zoom)
-	height, width := rows*(h*zoom+line)+line, cols*(w*zoom+line)+line
-	if height > maxPixels/width {
-		return nil, fmt.Errorf("a grid of %d×%d pixels is too large: draw fewer images", width, height)
-	}
-	out := image.NewRGBA(image.Rect(0, 0, width, height))
+	zoom, line := l.zoom, l.line
+	out := image.NewRGBA(image.Rect(0, 0, l.width, l.height))
 	for i := range out.Pix {
 		out.Pix[i] = 255
 	}
 	for i := range n {
-		top, left := i/cols*(h*zoom+line)+line, i%cols*(w*zoom+line)+line
+		top, left := i/l.cols*(h*zoom+line)+line, i%l.cols*(w*zoom+line)+line
 		for y := range h {
 			for xx := range w {
 				var c [3]uint8

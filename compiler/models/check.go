@@ -1,0 +1,126 @@
+package models
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// Check says what in m contradicts prog, which m.Define built: names of Steps, Funcs, inputs and outputs that it does not have, and
+// numbers that cannot be. What is only missing is no contradiction; [Model.Trainable] and [Model.Samplable] tell that.
+func (m Model) Check(prog *compiler.Program) error {
+	t, s := m.Train, m.Sample
+	step := prog.Step(t.Step)
+	switch {
+	case t.Step != "" && step == nil:
+		return fmt.Errorf("model %s is trained by the step %q, which it does not define: it has %s", m.Name, t.Step, entries(prog.Steps()))
+	case t.Epochs < 0:
+		return fmt.Errorf("model %s: its Training has %d Epochs", m.Name, t.Epochs)
+	case t.Batch < 0:
+		return fmt.Errorf("model %s: its Training has a Batch of %d", m.Name, t.Batch)
+	}
+	for _, name := range []string{t.Validate, s.Func} {
+		if name != "" && prog.Func(name) == nil {
+			return fmt.Errorf("model %s uses the function %q, which it does not define: it has %s", m.Name, name, entries(prog.Funcs()))
+		}
+	}
+	if step != nil {
+		for input := range t.Inputs {
+			if !has(step.Inputs, input) && (t.Validate == "" || !has(prog.Func(t.Validate).Inputs, input)) {
+				return fmt.Errorf("model %s: the Inputs of its Training feed %q, and the step %q has no such input: it has %s", m.Name, input, t.Step, inputs(step))
+			}
+		}
+	}
+	f := prog.Func(s.Func)
+	if f == nil {
+		return nil
+	}
+	draws := f.Lookup(graph.RandomState) != nil // its file has inputs for what it draws
+	if s.Noise != "" && !draws && !has(f.Inputs, s.Noise) {
+		return fmt.Errorf("model %s: the Noise of its Sampling is %q, and the function %q has no such input: it has %s", m.Name, s.Noise, s.Func, inputs(f))
+	}
+	if s.Image != "" && !slices.ContainsFunc(f.Outputs, func(o graph.Output) bool { return o.Name == s.Image }) {
+		return fmt.Errorf("model %s: the Image of its Sampling is %q, and the function %q has no such output: it has %s", m.Name, s.Image, s.Func, outputs(f))
+	}
+	return nil
+}
+
+// Trainable says what m's Training lacks to be run, and what prog, which m.Define built, has for it. Data, Epochs and Batch may be
+// missing: they can be given when it is run.
+func (m Model) Trainable(prog *compiler.Program) error {
+	t := m.Train
+	if t.Step != "" {
+		return nil
+	}
+	if len(prog.Steps()) == 0 {
+		return fmt.Errorf("model %s does not say how to train it: it defines no Step", m.Name)
+	}
+	var have []string
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{{"Inputs", t.Inputs != nil}, {"Validate", t.Validate != ""}, {"Data", t.Data != ""}, {"Epochs", t.Epochs != 0}, {"Batch", t.Batch != 0}} {
+		if f.set {
+			have = append(have, f.name)
+		}
+	}
+	what := "is empty"
+	if have != nil {
+		what = "has " + strings.Join(have, ", ") + " but no Step"
+	}
+	return fmt.Errorf("model %s does not say how to train it: its Training %s; set Step to one of the program's: %s", m.Name, what, entries(prog.Steps()))
+}
+
+// Samplable says what m's Sampling lacks, and what prog, which m.Define built, has for it.
+func (m Model) Samplable(prog *compiler.Program) error {
+	s := m.Sample
+	var have, lack []string
+	for _, f := range []struct{ name, value string }{{"Func", s.Func}, {"Noise", s.Noise}, {"Image", s.Image}} {
+		if f.value != "" {
+			have = append(have, f.name)
+		} else {
+			lack = append(lack, f.name)
+		}
+	}
+	if lack == nil {
+		return nil
+	}
+	what := "is empty"
+	if have != nil {
+		what = "has " + strings.Join(have, " and ") + " but no " + strings.Join(lack, " and no ")
+	}
+	which := "set Func to one of the program's: " + entries(prog.Funcs())
+	if f := prog.Func(s.Func); f != nil {
+		which = fmt.Sprintf("the function %s has the inputs %s and the outputs %s", s.Func, inputs(f), outputs(f))
+	}
+	return fmt.Errorf("model %s does not say how to sample it: its Sampling %s; %s", m.Name, what, which)
+}
+
+func has(values []*graph.Value, name string) bool {
+	return slices.ContainsFunc(values, func(v *graph.Value) bool { return v.Name == name })
+}
+
+func entries(fs []*graph.Func) string {
+	return list(fs, func(f *graph.Func) string { return f.Name })
+}
+
+func inputs(f *graph.Func) string {
+	return list(f.Inputs, func(v *graph.Value) string { return v.Name })
+}
+
+func outputs(f *graph.Func) string {
+	return list(f.Outputs, func(o graph.Output) string { return o.Name })
+}
+
+// list is the names of all, "none" if there are none.
+func list[T any](all []T, name func(T) string) string {
+	var names []string
+	for _, x := range all {
+		names = append(names, name(x))
+	}
+	return cmp.Or(strings.Join(names, ", "), "none")
+}

@@ -1,0 +1,79 @@
+package models_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/nn"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// program has the Funcs draw, z to image, and check, x to loss, and the named Steps, x to loss.
+func program(t *testing.T, steps ...string) *compiler.Program {
+	t.Helper()
+	layer := &nn.Dense{Units: 2}
+	b := compiler.New("pair")
+	b.Model("layer", layer)
+	loss := func(f *graph.Func) *graph.Value { return layer.Apply(f.Input("x", graph.F32, 3, 2)).Mean() }
+	b.Func("draw", func(f *graph.Func) { f.Output("image", layer.Apply(f.Input("z", graph.F32, 3, 2))) })
+	b.Func("check", func(f *graph.Func) { f.Output("loss", loss(f)) })
+	for _, name := range steps {
+		b.Step(name, optim.SGD{LR: 1}, layer, loss)
+	}
+	prog, err := b.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prog
+}
+
+// TestHalfFilled has models that lack something, or that contradict their programs.
+func TestHalfFilled(t *testing.T) {
+	prog, none := program(t, "train", "tune"), program(t)
+	check := func(m models.Model, p *compiler.Program) error { return m.Check(p) }
+	trainable := func(m models.Model, p *compiler.Program) error { return m.Trainable(p) }
+	samplable := func(m models.Model, p *compiler.Program) error { return m.Samplable(p) }
+	for _, c := range []struct {
+		name  string
+		test  func(models.Model, *compiler.Program) error
+		prog  *compiler.Program
+		train models.Training
+		draw  models.Sampling
+		want  string // "" for no error
+	}{
+		{"whole", check, prog, models.Training{Step: "train", Validate: "check", Inputs: map[string]string{"x": "image"}, Data: "mnist", Epochs: 1, Batch: 1},
+			models.Sampling{Func: "draw", Noise: "z", Image: "image"}, ""},
+		{"empty", check, prog, models.Training{}, models.Sampling{}, ""},
+		{"unknown Step", check, prog, models.Training{Step: "frob"}, models.Sampling{}, `the step "frob", which it does not define: it has train, tune`},
+		{"no Steps at all", check, none, models.Training{Step: "frob"}, models.Sampling{}, "it has none"},
+		{"unknown Validate", check, prog, models.Training{Validate: "frob"}, models.Sampling{}, `the function "frob", which it does not define: it has draw, check`},
+		{"a Step to validate", check, prog, models.Training{Validate: "train"}, models.Sampling{}, `the function "train", which it does not define`},
+		{"unknown input", check, prog, models.Training{Step: "train", Inputs: map[string]string{"y": "image"}}, models.Sampling{}, `feed "y", and the step "train" has no such input: it has x`},
+		{"Epochs", check, prog, models.Training{Epochs: -1}, models.Sampling{}, "has -1 Epochs"},
+		{"Batch", check, prog, models.Training{Batch: -2}, models.Sampling{}, "a Batch of -2"},
+		{"unknown Func", check, prog, models.Training{}, models.Sampling{Func: "frob"}, `the function "frob"`},
+		{"unknown Noise", check, prog, models.Training{}, models.Sampling{Func: "draw", Noise: "x"}, `Noise of its Sampling is "x", and the function "draw" has no such input: it has z`},
+		{"unknown Image", check, prog, models.Training{}, models.Sampling{Func: "draw", Image: "y"}, `Image of its Sampling is "y", and the function "draw" has no such output: it has image`},
+
+		{"a Step", trainable, prog, models.Training{Step: "train"}, models.Sampling{}, ""},
+		{"no Step", trainable, prog, models.Training{Data: "mnist", Epochs: 3, Batch: 2}, models.Sampling{}, "its Training has Data, Epochs, Batch but no Step; set Step to one of the program's: train, tune"},
+		{"no Training", trainable, prog, models.Training{}, models.Sampling{}, "its Training is empty; set Step to one of the program's: train, tune"},
+		{"nothing to train", trainable, none, models.Training{Data: "mnist"}, models.Sampling{}, "it defines no Step"},
+
+		{"all", samplable, prog, models.Training{}, models.Sampling{Func: "draw", Noise: "z", Image: "image"}, ""},
+		{"no Sampling", samplable, prog, models.Training{}, models.Sampling{}, "its Sampling is empty; set Func to one of the program's: draw, check"},
+		{"no Func", samplable, prog, models.Training{}, models.Sampling{Noise: "z", Image: "image"}, "has Noise and Image but no Func; set Func to one of the program's: draw, check"},
+		{"no Noise", samplable, prog, models.Training{}, models.Sampling{Func: "draw", Image: "image"}, "has Func and Image but no Noise; the function draw has the inputs z and the outputs image"},
+		{"Func alone", samplable, prog, models.Training{}, models.Sampling{Func: "draw"}, "has Func but no Noise and no Image"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := c.test(models.Model{Name: "pair", Train: c.train, Sample: c.draw}, c.prog)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "model pair")) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
