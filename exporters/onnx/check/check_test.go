@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,6 +83,21 @@ func list(name string, values ...int64) *wire.Tensor {
 func replace(list []*wire.Tensor, t *wire.Tensor) {
 	list[slices.IndexFunc(list, func(o *wire.Tensor) bool { return o.Name == t.Name })] = t
 }
+
+// branch adds an If to a model, whose branches negate a value.
+func branch(m *wire.Model, reads, makes, name string) {
+	graph := func(reads, makes, name string) *wire.Graph {
+		return &wire.Graph{Name: name, Nodes: []*wire.Node{{Name: "a", OpType: "Neg", Inputs: []string{reads}, Outputs: []string{makes}}},
+			Outputs: []*wire.ValueInfo{{Name: makes}}}
+	}
+	m.Graph.Inputs = append(m.Graph.Inputs, &wire.ValueInfo{Name: "condition", Type: &wire.TensorType{Elem: wire.Bool, Shape: []wire.Dim{}}})
+	m.Graph.Nodes = append(m.Graph.Nodes, &wire.Node{OpType: "If", Inputs: []string{"condition"}, Outputs: []string{"chosen"}, Attributes: []*wire.Attribute{
+		{Name: "then_branch", Value: graph(reads, makes, name)}, {Name: "else_branch", Value: graph("x", "otherwise", "else")}}})
+	m.Graph.Outputs = append(m.Graph.Outputs, &wire.ValueInfo{Name: "chosen"})
+}
+
+// body is the graph of the branch that is taken.
+func body(m *wire.Model) *wire.Graph { return node(m, "If").Attributes[0].Value.(*wire.Graph) }
 
 // good is a file that this exporter wrote, kept as it is: classify is a convolutional network, types a graph of elementwise
 // operators and shapes.
@@ -318,6 +334,26 @@ func TestBadFiles(t *testing.T) {
 			replace(m.Graph.Initializers, &wire.Tensor{Name: "const_1", Type: wire.Int64, Dims: []int64{}, Data: []int64{1}})
 		},
 			`error: node 12 "Identity_11" (Gather): the index 1 is outside of axis 0 of "Shape_10" i64[1]`},
+
+		// Graphs inside of nodes.
+		{"a branch that reads what is not there", "types", func(m *wire.Model) { branch(m, "nothing", "inner", "then") },
+			`error: node 13 (If), then_branch: node 0 "a" (Neg): input 0 "nothing": nothing has that name`},
+		{"a branch that reads what comes later", "types", func(m *wire.Model) {
+			branch(m, "scaled", "inner", "then")
+			m.Graph.Nodes = append(m.Graph.Nodes[13:], m.Graph.Nodes[:13]...)
+		}, `error: node 0 (If), then_branch: node 0 "a" (Neg): input 0 "scaled": nothing has that name`},
+		{"a branch that shadows a name", "types", func(m *wire.Model) { branch(m, "x", "sum", "then") },
+			`error: node 13 (If), then_branch: node 0 "a" (Neg): output 0 "sum" has the name of a value of a graph around it`},
+		{"a branch whose output is not there", "types", func(m *wire.Model) { branch(m, "x", "inner", "then"); body(m).Outputs[0].Name = "other" },
+			"error: node 13 (If), then_branch: output 0 \"other\": no node, input or initializer gives it\nwarning: node 13 (If), then_branch: node 0 \"a\" (Neg): nothing reads its outputs"},
+		{"a branch with sizes that contradict", "types", func(m *wire.Model) {
+			branch(m, "x", "inner", "then")
+			body(m).Nodes[0] = &wire.Node{OpType: "Unsqueeze", Inputs: []string{"x", "axes"}, Outputs: []string{"inner"}}
+			body(m).Initializers = []*wire.Tensor{list("axes", 7)}
+		}, `error: node 13 (If), then_branch: node 0 (Unsqueeze): axis 7 is outside of rank 3`},
+		{"a branch that is missing", "types", func(m *wire.Model) { branch(m, "x", "inner", "then"); with(m.Graph.Nodes[13], "else_branch", nil) },
+			`error: node 13 (If): attribute "else_branch" is missing`},
+		{"a good branch", "types", func(m *wire.Model) { branch(m, "x", "inner", "then") }, ""},
 	} {
 		m := decode(t, files[c.file])
 		c.edit(m)
@@ -327,6 +363,36 @@ func TestBadFiles(t *testing.T) {
 		}
 		if got := findings(t, b.Bytes()); got != c.want {
 			t.Errorf("%s: found\n%s\nwant\n%s", c.name, got, c.want)
+		}
+	}
+}
+
+// BenchmarkModel looks for faults in a model of 100 layers, as every export does.
+func BenchmarkModel(b *testing.B) {
+	m := &wire.Model{IRVersion: 8, Opsets: []wire.Opset{{Version: 17}}, Graph: &wire.Graph{Inputs: []*wire.ValueInfo{
+		{Name: "x", Type: &wire.TensorType{Elem: wire.Float, Shape: []wire.Dim{{Param: "batch"}, {Value: 64}}}}}}}
+	g, x := m.Graph, "x"
+	for i := range 100 {
+		w, bias := fmt.Sprint("w", i), fmt.Sprint("b", i)
+		g.Initializers = append(g.Initializers, &wire.Tensor{Name: w, Type: wire.Float, Dims: []int64{64, 64}, Data: make([]float32, 64*64)},
+			&wire.Tensor{Name: bias, Type: wire.Float, Dims: []int64{64}, Data: make([]float32, 64)})
+		for _, op := range []string{"MatMul", "Add", "Tanh"} {
+			in := []string{x}
+			switch op {
+			case "MatMul":
+				in = append(in, w)
+			case "Add":
+				in = append(in, bias)
+			}
+			x = fmt.Sprint(op, i)
+			g.Nodes = append(g.Nodes, &wire.Node{Name: x, OpType: op, Inputs: in, Outputs: []string{x}})
+		}
+	}
+	g.Outputs = []*wire.ValueInfo{{Name: x, Type: g.Inputs[0].Type}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if r := check.Model(m, check.Options{}); len(r.Findings) > 0 {
+			b.Fatal(r.Findings[0])
 		}
 	}
 }

@@ -76,6 +76,11 @@ func differ(a, b dim) bool {
 	return ok && n != 0
 }
 
+// positive reports whether d is 0 or more whatever sizes the symbols stand for.
+func (d dim) positive() bool {
+	return d.known() && !slices.ContainsFunc(d.terms(), func(t term) bool { return t.coef < 0 })
+}
+
 func (d dim) terms() []term {
 	switch {
 	case d.sum != nil:

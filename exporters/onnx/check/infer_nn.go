@@ -41,7 +41,7 @@ func layerNorm(x *nodeContext) {
 	}
 	for i := 1; i < len(x.in); i++ {
 		if p := x.input(i).shape; p != nil {
-			if all, ok := broadcast(s[k:], p); !ok || len(all) != len(s)-k || slices.ContainsFunc(all, func(d dim) bool { return false }) {
+			if all, ok := broadcast(s[k:], p); !ok || len(all) != len(s)-k {
 				x.fail("input %d %s does not broadcast to the normalised axes %v", i, x.name(i), s[k:])
 			}
 		}
@@ -134,13 +134,11 @@ func (x *nodeContext) slide(w window, i int, in dim) dim {
 		return unknown
 	}
 	out := n/stride.n + 1
-	if w.ceil && n%stride.n != 0 && out*stride.n < mustNum(in)+w.pads[i] { // a window that begins in the padding behind is none
+	if w.ceil && n%stride.n != 0 && out*stride.n < in.n+w.pads[i] { // a window that begins in the padding behind is none
 		out++
 	}
 	return number(out)
 }
-
-func mustNum(d dim) int64 { n, _ := d.num(); return n }
 
 func conv(x *nodeContext) {
 	if !x.rank(0, 3) || !x.exactRank(1, len(x.input(0).shape)) {

@@ -462,30 +462,22 @@ func stretch(size, from, to, step dim) dim {
 			return number(0)
 		}
 		return number((a-b-1)/-s + 1)
-	case !step.isNum(1) || !from.known() || !to.known():
-		return unknown
-	case ok && ok2 && a == 0 && b >= math.MaxInt32: // the whole axis
-		return size
-	case ok && ok2 && a >= 0 && b >= math.MaxInt32: // all but the first, if there are so many
-		return unknown
-	case ok && ok2 && (a < 0) == (b < 0):
-		return unknown
-	case ok && ok2 && a >= 0 && b < 0:
+	case !step.isNum(1):
 		return unknown
 	}
-	// Symbols: from and to are places in the axis, or the program that wrote them is wrong.
-	if size.known() && !same(to, size) && differ(to, size) && !ok2 {
-		if d, k := to.minus(size).num(); k && d > 0 {
-			to = size
-		}
+	if ok && a < 0 {
+		from = size.plus(from)
 	}
-	if ok && a < 0 || ok2 && b < 0 {
-		return unknown
+	if ok2 && b < 0 {
+		to = size.plus(to)
 	}
-	if ok2 && !known { // a number of elements of an axis that may be shorter
-		return unknown
+	if ok2 && b >= maxDim || to.minus(size).positive() { // to its end
+		to = size
 	}
-	return to.minus(from)
+	if n := to.minus(from); from.positive() && n.positive() && size.minus(to).positive() {
+		return n
+	}
+	return unknown
 }
 
 func pad(x *nodeContext) {

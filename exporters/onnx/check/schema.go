@@ -75,9 +75,11 @@ var flags = []string{"keepdims", "transA", "transB", "ceil_mode", "count_include
 	"noop_with_empty_axes", "training_mode", "exclude_outside", "exclusive", "reverse", "upper"}
 
 // schemaTable is schemasText by name, its lines as they stand: most files need few of them.
-var schemaTable = sync.OnceValues(func() (lines map[string][]string, lists map[string][]string) {
+var schemaTable = sync.OnceValues(func() (lines, lists map[string][]string) { return parseTable(schemasText) })
+
+func parseTable(text string) (lines, lists map[string][]string) {
 	lines, lists = map[string][]string{}, map[string][]string{}
-	for line := range strings.Lines(schemasText) {
+	for line := range strings.Lines(text) {
 		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if strings.HasPrefix(name, "@") {
 			lists[name] = strings.Fields(rest)
@@ -86,7 +88,7 @@ var schemaTable = sync.OnceValues(func() (lines map[string][]string, lists map[s
 		}
 	}
 	return lines, lists
-})
+}
 
 type opsetOp struct {
 	name  string
@@ -227,13 +229,11 @@ func (x *nodeContext) conform() bool {
 			x.fail("input %d (%s) is left out, and is not optional", i, s.inputs[i].name)
 		}
 	}
-	seen := map[string]bool{}
-	for _, a := range n.Attributes {
-		if seen[a.Name] {
+	for k, a := range n.Attributes {
+		if slices.ContainsFunc(n.Attributes[:k], func(o *wire.Attribute) bool { return o.Name == a.Name }) {
 			x.fail("attribute %q is given twice", a.Name)
 			continue
 		}
-		seen[a.Name] = true
 		i := slices.IndexFunc(s.attributes, func(want attribute) bool { return want.name == a.Name })
 		if i < 0 {
 			x.fail("there is no attribute %q at opset %d", a.Name, x.c.opset)
@@ -251,7 +251,7 @@ func (x *nodeContext) conform() bool {
 		}
 	}
 	for _, a := range s.attributes {
-		if a.required && !seen[a.name] {
+		if a.required && !slices.ContainsFunc(n.Attributes, func(o *wire.Attribute) bool { return o.Name == a.name }) {
 			x.fail("attribute %q is missing", a.name)
 		}
 	}
@@ -292,8 +292,20 @@ func (x *nodeContext) value(a *wire.Attribute) {
 
 // types holds the element types of inputs to the schema, and gives those of outputs that follow from it.
 func (x *nodeContext) types() {
-	bound := map[string]wire.DataType{}
-	by := map[string]string{}
+	type binding struct {
+		variable string
+		elem     wire.DataType
+		by       string // the input
+	}
+	var bound []binding
+	find := func(variable string) *binding {
+		for i := range bound {
+			if bound[i].variable == variable {
+				return &bound[i]
+			}
+		}
+		return nil
+	}
 	for i, in := range x.in {
 		if in == nil || in.elem == wire.Undefined || len(x.schema.inputs) == 0 {
 			continue
@@ -306,16 +318,16 @@ func (x *nodeContext) types() {
 		if p.variable == "" || p.mixed {
 			continue
 		}
-		if old, ok := bound[p.variable]; ok && old != in.elem {
-			x.fail("input %d (%s) %q is %v, and %q is %v; they must be of one type", i, p.name, x.node.Inputs[i], in.elem, by[p.variable], old)
-			continue
+		if b := find(p.variable); b == nil {
+			bound = append(bound, binding{p.variable, in.elem, x.node.Inputs[i]})
+		} else if b.elem != in.elem {
+			x.fail("input %d (%s) %q is %v, and %q is %v; they must be of one type", i, p.name, x.node.Inputs[i], in.elem, b.by, b.elem)
 		}
-		bound[p.variable], by[p.variable] = in.elem, x.node.Inputs[i]
 	}
 	for i := range x.out {
 		p := at(x.schema.outputs, i)
-		if t, ok := bound[p.variable]; ok && !p.mixed {
-			x.out[i].elem = t
+		if b := find(p.variable); b != nil && !p.mixed {
+			x.out[i].elem = b.elem
 		} else if len(p.types) == 1 {
 			x.out[i].elem = elems[p.types[0]]
 		}

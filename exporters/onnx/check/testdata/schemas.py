@@ -1,4 +1,4 @@
-# Prints the table schemas.txt from the operator definitions in the onnx package: every ai.onnx operator in the
+# Prints the table schemas.txt from the operator definitions in the onnx package, 1.23: every ai.onnx operator in the
 # versions that opsets 13 to 28 use.
 import onnx.defs as defs
 
@@ -29,7 +29,7 @@ def kind(a):
 
 
 def port(p, names):
-    mark = {"Single": "", "Optional": "?", "Variadic": "*" if not p.is_homogeneous else "+"}[p.option.name]
+    mark = {"Single": "", "Optional": "?", "Variadic": "+" if p.is_homogeneous else "*"}[p.option.name]
     if p.option.name == "Variadic" and p.min_arity == 0:
         mark += "0"
     return p.name + mark + ":" + (p.type_str if p.type_str in names else elem(p.type_str))
