@@ -6,6 +6,9 @@
 // declares, a node the path of the layer it belongs to, with the Go file and line in its doc string. A symbolic dimension
 // becomes a dim_param. The same program, weights and options give the same bytes, and no path of the machine is in them.
 //
+// What is about to be written is searched for faults by package check: a file that breaks a rule of the format is an error, and is not
+// written. [Check] does that for any file.
+//
 // The metadata tells whether a file still computes what was exported: test vectors ([Vector]), for any runtime to replay, and a
 // digest of the weights, for [CheckWeights].
 //
