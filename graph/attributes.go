@@ -289,9 +289,6 @@ func digestOf[E tensor.Element](d []E) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// infinite is the tag of float attributes that may be infinite: `inf:"ok"`.
-const infinite = "inf"
-
 // numeric says why v is no number for values of dtype t, or nothing: it is NaN, an infinity that is not meant, or so large that
 // it would become one.
 func numeric(t DType, v float64, infinite bool) error {
@@ -314,25 +311,48 @@ func numeric(t DType, v float64, infinite bool) error {
 // own types check themselves.
 func numbers(x any, t DType) error {
 	v := reflect.Indirect(reflect.ValueOf(x))
-	if v.Kind() != reflect.Struct || !strings.HasPrefix(v.Type().PkgPath(), house) {
+	if v.Kind() != reflect.Struct {
 		return nil
 	}
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		if f.Type.Kind() == reflect.Struct && f.IsExported() {
-			if err := numbers(v.Field(i).Interface(), t); err != nil {
-				return err
-			}
-		}
-		if f.Type.Kind() != reflect.Float64 {
-			continue
-		}
-		if err := numeric(t, v.Field(i).Float(), f.Tag.Get(infinite) == "ok"); err != nil {
+	for _, f := range floatFields(v.Type()) {
+		if err := numeric(t, v.FieldByIndex(f.index).Float(), f.infinite); err != nil {
 			m := err.(*Mistake)
-			return &Mistake{f.Name + ": " + m.Msg, m.Hint}
+			return &Mistake{f.name + ": " + m.Msg, m.Hint}
 		}
 	}
 	return nil
+}
+
+// A floatField is a float64 among an op's attributes. The tag `inf:"ok"` says that it may be infinite.
+type floatField struct {
+	index    []int
+	name     string
+	infinite bool
+}
+
+// floats remembers what floatFields gave for a type.
+var floats sync.Map
+
+// floatFields are the exported floats in a struct of the house's, also in structs within it; those of another's are not known.
+func floatFields(t reflect.Type) []floatField {
+	if known, ok := floats.Load(t); ok {
+		return known.([]floatField)
+	}
+	var out []floatField
+	for i := range t.NumField() {
+		f := t.Field(i)
+		switch {
+		case !f.IsExported() || !strings.HasPrefix(t.PkgPath(), house):
+		case f.Type.Kind() == reflect.Float64:
+			out = append(out, floatField{f.Index, f.Name, f.Tag.Get("inf") == "ok"})
+		case f.Type.Kind() == reflect.Struct:
+			for _, in := range floatFields(f.Type) {
+				out = append(out, floatField{append([]int{i}, in.index...), f.Name + "." + in.name, in.infinite})
+			}
+		}
+	}
+	floats.Store(t, out)
+	return out
 }
 
 // house is what the paths of the house's packages begin with.

@@ -391,6 +391,12 @@ func TestErrors(t *testing.T) {
 			f.Output("x", f.Apply(node("Neg", graph.F32, 2), f.Input("x", graph.F32, 2)))
 			return f
 		}, Options{}, []string{`Output: "x" is already the name of an input`}},
+		{"random ops of one stream that differ", func() *graph.Func {
+			f := graph.NewFunc("f", false)
+			x := f.RandomNormal(graph.F32, 2)
+			f.Output("y", x.Add(f.Apply(graph.RandomUniform{Type: x.Type}, f.Lookup(graph.RandomState))))
+			return f
+		}, Options{}, []string{"two random ops of stream 0 draw different numbers: f32[2] normal, and f32[2] uniform", "export_test.go:"}},
 		{"mistakes in the graph", func() *graph.Func {
 			f := graph.NewFunc("f", false)
 			f.Input("", graph.F32)

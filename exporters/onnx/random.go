@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -39,6 +40,9 @@ type Noise struct {
 func HoistRandom(f *graph.Func) (*graph.Func, []Noise) {
 	h := hoist{inputs: map[string]*graph.Value{}}
 	out := graph.Rewrite(f, h.visit)
+	if len(out.Diags) > 0 {
+		return out, nil
+	}
 	if len(h.noise) == 0 {
 		return f, nil
 	}
@@ -67,7 +71,13 @@ func (h *hoist) visit(out *graph.Func, v *graph.Value, args []*graph.Value) *gra
 func (h *hoist) input(out *graph.Func, stream int, distribution string, t graph.Type) *graph.Value {
 	name := noisePrefix + strconv.Itoa(stream)
 	if v := h.inputs[name]; v != nil {
-		return v
+		i := slices.IndexFunc(h.noise, func(n Noise) bool { return n.Input == name })
+		if h.noise[i].Distribution == distribution && v.DType() == t.DType && v.Shape().Equal(t.Shape) {
+			return v
+		}
+		out.Mistake(out.Pos(), fmt.Sprintf("two random ops of stream %d draw different numbers: %v %s, and %v %s", stream, v.Type, h.noise[i].Distribution, t, distribution),
+			"give each its own stream, as Func.Random does", v)
+		return out.Poison()
 	}
 	v := out.Input(name, t.DType, t.Shape...)
 	h.inputs[name] = v
