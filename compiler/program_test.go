@@ -274,6 +274,8 @@ func TestFingerprint(t *testing.T) {
 		{"an op", func(f *graph.Func, x *graph.Value) *graph.Value { return x.Cast(graph.F32).Shift(2) }},
 		{"a user's op that prints alike", func(f *graph.Func, x *graph.Value) *graph.Value { return graph.Apply(Shift{By: 2}, x.Cast(graph.F32)) }},
 		{"a user's op by pointer", func(f *graph.Func, x *graph.Value) *graph.Value { return graph.Apply(&Shift{By: 2}, x.Cast(graph.F32)) }},
+		{"an op without attributes", func(f *graph.Func, x *graph.Value) *graph.Value { return x.Cast(graph.F32).Step() }},
+		{"a user's of that name", func(f *graph.Func, x *graph.Value) *graph.Value { return graph.Apply(Step{}, x.Cast(graph.F32)) }},
 		{"zero", func(f *graph.Func, x *graph.Value) *graph.Value { return x.Cast(graph.F32).Shift(0) }},
 		{"minus zero", func(f *graph.Func, x *graph.Value) *graph.Value { return x.Cast(graph.F32).Shift(math.Copysign(0, -1)) }},
 	} {
@@ -296,6 +298,9 @@ func TestFingerprint(t *testing.T) {
 		t.Error("the fingerprint depends on an address")
 	}
 }
+
+// Step is a user's own op with the name of one of the house's.
+type Step struct{ graph.Tanh }
 
 // Shift is a user's own op that has the name, and prints like, one of the house's.
 type Shift struct {
