@@ -214,6 +214,7 @@ func TestBadRuntimeInput(t *testing.T) {
 		{"run {}/z.npy", "z.npy is not a readable ONNX model"},
 		{"run {}/run/decode.onnx", `the input "z" is missing; the model has z f32[batch 4]`},
 		{"run {}/run/decode.onnx --input y={}/z.npy", `there is no input "y"`},
+		{"run {}/run/train.onnx --input {}/images.npz", `state "dec.bias" is missing: give all of it, for a first step with --input`},
 		{"run {}/run/decode.onnx --input z={}/images.npz", "of rank 4"},
 		{"run {}/run/encode.onnx --input image={}/z.npy", "of rank 2"},
 		{"run {}/run/decode.onnx --input z={}/z.npy --output OUT/frob/x.npy", "the folder OUT/frob is not there"},

@@ -45,6 +45,18 @@ type port struct {
 	Doc   string `json:"doc,omitempty"`
 	File  string `json:"file,omitempty"`  // that holds a weight, if it is another one
 	Noise string `json:"noise,omitempty"` // the distribution, of an input that stands for random draws
+	Next  string `json:"next,omitempty"`  // the output that is the next value, of an input that is a training step's state
+}
+
+// setNext says of inputs that are state which outputs follow them.
+func setNext(inputs []port, state []onnx.State) {
+	next := map[string]string{}
+	for _, p := range state {
+		next[p.Input] = p.Output
+	}
+	for i := range inputs {
+		inputs[i].Next = next[inputs[i].Name]
+	}
 }
 
 func newPort(name, typ, doc string, noise []onnx.Noise) port {
@@ -90,6 +102,7 @@ func newExported(name string, r *onnx.Report) exported {
 	for _, p := range r.Inputs {
 		e.Inputs = append(e.Inputs, newPort(p.Name, p.Type.String(), "", r.Noise))
 	}
+	setNext(e.Inputs, r.State)
 	for _, p := range r.Outputs {
 		e.Outputs = append(e.Outputs, newPort(p.Name, p.Type.String(), "", nil))
 	}
@@ -125,6 +138,7 @@ func newONNXFile(s *onnx.Summary) onnxFile {
 	for _, v := range s.Inputs {
 		f.Inputs = append(f.Inputs, newPort(v.Name, v.Type, v.Doc, s.Noise))
 	}
+	setNext(f.Inputs, s.State)
 	for _, v := range s.Outputs {
 		f.Outputs = append(f.Outputs, newPort(v.Name, v.Type, v.Doc, nil))
 	}

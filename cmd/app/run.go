@@ -102,6 +102,9 @@ func (a *app) run(c *cli.Context) error {
 		}
 		return fmt.Errorf("%s has %d outputs (%s): give --output a .npz file", path, len(names), strings.Join(names, ", "))
 	}
+	if err := checkStateGiven(path, in); err != nil {
+		return err
+	}
 	got, err := s.Run(c.Context, in)
 	if err != nil {
 		return err
@@ -121,6 +124,21 @@ func (a *app) run(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintf(a.out, "wrote %s\n", out)
+	return nil
+}
+
+// checkStateGiven says where the state of a training step is to be had, if in lacks some.
+func checkStateGiven(path string, in map[string]*tensor.Tensor) error {
+	sum, err := onnx.Inspect(path)
+	if err != nil {
+		return err
+	}
+	for _, p := range sum.State {
+		if in[p.Input] == nil {
+			return fmt.Errorf("%s is a training step, and its state %q is missing: give all of it, for a first step with --input %s",
+				path, p.Input, onnx.StateFile(path))
+		}
+	}
 	return nil
 }
 

@@ -145,6 +145,9 @@ func (d *description) outputs() {
 const lossOutput = "loss"
 
 func (d *description) program() {
+	if slices.ContainsFunc(d.x.f.Inputs, func(v *graph.Value) bool { return numpyKinds[v.DType()] == "" }) {
+		return // bf16, which NumPy does not have
+	}
 	d.print("\n## A program\n\nPython with numpy and onnxruntime, in the folder of these files. Where it draws data, put your own.\n\n```python\n")
 	d.print("import numpy as np\nimport onnxruntime\n\n")
 	for _, s := range slices.Sorted(maps.Keys(d.sizes)) {

@@ -9,10 +9,10 @@
 // What is about to be written is searched for faults by package check: a file that breaks a rule of the format is an error, and is not
 // written. [Check] does that for any file.
 //
-// The metadata tells whether a file still computes what was exported: test vectors ([Vector]), for any runtime to replay, and a
-// digest of the weights, for [CheckWeights].
+// The metadata tells whether a file still computes what was exported: test vectors ([Vector]), which the exporter makes, for any
+// runtime to replay, and a digest of the weights, for [CheckWeights].
 //
 // A random op becomes an input noise.<stream> that the caller fills ([RandomInputs]), or the runtime's own random node
-// ([RandomNative]). A training step may be written too ([Options.Training]): its state then goes in as inputs and comes out
-// as outputs.
+// ([RandomNative]). A training step may be written too ([Options.Training]): its state goes in as inputs and comes out as
+// outputs, the metadata says which belong together ([State]), and the first state and a description stand beside the model.
 package onnx
