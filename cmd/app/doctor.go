@@ -48,10 +48,8 @@ func (a *app) doctorCommand() *cli.Command {
 			if err := noArgs(c); err != nil {
 				return err
 			}
-			list, err := examine(c)
-			if err != nil {
-				return err
-			}
+			list := examine(c)
+			var err error
 			if c.Bool("json") {
 				err = a.writeJSON(list)
 			} else {
@@ -78,7 +76,7 @@ func (a *app) doctorCommand() *cli.Command {
 	}
 }
 
-func examine(c *cli.Context) ([]finding, error) {
+func examine(c *cli.Context) []finding {
 	var list []finding
 	need := func(what string, err error, text string) {
 		if err != nil {
@@ -107,7 +105,7 @@ func examine(c *cli.Context) ([]finding, error) {
 	}
 	sets, err := data.List(c.Path("data-dir"))
 	if err != nil {
-		return nil, err
+		list = append(list, finding{What: "data", Text: err.Error()})
 	}
 	for _, s := range sets {
 		text := s.Path
@@ -116,7 +114,7 @@ func examine(c *cli.Context) ([]finding, error) {
 		}
 		list = append(list, finding{What: "data " + s.Name, OK: s.Path != "", Text: text})
 	}
-	return list, nil
+	return list
 }
 
 // cacheFolder is the cache folder, which need not be there yet.

@@ -104,6 +104,16 @@ func TestDoctorPrescott(t *testing.T) {
 	}
 }
 
+// TestDoctorHomeless sees that doctor tells the rest where there is no cache folder.
+func TestDoctorHomeless(t *testing.T) {
+	t.Parallel()
+	r := process(t, []string{"HOME=", "XDG_CACHE_HOME=", cache.Env + "="}, "doctor")
+	if r.code != exitError {
+		t.Errorf("exit code %d", r.code)
+	}
+	contains(t, r.out, "no user cache folder", "GFLOP/s on one thread", "\n--  data")
+}
+
 // TestRuntimeInstall sees that a library that is there is not fetched again.
 func TestRuntimeInstall(t *testing.T) {
 	t.Parallel()
