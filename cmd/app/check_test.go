@@ -112,7 +112,7 @@ func TestNothingCompared(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"outputs by another name", vectors(`"outputs"`, `"outputz"`), "verify FILE", exitError, []string{"nothing was compared", `unknown field "outputz"`}},
+		{"outputs by another name", vectors(`"outputs"`, `"outputz"`), "verify FILE", exitError, []string{"nothing was compared", `the key "outputz" is unknown`}},
 		{"and other weights", both, "verify FILE", exitError, []string{"nothing was compared", differ}},
 		{"for scripts", both, "verify FILE --json", exitError, []string{"nothing was compared", differ}},
 		{"no vectors", func(m *wire.Model) {
