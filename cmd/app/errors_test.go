@@ -419,6 +419,8 @@ func TestNativeRandom(t *testing.T) {
 	must(t, "export vae --random native --run "+dir)
 	badInput(t, "verify vae --func validate --run "+dir, exitError, "draws its own random numbers")
 	badInput(t, "verify "+dir+"/validate.onnx", exitError, "has no test vectors")
+	contains(t, must(t, "export vae --no-vectors --func encode --run "+dir), "vectors  0 for `verify FILE.onnx`: they were refused")
+	badInput(t, "verify "+dir+"/encode.onnx", exitError, "has no test vectors")
 	must(t, "verify vae --func decode --run "+dir)
 	must(t, "verify "+dir+"/decode.onnx")
 }

@@ -42,6 +42,7 @@ func (a *app) exportCommand() *cli.Command {
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ai.onnx opset, %d to %d", onnx.MinOpset, onnx.MaxOpset)},
 			&cli.StringFlag{Name: "random", Value: randomInputs, Usage: "random numbers: inputs (the caller gives them) or native (the runtime draws its own)"},
 			&cli.BoolFlag{Name: "steps", Usage: "write the training steps too, with their state and a description beside them"},
+			&cli.BoolFlag{Name: "no-vectors", Usage: "make no test vectors: a smaller file, which `verify FILE.onnx` cannot compare"},
 			jsonFlag,
 		},
 		Action: a.export,
@@ -53,7 +54,7 @@ func (a *app) export(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o := onnx.Options{Opset: c.Int("opset")}
+	o := onnx.Options{Opset: c.Int("opset"), NoVectors: c.Bool("no-vectors")}
 	switch c.String("random") {
 	case randomInputs:
 	case randomNative:
