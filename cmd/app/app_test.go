@@ -62,6 +62,7 @@ func TestHelp(t *testing.T) {
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	needRun(t)
+	needSets(t)
 	tests := []struct {
 		line string
 		keys string
@@ -77,6 +78,7 @@ func TestJSON(t *testing.T) {
 		{"export vae --run {}/run --out {}/json", "func files opset ir inputs outputs tensors params nodes", false},
 		{"verify vae --run {}/run", "func batch output max_abs max_rel ok", true},
 		{"verify {}/run/decode.onnx", "func batch output max_abs max_rel ok", true},
+		{"evaluate --real {}/sets/real.npz --fake {}/sets/fake.npy", "real fake floor features count seed measures", false},
 		{"run {}/run/decode.onnx --input z={}/z.npy", "name type min mean max", true},
 	}
 	for _, tt := range tests {

@@ -136,6 +136,10 @@ func (a *app) flagValues(name string) []string {
 		return []string{"go", "openblas"}
 	case "data":
 		return data.Names()
+	case "real", "fake", "train":
+		for _, name := range data.Names() {
+			list = append(list, name+":train", name+":test")
+		}
 	case "set":
 		for _, m := range a.models {
 			for _, s := range sortedKeys(m.Settings) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,6 +28,21 @@ func dataDir(c *cli.Context) (string, error) {
 		return "", fmt.Errorf("--data-dir %s: %w", dir, err)
 	}
 	return dir, nil
+}
+
+// openData opens what a flag names: a published data set, or a person's own files.
+func openData(c *cli.Context, flag, from string, opt data.ImageOptions) (data.Splits, error) {
+	dir, err := dataDir(c)
+	if err != nil {
+		return data.Splits{}, err
+	}
+	if slices.Contains(data.Names(), from) {
+		return data.Load(from, dir)
+	}
+	if _, err := os.Stat(from); err != nil {
+		return data.Splits{}, fmt.Errorf("--%s %s is neither a data set (%s) nor a path that exists", flag, from, strings.Join(data.Names(), ", "))
+	}
+	return data.Open(from, opt)
 }
 
 // dataCommand lists and fetches data sets.

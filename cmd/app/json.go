@@ -230,3 +230,68 @@ type dataSet struct {
 	Path    string `json:"path"`  // "" where it is absent
 	Get     string `json:"get"`   // how to get it
 }
+
+// evaluated is what evaluate measured.
+type evaluated struct {
+	Real       examplesOf   `json:"real"`
+	Fake       examplesOf   `json:"fake"`
+	Train      *examplesOf  `json:"train,omitempty"`
+	Floor      floorOf      `json:"floor"`
+	Features   featuresOf   `json:"features"`
+	Count      int          `json:"count"` // examples of each set
+	Seed       uint64       `json:"seed"`
+	Measures   []measureOf  `json:"measures"`
+	Classifier []labelledOf `json:"classifier,omitempty"` // for each set with labels
+}
+
+// examplesOf is a set of examples.
+type examplesOf struct {
+	From     string `json:"from"`
+	Type     string `json:"type"` // of one
+	Examples int    `json:"examples"`
+	Of       int    `json:"of"`
+	Labels   string `json:"labels,omitempty"` // their field
+}
+
+// floorOf says which real examples the real ones were compared with.
+type floorOf struct {
+	From     string `json:"from"`
+	Examples int    `json:"examples"`
+}
+
+// featuresOf says what measures are of.
+type featuresOf struct {
+	From    string `json:"from"` // a file, or raw pixels
+	Output  string `json:"output,omitempty"`
+	Classes string `json:"classes,omitempty"`
+	Scores  string `json:"scores,omitempty"` // what classes are: probabilities or logits
+	Device  string `json:"device,omitempty"`
+	Size    int    `json:"size"`
+}
+
+// measureOf is a measure of the fake examples, and its floor.
+type measureOf struct {
+	Name  string   `json:"name"`
+	Fake  *valueOf `json:"fake"`
+	Floor *valueOf `json:"floor"`
+	Best  string   `json:"best"`
+	title string   // in tables
+}
+
+type valueOf struct {
+	Value number  `json:"value"`
+	Std   *number `json:"std,omitempty"`
+	Of    int     `json:"of,omitempty"` // of how many
+}
+
+// labelledOf is how a classifier does on labelled examples.
+type labelledOf struct {
+	Set              string   `json:"set"` // real or fake
+	From             string   `json:"from"`
+	Accuracy         number   `json:"accuracy"`
+	TopK             int      `json:"top_k,omitempty"`
+	TopKAccuracy     *number  `json:"top_k_accuracy,omitempty"`
+	CalibrationError number   `json:"calibration_error"`
+	Classes          []string `json:"classes,omitempty"`
+	Confusion        [][]int  `json:"confusion"` // by label, then by prediction
+}

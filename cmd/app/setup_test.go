@@ -224,6 +224,8 @@ var completions = []struct{ line, want string }{
 	{"export vae --checkpoint ", "best last"},
 	{"export vae --random ", "inputs native"},
 	{"train --set hid", "hidden="},
+	{"evaluate --real mn", "mnist:test mnist:train"},
+	{"evaluate --feat", "--features"},
 	{"completion ", "bash zsh"},
 	{"help run", "run runtime"},
 	{"models ", ""},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -179,21 +178,10 @@ func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Progra
 	if from == "" {
 		from = m.Train.Data
 	}
-	var splits data.Splits
-	dir, err := dataDir(c)
-	if err != nil {
-		return splits, "", err
+	if from == "" {
+		return data.Splits{}, "", usagef(c, "say what to train on: --data NAME or --data PATH")
 	}
-	switch _, serr := os.Stat(from); {
-	case from == "":
-		return splits, "", usagef(c, "say what to train on: --data NAME or --data PATH")
-	case slices.Contains(data.Names(), from):
-		splits, err = data.Load(from, dir)
-	case serr == nil:
-		splits, err = data.Open(from, imageOptions(m, prog))
-	default:
-		err = fmt.Errorf("--data %s is neither a data set (%s) nor a path that exists", from, strings.Join(data.Names(), ", "))
-	}
+	splits, err := openData(c, "data", from, imageOptions(m, prog))
 	if err != nil {
 		return splits, "", err
 	}

@@ -33,6 +33,12 @@ func probabilities(measure string, p *tensor.Tensor) ([][]float64, error) {
 	return rows, nil
 }
 
+// AreProbabilities reports whether p is [n classes] of rows that are 0 or more with a sum of 1, within 1e-3.
+func AreProbabilities(p *tensor.Tensor) bool {
+	_, err := probabilities("", p)
+	return err == nil
+}
+
 // labelled refuses labels that are not one for each example, each a class.
 func labelled(measure string, n, classes int, labels []int64) error {
 	if len(labels) != n {

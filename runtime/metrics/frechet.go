@@ -28,9 +28,9 @@ const maxRank = 4096
 // distance; of others, compare it only with its like. 0 is the best. Each set needs 2 examples; covariances may be singular, as
 // where there are fewer examples than features. Where both are above 4,096 it is an error.
 //
-// With Σ = FᵀF, the singular values of F₁F₂ᵀ are the square roots of the eigenvalues of Σ₁Σ₂. F is made from the eigenvectors of
-// Σ or, of fewer examples than features, is the centred examples over √(n-1); so no square root is taken of what rounding leaves
-// of a zero.
+// With Σ = FᵀF, the singular values of F₁F₂ᵀ are the square roots of the eigenvalues of Σ₁Σ₂. F is the Cholesky factor of Σ, with
+// pivots, as long as its rank; or, of fewer examples than features, it is the centred examples over √(n-1). So no square root is
+// taken of what rounding leaves of an eigenvalue of 0.
 func FID(c *kernel.Context, real, fake *tensor.Tensor) (Frechet, error) {
 	a, b := set{"real features", real}, set{"fake features", fake}
 	if err := check("FID", 2, a, b); err != nil {
@@ -41,14 +41,7 @@ func FID(c *kernel.Context, real, fake *tensor.Tensor) (Frechet, error) {
 			return Frechet{}, fmt.Errorf("FID: the %s are %v: its matrices are computed up to %d examples or features: take fewer, or a network with fewer features", s.name, s.x, maxRank)
 		}
 	}
-	g, err := fit(c, a)
-	if err != nil {
-		return Frechet{}, err
-	}
-	h, err := fit(c, b)
-	if err != nil {
-		return Frechet{}, err
-	}
+	g, h := fit(c, a), fit(c, b)
 	f := Frechet{Real: a.n(), Fake: b.n()}
 	for j, m := range g.mean {
 		f.Mean += (m - h.mean[j]) * (m - h.mean[j])
@@ -70,7 +63,7 @@ type gaussian struct {
 }
 
 // fit is the Gaussian with the set's mean and unbiased covariance.
-func fit(c *kernel.Context, s set) (gaussian, error) {
+func fit(c *kernel.Context, s set) gaussian {
 	n, d := s.n(), s.d()
 	g := gaussian{mean: mean(s)}
 	centred := make([]float64, n*d)
@@ -83,31 +76,23 @@ func fit(c *kernel.Context, s set) (gaussian, error) {
 			g.trace += v * v
 		}
 	}
-	if g.trace == 0 {
-		return g, nil
-	}
-	if n <= d {
+	if g.trace > 0 && n <= d {
 		g.factor = mat.NewDense(n, d, centred)
-		return g, nil
+		return g
 	}
-	var eigen mat.EigenSym
-	if !eigen.Factorize(mat.NewSymDense(d, gram(c, centred, n, d)), true) {
-		return g, fmt.Errorf("FID: the eigenvalues of the covariance of the %s were not found", s.name)
+	var cholesky mat.PivotedCholesky
+	cholesky.Factorize(mat.NewSymDense(d, gram(c, centred, n, d)), -1) // its rank ends where only rounding is left
+	if cholesky.Rank() == 0 {
+		return g
 	}
-	values := eigen.Values(nil)
-	var vectors mat.Dense
-	eigen.VectorsTo(&vectors)
-	zero := float64(d) * 0x1p-52 * values[d-1] // below it, what rounding leaves
-	var rows []float64
-	for k, v := range values {
-		if v > zero {
-			for j := range d {
-				rows = append(rows, math.Sqrt(v)*vectors.At(j, k))
-			}
+	upper, pivots := cholesky.RawU(), cholesky.ColumnPivots(nil)
+	g.factor = mat.NewDense(cholesky.Rank(), d, nil)
+	for i := range cholesky.Rank() {
+		for j := i; j < d; j++ {
+			g.factor.Set(i, pivots[j], upper.At(i, j))
 		}
 	}
-	g.factor = mat.NewDense(len(rows)/d, d, rows)
-	return g, nil
+	return g
 }
 
 // tile is the side of the squares in which matrices are computed, one goroutine each: a number that does not depend on how

@@ -6,7 +6,7 @@
 // Sets are refused, with an error that names the set, if they are of another dtype or rank, differ in d, have too few examples,
 // or hold NaN or numbers beyond ±1e30.
 //
-// What is computed needs memory for the features, a copy of them in f32, and blocks of distances, never for all distances.
+// What is computed needs memory for the features, a copy of them, and blocks of distances, never for all distances.
 // The work is shared by the CPUs in pieces that do not depend on their number, and neither do the results.
 package metrics
 

@@ -1,0 +1,461 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/blas"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/metrics"
+)
+
+// needSets makes, once, files to compare in {}/sets: pictures of 4×4 pixels in which one quadrant is bright, which is their label.
+//
+// real.npz has 40, four of them with a wrong label; fake.npz 30, all right. fake.npy, bytes.npy and wide.npy are fake.npz's pictures,
+// in bytes, and with three channels; stacked.npy has 30 of three channels that are pictures of real.npz, and few.npy has 5. parts is a folder
+// with the parts train and test of 14 and 13 pictures as PNG, small one with 3.
+func needSets(t testing.TB) {
+	t.Helper()
+	if err := makeSets(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var makeSets = sync.OnceValue(func() error {
+	dir := filepath.Join(shared, "sets")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	real, labels := quadrants(1, 40)
+	fake, fakeLabels := quadrants(2, 30)
+	for i := range 4 {
+		labels.Set(i, float64((int(labels.At(i))+1)%4))
+	}
+	bytes, wide := tensor.New(tensor.U8, fake.Shape()...), tensor.New(tensor.F32, 30, 3, 4, 4)
+	for i := range fake.Len() {
+		bytes.Set(i, fake.At(i)*255)
+		wide.Set(i, fake.At(i))
+	}
+	stacked := tensor.New(tensor.F32, 30, 3, 4, 4)
+	for i := range stacked.Len() {
+		stacked.Set(i, real.At(i%real.Len()))
+	}
+	few, _ := quadrants(3, 5)
+	err := errors.Join(
+		numpy.WriteNPZ(filepath.Join(dir, "real.npz"), map[string]*tensor.Tensor{"image": real, "label": labels}),
+		numpy.WriteNPZ(filepath.Join(dir, "fake.npz"), map[string]*tensor.Tensor{"image": fake, "label": fakeLabels}),
+		numpy.WriteNPZ(filepath.Join(dir, "unnamed.npz"), map[string]*tensor.Tensor{"a": fake, "b": fakeLabels}),
+		numpy.WriteNPY(filepath.Join(dir, "fake.npy"), fake), numpy.WriteNPY(filepath.Join(dir, "bytes.npy"), bytes), numpy.WriteNPY(filepath.Join(dir, "wide.npy"), wide),
+		numpy.WriteNPY(filepath.Join(dir, "stacked.npy"), stacked), numpy.WriteNPY(filepath.Join(dir, "few.npy"), few),
+	)
+	for name, n := range map[string]int{"parts/train": 14, "parts/test": 13, "small": 3} {
+		err = errors.Join(err, writePictures(filepath.Join(dir, name), fake, n))
+	}
+	return errors.Join(err, writeNetworks(dir))
+})
+
+// quadrants are n pictures [n 1 4 4] with the bright quadrant as label.
+func quadrants(seed uint64, n int) (images, labels *tensor.Tensor) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	images, labels = tensor.New(tensor.F32, n, 1, 4, 4), tensor.New(tensor.I64, n)
+	for i := range n {
+		label := r.IntN(4)
+		labels.Set(i, float64(label))
+		for p := range 16 {
+			v := r.Float64() / 4
+			if p/8*2+p%4/2 == label {
+				v += .5
+			}
+			images.Set(i*16+p, v)
+		}
+	}
+	return images, labels
+}
+
+// writePictures writes the first n images as PNG files.
+func writePictures(dir string, images *tensor.Tensor, n int) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for i := range n {
+		m := image.NewGray(image.Rect(0, 0, 4, 4))
+		for p := range 16 {
+			m.SetGray(p%4, p/4, color.Gray{Y: uint8(images.At(i*16+p) * 255)})
+		}
+		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%02d.png", i)))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(png.Encode(f, m), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeNetworks writes networks: net.onnx takes any batch of pictures, fixed.onnx sixteen, flat.onnx their pixels in a row. Features are
+// twice the pixels, logits ten times the means of quadrants. The others cannot be used.
+func writeNetworks(dir string) error {
+	quadrant := tensor.New(tensor.F32, 16, 4)
+	for p := range 16 {
+		quadrant.Set(p*4+p/8*2+p%4/2, 2.5)
+	}
+	batch := graph.Sym("batch")
+	b := compiler.New("networks")
+	network := func(name string, shape ...graph.Dim) {
+		b.Func(name, func(f *graph.Func) {
+			x := f.Input("x", graph.F32, shape...)
+			if len(shape) > 2 {
+				x = x.Flatten()
+			}
+			logits := x.MatMul(f.Const(quadrant))
+			f.Output("features", x.Scale(2))
+			f.Output("logits", logits)
+			f.Output("probabilities", logits.Softmax(-1))
+		})
+	}
+	network("net", batch, 1, 4, 4)
+	network("fixed", 16, 1, 4, 4)
+	network("flat", batch, 16)
+	b.Func("double", func(f *graph.Func) { f.Output("y", f.Input("x", graph.F32, batch, 1, 4, 4).Flatten().Scale(2)) })
+	b.Func("two", func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 1, 4, 4).Flatten().Add(f.Input("z", graph.F32, batch, 16)))
+	})
+	b.Func("map", func(f *graph.Func) { f.Output("y", f.Input("x", graph.F32, batch, 1, 4, 4).Scale(2)) })
+	b.Func("tokens", func(f *graph.Func) { f.Output("y", f.Input("x", graph.I64, batch, 16).Cast(graph.F32)) })
+	b.Func("nan", func(f *graph.Func) { f.Output("y", f.Input("x", graph.F32, batch, 1, 4, 4).Flatten().Shift(-2).Log()) })
+	prog, err := b.Compile()
+	if err != nil {
+		return err
+	}
+	state, err := runtime.NewState(prog, 1)
+	if err != nil {
+		return err
+	}
+	for _, f := range prog.Funcs() {
+		file, err := os.Create(filepath.Join(dir, f.Name+".onnx"))
+		if err != nil {
+			return err
+		}
+		_, err = onnx.Export(file, f, state, onnx.Options{})
+		if err := errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// evaluation of a command line's JSON, with its measures by name.
+func evaluateJSON(t *testing.T, line string) (evaluated, map[string]measureOf) {
+	t.Helper()
+	var r evaluated
+	if err := json.Unmarshal([]byte(must(t, "evaluate --json "+line)), &r); err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]measureOf{}
+	for _, m := range r.Measures {
+		by[m.Name] = m
+	}
+	return r, by
+}
+
+// TestEvaluate compares the command's numbers with the library's, of the files' arrays.
+func TestEvaluate(t *testing.T) {
+	t.Parallel()
+	needSets(t)
+	r, by := evaluateJSON(t, "--real {}/sets/real.npz --fake {}/sets/fake.npy --count 30")
+	fake, err := numpy.ReadNPY(filepath.Join(shared, "sets", "fake.npy"))
+	arrays, err1 := numpy.ReadNPZ(filepath.Join(shared, "sets", "real.npz"))
+	if err != nil || err1 != nil {
+		t.Fatal(err, err1)
+	}
+	all := tensor.Data[float32](arrays["image"])
+	var real []float32
+	for _, row := range pick(30, 40, 1, 0) {
+		real = append(real, all[row*16:(row+1)*16]...)
+	}
+	c := kernel.NewContext(blas.Go(), 1)
+	x, y := tensor.Of(real, 30, 16), fake.Reshape(30, 16)
+	f, err := metrics.FID(c, x, y)
+	p, recall, err1 := metrics.PrecisionRecall(c, x, y, 3)
+	d, cov, err2 := metrics.DensityCoverage(c, x, y, 5)
+	pixels, err3 := metrics.PixelCorrelation(fake)
+	if err := errors.Join(err, err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{"fid": f.Distance, "precision": p, "recall": recall, "density": d, "coverage": cov, "pixel_correlation": pixels} {
+		if got := by[name]; got.Fake == nil || got.Floor == nil || math.Abs(float64(got.Fake.Value)-want) > 1e-9 {
+			t.Errorf("%s is %+v, want %v", name, got.Fake, want)
+		}
+	}
+	if k := by["kid"]; k.Fake == nil || k.Fake.Std == nil || k.Floor == nil || k.Floor.Std == nil {
+		t.Errorf("KID is %+v, without a spread or a floor", k)
+	}
+	if r.Real.Examples != 30 || r.Real.Of != 40 || r.Real.Labels != "label" || r.Fake.Type != "f32[1 4 4]" || r.Features.From != "raw pixels" || r.Features.Size != 16 {
+		t.Errorf("the report says %+v", r)
+	}
+	_, other := evaluateJSON(t, "--real {}/sets/real.npz --fake {}/sets/fake.npy --count 30 --seed 2")
+	if other["fid"].Fake.Value == by["fid"].Fake.Value {
+		t.Error("another seed takes the same examples")
+	}
+	text := must(t, "evaluate --real {}/sets/real.npz --fake {}/sets/fake.npy --count 30")
+	contains(t, text, "real.npz            30 of 40 examples, f32[1 4 4]", "raw pixels", "MEASURE", "FLOOR", "FID", "±", "coverage", "halves of")
+	if again := must(t, "evaluate --real {}/sets/real.npz --fake {}/sets/fake.npy --count 30"); again != text {
+		t.Errorf("the second time it prints other numbers:\n%s%s", text, again)
+	}
+}
+
+// TestEvaluateSame sees a set compared with itself.
+func TestEvaluateSame(t *testing.T) {
+	t.Parallel()
+	needSets(t)
+	_, by := evaluateJSON(t, "--real {}/sets/fake.npz --fake {}/sets/fake.npy --train {}/sets/fake.npy")
+	for name, want := range map[string]float64{"fid": 0, "precision": 1, "recall": 1, "coverage": 1, "memorisation": .5, "memorisation_z": 0} {
+		if got := by[name]; got.Fake == nil || math.Abs(float64(got.Fake.Value)-want) > 1e-9 {
+			t.Errorf("%s of a set and itself is %+v, want %v", name, got.Fake, want)
+		}
+	}
+	_, by = evaluateJSON(t, "--real {}/sets/real.npz --fake {}/sets/fake.npy --train {}/sets/fake.npy")
+	if by["memorisation"].Fake.Value != 1 || by["memorisation_z"].Fake.Value < 3 {
+		t.Errorf("copies of the training examples: %+v, %+v", by["memorisation"].Fake, by["memorisation_z"].Fake)
+	}
+}
+
+// TestEvaluateFloor sees which real examples the floor is of.
+func TestEvaluateFloor(t *testing.T) {
+	t.Parallel()
+	needSets(t)
+	tests := []struct {
+		line, from string
+		examples   int
+	}{
+		{"--real {}/sets/real.npz --fake {}/sets/fake.npy", "halves of {}/sets/real.npz", 15},
+		{"--real {}/sets/real.npz --fake {}/sets/fake.npy --count 20", "the rest of {}/sets/real.npz", 20},
+		{"--real {}/sets/real.npz --fake {}/sets/fake.npy --count 21", "halves of {}/sets/real.npz", 10},
+		{"--real {}/sets/real.npz --fake {}/sets/fake.npy --train {}/sets/fake.npz", "{}/sets/fake.npz", 30},
+		{"--real {}/sets/parts:test --fake {}/sets/fake.npy", "{}/sets/parts:train", 13},
+		{"--real {}/sets/parts:train --fake {}/sets/fake.npy", "halves of {}/sets/parts:train", 7},
+		{"--real {}/sets/parts:train --fake {}/sets/parts:test", "{}/sets/parts:test", 13},
+	}
+	for _, tt := range tests {
+		r, by := evaluateJSON(t, tt.line)
+		if want := strings.ReplaceAll(tt.from, "{}", shared); r.Floor.From != want || r.Floor.Examples != tt.examples {
+			t.Errorf("%s: the floor is %+v, want %d of %s", tt.line, r.Floor, tt.examples, want)
+		}
+		if v := by["fid"].Floor; v == nil || v.Value <= 0 {
+			t.Errorf("%s: the floor of FID is %+v: the same examples on both sides", tt.line, v)
+		}
+	}
+}
+
+// TestFloorRows sees that the floor's examples are not those that they are compared with.
+func TestFloorRows(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{12, 13, 20, 21, 40} {
+		images, _ := quadrants(1, 40)
+		set := dataSetOf(t, images)
+		e := &evaluation{real: &examples{set: set, from: "real"}, realRows: pick(n, 40, 1, 0)}
+		e.chooseFloor(n, 1)
+		against := e.againstRows
+		if against == nil {
+			against = e.realRows
+		}
+		if len(against) != len(e.floorRows) || len(against) != e.report.Floor.Examples {
+			t.Errorf("%d of 40: %d examples against %d, reported %+v", n, len(e.floorRows), len(against), e.report.Floor)
+		}
+		for _, row := range e.floorRows {
+			if slices.Contains(against, row) {
+				t.Errorf("%d of 40: example %d is on both sides", n, row)
+			}
+		}
+	}
+}
+
+// TestEvaluateNetwork sees features and classes of a network, whose answers are known.
+func TestEvaluateNetwork(t *testing.T) {
+	t.Parallel()
+	needSets(t)
+	needRuntime(t)
+	sets := "--real {}/sets/real.npz --fake {}/sets/fake.npz "
+	_, raw := evaluateJSON(t, sets)
+	r, by := evaluateJSON(t, sets+"--features {}/sets/net.onnx --output features --classes logits")
+	if got, want := float64(by["fid"].Fake.Value), 4*float64(raw["fid"].Fake.Value); math.Abs(got-want) > 1e-4*want {
+		t.Errorf("the FID of twice the pixels is %v, want %v", got, want)
+	}
+	if by["precision"].Fake.Value != raw["precision"].Fake.Value {
+		t.Errorf("the precision of twice the pixels is %v, not %v", by["precision"].Fake.Value, raw["precision"].Fake.Value)
+	}
+	if m := by["modes"].Fake; m.Value != 4 || m.Of != 4 || by["mode_divergence"].Fake.Value < 0 || by["inception_score"].Fake.Value <= 1 {
+		t.Errorf("modes %+v, divergence %+v, score %+v", m, by["mode_divergence"].Fake, by["inception_score"].Fake)
+	}
+	if r.Features.Scores != "logits" || r.Features.Output != "features" || len(r.Classifier) != 2 {
+		t.Fatalf("the report is of %+v, with %d labelled sets", r.Features, len(r.Classifier))
+	}
+	wrong := 0 // of the examples that were taken
+	for _, row := range pick(30, 40, 1, 0) {
+		if row < 4 {
+			wrong++
+		}
+	}
+	real, fake := r.Classifier[0], r.Classifier[1]
+	if want := 1 - float64(wrong)/30; real.Set != "real" || math.Abs(float64(real.Accuracy)-want) > 1e-9 || wrong == 0 {
+		t.Errorf("the accuracy on %s is %v, want %v", real.Set, real.Accuracy, want)
+	}
+	if fake.Set != "fake" || fake.Accuracy != 1 || fake.CalibrationError <= 0 {
+		t.Errorf("on %s: %+v, want all right and not certain", fake.Set, fake)
+	}
+	for i, row := range fake.Confusion {
+		for j, n := range row {
+			if (n == 0) != (i != j) {
+				t.Errorf("the confusion matrix of right predictions is %v", fake.Confusion)
+			}
+		}
+	}
+	for _, same := range []string{"fixed.onnx --output features --classes logits", "flat.onnx --output features --classes probabilities"} {
+		s, other := evaluateJSON(t, sets+"--features {}/sets/"+same)
+		for name, m := range by {
+			if d := math.Abs(float64(other[name].Fake.Value - m.Fake.Value)); d > 1e-5*max(1, math.Abs(float64(m.Fake.Value))) {
+				t.Errorf("%s: %s is %v, not %v", same, name, other[name].Fake.Value, m.Fake.Value)
+			}
+		}
+		if d := s.Classifier[0].CalibrationError - real.CalibrationError; math.Abs(float64(d)) > 1e-6 {
+			t.Errorf("%s: the calibration error is %v, not %v", same, s.Classifier[0].CalibrationError, real.CalibrationError)
+		}
+	}
+	contains(t, must(t, "evaluate "+sets+"--features {}/sets/net.onnx --output features --classes logits"), "features, 16, on cpu",
+		"score of classes", "4 of 4", "classifier on the labels of", "accuracy           1.0000", "LABEL \\ PREDICTED")
+	contains(t, must(t, "evaluate "+sets+"--features {}/sets/double.onnx"), "y, 16, on cpu")
+	contains(t, must(t, "evaluate --real {}/sets/parts:test --fake {}/sets/parts:train --features {}/sets/net.onnx --output features"), "f32[1 4 4]")
+}
+
+// TestEvaluateStacked sees that the classes of channels make modes.
+func TestEvaluateStacked(t *testing.T) {
+	t.Parallel()
+	needSets(t)
+	needRuntime(t)
+	for _, network := range []string{"net.onnx", "fixed.onnx", "flat.onnx"} {
+		r, by := evaluateJSON(t, "--real {}/sets/stacked.npy --fake {}/sets/stacked.npy --stacked --output features --classes logits --features {}/sets/"+network)
+		images, _ := quadrants(1, 40)
+		modes := map[[3]int]bool{}
+		for i := range 30 {
+			var m [3]int
+			for ch := range 3 {
+				m[ch] = brightest(images, (3*i+ch)%40)
+			}
+			modes[m] = true
+		}
+		if m := by["modes"].Fake; m == nil || int(m.Value) != len(modes) || m.Of != 64 || r.Features.Size != 48 {
+			t.Errorf("%s: modes %+v, want %d of 64; %d features", network, m, len(modes), r.Features.Size)
+		}
+		if by["inception_score"].Fake != nil || r.Classifier != nil {
+			t.Errorf("%s: stacked examples have a score of classes or a classifier", network)
+		}
+	}
+}
+
+// brightest is the quadrant with the largest sum in image i.
+func brightest(images *tensor.Tensor, i int) int {
+	var sum [4]float64
+	for p := range 16 {
+		sum[p/8*2+p%4/2] += images.At(i*16 + p)
+	}
+	return slices.Index(sum[:], slices.Max(sum[:]))
+}
+
+// TestBadEvaluation sees that every wrong use is told in one line.
+func TestBadEvaluation(t *testing.T) {
+	t.Parallel()
+	needSets(t)
+	const u, e = exitUsage, exitError
+	real, both := "evaluate --real {}/sets/real.npz ", "evaluate --real {}/sets/real.npz --fake {}/sets/fake.npy "
+	tests := []struct {
+		line string
+		code int
+		want string
+	}{
+		{"evaluate", u, "--real NAME or PATH, and --fake NAME or PATH"},
+		{real, u, "--fake NAME or PATH"},
+		{both + "frob", u, `unexpected argument "frob"`},
+		{both + "--count 11", u, "--count 11: want 12 or more"},
+		{both + "--count -1", u, "--count -1"},
+		{both + "--seed -1", u, `"-1"`},
+		{both + "--output features", u, "--output is of a network: name it with --features"},
+		{both + "--classes logits", u, "--classes is of a network"},
+		{both + "--stacked", u, "--stacked is of a network"},
+		{both + "--features {}/sets/net.onnx --device tpu", u, "want cpu or cuda"},
+		{real + "--fake OUT/frob", e, "--fake OUT/frob is neither a data set (fashion-mnist, mnist) nor a path that exists"},
+		{real + "--fake OUT/frob:test", e, "neither a data set"},
+		{real + "--fake OUT", e, "it has no"},
+		{real + "--fake {}/sets/net.onnx", e, "net.onnx: it is not a folder"},
+		{real + "--fake {}/sets/few.npy", e, "few.npy has 5 examples: want at least 12"},
+		{real + "--fake {}/sets/small", e, "has 3 examples: want at least 12"},
+		{real + "--fake {}/sets/fake.npy --train {}/sets/few.npy", e, "few.npy has 5 examples"},
+		{real + "--fake {}/sets/wide.npy", e, "wide.npy is f32[3 4 4]: they cannot be compared"},
+		{real + "--fake {}/sets/fake.npy --train {}/sets/wide.npy", e, "--train"},
+		{real + "--fake {}/sets/bytes.npy", e, "bytes.npy is u8[1 4 4]: they cannot be compared"},
+		{real + "--fake {}/sets/unnamed.npz", e, `unnamed.npz has no field "image": it is 30 × (a f32[1 4 4], b i64[]); --field names another`},
+		{real + "--fake {}/sets/parts", e, "has several parts: say which, "},
+		{real + "--fake {}/sets/parts:validation", e, "there is no such part: there is "},
+		{real + "--fake {}/sets/fake.npy:test", e, "there is no such part"},
+		{both + "--data-dir OUT/frob", e, "no such file"},
+		{both + "--features OUT/frob.onnx", e, "no such file"},
+	}
+	for _, tt := range tests {
+		t.Run(strings.ReplaceAll(tt.line, "{}/", ""), func(t *testing.T) { badInput(t, tt.line, tt.code, tt.want) })
+	}
+	t.Run("networks", func(t *testing.T) {
+		needRuntime(t)
+		for _, tt := range []struct{ line, want string }{
+			{both + "--features {}/sets/fake.npy", "not a readable ONNX model"},
+			{both + "--features {}/sets/net.onnx", "it has the outputs features f32[batch 16], logits f32[batch 4], probabilities f32[batch 4]: say which are the features, --output NAME"},
+			{both + "--features {}/sets/net.onnx --output frob", `it has no output "frob"`},
+			{both + "--features {}/sets/net.onnx --output features --classes frob", `it has no output "frob"`},
+			{both + "--features {}/sets/two.onnx", "it has 2 inputs"},
+			{both + "--features {}/sets/map.onnx", "the output y f32[batch 1 4 4] is not [batch d]"},
+			{both + "--features {}/sets/tokens.onnx", "its input is x i64[batch 16]: want f32 or f64"},
+			{both + "--features {}/sets/nan.onnx", "feature 0 of example 0 of the real features is NaN"},
+			{both + "--features {}/sets/net.onnx --output features --stacked", ""},
+			{"evaluate --real {}/sets/bytes.npy --fake {}/sets/bytes.npy --features {}/sets/double.onnx", "the network " + filepath.Join(shared, "sets/double.onnx") + " takes x f32[batch 1 4 4]; scale it"},
+			{"evaluate --real {}/sets/wide.npy --fake {}/sets/wide.npy --features {}/sets/double.onnx", "wide.npy is f32[3 4 4]: the network"},
+		} {
+			if tt.want == "" {
+				must(t, tt.line) // one channel may be stacked
+				continue
+			}
+			badInput(t, tt.line, exitError, tt.want)
+		}
+	})
+}
+
+// dataSetOf is a data set of images.
+func dataSetOf(t *testing.T, images *tensor.Tensor) *data.Dataset {
+	t.Helper()
+	src, err := data.FromTensor(images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := data.New(data.Field{Name: "image", Source: src})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
