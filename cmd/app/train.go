@@ -28,7 +28,7 @@ func (a *app) trainCommand() *cli.Command {
 	return &cli.Command{
 		Name: "train", Usage: "train a model on gorgonia", ArgsUsage: a.modelUsage(),
 		Description: "Leaves a folder with checkpoints (safetensors), metrics.jsonl, the loss curve and sample grids as PNG.\n" +
-			"Ctrl-C saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped." +
+			"Ctrl-C, as SIGTERM and SIGHUP, saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped." +
 			a.example("train "+a.exampleModel()+" --epochs 3 --seed 7", "train "+a.exampleModel()+" --data my.npz --out runs/mine"),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "data", Usage: "a data set's `NAME`, or the path of one's own: an image folder, with a subfolder for each class or none, or with the folders train, val and test; idx files, .npy or .npz (default: the model's)"},
@@ -44,7 +44,7 @@ func (a *app) trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads to use; 0 means all"},
 			&cli.StringFlag{Name: "blas", Usage: "go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
 		},
-		Action: a.train,
+		Action: finishing(a.train),
 	}
 }
 
