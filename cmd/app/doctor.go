@@ -55,7 +55,12 @@ func (a *app) doctorCommand() *cli.Command {
 			} else {
 				var rows [][]string
 				for _, f := range list {
-					rows = append(rows, []string{f.mark(), f.What, strings.ReplaceAll(f.Text, "\n", "\n\t\t")})
+					first, rest, more := strings.Cut(f.Text, "\n")
+					rows = append(rows, []string{f.mark(), f.What, first})
+					for more {
+						first, rest, more = strings.Cut(rest, "\n")
+						rows = append(rows, []string{"", "", first})
+					}
 				}
 				err = a.table(rows)
 			}

@@ -137,7 +137,10 @@ func (a *app) listModels() ([]modelInfo, error) {
 	list := []modelInfo{}
 	var errs []error
 	for i, m := range a.models {
-		info := modelInfo{Name: m.Name, Doc: m.Doc, Settings: m.Settings, Data: m.Train.Data}
+		info := modelInfo{Name: m.Name, Doc: m.Doc, Settings: m.Settings, Funcs: []string{}, Steps: []string{}, Data: m.Train.Data}
+		if info.Settings == nil {
+			info.Settings = models.Settings{} // not null in JSON
+		}
 		prog, err := define(m, m.Settings)
 		switch {
 		case err != nil:

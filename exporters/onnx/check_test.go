@@ -3,8 +3,10 @@ package onnx
 import (
 	"bytes"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
@@ -94,5 +96,25 @@ func TestCheckModels(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestFaultyOp exports an op whose ONNX method is wrong: an error that names the node, and no file.
+func TestFaultyOp(t *testing.T) {
+	f := graph.NewFunc("f", false)
+	f.Output("y", f.Apply(custom{"wrong", graph.Type{DType: graph.F32, Shape: graph.Shape{2}}, func(e graph.Emitter, y *graph.Value, in []string) string {
+		return e.Node("Softmax", in, graph.Attr{Name: "axes", Value: 0})
+	}}, f.Input("x", graph.F32, 2)))
+	dir := t.TempDir()
+	_, err := ExportFile(filepath.Join(dir, "m.onnx"), f, Tensors{}, Options{NoVectors: true})
+	if err == nil || !strings.Contains(err.Error(), `node 0 "Softmax_1" (Softmax): there is no attribute "axes" at opset 17`) {
+		t.Errorf("got %v", err)
+	}
+	var b bytes.Buffer
+	if _, err := Export(&b, f, Tensors{}, Options{NoVectors: true}); err == nil || b.Len() != 0 {
+		t.Errorf("got %v and %d bytes", err, b.Len())
+	}
+	if list, _ := os.ReadDir(dir); len(list) != 0 {
+		t.Errorf("left behind: %v", list)
 	}
 }

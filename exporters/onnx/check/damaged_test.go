@@ -194,3 +194,22 @@ func FuzzModel(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { look(data) })
 }
+
+// TestNotDecoded has parts of the format in a file that no graph of this package holds: functions, and sparse initializers.
+func TestNotDecoded(t *testing.T) {
+	data := slices.Concat(good(t, "types"),
+		message(8, text(1, "my"), varint(2, 1)),
+		message(25, text(1, "Twice"), text(10, "my")),
+		message(7,
+			message(1, text(1, "x"), text(2, "twice"), text(4, "Twice"), text(7, "my")),
+			message(12, text(1, "twice")),
+			message(15, message(1, varint(1, 1), varint(2, 1), text(8, "sparse"), text(9, "1234")), message(2, varint(1, 1), varint(2, 7), text(9, "12345678")), varint(3, 5)),
+			message(1, text(1, "sparse"), text(2, "dense"), text(4, "Neg")),
+			message(12, text(1, "dense"))))
+	if got, want := findings(t, data), `unjudged: function "my.Twice": the body of a function in the file is not looked at`; got != want {
+		t.Errorf("found\n%s\nwant\n%s", got, want)
+	}
+	if m := decode(t, data); check.Model(m, check.Options{}).Types["dense"].Elem != wire.Float {
+		t.Error("the type of a sparse initializer is not passed on")
+	}
+}
