@@ -108,7 +108,7 @@ func TestMutations(t *testing.T) {
 		if len(data) > 100<<10 {
 			continue
 		}
-		for range 2000 {
+		for range 700 {
 			bad := bytes.Clone(data)
 			for range 1 + r.IntN(3) {
 				i := r.IntN(len(bad))
@@ -141,7 +141,7 @@ func TestMutatedGraphs(t *testing.T) {
 	}
 	ops = append(ops, "Split", "Range", "Squeeze", "Unsqueeze", "Tile", "TopK", "Resize", "GatherND", "OneHot", "SpaceToDepth", "Constant", "ConstantOfShape", "Flatten")
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		for range 2000 {
+		for range 700 {
 			m := decode(t, files[name])
 			g := m.Graph
 			for range 1 + r.IntN(4) {
@@ -187,11 +187,8 @@ func TestMutatedGraphs(t *testing.T) {
 }
 
 func FuzzModel(f *testing.F) {
-	for _, data := range exported(f) {
-		if len(data) < 100<<10 {
-			f.Add(data)
-		}
-	}
+	f.Add(good(f, "classify"))
+	f.Add(good(f, "types"))
 	f.Fuzz(func(t *testing.T, data []byte) { look(data) })
 }
 

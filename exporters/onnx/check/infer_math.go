@@ -11,16 +11,16 @@ var rules map[string]rule
 
 func init() { // the rules of subgraphs lead back to this map
 	rules = map[string]rule{
-		"Gemm": gemm, "MatMul": matmul, "Where": where, "Cast": cast, "ArgMax": argMax, "ArgMin": argMax,
+		"Gemm": gemm, "MatMul": matmul, "Where": elementwise, "Cast": cast, "ArgMax": argMax, "ArgMin": argMax,
 		"Softmax": softmax, "LogSoftmax": softmax, "Hardmax": softmax,
 		"LayerNormalization": layerNorm, "BatchNormalization": batchNorm, "InstanceNormalization": channels(3), "GroupNormalization": channels(2),
 		"Conv": conv, "ConvTranspose": convTranspose, "MaxPool": pool, "AveragePool": pool, "LpPool": pool,
 		"GlobalAveragePool": globalPool, "GlobalMaxPool": globalPool, "Resize": resize, "DepthToSpace": depthToSpace, "SpaceToDepth": spaceToDepth,
 		"Shape": shapeOf, "Size": sizeOf, "Reshape": reshape, "Flatten": flatten, "Transpose": transpose, "Expand": expand, "Tile": tile,
 		"Squeeze": squeeze, "Unsqueeze": unsqueeze, "Concat": concat, "Split": split, "Slice": slice, "Pad": pad, "Identity": identity,
-		"Gather": gather, "GatherElements": gatherElements, "ScatterElements": scatterElements, "GatherND": gatherND, "ScatterND": scatterND,
+		"Gather": gather, "GatherElements": gatherElements, "ScatterElements": scatterElements, "GatherND": gatherND, "ScatterND": first,
 		"OneHot": oneHot, "Constant": constant, "ConstantOfShape": constantOfShape, "Range": rangeOf, "CumSum": first, "Trilu": first,
-		"RandomNormalLike": randomLike, "RandomUniformLike": randomLike, "Bernoulli": first, "RandomNormal": random, "RandomUniform": random, "EyeLike": eyeLike,
+		"RandomNormalLike": randomLike, "RandomUniformLike": randomLike, "Bernoulli": first, "RandomNormal": random, "RandomUniform": random, "EyeLike": randomLike,
 		"Dropout": dropout, "TopK": topK, "PRelu": first, "Clip": first, "CastLike": castLike, "NonZero": nonZero,
 	}
 	for _, name := range []string{"Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf",
@@ -91,10 +91,6 @@ func arithmetic(f func(a, b dim) dim) rule {
 		}
 		x.out[0].content = out
 	}
-}
-
-func where(x *nodeContext) {
-	elementwise(x)
 }
 
 func cast(x *nodeContext) {
@@ -258,11 +254,6 @@ func dropout(x *nodeContext) {
 }
 
 func randomLike(x *nodeContext) {
-	first(x)
-	x.elem(0, x.dtype(x.input(0).elem))
-}
-
-func eyeLike(x *nodeContext) {
 	first(x)
 	x.elem(0, x.dtype(x.input(0).elem))
 }

@@ -1,0 +1,151 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
+)
+
+// A value is a name of a graph, and what is known of it.
+type value struct {
+	typ
+	where place // what gives it
+	used  bool
+	node  int // that makes it, else -1
+
+	ambiguous bool // defined twice: nothing is known of it
+}
+
+// A typ is an element type and a shape.
+type typ struct {
+	elem    wire.DataType // Undefined is unknown
+	shape   []dim         // nil is an unknown rank
+	content []dim         // the elements, of a small tensor of integers that is known before the model runs; nil if not
+	stored  *wire.Tensor  // an initializer that no input overrides
+}
+
+// declared holds what is known of a value to what the file declares of it, and adds what only the file says.
+func (c *checker) declared(where place, v *wire.ValueInfo, t *typ) {
+	if v.Type == nil {
+		return
+	}
+	d := typeOf(v.Type)
+	if d.elem != wire.Undefined && t.elem != wire.Undefined && d.elem != t.elem {
+		c.error(where, "is declared %v, and is %v", d, *t)
+		return
+	}
+	if t.elem == wire.Undefined {
+		t.elem = d.elem
+	}
+	if d.shape == nil {
+		return
+	}
+	if t.shape == nil {
+		t.shape = d.shape
+		return
+	}
+	bad := len(d.shape) != len(t.shape)
+	for i := 0; !bad && i < len(d.shape); i++ {
+		bad = c.contradict(d.shape[i], t.shape[i])
+	}
+	if bad {
+		c.error(where, "is declared %v, and is %v", d, *t)
+		return
+	}
+	t.shape = slices.Clone(t.shape)
+	for i, a := range d.shape {
+		if !t.shape[i].known() {
+			t.shape[i] = a
+		}
+	}
+}
+
+// contradict reports whether a declared size cannot be the one that was inferred: they are different numbers, or sums of
+// sizes of the model's inputs that need not be equal. A symbol that no input has names a size, whichever it is.
+func (c *checker) contradict(declared, inferred dim) bool {
+	if !declared.known() || !inferred.known() || same(declared, inferred) {
+		return false
+	}
+	return differ(declared, inferred) || c.ofInputs(declared) && c.ofInputs(inferred)
+}
+
+// ofInputs reports whether all symbols of d are sizes of the model's inputs.
+func (c *checker) ofInputs(d dim) bool {
+	for _, t := range d.terms() {
+		for _, s := range t.symbols {
+			if !c.symbols()[s] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// symbols are the names of sizes of the outermost graph's inputs.
+func (c *checker) symbols() map[string]bool {
+	if c.sizes == nil {
+		c.sizes = map[string]bool{}
+		for _, p := range c.model.Graph.Inputs {
+			for _, d := range typeOf(p.Type).shape {
+				for _, t := range d.terms() {
+					for _, s := range t.symbols {
+						c.sizes[s] = true
+					}
+				}
+			}
+		}
+	}
+	return c.sizes
+}
+
+// typeOf is what a file declares.
+func typeOf(t *wire.TensorType) typ {
+	if t == nil {
+		return typ{}
+	}
+	out := typ{elem: t.Elem}
+	if t.Shape == nil {
+		return out
+	}
+	out.shape = make([]dim, len(t.Shape))
+	for i, d := range t.Shape {
+		switch {
+		case d.Unknown:
+			out.shape[i] = unknown
+		case d.Param != "":
+			out.shape[i] = symbol(d.Param)
+		default:
+			out.shape[i] = number(d.Value)
+		}
+	}
+	return out
+}
+
+// wire is t as a file would declare it.
+func (t typ) wire() *wire.TensorType {
+	out := &wire.TensorType{Elem: t.elem}
+	if t.shape == nil {
+		return out
+	}
+	out.Shape = make([]wire.Dim, len(t.shape))
+	for i, d := range t.shape {
+		switch n, ok := d.num(); {
+		case ok:
+			out.Shape[i].Value = n
+		case d.known():
+			out.Shape[i].Param = d.String()
+		default:
+			out.Shape[i].Unknown = true
+		}
+	}
+	return out
+}
+
+// String is the element type and shape, f32[batch 784].
+func (t typ) String() string {
+	if t.shape == nil {
+		return fmt.Sprintf("%v[...]", t.elem)
+	}
+	return fmt.Sprintf("%v%v", t.elem, t.shape)
+}
