@@ -8,7 +8,7 @@ BIN     := bin/sardonyx
 MNIST   ?= $(or $(SARDONYX_CACHE),$(HOME)/.cache/sardonyx)/data/mnist
 ROUNDS  ?= 5
 
-.PHONY: build setup demo test check race nocgo generate bench clean compare
+.PHONY: build setup demo test check race nocgo generate mutations bench clean compare
 
 build: ## the command, bin/sardonyx
 	$(GO) build -o $(BIN) ./cmd/sardonyx
@@ -41,6 +41,9 @@ nocgo: ## everything but onnxruntime works without cgo
 
 generate: ## the vector loops, after a change of what writes them, graph/kernel/_asm and runtime/blas/_asm
 	$(GO) generate ./graph/kernel ./runtime/blas
+
+mutations: ## break the code in a hundred small ways, and see that tests catch each; some minutes
+	$(GO) run ./testdata/mutations $(ONLY)
 
 bench: ## the other figures of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench 'VAEStep|Measures|Export|Compile|Sgemm|Vectors|Loader|Floor|OneNode|Decoder' -benchmem ./runtime/gorgonia ./runtime/onnxruntime ./runtime/metrics ./runtime/blas ./runtime/data ./graph/kernel ./exporters/onnx ./compiler

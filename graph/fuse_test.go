@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -31,6 +32,13 @@ func TestFuse(t *testing.T) {
 		if _, ok := v.Op.(graph.Fused); ok {
 			fused++
 		}
+	}
+	squares := 0 // of twice, which two values use: it is computed once
+	for _, v := range g.Values {
+		squares += strings.Count(graph.OpText(v.Op), "Square")
+	}
+	if squares != 1 {
+		t.Errorf("a value of two users is computed %d times", squares)
 	}
 	if fused < 4 || len(g.Values) >= len(f.Values)-6 {
 		t.Errorf("%d fused ops in %d values, from %d", fused, len(g.Values), len(f.Values))

@@ -74,6 +74,10 @@ func TestNewState(t *testing.T) {
 	if slices.Equal(values(t, one, "a.weight"), values(t, other, "a.weight")) {
 		t.Error("another seed gives the same weights")
 	}
+	a, b := values(t, two, "a.weight"), values(t, two, "b.weight") // of different sizes
+	if math.Abs(a[0]/a[1]-b[0]/b[1]) < 1e-3 {
+		t.Error("two layers start from the same numbers")
+	}
 	if got := values(t, other, graph.RandomState); !slices.Equal(got, []float64{8, 0}) {
 		t.Errorf("the random counter begins at %v, want the seed and 0", got)
 	}

@@ -58,8 +58,15 @@ var cases = []struct {
 	{"transposes that compose", "simplify", func(f *graph.Func, x, w value) value {
 		return x.Unsqueeze(2).Transpose(1, 2, 0).Transpose(2, 0, 1).Transpose(1, 2, 0)
 	}, "Input Input Reshape{Shape:[batch 3 1]} Transpose{Perm:[1 2 0]} Transpose{Perm:[1 2 0]}"},
+	{"transposes whose order counts", "simplify", func(f *graph.Func, x, w value) value {
+		return x.Unsqueeze(2).Transpose(1, 0, 2).Transpose(0, 2, 1)
+	}, "Input Input Reshape{Shape:[batch 3 1]} Transpose{Perm:[1 0 2]} Transpose{Perm:[1 2 0]}"},
 	{"product with a transpose", "simplify", func(f *graph.Func, x, w value) value { return w.T().MatMul(x.T()) },
 		"Input Input Transpose{Perm:[1 0]} Transpose{Perm:[1 0]} Gemm{Alpha:1 Beta:1 TransA:true TransB:true}"},
+	{"product with a transpose on the left", "simplify", func(f *graph.Func, x, w value) value { return x.T().MatMul(x) },
+		"Input Input Transpose{Perm:[1 0]} Gemm{Alpha:1 Beta:1 TransA:true}"},
+	{"product with a transpose on the right", "simplify", func(f *graph.Func, x, w value) value { return x.MatMul(x.T()) },
+		"Input Input Transpose{Perm:[1 0]} Gemm{Alpha:1 Beta:1 TransB:true}"},
 	{"batched product with a transpose", "simplify", func(f *graph.Func, x, w value) value { return x.Unsqueeze(0).MatMul(x.Unsqueeze(0).T()) },
 		"Input Input Reshape{Shape:[1 batch 3]} Reshape{Shape:[1 batch 3]} Transpose{Perm:[0 2 1]} MatMul"},
 	{"gemm of a transpose", "simplify", func(f *graph.Func, x, w value) value {

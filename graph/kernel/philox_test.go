@@ -139,6 +139,24 @@ func TestDrawsDiffer(t *testing.T) {
 	}
 }
 
+// TestDrawCounter holds each element to the counter that it is drawn with, which files of old runs rely on: the block of four
+// elements in the first 64 bits, the stream in the next 16, the step in the rest; the seed is the key.
+func TestDrawCounter(t *testing.T) {
+	d := Draw{Seed: 0x0123456789abcdef, Step: 0xfedcba987654, Stream: 0x3210}
+	for _, n := range []int{1, 3, 4, 5, 4097} {
+		c := NewContext(nil, 3)
+		c.Grain = 1
+		x := make([]float64, n)
+		Uniform(c, d, x)
+		for i, got := range x {
+			words := Philox([4]uint32{uint32(i / 4), 0, 0x76543210, 0xfedcba98}, [2]uint32{0x89abcdef, 0x01234567})
+			if want := float64(words[i%4]>>8) / (1 << 24); got != want {
+				t.Fatalf("element %d of %d is %v, want %v", i, n, got, want)
+			}
+		}
+	}
+}
+
 func BenchmarkRandom(b *testing.B) {
 	c := NewContext(nil, 1)
 	out32, out64 := make([]float32, 1<<14), make([]float64, 1<<14)

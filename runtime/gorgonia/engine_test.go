@@ -192,6 +192,50 @@ func TestStateMovedTwice(t *testing.T) {
 	}
 }
 
+// TestUpdatesOfOneValue makes one value new state twice and an output, and another new state twice: all are tensors apart,
+// however the state is changed from outside in between.
+func TestUpdatesOfOneValue(t *testing.T) {
+	m := &regressor{nn.Dense{Units: 8}, nn.Dense{Units: 2}}
+	b := compiler.New("twice")
+	b.Model("", m)
+	b.Step("train", optim.SGD{LR: .1}, m, func(f *graph.Func) *graph.Value {
+		x := f.Input("x", graph.F32, 2, 3)
+		p, q := f.Buffer("p", graph.F32, nil, 2, 3), f.Buffer("q", graph.F32, nil, 2, 3)
+		v := p.Add(q).Scale(.5).Add(x)
+		f.Update(p, v)
+		f.Update(q, v)
+		f.Output("v", v)
+		first, second := f.Buffer("first", graph.F32, nil, 2, 3), f.Buffer("second", graph.F32, nil, 2, 3)
+		w := first.Sub(second.Scale(2)).Add(x)
+		f.Update(first, w)
+		f.Update(second, w)
+		return m.Apply(x).Square().Mean()
+	})
+	prog := compile(t, b)
+	s, x := load(t, prog, 1)
+	ref := s.Clone()
+	c := kernel.NewContext(gonum.Implementation{}, 1)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 6 {
+		in := map[string]*tensor.Tensor{"x": normal(r, 2, 3)}
+		got := run(t, x, "train", in)
+		want := evaluate(t, c, prog.Step("train"), in, ref, true)
+		agree(t, fmt.Sprintf("step %d", i), got, want)
+		for _, set := range []string{"p", "q", "first"}[:i%4] {
+			v := normal(r, 2, 3)
+			if err := errors.Join(s.Set(set, v), ref.Set(set, v)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		agree(t, fmt.Sprintf("after step %d", i), got, want)
+		for _, name := range []string{"p", "q", "first", "second"} {
+			got, _ := s.Tensor(name)
+			want, _ := ref.Tensor(name)
+			agree(t, fmt.Sprintf("state after step %d", i), map[string]*tensor.Tensor{name: got}, map[string]*tensor.Tensor{name: want})
+		}
+	}
+}
+
 // TestSharedState trains by turns with two executables over one state, which keep fewer plans than there are batch sizes,
 // are closed in between, and whose state is set from outside: it must be as if there were one, that keeps nothing.
 func TestSharedState(t *testing.T) {

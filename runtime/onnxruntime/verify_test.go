@@ -25,6 +25,7 @@ func TestCompare(t *testing.T) {
 		{[]float32{1, 2}, []float32{1, 2}, true},
 		{[]float32{1, 2}, []float32{1, 2.001}, true},
 		{[]float32{1, 2}, []float32{1, 2.1}, false},
+		{[]float32{1, 2}, []float32{1.1, 2.0001}, false},
 		{[]float32{inf, nan}, []float32{inf, nan}, true},
 		{[]float32{inf, 1}, []float32{-inf, 1}, false},
 		{[]float32{inf, 1}, []float32{5, 1}, false},

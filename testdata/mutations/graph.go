@@ -1,0 +1,19 @@
+package main
+
+var graphMutations = []mutation{
+	{"autodiff: a second path replaces the first", "graph/grad.go", "ga = old.Add(ga)", "_ = old", "./graph", "TestOps|Grad"},
+	{"autodiff: sums over broadcast axes are left out", "graph/grad.go", "case s[i-lead] == 1 && d != 1:\n\t\t\tkept = append(kept, i)", "case s[i-lead] == 1 && d != 1 && lead > 0:\n\t\t\tkept = append(kept, i)", "./graph", "TestOps"},
+	{"gradient of tanh: 1 − y", "graph/op_activation.go", "g.Sub(g.Mul(y.Square()))", "g.Sub(g.Mul(y))", "./graph", "TestOps/Tanh"},
+	{"gradient of x^y at 0: the plain formula", "graph/op_arith.go", "argument := empty.And(b.GreaterEqual(zero)).Where(one, a)", "argument := a", "./graph", "EdgeGradients"},
+	{"gradient of sqrt: a factor", "graph/op_unary.go", "g.Div(y).Scale(.5)", "g.Div(y)", "./graph", "TestOps/Sqrt"},
+	{"gradient of e^x − 1 − x: one order too many", "graph/op_unary.go", "g.Mul(x.ExpRemainder(o.Order - 1))", "g.Mul(x.ExpRemainder(o.Order))", "./graph", "TestOps/ExpRemainder"},
+	{"gradient of a convolution: no output padding", "graph/op_conv.go", "% o.Strides[i]\n", "% 1\n", "./graph", "TestOps/Conv2D"},
+	{"fuse: a value with two users is absorbed", "graph/fuse.go", "users[a.ID] != 1", "users[a.ID] > 3", "./graph", "TestFuse"},
+	{"fuse: blocks are one element too far apart", "graph/fuse.go", "m.args = append(m.args, in[a][lo:hi])", "m.args = append(m.args, in[a][:hi-lo])", "./graph", "TestFuse"},
+	{"matmul: a broadcast factor moves on", "graph/op_matmul.go", "if !r.One[1] {\n\t\t\t\t\tj += t\n\t\t\t\t}", "j += t", "./graph", "TestOps/MatMul"},
+	{"cse: arguments do not count", "compiler/pass/cse.go", "k = binary.LittleEndian.AppendUint64(k, uint64(a.ID))", "k = binary.LittleEndian.AppendUint64(k, 0*uint64(a.ID))", "./compiler/pass", ""},
+	{"simplify: a sum with a constant loses it", "compiler/pass/simplify.go", "isFull(y, 0) && same(args[1-i])", "isFull(y, 1) && same(args[1-i])", "./compiler/pass", ""},
+	{"simplify: transposes compose in the wrong order", "compiler/pass/simplify.go", "both[i] = in.Perm[k]", "both[i] = perm[in.Perm[i]] + 0*k", "./compiler/pass", ""},
+	{"simplify: factors are added", "compiler/pass/simplify.go", "graph.Scale{By: o.By * in.By}", "graph.Scale{By: o.By + in.By}", "./compiler/pass", ""},
+	{"simplify: a transpose is folded into the other factor", "compiler/pass/simplify.go", "TransA: ta, TransB: tb}, x, y)", "TransA: tb, TransB: ta}, x, y)", "./compiler/pass", ""},
+}
