@@ -15,9 +15,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
-	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
@@ -123,31 +121,3 @@ func (r *trained) from(c *cli.Context, file string) string {
 
 // metadata is the training's summary for ONNX files; it tells checkpoints apart.
 func (r *trained) metadata() map[string]string { return r.setup.Metadata(r.prog, r.at) }
-
-// evaluate runs a pure Func on our kernels.
-func (r *trained) evaluate(f *graph.Func, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
-	all := make(map[string]*tensor.Tensor, len(in)+len(f.Params))
-	for name, t := range in {
-		all[name] = t
-	}
-	for _, p := range f.Params {
-		t, err := r.state.Tensor(p.Name)
-		if err != nil {
-			return nil, err
-		}
-		all[p.Name] = t
-	}
-	ctx, err := gorgonia.KernelContext(gorgonia.Options{})
-	if err != nil {
-		return nil, err
-	}
-	vals, err := graph.Evaluate(ctx, f, all)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]*tensor.Tensor{}
-	for _, o := range f.Outputs {
-		out[o.Name] = vals[o.Value.ID]
-	}
-	return out, nil
-}

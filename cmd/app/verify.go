@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -174,33 +173,9 @@ func (a *app) verifyFunc(c *cli.Context, r *trained, f *graph.Func, o onnxruntim
 			return nil, "", err
 		}
 	}
-	pure, noise := onnx.HoistRandom(f)
-	for _, n := range noise {
-		if !slices.ContainsFunc(s.Inputs(), func(in onnxruntime.Info) bool { return in.Name == n.Input }) {
-			return nil, "", fmt.Errorf("%s draws its own random numbers, so its outputs cannot be compared: export it with --random %s, or choose other functions with --func", r.from(c, file), randomInputs)
-		}
+	list, err = onnxruntime.VerifyFunc(c.Context, s, f, r.state, c.Uint64("seed"), c.Float64("tolerance"))
+	if errors.Is(err, onnxruntime.ErrDraws) {
+		return nil, "", fmt.Errorf("%s: %w: export it with --random %s, or choose other functions with --func", r.from(c, file), err, randomInputs)
 	}
-	for _, n := range verifyBatches {
-		in, err := onnx.DrawInputs(pure, noise, n, c.Uint64("seed"))
-		if err != nil {
-			return list, "", fmt.Errorf("%s: %w", f.Name, err)
-		}
-		want, err := r.evaluate(pure, in)
-		if err != nil {
-			return list, "", err
-		}
-		got, err := s.Run(c.Context, in)
-		if err != nil {
-			return list, "", fmt.Errorf("%s in onnxruntime: %w", f.Name, err)
-		}
-		ds, err := onnxruntime.CompareAll(want, got, c.Float64("tolerance"), c.Float64("tolerance"))
-		if err != nil {
-			return list, "", fmt.Errorf("%s: %w", f.Name, err)
-		}
-		for _, d := range ds {
-			d.Func, d.Batch = f.Name, n
-			list = append(list, d)
-		}
-	}
-	return list, file, nil
+	return list, file, err
 }

@@ -165,6 +165,23 @@ func near(a, b *tensor.Tensor, abs, rel float64) bool {
 	return true
 }
 
+// Evaluate runs f on named inputs and weights with our own kernels, value by value, and returns its outputs, and the new state of a
+// training step, under the names that they have in an exported file.
+func Evaluate(f *graph.Func, weights Weights, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
+	all := maps.Clone(in)
+	for _, p := range f.Params {
+		t, err := weights.Tensor(p.Name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: parameter %q: %w", f.Name, p.Name, err)
+		}
+		if all == nil {
+			all = map[string]*tensor.Tensor{}
+		}
+		all[p.Name] = t
+	}
+	return evaluate(f, all)
+}
+
 // evaluate runs f and returns its outputs and its new state, under the names that they have in the file.
 func evaluate(f *graph.Func, in map[string]*tensor.Tensor) (out map[string]*tensor.Tensor, err error) {
 	defer func() { // an op that is not ours may do anything

@@ -228,6 +228,7 @@ func checkVerify(t *testing.T, f *graph.Func, state *runtime.State) {
 		t.Errorf("with no tolerance at all: %v, %+v", err, list)
 	}
 	if !f.Training {
+		checkVerifyFunc(t, path, f, state)
 		return
 	}
 	first, err := numpy.ReadNPZ(onnx.StateFile(path))
@@ -245,6 +246,40 @@ func checkVerify(t *testing.T, f *graph.Func, state *runtime.State) {
 	}
 	if _, err := onnxruntime.Verify(t.Context(), path, onnxruntime.Options{Threads: 1}); err == nil || !strings.Contains(err.Error(), "the state is not what was exported") && !strings.Contains(err.Error(), "more than the tolerance") {
 		t.Errorf("a changed state: %v", err)
+	}
+}
+
+// checkVerifyFunc compares the exported file with the Func, and with the Func over other weights.
+func checkVerifyFunc(t *testing.T, path string, f *graph.Func, state *runtime.State) {
+	t.Helper()
+	s, err := onnxruntime.Open(path, onnxruntime.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	list, err := onnxruntime.VerifyFunc(t.Context(), s, f, state, 7, 1e-4)
+	if err == nil {
+		err = onnxruntime.Differing(list)
+	}
+	if err != nil || len(list) != 2*len(f.Outputs) {
+		t.Errorf("%d comparisons of %d outputs; %v", len(list), len(f.Outputs), err)
+	}
+	other, changed := state.Clone(), 0
+	for _, p := range f.Params {
+		w, err := other.Tensor(p.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Op.(graph.Param).Trainable {
+			w.Set(w.Len()-1, w.At(w.Len()-1)+1)
+			changed++
+		}
+	}
+	if changed == 0 {
+		return
+	}
+	if list, err = onnxruntime.VerifyFunc(t.Context(), s, f, other, 7, 1e-4); err != nil || onnxruntime.Differing(list) == nil {
+		t.Errorf("with other weights: %+v, %v", list, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -90,6 +91,48 @@ func replay(ctx context.Context, path string, o Options, tolerance func(onnx.Vec
 					d.Batch = x.Dim(0)
 				}
 			}
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+// ErrDraws says that a session's outputs cannot be compared.
+var ErrDraws = errors.New("it draws its own random numbers, so its outputs cannot be compared")
+
+// verifySizes are the sizes of all symbols, such as batch, at which VerifyFunc compares.
+var verifySizes = []int{1, 3}
+
+// VerifyFunc compares s, the session of f exported with the given weights, with f run by our own kernels, on inputs that seed alone
+// decides (see [onnx.DrawInputs]), at two sizes of the batch. Each element may differ by tol + tol·|element|; [Differing] tells
+// whether one does more. A file that draws its own random numbers is an [ErrDraws].
+func VerifyFunc(ctx context.Context, s *Session, f *graph.Func, weights onnx.Weights, seed uint64, tol float64) ([]Comparison, error) {
+	pure, noise := onnx.HoistRandom(f)
+	for _, n := range noise {
+		if !slices.ContainsFunc(s.Inputs(), func(in Info) bool { return in.Name == n.Input }) {
+			return nil, ErrDraws
+		}
+	}
+	var list []Comparison
+	for _, size := range verifySizes {
+		in, err := onnx.DrawInputs(pure, noise, size, seed)
+		if err != nil {
+			return list, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		want, err := onnx.Evaluate(pure, weights, in)
+		if err != nil {
+			return list, err
+		}
+		got, err := s.Run(ctx, in)
+		if err != nil {
+			return list, fmt.Errorf("%s in onnxruntime: %w", f.Name, err)
+		}
+		ds, err := CompareAll(want, got, tol, tol)
+		if err != nil {
+			return list, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		for _, d := range ds {
+			d.Func, d.Batch = f.Name, size
 			list = append(list, d)
 		}
 	}
