@@ -4,7 +4,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
@@ -49,11 +52,6 @@ func (a *app) initProject(dir, replace string) error {
 	if !projectName.MatchString(name) {
 		return fmt.Errorf("init %s: the folder's name becomes the module's and the model's: want lower-case letters, digits, - and _, a letter first", dir)
 	}
-	if entries, err := os.ReadDir(full); err == nil && len(entries) > 0 {
-		return fmt.Errorf("init %s: the folder is not empty", dir)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("init %s: %w", dir, err)
-	}
 	v, published := version()
 	if replace == "" && !published {
 		if replace = sources(); replace == "" {
@@ -69,23 +67,81 @@ func (a *app) initProject(dir, replace string) error {
 		}
 		v = "v0.0.0"
 	}
-	if err := os.MkdirAll(full, 0o755); err != nil {
+	files, err := projectFiles(map[string]string{"Name": name, "Module": modulePath, "Version": v, "Replace": replace})
+	if err == nil {
+		err = writeProject(full, files)
+	}
+	if err != nil {
 		return fmt.Errorf("init %s: %w", dir, err)
 	}
+	fmt.Fprintf(a.out, "wrote a project to %s; next, as its README.md says:\n  cd %s\n  go mod tidy\n  go run . data fetch mnist\n  go run . train --out out\n", dir, dir)
+	return nil
+}
+
+// projectFiles are the files of a project, by name.
+func projectFiles(values map[string]string) (map[string]string, error) {
 	t, err := template.ParseFS(project, "project/*.tmpl")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	files := map[string]string{}
 	for _, t := range t.Templates() {
 		var text strings.Builder
-		if err := t.Execute(&text, map[string]string{"Name": name, "Module": modulePath, "Version": v, "Replace": replace}); err != nil {
-			return err
+		if err := t.Execute(&text, values); err != nil {
+			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(full, strings.TrimSuffix(t.Name(), ".tmpl")), []byte(text.String()), 0o644); err != nil {
+		files[strings.TrimSuffix(t.Name(), ".tmpl")] = text.String()
+	}
+	return files, nil
+}
+
+// writeProject writes the files into dir, which must be empty, not there, or what a writeProject left that was killed. If it
+// fails, dir is as it was before.
+func writeProject(dir string, files map[string]string) (err error) {
+	if err := atomicfile.Clean(dir); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	made := err != nil
+	missing := maps.Clone(files)
+	for _, e := range entries {
+		name := e.Name()
+		if text, err := regularfile.Read(filepath.Join(dir, name), 1<<20); err != nil || string(text) != files[name] {
+			return errors.New("the folder is not empty")
+		}
+		delete(missing, name)
+	}
+	if len(missing) == 0 {
+		return errors.New("the folder is not empty")
+	}
+	if err := atomicfile.MkdirAll(dir); err != nil {
+		return err
+	}
+	var written []string
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, path := range written {
+			err = errors.Join(err, atomicfile.Remove(path))
+		}
+		if made {
+			os.Remove(dir) // if it is empty
+		}
+	}()
+	for _, name := range sortedKeys(missing) {
+		path := filepath.Join(dir, name)
+		written = append(written, path)
+		if err := atomicfile.Write(path, func(w io.Writer) error {
+			_, err := io.WriteString(w, files[name])
+			return err
+		}); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(a.out, "wrote a project to %s; next, as its README.md says:\n  cd %s\n  go mod tidy\n  go run . data fetch mnist\n  go run . train --out out\n", dir, dir)
 	return nil
 }
 

@@ -57,7 +57,7 @@ func (f *File) Finish() (size int64, err error) {
 	return f.size, nil
 }
 
-// Commit finishes the file and gives it the name path, in the folder of Create, replacing a file that is there, but no
+// Commit finishes the file and gives it the name path, in the folder of Create or another of its disk, replacing a file that is there, but no
 // folder or device. If it fails the file is gone and what path named is as before.
 func (f *File) Commit(path string) error {
 	if _, err := f.Finish(); err != nil {

@@ -115,13 +115,20 @@ func fetchFile(ctx context.Context, path string, want pin, origins []origin, pro
 			failures = append(failures, fmt.Errorf("from %s: %w", o.what, err))
 			continue
 		}
-		if err := atomicfile.MkdirAll(filepath.Dir(path)); err != nil {
+		work, release, err := cache.Workspace(filepath.Dir(path))
+		if err != nil {
 			return err
 		}
-		return atomicfile.Write(path, func(w io.Writer) error {
-			_, err := w.Write(packed)
+		defer release()
+		f, err := atomicfile.Create(work) // what a killed process leaves of it goes with its workspace
+		if err != nil {
 			return err
-		})
+		}
+		defer f.Discard()
+		if _, err := f.Write(packed); err != nil {
+			return err
+		}
+		return f.Commit(path)
 	}
 	return fmt.Errorf("%s could not be had; if you have the files, name their folder with --data-dir:\n%w", file, errors.Join(failures...))
 }

@@ -60,15 +60,11 @@ func Install(ctx context.Context, o InstallOptions) (lib Library, fresh bool, er
 		lib, err = check(dest, FromCache)
 		return lib, false, err
 	}
-	temp := ""
-	if err = os.MkdirAll(filepath.Dir(dest), 0o755); err == nil {
-		sweep(filepath.Dir(dest))
-		temp, err = os.MkdirTemp(filepath.Dir(dest), tempPattern)
-	}
+	temp, release, err := cache.Workspace(filepath.Dir(dest))
 	if err != nil {
 		return Library{}, false, fmt.Errorf("installing onnxruntime %s: %w; set %s to a folder that can be written", PinnedVersion, err, cache.Env)
 	}
-	defer os.RemoveAll(temp)
+	defer release()
 
 	if o.From != "" {
 		err = b.place(&o, o.From, dest, temp)
@@ -82,19 +78,6 @@ func Install(ctx context.Context, o InstallOptions) (lib Library, fresh bool, er
 		return Library{}, true, fmt.Errorf("onnxruntime %s is installed, but this system cannot load it (it needs glibc 2.28 or later on Linux): %w", PinnedVersion, err)
 	}
 	return lib, true, nil
-}
-
-// tempPattern names the folders of installations under way.
-const tempPattern = ".fetch-*"
-
-// sweep removes from dir what installations left that were killed.
-func sweep(dir string) {
-	temps, _ := filepath.Glob(filepath.Join(dir, tempPattern)) // the pattern is good
-	for _, temp := range temps {
-		if info, err := os.Stat(temp); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			os.RemoveAll(temp)
-		}
-	}
 }
 
 // hasPinned reports whether the file at path is the pinned library, by its hash.

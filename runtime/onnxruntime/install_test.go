@@ -201,13 +201,13 @@ func TestInstallFile(t *testing.T) {
 	if err := os.WriteFile(there, []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	old, busy := filepath.Join(filepath.Dir(there), ".fetch-1"), filepath.Join(filepath.Dir(there), ".fetch-2")
-	for _, temp := range []string{old, busy} { // of an installation that was killed, and of one under way
-		if err := os.MkdirAll(filepath.Join(temp, "sub"), 0o700); err != nil {
-			t.Fatal(err)
-		}
+	busy, release, err := cache.Workspace(filepath.Dir(there)) // of an installation under way
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-48*time.Hour)); err != nil {
+	defer release()
+	old := filepath.Join(filepath.Dir(there), ".fetch-1") // of one that was killed
+	if err := os.MkdirAll(filepath.Join(old, "sub"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []bool{true, false} {

@@ -13,6 +13,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
+	"github.com/sardonyx-ml/sardonyx/runtime/filelock"
 )
 
 // The kinds of a [Record].
@@ -54,7 +55,10 @@ func OpenHistory(path string, keep int) (*History, error) {
 	h := &History{f: f, path: path}
 	var records []Record
 	var end int64
-	if err = lock(f); err == nil {
+	if err = filelock.Try(f); errors.Is(err, filelock.ErrHeld) {
+		err = ErrInUse
+	}
+	if err == nil {
 		records, end, err = readRecords(f, keep)
 	}
 	if err == nil && len(records) < keep {
