@@ -31,7 +31,7 @@ import (
 // needSets makes, once, files to compare in {}/sets: pictures of 4×4 pixels in which one quadrant is bright, which is their label.
 //
 // real.npz has 40, four of them with a wrong label; fake.npz 30, all right. fake.npy, bytes.npy and wide.npy are fake.npz's pictures,
-// in bytes, and with three channels; stacked.npy has 30 of three channels that are pictures of real.npz, and few.npy has 5. parts is a folder
+// in bytes, and with three channels; two.npz has pictures of two quadrants, with labels of f32; stacked.npy has 30 of three channels that are pictures of real.npz, and few.npy has 5. parts is a folder
 // with the parts train and test of 14 and 13 pictures as PNG, small one with 3.
 func needSets(t testing.TB) {
 	t.Helper()
@@ -60,10 +60,18 @@ var makeSets = sync.OnceValue(func() error {
 		stacked.Set(i, real.At(i%real.Len()))
 	}
 	few, _ := quadrants(3, 5)
+	var two []float32 // pictures of two quadrants
+	many, manyLabels := quadrants(4, 60)
+	for i := range many.Dim(0) {
+		if manyLabels.At(i) < 2 {
+			two = append(two, tensor.Data[float32](many)[i*16:(i+1)*16]...)
+		}
+	}
 	err := errors.Join(
 		numpy.WriteNPZ(filepath.Join(dir, "real.npz"), map[string]*tensor.Tensor{"image": real, "label": labels}),
 		numpy.WriteNPZ(filepath.Join(dir, "fake.npz"), map[string]*tensor.Tensor{"image": fake, "label": fakeLabels}),
 		numpy.WriteNPZ(filepath.Join(dir, "unnamed.npz"), map[string]*tensor.Tensor{"a": fake, "b": fakeLabels}),
+		numpy.WriteNPZ(filepath.Join(dir, "two.npz"), map[string]*tensor.Tensor{"image": tensor.Of(two, len(two)/16, 1, 4, 4), "label": tensor.New(tensor.F32, len(two)/16)}),
 		numpy.WriteNPY(filepath.Join(dir, "fake.npy"), fake), numpy.WriteNPY(filepath.Join(dir, "bytes.npy"), bytes), numpy.WriteNPY(filepath.Join(dir, "wide.npy"), wide),
 		numpy.WriteNPY(filepath.Join(dir, "stacked.npy"), stacked), numpy.WriteNPY(filepath.Join(dir, "few.npy"), few),
 	)
@@ -112,7 +120,7 @@ func writePictures(dir string, images *tensor.Tensor, n int) error {
 	return nil
 }
 
-// writeNetworks writes networks: net.onnx takes any batch of pictures, fixed.onnx sixteen, flat.onnx their pixels in a row. Features are
+// writeNetworks writes networks: net.onnx takes any batch of pictures, fixed.onnx sixteen, pair.onnx two, flat.onnx their pixels in a row. Features are
 // twice the pixels, logits ten times the means of quadrants. The others cannot be used.
 func writeNetworks(dir string) error {
 	quadrant := tensor.New(tensor.F32, 16, 4)
@@ -135,6 +143,7 @@ func writeNetworks(dir string) error {
 	}
 	network("net", batch, 1, 4, 4)
 	network("fixed", 16, 1, 4, 4)
+	network("pair", 2, 1, 4, 4)
 	network("flat", batch, 16)
 	b.Func("double", func(f *graph.Func) { f.Output("y", f.Input("x", graph.F32, batch, 1, 4, 4).Flatten().Scale(2)) })
 	b.Func("two", func(f *graph.Func) {
@@ -330,7 +339,16 @@ func TestEvaluateNetwork(t *testing.T) {
 			}
 		}
 	}
-	for _, same := range []string{"fixed.onnx --output features --classes logits", "flat.onnx --output features --classes probabilities"} {
+	_, missing := evaluateJSON(t, "--real {}/sets/fake.npy --fake {}/sets/two.npz --features {}/sets/net.onnx --output features --classes logits")
+	if m := missing["modes"]; m.Fake.Value != 2 || m.Floor.Value != 4 || missing["mode_divergence"].Fake.Value <= .3 {
+		t.Errorf("of two modes %v are covered, at the floor %v, with divergence %v", m.Fake.Value, m.Floor.Value, missing["mode_divergence"].Fake.Value)
+	}
+	if s, _ := evaluateJSON(t, "--real {}/sets/two.npz --fake {}/sets/two.npz --features {}/sets/net.onnx --output features --classes logits"); s.Classifier != nil {
+		t.Errorf("numbers in f32 are taken for labels: %+v", s.Classifier)
+	}
+	contains(t, must(t, "evaluate --json --real {}/sets/two.npz --fake {}/sets/fake.npy --features {}/sets/net.onnx --output features --classes logits"),
+		`"value": "+Inf"`) // modes that the real examples have not
+	for _, same := range []string{"pair.onnx --output features --classes logits", "fixed.onnx --output features --classes logits", "flat.onnx --output features --classes probabilities"} {
 		s, other := evaluateJSON(t, sets+"--features {}/sets/"+same)
 		for name, m := range by {
 			if d := math.Abs(float64(other[name].Fake.Value - m.Fake.Value)); d > 1e-5*max(1, math.Abs(float64(m.Fake.Value))) {
@@ -352,7 +370,7 @@ func TestEvaluateStacked(t *testing.T) {
 	t.Parallel()
 	needSets(t)
 	needRuntime(t)
-	for _, network := range []string{"net.onnx", "fixed.onnx", "flat.onnx"} {
+	for _, network := range []string{"net.onnx", "fixed.onnx", "pair.onnx", "flat.onnx"} {
 		r, by := evaluateJSON(t, "--real {}/sets/stacked.npy --fake {}/sets/stacked.npy --stacked --output features --classes logits --features {}/sets/"+network)
 		images, _ := quadrants(1, 40)
 		modes := map[[3]int]bool{}

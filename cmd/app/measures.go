@@ -171,7 +171,12 @@ func (e *evaluation) pixels() error {
 		if err != nil {
 			return nil, err
 		}
-		got, err := set.Take(rows[:min(len(rows), pixelExamples)]...)
+		n := min(len(rows), pixelExamples)
+		some := make([]int, n) // from all over the set, which may be in an order
+		for i := range some {
+			some[i] = rows[i*len(rows)/n]
+		}
+		got, err := set.Take(some...)
 		if err != nil {
 			return nil, err
 		}
