@@ -357,24 +357,6 @@ func TestEarlyStop(t *testing.T) {
 			if bits(t, res.State) != states[tt.best] {
 				t.Errorf("%+v in %q: the state is not that of epoch %d", tt, dir, tt.best)
 			}
-			if stop := tt.epochs - 1; dir != "" { // a resumed run goes on counting
-				ctx, cancel := context.WithCancel(t.Context())
-				broken := c
-				broken.Dir = Folder(filepath.Join(t.TempDir(), "run"))
-				broken.OnEpoch = []Callback{func(_ context.Context, e EpochEnd) error {
-					if e.Record.Epoch == stop {
-						cancel()
-					}
-					return nil
-				}}
-				if _, err := Fit(ctx, broken); !errors.Is(err, ErrInterrupted) {
-					t.Fatalf("%+v, stopped in epoch %d: %v", tt, stop, err)
-				}
-				broken.OnEpoch, broken.Resume = nil, true
-				if again := fit(t, t.Context(), broken); again.Epochs != tt.epochs || again.Best.Epoch != tt.best || bits(t, again.State) != states[tt.best] {
-					t.Errorf("%+v, resumed after epoch %d: %d epochs, best %+v", tt, stop, again.Epochs, *again.Best)
-				}
-			}
 		}
 	}
 }

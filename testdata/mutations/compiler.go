@@ -13,6 +13,8 @@ var compilerMutations = []mutation{
 	{"kl: e^x − 1", "compiler/loss/loss.go", "logVar.ExpRemainder(2)", "logVar.ExpRemainder(1)", "./compiler/loss", ""},
 	{"gradient penalty: the number weighs the fake", "compiler/loss/loss.go", "mix := fake.Add(e.Mul(real.Sub(fake)))", "mix := real.Add(e.Mul(fake.Sub(real)))", "./compiler/loss", "GradientPenalty"},
 	{"fans: a transposed convolution's change places", "compiler/nn/conv.go", "return initializer.WithFans(or(init, initializer.GlorotUniform{}), float64(channels)*window, float64(filters)*window)", "return initializer.WithFans(or(init, initializer.GlorotUniform{}), float64(filters)*window, float64(channels)*window)", "./compiler/nn", "Fans"},
+	{"cross-entropy: the position to ignore counts", "compiler/loss/loss.go", "each := ignored.Where(zero, ", "each := ignored.Where(f.Full(logits.DType(), 1), ", "./compiler/loss", ""},
+	{"batch norm: the second of a step moves the old statistics", "compiler/nn/norm.go", "f.Current(variance)", "variance", "./compiler ./compiler/nn", "BatchNorm|Norm|Twice|Several"},
 	{"batch norm: the running mean takes the old share", "compiler/nn/norm.go", "f.Update(mean, f.Current(mean).Lerp(m.Detach(), 1-momentum))", "f.Update(mean, f.Current(mean).Lerp(m.Detach(), momentum))", "./compiler/nn", ""},
 	{"batch norm: the running variance is biased", "compiler/nn/norm.go", "n.Div(n.Shift(-1))", "n.Div(n)", "./compiler/nn", ""},
 }

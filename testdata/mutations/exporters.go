@@ -31,6 +31,8 @@ var exporterMutations = []mutation{
 	{"onnx: 0 in a reshape takes the wrong axis", "exporters/onnx/shape.go", "case i < len(from) && from[i] == n:", "case i < len(from):", "./exporters/onnx", specified},
 	{"onnx: a gradient scatters without adding", "graph/op_index.go", `Attr{"reduction", "add"}`, `Attr{"reduction", "none"}`, "./exporters/onnx", specified},
 	{"onnx: dropout keeps what it should drop", "exporters/onnx/random.go", "kept := u.GreaterEqual(out.Full(x.DType(), o.P))", "kept := u.LessEqual(out.Full(x.DType(), o.P))", "./exporters/onnx", "Random|Dropout|Noise|Hoist"},
+	{"check: two nodes may have one name", "exporters/onnx/check/graph.go", "ok && n.Name != \"\" {", "ok && n.Name == \"\" {", "./exporters/onnx/check", ""},
+	{"check: an initializer is there twice", "exporters/onnx/check/graph.go", "case s.values[t.Name] != nil:\n\t\t\tc.error(where, \"there are two initializers of that name\")\n\t\t\treturn nil\n", "", "./exporters/onnx/check", ""},
 	{"numpy: fortran order is read as C order", "exporters/numpy/npy.go", "stride[i] = s\n\t\ts *= d", "s *= d\n\t\tstride[i] = len(src) / s", "./exporters/numpy", ""},
 	{"numpy: big-endian elements are read as little-endian", "exporters/numpy/header.go", "order = binary.BigEndian", "order = binary.LittleEndian", "./exporters/numpy", ""},
 	{"numpy: the shape of one axis is a number", "exporters/numpy/npy.go", `fmt.Fprintf(&shape, "%d, ", d)`, `fmt.Fprintf(&shape, "%d", d)`, "./exporters/numpy", ""},
