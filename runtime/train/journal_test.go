@@ -44,7 +44,11 @@ func ownLoop(t *testing.T, dir Folder, o RunOptions, loader bool, stop int64) er
 		t.Fatal(err)
 	}
 	defer batches.Close()
+	sum, examples, whole := 0., 0, false // of an epoch, if all of it is trained here
 	for run.Position.Epoch < 3 {
+		if run.Position.Step%5 == 0 {
+			sum, examples, whole = 0, 0, true
+		}
 		size := 2
 		fields, err := c.Train.Take(int(run.Position.Step)%30, 30) // a loop that knows no epochs of the data
 		if err != nil {
@@ -63,9 +67,14 @@ func ownLoop(t *testing.T, dir Folder, o RunOptions, loader bool, stop int64) er
 			t.Fatal(err)
 		}
 		run.Log(m, size)
+		sum, examples = sum+m["mae"]*float64(size), examples+size
 		if run.Position.Step%5 == 0 {
 			if _, err := run.EndEpoch(Metrics{Loss: []float64{3, 1, 2}[run.Position.Epoch]}); err != nil {
 				t.Fatal(err)
+			}
+			records := run.Records()
+			if got, want := records[len(records)-1].Train["mae"], sum/float64(examples); whole && math.Abs(got-want) > 1e-9 {
+				t.Errorf("the average of epoch %d is %v, want %v", run.Position.Epoch, got, want)
 			}
 		}
 		if run.Position.Step == stop {

@@ -36,4 +36,9 @@ var exporterMutations = []mutation{
 	{"numpy: fortran order is read as C order", "exporters/numpy/npy.go", "stride[i] = s\n\t\ts *= d", "s *= d\n\t\tstride[i] = len(src) / s", "./exporters/numpy", ""},
 	{"numpy: big-endian elements are read as little-endian", "exporters/numpy/header.go", "order = binary.BigEndian", "order = binary.LittleEndian", "./exporters/numpy", ""},
 	{"numpy: the shape of one axis is a number", "exporters/numpy/npy.go", `fmt.Fprintf(&shape, "%d, ", d)`, `fmt.Fprintf(&shape, "%d", d)`, "./exporters/numpy", ""},
+	{"numpy: a value in parentheses is a tuple", "exporters/numpy/literal.go", "return items[0], nil", "return tuple(items), nil", "./exporters/numpy", "Headers"},
+	{"vectors: what rounding decides is kept", "exporters/onnx/vectors.go", "near(t, moved[name], v.ATol/2, v.RTol/2)", "near(t, moved[name], math.Inf(1), v.RTol/2)", "./exporters/onnx", "StepVectors"},
+	{"vectors: new state of any size", "exporters/onnx/vectors.go", "left -= bytesOf(out[name]); left < 0", "left -= bytesOf(out[name]); false", "./exporters/onnx", "StepVectors"},
+	{"state: its digest is not looked at", "exporters/onnx/digest.go", "if i := find(metaFirst); i >= 0", "if i := find(metaFirst); i >= 1<<30", "./exporters/onnx", "StateBeside"},
+	{"state: paired with nothing", "exporters/onnx/state.go", "p.Output = v.Name + Next", "_ = v.Name + Next", "./exporters/onnx ./runtime/onnxruntime", "StateBeside|Step|TestTraining"},
 }

@@ -33,4 +33,9 @@ var runtimeMutations = []mutation{
 	{"safetensors: offsets count from the file's start", "runtime/train/safetensors/read.go", "start + begin, start + end}, nil", "begin, end}, nil", "./runtime/train/safetensors", ""},
 	{"safetensors: holes are let through", "runtime/train/safetensors/read.go", "if t.begin != at {", "if t.begin < at {", "./runtime/train/safetensors", ""},
 	{"safetensors: tensors by name, offsets by size", "runtime/train/safetensors/write.go", "cmp.Compare(b.Tensor.DType().Size(), a.Tensor.DType().Size())", "cmp.Compare(a.Tensor.DType().Size(), b.Tensor.DType().Size())", "./runtime/train/safetensors", ""},
+	{"step: the noise of the first step again", "runtime/onnxruntime/step.go", "s.Counter.Step++", "_ = drew", "./runtime/onnxruntime", "TestStep"},
+	{"step: state is not fed back", "runtime/onnxruntime/step.go", "s.State[p.Input] = out[p.Output]", "_ = out[p.Output]", "./runtime/onnxruntime", "TestStep"},
+	{"journal: an epoch keeps the last one's average", "runtime/train/journal.go", "j.Position.Epoch, j.Position.InEpoch = rec.Epoch, Mean{}", "j.Position.Epoch = rec.Epoch", "./runtime/train", "Journal"},
+	{"journal: a restored state has the run's position", "runtime/train/journal.go", "j.at = &at", "_ = at", "./runtime/train", "Journal"},
+	{"journal: the loader is behind", "runtime/train/journal.go", "j.Position.Loader.Epoch < j.Position.Epoch", "false", "./runtime/train", "Journal"},
 }
