@@ -390,6 +390,22 @@ func TestEvaluateStacked(t *testing.T) {
 	}
 }
 
+// TestPlace sees that more features than memory should hold are refused before they are allocated, and so are rows of another length.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	var to *tensor.Tensor
+	row := tensor.New(tensor.F32, 1, 16)
+	if err := place(&to, row, 1, 0, maxFeatures/16+1); err == nil || !strings.Contains(err.Error(), "at most 4.3 are kept") || to != nil {
+		t.Errorf("4 GB of features: %v", err)
+	}
+	if err := place(&to, row, 1, 0, 3); err != nil || to.Dim(0) != 3 {
+		t.Errorf("three rows: %v, %v", to, err)
+	}
+	if err := place(&to, tensor.New(tensor.F32, 1, 15), 1, 1, 3); err == nil || !strings.Contains(err.Error(), "some examples have 16 features, others 15") {
+		t.Errorf("a shorter row: %v", err)
+	}
+}
+
 // brightest is the quadrant with the largest sum in image i.
 func brightest(images *tensor.Tensor, i int) int {
 	var sum [4]float64
