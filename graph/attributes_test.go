@@ -363,12 +363,3 @@ func TestExactIntegers(t *testing.T) {
 		}
 	}
 }
-
-// TestIdentityOfLists tells ops apart whose lists join to the same numbers.
-func TestIdentityOfLists(t *testing.T) {
-	a, ok := graph.Identity(graph.Pad{Before: []int{1}, After: []int{2, 3}})
-	b, also := graph.Identity(graph.Pad{Before: []int{1, 2}, After: []int{3}})
-	if !ok || !also || a == b {
-		t.Errorf("%q and %q", a, b)
-	}
-}
