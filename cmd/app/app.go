@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxgo"
 )
 
 // The exit codes.
@@ -26,8 +27,10 @@ const (
 )
 
 // Main runs the command line os.Args over the given models and exits. Ctrl-C, SIGTERM and SIGHUP let a command finish what it
-// must, such as a checkpoint; a second one ends it at once.
+// must, such as a checkpoint; a second one ends it at once. Nothing that prints or takes time may stand before Main: the program
+// is also its own child process, see [onnxgo.Child].
 func Main(ms ...models.Model) {
+	onnxgo.Child()
 	os.Exit(Run(context.Background(), os.Args, os.Stdout, os.Stderr, ms...))
 }
 

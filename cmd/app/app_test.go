@@ -18,7 +18,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
-	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/verify"
 )
 
 // TestHelp sees that every command explains itself, however it is asked.
@@ -233,7 +233,7 @@ func TestRun(t *testing.T) {
 	if err := errors.Join(err, err1); err != nil {
 		t.Fatal(err)
 	}
-	if d := onnxruntime.Compare(one, many["image"], 0, 0); !d.OK {
+	if d := verify.Compare(one, many["image"], 0, 0); !d.OK {
 		t.Errorf("the .npz and the .npy differ by %v", d.Abs)
 	}
 	contains(t, must(t, "run {}/run/encode.onnx --input {}/images.npz"), "mu", "log_var", "f32[48 4]")
@@ -265,10 +265,10 @@ func TestSample(t *testing.T) {
 	if !slices.Equal(arrays[0].Shape(), []int{5, 1, 28, 28}) {
 		t.Errorf("the samples are %v", arrays[0])
 	}
-	if d := onnxruntime.Compare(arrays[0], arrays[1], 0, 0); !d.OK {
+	if d := verify.Compare(arrays[0], arrays[1], 0, 0); !d.OK {
 		t.Errorf("the run's samples and the file's differ by %v", d.Abs)
 	}
-	if onnxruntime.Compare(arrays[0], arrays[2], 0, 0).OK {
+	if verify.Compare(arrays[0], arrays[2], 0, 0).OK {
 		t.Error("another seed gives the same samples")
 	}
 	f, err := os.Open(filepath.Join(dir, "grid.png"))

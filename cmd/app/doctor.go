@@ -1,6 +1,8 @@
 package app
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,9 +14,13 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 	"github.com/sardonyx-ml/sardonyx/runtime/cache"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxgo"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
@@ -40,7 +46,7 @@ func (f finding) mark() string {
 // doctorCommand tells what was found on this machine.
 func (a *app) doctorCommand() *cli.Command {
 	return &cli.Command{
-		Name: "doctor", Usage: "tell what was found on this machine: onnxruntime, BLAS, data", ArgsUsage: " ",
+		Name: "doctor", Usage: "tell what was found on this machine: onnxruntime, onnx-go, BLAS, data", ArgsUsage: " ",
 		Description: "Each line begins with ok, with -- where something is absent that can be done without, or with !! where something\n" +
 			"is missing that commands need; then the exit code is 1.",
 		Flags: []cli.Flag{jsonFlag, dataDirFlag, libraryFlag},
@@ -108,6 +114,9 @@ func examine(c *cli.Context) []finding {
 			list[len(list)-1].Needed = p.Device == onnxruntime.CPU
 		}
 	}
+	text, err = onnxGoFound(c.Context)
+	need("onnx-go", err, text)
+	list[len(list)-1].Needed = false
 	sets, err := data.List(c.Path("data-dir"))
 	if err != nil {
 		list = append(list, finding{What: "data", Text: err.Error()})
@@ -120,6 +129,29 @@ func examine(c *cli.Context) []finding {
 		list = append(list, finding{What: "data " + s.Name, OK: s.Path != "", Text: text})
 	}
 	return list
+}
+
+// onnxGoFound runs a small model in onnx-go, and says which version that is.
+func onnxGoFound(ctx context.Context) (string, error) {
+	f := graph.NewFunc("one", false)
+	f.Output("y", f.Input("x", graph.F32, 1).Scale(2))
+	var file bytes.Buffer
+	if _, err := onnx.Export(&file, f, nil, onnx.Options{Profile: onnx.OnnxGo}); err != nil {
+		return "", err
+	}
+	s, err := onnxgo.OpenBytes(file.Bytes(), onnxgo.Options{})
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	out, err := s.Run(ctx, map[string]*tensor.Tensor{"x": tensor.Of([]float32{3}, 1)})
+	if err != nil {
+		return "", err
+	}
+	if y := out["y"].At(0); y != 6 {
+		return "", fmt.Errorf("it says that 2·3 is %v", y)
+	}
+	return onnxgo.Version() + ", runs in a child process (verify and run --engine onnx-go)", nil
 }
 
 // cacheFolder is the cache folder, which need not be there yet.

@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,6 +18,9 @@ var (
 	funcFlag       = &cli.StringSliceFlag{Name: "func", Usage: "the function `NAME`; may be repeated (default: all)"}
 	checkpointFlag = &cli.StringFlag{Name: "checkpoint", Value: "best", Usage: "which checkpoint of the run: best or last"}
 )
+
+// maxBatch is the largest fixed batch: a mistyped one must not fill the memory.
+const maxBatch = 1 << 16
 
 // The values of --random.
 const (
@@ -40,6 +42,8 @@ func (a *app) exportCommand() *cli.Command {
 			runFlag, funcFlag, checkpointFlag,
 			&cli.PathFlag{Name: "out", Usage: "the folder `DIR` to write to (default: the run's folder)"},
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ai.onnx opset, %d to %d", onnx.MinOpset, onnx.MaxOpset)},
+			&cli.StringFlag{Name: "profile", Value: profileNames[0], Usage: "the reader that the files are for: " + profileNames[0] + " (any) or " + profileNames[1] + " (its few operators, weights in other shapes, NAME." + profileNames[1] + ".onnx)"},
+			&cli.IntFlag{Name: "batch", Value: 1, Usage: "the fixed size `N` of the batch, with --profile " + profileNames[1]},
 			&cli.StringFlag{Name: "random", Value: randomInputs, Usage: "random numbers: inputs (the caller gives them) or native (the runtime draws its own)"},
 			&cli.BoolFlag{Name: "steps", Usage: "write the training steps too, with their state and a description beside them"},
 			&cli.BoolFlag{Name: "no-vectors", Usage: "make no test vectors: a smaller file, which `verify FILE.onnx` cannot compare"},
@@ -65,6 +69,19 @@ func (a *app) export(c *cli.Context) error {
 	if n := c.Int("opset"); n < onnx.MinOpset || n > onnx.MaxOpset {
 		return usagef(c, "--opset %d: want %d to %d", n, onnx.MinOpset, onnx.MaxOpset)
 	}
+	if o.Profile, err = chosenProfile(c); err != nil {
+		return err
+	}
+	switch o.Batch = c.Int("batch"); {
+	case o.Profile == onnx.Plain && c.IsSet("batch"):
+		return usagef(c, "--batch is for --profile %s: the plain profile leaves the batch free", onnx.OnnxGo)
+	case o.Batch < 1 || o.Batch > maxBatch:
+		return usagef(c, "--batch %d: want 1 to %d", o.Batch, maxBatch)
+	case o.Profile != onnx.Plain && c.Bool("steps"):
+		return usagef(c, "--steps is for the plain profile: %s runs no training steps", o.Profile)
+	case o.Profile != onnx.Plain && o.Random == onnx.RandomNative:
+		return usagef(c, "--random %s is for the plain profile: %s draws no numbers", randomNative, o.Profile)
+	}
 	r, err := a.openRun(c, m)
 	if err != nil {
 		return err
@@ -84,7 +101,7 @@ func (a *app) export(c *cli.Context) error {
 		return fmt.Errorf("export to --out %s: %w", dir, err)
 	}
 	for _, f := range fs {
-		if err := writable("out", filepath.Join(dir, f.Name+".onnx")); err != nil {
+		if err := writable("out", exportPath(dir, f, o.Profile)); err != nil {
 			return err
 		}
 	}
@@ -95,7 +112,10 @@ func (a *app) export(c *cli.Context) error {
 		fo.Doc = m.Doc
 		fo.Metadata = r.metadata()
 		fo.Training = f.Training
-		report, err := onnx.ExportFile(filepath.Join(dir, f.Name+".onnx"), f, r.state, fo)
+		report, err := onnx.ExportFile(exportPath(dir, f, o.Profile), f, r.state, fo)
+		if a.leftOut(c, f, err) {
+			continue
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -104,6 +124,9 @@ func (a *app) export(c *cli.Context) error {
 		if !c.Bool("json") {
 			a.printReport(report)
 		}
+	}
+	if len(list) == 0 && joined(errs) == nil {
+		return fmt.Errorf("nothing was exported: no function of %s has a form for %s", m.Name, o.Profile)
 	}
 	if c.Bool("json") {
 		errs = append(errs, a.writeJSON(list))

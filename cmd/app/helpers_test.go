@@ -16,6 +16,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxgo"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
@@ -26,6 +27,7 @@ const asCommand = "SARDONYX_TEST_AS_COMMAND"
 var shared string
 
 func TestMain(m *testing.M) {
+	onnxgo.Child()
 	if os.Getenv(asCommand) != "" {
 		Main(vae.Model)
 	}

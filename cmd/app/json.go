@@ -11,7 +11,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/verify"
 )
 
 // The types below are what --json prints. They are kept apart from the library's, so that a script that reads them does
@@ -190,7 +190,7 @@ type comparison struct {
 	OK     bool   `json:"ok"`
 }
 
-func comparisons(list []onnxruntime.Comparison) []comparison {
+func comparisons(list []verify.Comparison) []comparison {
 	out := make([]comparison, len(list))
 	for i, d := range list {
 		out[i] = comparison{d.Func, d.Batch, d.Output, number(d.Abs), number(d.Rel), d.OK}

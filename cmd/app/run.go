@@ -53,12 +53,12 @@ func readArrays(path string) (map[string]*tensor.Tensor, error) {
 // runCommand runs an ONNX file.
 func (a *app) runCommand() *cli.Command {
 	return &cli.Command{
-		Name: "run", Usage: "run an ONNX file in onnxruntime on arrays from .npy and .npz files", ArgsUsage: "FILE.onnx",
+		Name: "run", Usage: "run an ONNX file on arrays from .npy and .npz files", ArgsUsage: "FILE.onnx",
 		Description: "Inputs are given as --input name=array.npy, or --input arrays.npz with the inputs' names in it.\n" +
 			"The outputs' types and ranges are printed; --output keeps the outputs themselves. A file that carries a digest of its\n" +
 			"weights, as those of export do, is held to it first." +
 			a.example("run decode.onnx --input z=z.npy --output images.npz"),
-		Flags: sessionFlags(
+		Flags: engineFlags(
 			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, or FILE.npz; may be repeated"},
 			&cli.PathFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the outputs to `FILE`: .npz, or .npy if there is one output"},
 			jsonFlag,
@@ -79,7 +79,7 @@ func (a *app) run(c *cli.Context) error {
 	if err := writable("output", out); err != nil {
 		return err
 	}
-	o, err := sessionOptions(c)
+	eng, err := chosenEngine(c)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := onnxruntime.Open(path, o)
+	s, err := eng.open(path)
 	if err != nil {
 		return err
 	}
@@ -95,12 +95,8 @@ func (a *app) run(c *cli.Context) error {
 	if err := checkDigest(path); err != nil {
 		return err
 	}
-	if outputs := s.Outputs(); filepath.Ext(out) == ".npy" && len(outputs) != 1 {
-		var names []string
-		for _, o := range outputs {
-			names = append(names, o.Name)
-		}
-		return fmt.Errorf("%s has %d outputs (%s): give --output a .npz file", path, len(names), strings.Join(names, ", "))
+	if filepath.Ext(out) == ".npy" && len(s.outputs) != 1 {
+		return fmt.Errorf("%s has %d outputs (%s): give --output a .npz file", path, len(s.outputs), strings.Join(s.outputs, ", "))
 	}
 	if err := checkStateGiven(path, in); err != nil {
 		return err

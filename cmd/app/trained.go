@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -83,18 +82,38 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 // open opens f in onnxruntime: the file that export left in the run's folder, which must be of this checkpoint, or where
 // there is none, f exported in memory. file is "" for the latter.
 func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (s *onnxruntime.Session, file string, err error) {
-	path := filepath.Join(c.Path("run"), f.Name+".onnx")
-	sum, err := onnx.Inspect(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		var memory bytes.Buffer
-		if _, err := onnx.Export(&memory, f, r.state, onnx.Options{NoVectors: true}); err != nil {
-			return nil, "", err
-		}
-		s, err := onnxruntime.OpenBytes(memory.Bytes(), o)
-		return s, "", err
-	}
+	file, err = r.file(c, f, onnx.Plain)
 	if err != nil {
 		return nil, "", err
+	}
+	if file != "" {
+		s, err = onnxruntime.Open(file, o)
+		return s, file, err
+	}
+	memory, err := r.export(f, onnx.Options{NoVectors: true})
+	if err != nil {
+		return nil, "", err
+	}
+	s, err = onnxruntime.OpenBytes(memory, o)
+	return s, "", err
+}
+
+// export is f as an ONNX file in memory.
+func (r *trained) export(f *graph.Func, o onnx.Options) ([]byte, error) {
+	var memory bytes.Buffer
+	_, err := onnx.Export(&memory, f, r.state, o)
+	return memory.Bytes(), err
+}
+
+// file is the ONNX file of f that export left in the run's folder, which must be of this checkpoint; "" if there is none.
+func (r *trained) file(c *cli.Context, f *graph.Func, p onnx.Profile) (string, error) {
+	path := exportPath(c.Path("run"), f, p)
+	sum, err := onnx.Inspect(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
 	}
 	in := map[string]string{}
 	for _, m := range sum.Metadata {
@@ -103,12 +122,11 @@ func (r *trained) open(c *cli.Context, f *graph.Func, o onnxruntime.Options) (s 
 	meta := r.metadata()
 	for _, key := range sortedKeys(meta) {
 		if in[key] != meta[key] {
-			return nil, "", fmt.Errorf("%s was not exported from the %s checkpoint of the run, or before the model changed: its %s is %q, not %q: export it again, or choose another --checkpoint",
+			return "", fmt.Errorf("%s was not exported from the %s checkpoint of the run, or before the model changed: its %s is %q, not %q: export it again, or choose another --checkpoint",
 				path, c.String("checkpoint"), key, in[key], meta[key])
 		}
 	}
-	s, err = onnxruntime.Open(path, o)
-	return s, path, err
+	return path, nil
 }
 
 // from says, for people, what open opened.

@@ -47,6 +47,11 @@ type Options struct {
 	// a description for people into another: see [StateFile] and [DescriptionFile].
 	Training bool
 
+	// Profile is the reader that the file is for. OnnxGo gives the first axis of the inputs a fixed size, Batch, 0 meaning 1,
+	// and stores some weights in other shapes; it is for inference.
+	Profile Profile
+	Batch   int
+
 	// External puts weights of 1 KiB and more into a second file beside the model, its name that of the model with .data
 	// added. Models over 2 GiB are written so in any case. Only ExportFile can.
 	External bool
@@ -156,7 +161,11 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 	if err != nil {
 		return nil, nil, err
 	}
-	x := &exporter{f: pure, o: o, weights: weights, noise: noise, e: newEmitter(pure, o)}
+	x := &exporter{f: pure, o: o, weights: weights, noise: noise, traced: pure, tracedWeights: weights}
+	if err := x.applyProfile(); err != nil {
+		return nil, nil, err
+	}
+	x.e = newEmitter(x.f, o)
 	x.draws = o.Random == RandomNative && f.Lookup(graph.RandomState) != nil
 	x.beside = beside && o.Training && weights != nil
 	if x.beside && len(noise) > 0 {
@@ -199,14 +208,16 @@ func prepare(f *graph.Func, r Random) (*graph.Func, []Noise, error) {
 
 // An exporter holds one export.
 type exporter struct {
-	f       *graph.Func
-	o       Options
-	weights Weights
-	noise   []Noise
-	e       *emitter
-	draws   bool     // it draws its own random numbers
-	counter *Counter // of a step's first noise; nil if that is not known
-	beside  bool     // the first state stands in a file beside the model
+	f             *graph.Func
+	o             Options
+	weights       Weights
+	traced        *graph.Func // f before a profile rewrote it: what vectors are made by
+	tracedWeights Weights
+	noise         []Noise
+	e             *emitter
+	draws         bool     // it draws its own random numbers
+	counter       *Counter // of a step's first noise; nil if that is not known
+	beside        bool     // the first state stands in a file beside the model
 
 	errs    []error
 	outputs []Port
@@ -300,11 +311,14 @@ func (x *exporter) params(g *wire.Graph) {
 	g.Initializers = slices.Concat(x.stored, g.Initializers)
 }
 
-func (x *exporter) param(v *graph.Value) (*tensor.Tensor, error) {
-	if x.weights == nil {
+func (x *exporter) param(v *graph.Value) (*tensor.Tensor, error) { return paramOf(x.weights, v) }
+
+// paramOf is the tensor of the parameter v.
+func paramOf(weights Weights, v *graph.Value) (*tensor.Tensor, error) {
+	if weights == nil {
 		return nil, errors.New("no weights were given")
 	}
-	t, err := x.weights.Tensor(v.Name)
+	t, err := weights.Tensor(v.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,10 @@ func (x *exporter) makeVectors() (list []Vector, why string) {
 	if x.o.Training {
 		sizes = stepSizes
 	}
-	if !slices.ContainsFunc(x.f.Inputs, func(v *graph.Value) bool { return !v.Shape().Static() }) {
+	switch {
+	case x.o.Profile == OnnxGo:
+		sizes = []int{x.o.Batch}
+	case !slices.ContainsFunc(x.f.Inputs, func(v *graph.Value) bool { return !v.Shape().Static() }):
 		sizes = sizes[:1]
 	}
 	for _, n := range sizes {
@@ -60,10 +63,10 @@ func (x *exporter) makeVectors() (list []Vector, why string) {
 
 // makeVector makes the vector with every symbol n.
 func (x *exporter) makeVector(n int) (Vector, error) {
-	if need := valueBytes(x.f, n); need > maxEvaluate {
+	if need := valueBytes(x.traced, n); need > maxEvaluate {
 		return Vector{}, fmt.Errorf("computing it takes %.1f GB, and %.1f GB are the most", need/1e9, float64(maxEvaluate)/1e9)
 	}
-	in, err := DrawInputs(x.f, x.noise, n, vectorSeed)
+	in, err := DrawInputs(x.traced, x.noise, n, vectorSeed)
 	if err != nil {
 		return Vector{}, err
 	}
@@ -71,18 +74,16 @@ func (x *exporter) makeVector(n int) (Vector, error) {
 	for _, t := range in {
 		size += bytesOf(t)
 	}
-	all := maps.Clone(in)
-	for _, p := range x.f.Params {
-		if all[p.Name], err = x.param(p); err != nil {
-			return Vector{}, err
-		}
+	all, err := withParams(in, x.traced, x.tracedWeights)
+	if err != nil {
+		return Vector{}, err
 	}
-	out, err := evaluate(x.f, all)
+	out, err := evaluate(x.traced, all)
 	if err != nil {
 		return Vector{}, err
 	}
 	v := Vector{Inputs: in, Outputs: map[string]*tensor.Tensor{}, ATol: vectorTol, RTol: vectorTol}
-	for _, o := range x.f.Outputs {
+	for _, o := range x.traced.Outputs {
 		v.Outputs[o.Name] = out[o.Name]
 		size += bytesOf(out[o.Name])
 	}
@@ -102,6 +103,18 @@ func (x *exporter) makeVector(n int) (Vector, error) {
 		return Vector{}, errors.New("rounding decides all of its outputs")
 	}
 	return v, nil
+}
+
+// withParams is in with f's parameters.
+func withParams(in map[string]*tensor.Tensor, f *graph.Func, weights Weights) (map[string]*tensor.Tensor, error) {
+	all := maps.Clone(in)
+	for _, p := range f.Params {
+		var err error
+		if all[p.Name], err = paramOf(weights, p); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // addUpdates adds new state to a step's vector, the smallest tensors first, as much as may be: that of biases depends on

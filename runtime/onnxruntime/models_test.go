@@ -23,6 +23,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/verify"
 )
 
 // TestModels runs every function and training step of the models in onnxruntime, at the oldest and newest opset, and
@@ -259,7 +260,7 @@ func checkVerifyFunc(t *testing.T, path string, f *graph.Func, state *runtime.St
 	defer s.Close()
 	list, err := onnxruntime.VerifyFunc(t.Context(), s, f, state, 7, 1e-4)
 	if err == nil {
-		err = onnxruntime.Differing(list)
+		err = verify.Differing(list)
 	}
 	if err != nil || len(list) != 2*len(f.Outputs) {
 		t.Errorf("%d comparisons of %d outputs; %v", len(list), len(f.Outputs), err)
@@ -278,7 +279,7 @@ func checkVerifyFunc(t *testing.T, path string, f *graph.Func, state *runtime.St
 	if changed == 0 {
 		return
 	}
-	if list, err = onnxruntime.VerifyFunc(t.Context(), s, f, other, 7, 1e-4); err != nil || onnxruntime.Differing(list) == nil {
+	if list, err = onnxruntime.VerifyFunc(t.Context(), s, f, other, 7, 1e-4); err != nil || verify.Differing(list) == nil {
 		t.Errorf("with other weights: %+v, %v", list, err)
 	}
 }

@@ -2,205 +2,33 @@ package onnxruntime
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"maps"
-	"math"
-	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/verify"
 )
 
-// A Comparison is how far an output in onnxruntime is from what it should be.
-type Comparison struct {
-	Func   string // the model's name
-	Batch  int    // the size of the first axis of the inputs; 0 if they have none
-	Output string
-	Abs    float64 // the largest difference
-	Rel    float64 // the largest relative difference, of elements larger than 1e-3 of the largest
-	OK     bool    // each element is within the tolerance
-	Len    int     // elements compared
-}
-
-// Verify tells whether the ONNX file path still computes what was exported: it runs the test vectors that the exporter left in it,
-// within their tolerances, and holds the weights to their digest. A training step begins at its first state, in the file beside it.
-// The error says what differs; the comparisons made come with it.
-func Verify(ctx context.Context, path string, o Options) ([]Comparison, error) {
-	return verify(ctx, path, o, func(v onnx.Vector) (abs, rel float64) { return v.ATol, v.RTol })
+// Verify tells whether the ONNX file path still computes in onnxruntime what was exported, within the tolerances that its test
+// vectors state: see [verify.File].
+func Verify(ctx context.Context, path string, o Options) ([]verify.Comparison, error) {
+	return verify.File(ctx, path, opener(o), verify.Stated)
 }
 
 // VerifyWithin is [Verify] with another tolerance: each element may differ by tol + tol·|element|.
-func VerifyWithin(ctx context.Context, path string, o Options, tol float64) ([]Comparison, error) {
-	return verify(ctx, path, o, func(onnx.Vector) (abs, rel float64) { return tol, tol })
+func VerifyWithin(ctx context.Context, path string, o Options, tol float64) ([]verify.Comparison, error) {
+	return verify.File(ctx, path, opener(o), verify.Within(tol))
 }
 
-func verify(ctx context.Context, path string, o Options, tolerance func(onnx.Vector) (abs, rel float64)) ([]Comparison, error) {
-	list, err := replay(ctx, path, o, tolerance)
-	if err == nil {
-		err = Differing(list)
-	}
-	weights := onnx.CheckWeights(path) // a changed weight need not show in the outputs
-	switch {
-	case err == nil:
-		return list, weights
-	case weights == nil || errors.Is(weights, onnx.ErrNoDigest):
-		return list, err
-	}
-	return list, fmt.Errorf("%w; and %w", err, weights)
+func opener(o Options) func(path string) (verify.Session, error) {
+	return func(path string) (verify.Session, error) { return Open(path, o) }
 }
 
-// replay runs the test vectors. Where nothing is compared, the error says so.
-func replay(ctx context.Context, path string, o Options, tolerance func(onnx.Vector) (abs, rel float64)) ([]Comparison, error) {
-	sum, err := onnx.Inspect(path)
-	if err != nil {
-		return nil, fmt.Errorf("nothing was compared: %w", err)
+// VerifyFunc compares s, the session of f exported with the given weights, with f run by our own kernels, at two sizes of the
+// batch: see [verify.Func].
+func VerifyFunc(ctx context.Context, s *Session, f *graph.Func, weights onnx.Weights, seed uint64, tol float64) ([]verify.Comparison, error) {
+	var inputs []string
+	for _, in := range s.Inputs() {
+		inputs = append(inputs, in.Name)
 	}
-	if len(sum.Vectors) == 0 {
-		return nil, fmt.Errorf("nothing was compared: %s has no test vectors. An export by this exporter has them, unless they were refused, or could not be made, as of what draws its own random numbers; onnx.Options.Vectors gives it others", path)
-	}
-	state := map[string]*tensor.Tensor{}
-	if len(sum.State) > 0 {
-		if state, err = onnx.ReadState(path); err != nil {
-			return nil, err
-		}
-	}
-	s, err := Open(path, o)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	var list []Comparison
-	for _, v := range sum.Vectors { // each has outputs: Inspect saw to that
-		in := maps.Clone(state)
-		maps.Copy(in, v.Inputs)
-		got, err := s.Run(ctx, in)
-		if err != nil {
-			return list, err
-		}
-		abs, rel := tolerance(v)
-		ds, err := CompareAll(v.Outputs, got, abs, rel)
-		if err != nil {
-			return list, fmt.Errorf("%s: %w", path, err)
-		}
-		for _, d := range ds {
-			d.Func = sum.Graph
-			for _, x := range v.Inputs {
-				if x.Rank() > 0 {
-					d.Batch = x.Dim(0)
-				}
-			}
-			list = append(list, d)
-		}
-	}
-	return list, nil
-}
-
-// ErrDraws says that a session's outputs cannot be compared.
-var ErrDraws = errors.New("it draws its own random numbers, so its outputs cannot be compared")
-
-// verifySizes are the sizes of all symbols, such as batch, at which VerifyFunc compares.
-var verifySizes = []int{1, 3}
-
-// VerifyFunc compares s, the session of f exported with the given weights, with f run by our own kernels, on inputs that seed alone
-// decides (see [onnx.DrawInputs]), at two sizes of the batch. Each element may differ by tol + tol·|element|; [Differing] tells
-// whether one does more. A file that draws its own random numbers is an [ErrDraws].
-func VerifyFunc(ctx context.Context, s *Session, f *graph.Func, weights onnx.Weights, seed uint64, tol float64) ([]Comparison, error) {
-	pure, noise := onnx.HoistRandom(f)
-	for _, n := range noise {
-		if !slices.ContainsFunc(s.Inputs(), func(in Info) bool { return in.Name == n.Input }) {
-			return nil, ErrDraws
-		}
-	}
-	var list []Comparison
-	for _, size := range verifySizes {
-		in, err := onnx.DrawInputs(pure, noise, size, seed)
-		if err != nil {
-			return list, fmt.Errorf("%s: %w", f.Name, err)
-		}
-		want, err := onnx.Evaluate(pure, weights, in)
-		if err != nil {
-			return list, err
-		}
-		got, err := s.Run(ctx, in)
-		if err != nil {
-			return list, fmt.Errorf("%s in onnxruntime: %w", f.Name, err)
-		}
-		ds, err := CompareAll(want, got, tol, tol)
-		if err != nil {
-			return list, fmt.Errorf("%s: %w", f.Name, err)
-		}
-		for _, d := range ds {
-			d.Func, d.Batch = f.Name, size
-			list = append(list, d)
-		}
-	}
-	return list, nil
-}
-
-// Differing is an error that names the first output that differs, nil if all are within their tolerance. It is an error
-// too if nothing was compared: if there are no outputs, or none that has elements.
-func Differing(list []Comparison) error {
-	compared := 0
-	for _, d := range list {
-		compared += d.Len
-		if !d.OK {
-			return fmt.Errorf("output %q of %s differs by %.3g, more than the tolerance allows", d.Output, d.Func, d.Abs)
-		}
-	}
-	if compared == 0 {
-		return errors.New("nothing was compared: there are no outputs, or none of them has elements")
-	}
-	return nil
-}
-
-// CompareAll compares each of want with the output of its name in got, sorted by name. An output that got lacks is an error.
-func CompareAll(want, got map[string]*tensor.Tensor, abs, rel float64) ([]Comparison, error) {
-	var list []Comparison
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		if got[name] == nil {
-			return list, fmt.Errorf("onnxruntime gave no output %q", name)
-		}
-		d := Compare(want[name], got[name], abs, rel)
-		d.Output = name
-		list = append(list, d)
-	}
-	return list, nil
-}
-
-// Compare finds the largest absolute and relative differences of got from want. They agree if each element is within
-// abs + rel·|want|.
-func Compare(want, got *tensor.Tensor, abs, rel float64) Comparison {
-	var d Comparison
-	if want.DType() != got.DType() || !slices.Equal(want.Shape(), got.Shape()) {
-		d.Abs, d.Rel = math.Inf(1), math.Inf(1)
-		return d
-	}
-	top := 0.0
-	for i := range want.Len() {
-		if v := math.Abs(want.At(i)); !math.IsInf(v, 0) {
-			top = max(top, v)
-		}
-	}
-	d.OK, d.Len = true, want.Len()
-	for i := range want.Len() {
-		w, g := want.At(i), got.At(i)
-		e := math.Abs(w - g)
-		if want.DType().Integer() { // two may round to one float
-			e = math.Abs(float64(want.Int(i) - got.Int(i)))
-		}
-		if e == 0 || w == g && math.IsInf(w, 0) || math.IsNaN(w) && math.IsNaN(g) {
-			continue
-		}
-		if math.IsNaN(e) {
-			e = math.Inf(1)
-		}
-		d.Abs = max(d.Abs, e)
-		if math.Abs(w) > 1e-3*top {
-			d.Rel = max(d.Rel, e/math.Abs(w))
-		}
-		d.OK = d.OK && !math.IsInf(e, 0) && e <= abs+rel*math.Abs(w)
-	}
-	return d
+	return verify.Func(ctx, s, inputs, f, weights, verify.Sizes, seed, tol)
 }

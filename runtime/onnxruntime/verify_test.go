@@ -2,7 +2,6 @@ package onnxruntime
 
 import (
 	"bytes"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,33 +11,8 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/verify"
 )
-
-// TestCompare holds when two tensors agree.
-func TestCompare(t *testing.T) {
-	inf, nan := float32(math.Inf(1)), float32(math.NaN())
-	tests := []struct {
-		want, got []float32
-		ok        bool
-	}{
-		{[]float32{1, 2}, []float32{1, 2}, true},
-		{[]float32{1, 2}, []float32{1, 2.001}, true},
-		{[]float32{1, 2}, []float32{1, 2.1}, false},
-		{[]float32{1, 2}, []float32{1.1, 2.0001}, false},
-		{[]float32{inf, nan}, []float32{inf, nan}, true},
-		{[]float32{inf, 1}, []float32{-inf, 1}, false},
-		{[]float32{inf, 1}, []float32{5, 1}, false},
-		{[]float32{1, 2}, []float32{1, nan}, false},
-		{[]float32{nan, 2}, []float32{1, 2}, false},
-		{[]float32{1, 2}, []float32{1, 2, 3}, false},
-	}
-	for _, tt := range tests {
-		if d := Compare(tensor.Of(tt.want, len(tt.want)), tensor.Of(tt.got, len(tt.got)), 1e-3, 1e-3); d.OK != tt.ok {
-			t.Errorf("%v and %v: ok is %v, abs %v", tt.want, tt.got, d.OK, d.Abs)
-		}
-	}
-}
 
 // TestVerifyComparesSomething: a file whose vectors say nothing is not verified.
 func TestVerifyComparesSomething(t *testing.T) {
@@ -73,7 +47,7 @@ func TestVerifyComparesSomething(t *testing.T) {
 		}
 		list, err := Verify(t.Context(), path, Options{})
 		if tt.want == "" {
-			if err != nil || len(list) != 2 || !slices.ContainsFunc(list, func(d Comparison) bool { return d.Batch == 3 && d.Output == "y" && d.OK }) {
+			if err != nil || len(list) != 2 || !slices.ContainsFunc(list, func(d verify.Comparison) bool { return d.Batch == 3 && d.Output == "y" && d.OK }) {
 				t.Errorf("%+v, %v", list, err)
 			}
 			continue

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
@@ -34,8 +33,8 @@ type File struct {
 	// Metadata are the strings in the header.
 	Metadata map[string]string
 
-	f    *os.File
-	path string
+	f    io.ReaderAt
+	path string // or another word for what is read
 	buf  []byte
 }
 
@@ -53,6 +52,15 @@ func Open(path string) (*File, error) {
 	return x, nil
 }
 
+// Decode reads all tensors, by name, of a file whose contents are b.
+func Decode(b []byte) (map[string]*tensor.Tensor, error) {
+	x := &File{f: bytes.NewReader(b), path: "bytes", buf: make([]byte, chunk)}
+	if err := x.readHeader(int64(len(b))); err != nil {
+		return nil, fmt.Errorf("read %d bytes as safetensors: %w", len(b), err)
+	}
+	return x.all()
+}
+
 // Read reads all tensors, by name, and the metadata of the file path.
 func Read(path string) (map[string]*tensor.Tensor, map[string]string, error) {
 	f, err := Open(path)
@@ -60,17 +68,28 @@ func Read(path string) (map[string]*tensor.Tensor, map[string]string, error) {
 		return nil, nil, err
 	}
 	defer f.Close()
-	out := make(map[string]*tensor.Tensor, len(f.Tensors))
-	for _, t := range f.Tensors {
-		if out[t.Name], err = f.Tensor(t.Name); err != nil {
-			return nil, nil, err
+	out, err := f.all()
+	return out, f.Metadata, err
+}
+
+func (x *File) all() (map[string]*tensor.Tensor, error) {
+	out := make(map[string]*tensor.Tensor, len(x.Tensors))
+	for _, t := range x.Tensors {
+		var err error
+		if out[t.Name], err = x.Tensor(t.Name); err != nil {
+			return nil, err
 		}
 	}
-	return out, f.Metadata, nil
+	return out, nil
 }
 
 // Close closes the file.
-func (x *File) Close() error { return x.f.Close() }
+func (x *File) Close() error {
+	if c, ok := x.f.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
 
 // Tensor reads the tensor called name.
 func (x *File) Tensor(name string) (*tensor.Tensor, error) {
@@ -86,9 +105,11 @@ func (x *File) Tensor(name string) (*tensor.Tensor, error) {
 	return t, nil
 }
 
+// readHeader reads the header of a file of size bytes.
 func (x *File) readHeader(size int64) error {
+	r := io.NewSectionReader(x.f, 0, size)
 	var length [8]byte
-	if _, err := io.ReadFull(x.f, length[:]); err != nil {
+	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return fmt.Errorf("its %d bytes are fewer than the 8 it must begin with", size)
 	}
 	n := binary.LittleEndian.Uint64(length[:])
@@ -96,7 +117,7 @@ func (x *File) readHeader(size int64) error {
 		return fmt.Errorf("its header claims %d bytes, but the file has %d and a header at most %d: it is damaged or of another format", n, size, maxHeader)
 	}
 	h := make([]byte, n)
-	if _, err := io.ReadFull(x.f, h); err != nil {
+	if _, err := io.ReadFull(r, h); err != nil {
 		return err
 	}
 	return x.parse(h, size)
