@@ -41,7 +41,7 @@ var operators = []operator{
 		limits: "equal shapes; a constant scalar; a row [n] to [... n], where no other axis is n; matrices with rows or columns; [c h w] to [n c h w]"},
 	{names: "BatchNormalization", least: 5, most: 5, attrs: "epsilon momentum training_mode", overwrites: 0, rule: batchNorm,
 		limits: "images [n c h w], in inference form, with stored statistics"},
-	{names: "Concat", least: 1, most: 1 << 20, attrs: "axis", overwrites: -1, rule: concat, limits: "axis counted from the front"},
+	{names: "Concat", least: 1, most: 1 << 10, attrs: "axis", overwrites: -1, rule: concat, limits: "axis counted from the front; up to 1024 inputs"},
 	{names: "Conv", least: 2, most: 3, attrs: "auto_pad dilations group kernel_shape pads strides", overwrites: -1, rule: conv,
 		limits: "images, one group, the same padding on all four sides, with the attribute kernel_shape"},
 	{names: "Dropout Identity", least: 1, most: 1, attrs: "ratio seed", view: true, overwrites: -1},
