@@ -12,9 +12,9 @@ var onnxGoMutations = []mutation{
 	{"onnx-go check: rows of any length", "runtime/onnxgo/operators.go", "same == 1 && a[len(a)-1] == b[0]", "a[len(a)-1] == b[0]", "./runtime/onnxgo", "Check"},
 	{"onnx-go child: no limit of the heap", "runtime/onnxgo/limit.go", "used > uint64(n)", "used > uint64(n)<<20", "./runtime/onnxgo", "ChildEnds"},
 	{"onnx-go child: a program without the hook", "runtime/onnxgo/session.go", "if !hooked.Load() {", "if false {", "./runtime/onnxgo", "Hook"},
-	{"onnx-go profile: pads at the wrong side", "exporters/onnx/profile.go", "pad-op.Pads[i]\n", "pad-op.Pads[2+i]\n", "./exporters/onnx ./runtime/onnxgo", "OnnxGo|Ops|Models"},
-	{"onnx-go profile: groups see each other", "exporters/onnx/profile.go", "group := o / (s[0] / groups)", "group := 0 * o / (s[0] / groups)", "./exporters/onnx ./runtime/onnxgo", "OnnxGo|Ops|Models"},
-	{"onnx-go profile: the mean is a sum", "exporters/onnx/profile.go", "mean.Set(i, 1/float64(n))", "mean.Set(i, 1)", "./runtime/onnxgo", "Ops|Models"},
+	{"onnx-go profile: pads at the wrong side", "exporters/onnx/onnxgo_forms.go", "pad-op.Pads[i]\n", "pad-op.Pads[2+i]\n", "./exporters/onnx ./runtime/onnxgo", "OnnxGo|Ops|Models"},
+	{"onnx-go profile: groups see each other", "exporters/onnx/onnxgo_forms.go", "group := o / (s[0] / groups)", "group := 0 * o / (s[0] / groups)", "./exporters/onnx ./runtime/onnxgo", "OnnxGo|Ops|Models"},
+	{"onnx-go profile: the mean is a sum", "exporters/onnx/onnxgo_forms.go", "mean.Set(i, 1/float64(n))", "mean.Set(i, 1)", "./runtime/onnxgo", "Ops|Models"},
 	{"onnx-go profile: no copies for views", "exporters/onnx/separate.go", "shared && (view(v.Op) || overwrites(v.Op))", "shared && overwrites(v.Op)", "./runtime/onnxgo", "Random|Ops|Models"},
 	{"onnx-go profile: copies that are equal", "exporters/onnx/separate.go", "	copies[v]++", "	copies[v] += len(neutral)", "./runtime/onnxgo", "Random|Ops|Models"},
 }
