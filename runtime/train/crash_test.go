@@ -245,6 +245,9 @@ func crashing(t *testing.T) Config {
 // TestCrashRun crashes at every operation of a run, and of one that is resumed: what is left is resumed, and ends as if nothing
 // had happened. A run that has trained long enough to save does not begin again.
 func TestCrashRun(t *testing.T) {
+	if underRace {
+		t.Skip("a hundred runs, one after the other, whose goroutines other tests have too: the race detector makes them minutes")
+	}
 	c := crashing(t)
 	root := t.TempDir()
 	half, whole := filepath.Join(root, "half"), filepath.Join(root, "whole")
@@ -336,6 +339,9 @@ func essence(t *testing.T, dir string) string {
 // TestFullDiskRun has no room from some operation of a run on: it ends with an error that says so, and is resumed to the same
 // end when there is room again.
 func TestFullDiskRun(t *testing.T) {
+	if underRace {
+		t.Skip("a hundred runs, one after the other, whose goroutines other tests have too: the race detector makes them minutes")
+	}
 	c := crashing(t)
 	c.Dir = Folder(filepath.Join(t.TempDir(), "run"))
 	d := disktest.NewDisk(t, filepath.Dir(string(c.Dir)))
