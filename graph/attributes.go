@@ -26,6 +26,8 @@ func own(op Op) Op {
 		return op
 	}
 	switch {
+	case v.Type().Size() == 0: // no attributes
+		return op
 	case v.Kind() == reflect.Pointer && !v.IsNil():
 		c := reflect.New(v.Type().Elem())
 		c.Elem().Set(v.Elem())
@@ -175,6 +177,14 @@ func (e *identity) op(op Op) {
 
 func (e *identity) number(bits uint64) { e.b = bin.LittleEndian.AppendUint64(e.b, bits) }
 
+func (e *identity) flag(set bool) {
+	b := byte(0)
+	if set {
+		b = 1
+	}
+	e.b = append(e.b, b)
+}
+
 func (e *identity) text(s string) {
 	e.number(uint64(len(s)))
 	e.b = append(e.b, s...)
@@ -189,13 +199,13 @@ func (e *identity) goType(t reflect.Type) {
 }
 
 func (e *identity) value(v reflect.Value) {
-	if v.Type() == reflect.TypeFor[Dim]() { // the handle of a symbol depends on what was made before
+	if e.portable && v.Type() == reflect.TypeFor[Dim]() { // the handle of a symbol depends on what was made before
 		e.text(Dim(v.Int()).String())
 		return
 	}
 	switch v.Kind() {
 	case reflect.Bool:
-		e.number(map[bool]uint64{true: 1}[v.Bool()])
+		e.flag(v.Bool())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		e.number(uint64(v.Int()))
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
@@ -214,7 +224,8 @@ func (e *identity) value(v reflect.Value) {
 			e.value(v.Field(i))
 		}
 	default:
-		if e.b = append(e.b, map[bool]byte{true: 1}[v.IsNil()]); !v.IsNil() {
+		e.flag(v.IsNil())
+		if !v.IsNil() {
 			e.reference(v)
 		}
 	}
@@ -311,7 +322,7 @@ func numeric(t DType, v float64, infinite bool) error {
 // own types check themselves.
 func numbers(x any, t DType) error {
 	v := reflect.Indirect(reflect.ValueOf(x))
-	if v.Kind() != reflect.Struct {
+	if v.Kind() != reflect.Struct || v.Type().Size() == 0 {
 		return nil
 	}
 	for _, f := range floatFields(v.Type()) {

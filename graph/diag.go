@@ -120,7 +120,7 @@ func standard(pkg string) bool {
 
 // Caller is the position of the innermost frame on the stack that is the user's, not the house's.
 func Caller() Pos {
-	var pcs [48]uintptr
+	var pcs [16]uintptr
 	for skip := 2; ; skip += len(pcs) {
 		n := runtime.Callers(skip, pcs[:])
 		if n == 0 {

@@ -98,7 +98,7 @@ func (f *Func) Input(name string, t DType, dims ...Dim) *Value {
 		v.bad = true
 	}
 	if v.OK() {
-		f.Inputs = append(f.Inputs, v)
+		f.named(v)
 	}
 	return v
 }
@@ -150,8 +150,7 @@ func (f *Func) state(p Param) *Value {
 		v.bad = true
 	}
 	if v.OK() {
-		f.byName[p.Name] = v
-		f.Params = append(f.Params, v)
+		f.named(v)
 	}
 	return v
 }
@@ -191,7 +190,7 @@ func (f *Func) Update(state, new *Value) {
 		f.Updates[i].Value, f.Updates[i].Pos = new, pos
 		return
 	}
-	if f.claim(p.Name+NextSuffix, "Update", fmt.Sprintf("the new %q", p.Name), pos, new) {
+	if f.claim(p.Name+NextSuffix, "Update", "the new value of a parameter or buffer", pos, new) {
 		f.Updates = append(f.Updates, Update{p.Name, new, pos})
 	}
 }

@@ -113,7 +113,7 @@ type Full struct {
 // Full is a tensor with every element equal to value, which the dtype must hold: for an i64 of 2⁵³ and more see [Func.FullInt].
 // An infinity is allowed, as in masks.
 func (f *Func) Full(t DType, value float64, dims ...Dim) *Value {
-	return f.Apply(Full{Type: Type{t, slices.Clone(dims)}, Value: value})
+	return f.Apply(Full{Type: Type{t, dims}, Value: value})
 }
 
 // FullInt is a tensor with every element equal to value, exactly. ONNX: as Full, or an initializer and Expand.
@@ -225,7 +225,7 @@ func (v *Value) Size(list ...int) *Value {
 			list = ax
 		}
 	}
-	return Apply(Size{Axes: slices.Clone(list)}, v)
+	return Apply(Size{Axes: list}, v)
 }
 
 func (o Size) normalize(in []*Value) Op {

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"math"
-	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -48,7 +47,7 @@ type RandomNormal struct {
 // RandomNormal is standard normal noise.
 func (f *Func) RandomNormal(t DType, dims ...Dim) *Value {
 	state, stream := f.Random()
-	return f.Apply(RandomNormal{Type: Type{t, slices.Clone(dims)}, Stream: stream}, state)
+	return f.Apply(RandomNormal{Type: Type{t, dims}, Stream: stream}, state)
 }
 
 // NormalLike is standard normal noise in v's dtype and shape.
@@ -97,7 +96,7 @@ type RandomUniform struct {
 // RandomUniform is uniform noise in [0, 1).
 func (f *Func) RandomUniform(t DType, dims ...Dim) *Value {
 	state, stream := f.Random()
-	return f.Apply(RandomUniform{Type: Type{t, slices.Clone(dims)}, Stream: stream}, state)
+	return f.Apply(RandomUniform{Type: Type{t, dims}, Stream: stream}, state)
 }
 
 // UniformLike is uniform noise in [0, 1) in v's dtype and shape.

@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"slices"
-
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -98,11 +96,11 @@ type Sum struct {
 }
 
 // Sum is the sum over the axes, which go; no axes means all of them, and a scalar.
-func (v *Value) Sum(axes ...int) *Value { return Apply(Sum{Axes: slices.Clone(axes)}, v) }
+func (v *Value) Sum(axes ...int) *Value { return Apply(Sum{Axes: axes}, v) }
 
 // SumKeep is the sum over the axes, which stay with size 1; no axes means all of them.
 func (v *Value) SumKeep(axes ...int) *Value {
-	return Apply(Sum{Axes: slices.Clone(axes), KeepDims: true}, v)
+	return Apply(Sum{Axes: axes, KeepDims: true}, v)
 }
 
 func (o Sum) normalize(in []*Value) Op {
@@ -141,11 +139,11 @@ type Mean struct {
 }
 
 // Mean is the mean over the axes, which go; no axes means all of them, and a scalar.
-func (v *Value) Mean(axes ...int) *Value { return Apply(Mean{Axes: slices.Clone(axes)}, v) }
+func (v *Value) Mean(axes ...int) *Value { return Apply(Mean{Axes: axes}, v) }
 
 // MeanKeep is the mean over the axes, which stay with size 1; no axes means all of them.
 func (v *Value) MeanKeep(axes ...int) *Value {
-	return Apply(Mean{Axes: slices.Clone(axes), KeepDims: true}, v)
+	return Apply(Mean{Axes: axes, KeepDims: true}, v)
 }
 
 func (o Mean) normalize(in []*Value) Op {
@@ -184,11 +182,11 @@ type ReduceMax struct {
 }
 
 // ReduceMax is the largest element over the axes, which go; no axes means all of them, and a scalar.
-func (v *Value) ReduceMax(axes ...int) *Value { return Apply(ReduceMax{Axes: slices.Clone(axes)}, v) }
+func (v *Value) ReduceMax(axes ...int) *Value { return Apply(ReduceMax{Axes: axes}, v) }
 
 // ReduceMaxKeep is the largest element over the axes, which stay with size 1; no axes means all of them.
 func (v *Value) ReduceMaxKeep(axes ...int) *Value {
-	return Apply(ReduceMax{Axes: slices.Clone(axes), KeepDims: true}, v)
+	return Apply(ReduceMax{Axes: axes, KeepDims: true}, v)
 }
 
 func (o ReduceMax) normalize(in []*Value) Op {
@@ -230,11 +228,11 @@ type ReduceMin struct {
 }
 
 // ReduceMin is the smallest element over the axes, which go; no axes means all of them, and a scalar.
-func (v *Value) ReduceMin(axes ...int) *Value { return Apply(ReduceMin{Axes: slices.Clone(axes)}, v) }
+func (v *Value) ReduceMin(axes ...int) *Value { return Apply(ReduceMin{Axes: axes}, v) }
 
 // ReduceMinKeep is the smallest element over the axes, which stay with size 1; no axes means all of them.
 func (v *Value) ReduceMinKeep(axes ...int) *Value {
-	return Apply(ReduceMin{Axes: slices.Clone(axes), KeepDims: true}, v)
+	return Apply(ReduceMin{Axes: axes, KeepDims: true}, v)
 }
 
 func (o ReduceMin) normalize(in []*Value) Op {

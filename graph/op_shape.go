@@ -203,7 +203,7 @@ func (Reshape) Samples() []Sample {
 type Transpose struct{ Perm []int }
 
 // Transpose is v with axis i taken from v's axis perm[i].
-func (v *Value) Transpose(perm ...int) *Value { return Apply(Transpose{slices.Clone(perm)}, v) }
+func (v *Value) Transpose(perm ...int) *Value { return Apply(Transpose{perm}, v) }
 
 // T swaps the last two axes.
 func (v *Value) T() *Value {
@@ -285,7 +285,7 @@ func (Transpose) Samples() []Sample {
 type Expand struct{ Shape Shape }
 
 // Expand is v broadcast to the shape dims.
-func (v *Value) Expand(dims ...Dim) *Value { return Apply(Expand{slices.Clone(Shape(dims))}, v) }
+func (v *Value) Expand(dims ...Dim) *Value { return Apply(Expand{dims}, v) }
 
 // Infer checks that the argument broadcasts to the shape itself.
 func (o Expand) Infer(in []*Value) (Type, error) {

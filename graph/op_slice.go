@@ -355,7 +355,7 @@ type Pad struct {
 
 // Pad is v with before[i] and after[i] elements of the given value around axis i; a negative amount drops elements.
 func (v *Value) Pad(before, after []int, value float64) *Value {
-	return Apply(Pad{slices.Clone(before), slices.Clone(after), value}, v)
+	return Apply(Pad{before, after, value}, v)
 }
 
 // Infer widens or narrows the axes.

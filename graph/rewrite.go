@@ -1,6 +1,6 @@
 package graph
 
-import "fmt"
+import "maps"
 
 // Rewrite returns a copy of f in which visit may replace values. It goes through the values in order; visit gets the copy
 // under construction, the old value and its new arguments, and returns the new value, or nil for a plain copy. Inputs and
@@ -15,13 +15,10 @@ func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Fu
 		}
 		out.As(v, func() {
 			switch v.Op.(type) {
-			case Input:
+			case Input, Param:
 				to[i] = out.Copy(v)
 				to[i].Name = v.Name
-				out.claim(v.Name, "Input", "an input", v.Pos, to[i])
-				out.Inputs = append(out.Inputs, to[i])
-			case Param:
-				to[i] = out.state(v.Op.(Param))
+				out.named(to[i])
 			default:
 				if to[i] = visit(out, v, args); to[i] == nil {
 					to[i] = out.Copy(v, args...)
@@ -34,16 +31,28 @@ func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Fu
 	return out
 }
 
-// finish gives a copy of f, whose values by f's IDs are to, f's doc, outputs, updates and random state.
+// named lists v if it is an input or state of f.
+func (f *Func) named(v *Value) {
+	switch v.Op.(type) {
+	case Input:
+		f.Inputs = append(f.Inputs, v)
+	case Param:
+		f.Params = append(f.Params, v)
+		f.byName[v.Name] = v
+	}
+}
+
+// finish gives a copy of f, whose values by f's IDs are to, f's doc, names, outputs, updates and random state.
 func (f *Func) finish(out *Func, to []*Value) {
 	out.Doc = f.Doc
+	added := out.names
+	out.names = maps.Clone(f.names)
+	maps.Copy(out.names, added)
 	for _, o := range f.Outputs {
 		out.Outputs = append(out.Outputs, Output{o.Name, to[o.Value.ID], o.Pos})
-		out.claim(o.Name, "Output", "an output", o.Pos, to[o.Value.ID])
 	}
 	for _, u := range f.Updates {
 		out.Updates = append(out.Updates, Update{u.Name, to[u.Value.ID], u.Pos})
-		out.claim(u.Name+NextSuffix, "Update", fmt.Sprintf("the new %q", u.Name), u.Pos, to[u.Value.ID])
 	}
 	if f.random != nil {
 		out.random = to[f.random.ID]
@@ -86,13 +95,7 @@ func Prune(f *Func) *Func {
 		}
 		to[i] = &c
 		out.Values = append(out.Values, &c)
-		switch v.Op.(type) {
-		case Input:
-			out.Inputs = append(out.Inputs, &c)
-		case Param:
-			out.Params = append(out.Params, &c)
-			out.byName[v.Name] = &c
-		}
+		out.named(&c)
 	}
 	f.finish(out, to)
 	return out
