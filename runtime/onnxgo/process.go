@@ -114,9 +114,6 @@ func receive(out io.Reader, n int, most int64) (outputs []*tensor.Tensor, refuse
 
 // cause says in one line why the child ended: what the Go runtime complained of, or else how the process ended.
 func cause(ended error, complaint string, err error) string {
-	if os.Getenv("DBG") != "" {
-		fmt.Println(complaint, ended, err)
-	}
 	for _, mark := range []string{"fatal error: ", "panic: ", ""} {
 		for line := range strings.Lines(complaint) {
 			if line = strings.TrimSpace(line); line != "" && strings.Contains(line, mark) {
