@@ -72,6 +72,9 @@ func same(a, b dim) bool {
 
 // differ reports whether a and b are different for certain: their difference is a number other than 0.
 func differ(a, b dim) bool {
+	if same(a, b) {
+		return false
+	}
 	n, ok := a.minus(b).num()
 	return ok && n != 0
 }
@@ -144,8 +147,20 @@ func (d dim) times(e dim) dim {
 	if d.isNum(0) || e.isNum(0) {
 		return dim{}
 	}
-	if !d.known() || !e.known() {
+	switch {
+	case !d.known() || !e.known():
 		return unknown
+	case d.isNum(1):
+		return e
+	case e.isNum(1):
+		return d
+	}
+	if d.sum == nil && e.sum == nil {
+		n, ok := product(d.n, e.n)
+		if !ok {
+			return unknown
+		}
+		return dim{n: n}
 	}
 	var out []term
 	for _, a := range d.terms() {
