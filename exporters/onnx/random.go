@@ -38,13 +38,13 @@ type Noise struct {
 // list of those inputs. Dropout in training takes uniform noise of its argument's type, and keeps the elements where
 // it is at least P. The random state, which then only counts runs, is left out: counting is up to the caller who draws the noise.
 func HoistRandom(f *graph.Func) (*graph.Func, []Noise) {
+	if !slices.ContainsFunc(f.Values, func(v *graph.Value) bool { _, _, random := drawn(v.Op); return random }) {
+		return f, nil
+	}
 	h := hoist{inputs: map[string]*graph.Value{}}
 	out := graph.Rewrite(f, h.visit)
 	if len(out.Diags) > 0 {
 		return out, nil
-	}
-	if len(h.noise) == 0 {
-		return f, nil
 	}
 	out.Updates = slices.DeleteFunc(out.Updates, func(u graph.Update) bool { return u.Name == graph.RandomState })
 	return graph.Prune(out), h.noise
@@ -55,16 +55,29 @@ type hoist struct {
 	noise  []Noise
 }
 
-func (h *hoist) visit(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
-	switch o := v.Op.(type) {
+// drawn is how the numbers that op draws are distributed, and their stream; random is false for an op that draws none.
+func drawn(op graph.Op) (distribution string, stream int, random bool) {
+	switch o := op.(type) {
 	case graph.RandomNormal:
-		return h.input(out, o.Stream, Normal, v.Type)
+		return Normal, o.Stream, true
 	case graph.RandomUniform:
-		return h.input(out, o.Stream, Uniform, v.Type)
+		return Uniform, o.Stream, true
 	case graph.Dropout:
-		return dropout(out, o, args[0], h.input(out, o.Stream, Uniform, v.Type))
+		return Uniform, o.Stream, true
 	}
-	return nil
+	return "", 0, false
+}
+
+func (h *hoist) visit(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
+	distribution, stream, random := drawn(v.Op)
+	if !random {
+		return nil
+	}
+	noise := h.input(out, stream, distribution, v.Type)
+	if o, ok := v.Op.(graph.Dropout); ok {
+		return dropout(out, o, args[0], noise)
+	}
+	return noise
 }
 
 // input is the noise of a stream. The gradient of a Dropout draws the numbers of the Dropout itself: one input is both.

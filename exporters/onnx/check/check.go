@@ -93,7 +93,7 @@ type Options struct {
 
 // Model looks for faults in m. It reads small integer tensors, and no other payloads.
 func Model(m *wire.Model, o Options) *Report {
-	c := &checker{model: m, options: o, report: &Report{Types: map[string]*wire.TensorType{}}, said: map[string]bool{}}
+	c := &checker{model: m, options: o, report: &Report{}, said: map[string]bool{}}
 	c.check()
 	return c.report
 }

@@ -88,6 +88,7 @@ func (c *checker) check() {
 	}
 	s := c.graph(m.Graph, nil, "")
 	c.overlaps()
+	c.report.Types = make(map[string]*wire.TensorType, len(s.values))
 	for name, v := range s.values {
 		c.report.Types[name] = v.typ.wire()
 	}
