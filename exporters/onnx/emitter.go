@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
@@ -33,7 +34,7 @@ type emitter struct {
 	dims    map[graph.Dim]string   // dimensions already computed
 
 	cur       *graph.Value   // being written
-	nodeNames map[string]int // of each name, how often it was asked for
+	nodeNames map[string]int // of each name that is taken, the last number that was added to it
 }
 
 func newEmitter(f *graph.Func, o Options) *emitter {
@@ -192,14 +193,14 @@ func (e *emitter) nodeName(opType string) string {
 			return r
 		}
 		return '_'
-	}, fmt.Sprintf("%s%s_%d", scope, opType, e.cur.ID))
-	for name := base; ; name = fmt.Sprintf("%s_%d", base, e.nodeNames[base]) {
-		n := e.nodeNames[name]
-		e.nodeNames[name]++
-		if n == 0 {
-			return name
-		}
+	}, scope+opType+"_"+strconv.Itoa(e.cur.ID))
+	name := base
+	for e.nodeNames[name] > 0 {
+		e.nodeNames[base]++
+		name = base + "_" + strconv.Itoa(e.nodeNames[base])
 	}
+	e.nodeNames[name] = 1
+	return name
 }
 
 func attrValue(v any) (any, error) {

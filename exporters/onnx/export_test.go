@@ -460,3 +460,20 @@ func TestTraining(t *testing.T) {
 		t.Errorf("without weights: %d initializers, %d inputs", len(m.Graph.Initializers), len(m.Graph.Inputs))
 	}
 }
+
+// TestNodeNames has an operator whose name ends as those of second nodes do.
+func TestNodeNames(t *testing.T) {
+	e := newEmitter(graph.NewFunc("f", false), Options{})
+	var got []string
+	for _, n := range []struct {
+		opType string
+		value  int
+	}{{"A_3", 2}, {"A", 3}, {"A", 3}, {"A", 3}, {"B", 3}} {
+		e.cur = &graph.Value{ID: n.value}
+		got = append(got, e.nodeName(n.opType))
+	}
+	want := []string{"A_3_2", "A_3", "A_3_3", "A_3_4", "B_3"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the nodes are called %q, want %q", got, want)
+	}
+}

@@ -246,11 +246,15 @@ func unknowns(n int) []dim { return slices.Repeat([]dim{unknown}, n) }
 
 // sized is the product of sizes.
 func sized(shape []dim) dim {
-	n := number(1)
+	numbers, symbols := number(1), number(1)
 	for _, d := range shape {
-		n = n.times(d)
+		if d.sum == nil {
+			numbers = numbers.times(d)
+		} else {
+			symbols = symbols.times(d)
+		}
 	}
-	return n
+	return numbers.times(symbols)
 }
 
 // better is the one of two equal sizes that says more: a number, then a sum.
