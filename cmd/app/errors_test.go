@@ -277,7 +277,7 @@ func TestHalfTraining(t *testing.T) {
 		code  int
 		want  []string
 	}{
-		{noStep, "train vae", exitError, []string{"Data, Epochs, Batch but no Step", "the program's: train"}},
+		{noStep, "train vae", exitError, []string{"Data, Epochs, Batch but no Step", "the program's, or Rhythm to several: train"}},
 		{noEpochs, "train vae --data " + data, exitUsage, []string{"give --epochs N"}},
 		{noNoise, "sample vae --png x.png --run " + filepath.Join(shared, "run"), exitError, []string{"has Func and Image but no Noise", "the inputs z"}},
 	} {

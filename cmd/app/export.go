@@ -16,7 +16,7 @@ import (
 var (
 	runFlag        = &cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}
 	funcFlag       = &cli.StringSliceFlag{Name: "func", Usage: "the function `NAME`; may be repeated (default: all)"}
-	checkpointFlag = &cli.StringFlag{Name: "checkpoint", Value: "best", Usage: "which checkpoint of the run: best or last"}
+	checkpointFlag = &cli.StringFlag{Name: "checkpoint", Value: "best", Usage: "which checkpoint of the run: best or last; where none is known to be the best, the last"}
 )
 
 // maxBatch is the largest fixed batch: a mistyped one must not fill the memory.

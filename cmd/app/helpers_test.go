@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -61,11 +62,16 @@ var one sync.Mutex
 
 // commandContext is command with a context, and with writers that get the standard output and error too.
 func commandContext(ctx context.Context, watchOut, watchErr io.Writer, line string, args ...string) result {
+	return commandOf(ctx, watchOut, watchErr, []models.Model{vae.Model}, line, args...)
+}
+
+// commandOf is commandContext of a program with other models.
+func commandOf(ctx context.Context, watchOut, watchErr io.Writer, ms []models.Model, line string, args ...string) result {
 	all := append([]string{"sardonyx"}, strings.Fields(strings.ReplaceAll(line, "{}", shared))...)
 	one.Lock()
 	defer one.Unlock()
 	var out, errs bytes.Buffer
-	code := Run(ctx, append(all, args...), io.MultiWriter(&out, watchOut), io.MultiWriter(&errs, watchErr), vae.Model)
+	code := Run(ctx, append(all, args...), io.MultiWriter(&out, watchOut), io.MultiWriter(&errs, watchErr), ms...)
 	return result{code, out.String(), errs.String()}
 }
 

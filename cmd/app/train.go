@@ -95,7 +95,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 		return train.Config{}, "", err
 	}
 	cfg := train.Config{
-		Seed: c.Uint64("seed"), Step: m.Train.Step, Validate: m.Train.Validate, Inputs: m.Train.Inputs, Epochs: m.Train.Epochs, Batch: m.Train.Batch,
+		Seed: c.Uint64("seed"), Rhythm: m.Train.Turns(), Validate: m.Train.Validate, Inputs: m.Train.Inputs, Epochs: m.Train.Epochs, Batch: m.Train.Batch, DropLast: m.Train.DropLast,
 		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"), Settings: s, Out: a.err,
 	}
 	if cfg.Program, err = define(m, s); err != nil {
@@ -193,12 +193,14 @@ func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Progra
 	return splits, from, nil
 }
 
-// imageOptions are the size and colours of images that the model's step wants, for reading image folders.
+// imageOptions are the size and colours of images that the model's steps want, for reading image folders.
 func imageOptions(m models.Model, prog *compiler.Program) data.ImageOptions {
 	var o data.ImageOptions
-	for _, v := range prog.Step(m.Train.Step).Inputs {
-		if s := v.Shape(); len(s) == 4 && graph.Shape(s[1:]).Static() {
-			o = data.ImageOptions{Height: int(s[2]), Width: int(s[3]), Grey: s[1] == 1}
+	for _, name := range m.Train.Turns().Steps() {
+		for _, v := range prog.Step(name).Inputs {
+			if s := v.Shape(); len(s) == 4 && graph.Shape(s[1:]).Static() {
+				o = data.ImageOptions{Height: int(s[2]), Width: int(s[3]), Grey: s[1] == 1}
+			}
 		}
 	}
 	return o

@@ -22,6 +22,7 @@ import (
 // trained is a model with a training run's state.
 type trained struct {
 	model models.Model
+	which train.Which // the checkpoint
 	setup train.Setup
 	at    train.Position
 	prog  *compiler.Program
@@ -65,8 +66,12 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
+	which := train.Which(c.String("checkpoint"))
+	if _, err := cs.Get(which); errors.Is(err, train.ErrNoCheckpoint) && !c.IsSet("checkpoint") {
+		which = train.Last // of a run that monitors nothing, as of a GAN
+	}
 	changes := setup.Changes(prog)
-	at, err := cs.Restore(train.Which(c.String("checkpoint")), state)
+	at, err := cs.Restore(which, state)
 	if err != nil && len(changes) > 0 {
 		return nil, fmt.Errorf("model %s has changed since %s was trained (%s): %w", m.Name, dir, strings.Join(changes, ", "), err)
 	}
@@ -76,7 +81,7 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if len(changes) > 0 {
 		fmt.Fprintf(a.err, "note: model %s has changed since %s was trained (%s); its state fits, and the model is taken as it is now\n", m.Name, dir, strings.Join(changes, ", "))
 	}
-	return &trained{m, setup, at, prog, state}, nil
+	return &trained{m, which, setup, at, prog, state}, nil
 }
 
 // open opens f in onnxruntime: the file that export left in the run's folder, which must be of this checkpoint, or where
@@ -123,7 +128,7 @@ func (r *trained) file(c *cli.Context, f *graph.Func, p onnx.Profile) (string, e
 	for _, key := range sortedKeys(meta) {
 		if in[key] != meta[key] {
 			return "", fmt.Errorf("%s was not exported from the %s checkpoint of the run, or before the model changed: its %s is %q, not %q: export it again, or choose another --checkpoint",
-				path, c.String("checkpoint"), key, in[key], meta[key])
+				path, r.which, key, in[key], meta[key])
 		}
 	}
 	return path, nil
@@ -134,7 +139,7 @@ func (r *trained) from(c *cli.Context, file string) string {
 	if file != "" {
 		return file
 	}
-	return fmt.Sprintf("the %s checkpoint of %s", c.String("checkpoint"), c.Path("run"))
+	return fmt.Sprintf("the %s checkpoint of %s", r.which, c.Path("run"))
 }
 
 // metadata is the training's summary for ONNX files; it tells checkpoints apart.

@@ -3,7 +3,9 @@ package models
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
@@ -14,26 +16,26 @@ import (
 // numbers that cannot be. What is only missing is no contradiction; [Model.Trainable] and [Model.Samplable] tell that.
 func (m Model) Check(prog *compiler.Program) error {
 	t, s := m.Train, m.Sample
-	step := prog.Step(t.Step)
 	switch {
-	case t.Step != "" && step == nil:
+	case t.Step != "" && t.Rhythm != nil:
+		return fmt.Errorf("model %s: its Training has both a Step, %q, and a Rhythm: give one", m.Name, t.Step)
+	case t.Step != "" && prog.Step(t.Step) == nil:
 		return fmt.Errorf("model %s is trained by the step %q, which it does not define: it has %s", m.Name, t.Step, entries(prog.Steps()))
 	case t.Epochs < 0:
 		return fmt.Errorf("model %s: its Training has %d Epochs", m.Name, t.Epochs)
 	case t.Batch < 0:
 		return fmt.Errorf("model %s: its Training has a Batch of %d", m.Name, t.Batch)
 	}
+	if err := t.Rhythm.Check(prog); err != nil {
+		return fmt.Errorf("model %s: %w", m.Name, err)
+	}
 	for _, name := range []string{t.Validate, s.Func} {
 		if name != "" && prog.Func(name) == nil {
 			return fmt.Errorf("model %s uses the function %q, which it does not define: it has %s", m.Name, name, entries(prog.Funcs()))
 		}
 	}
-	if step != nil {
-		for input := range t.Inputs {
-			if !has(step.Inputs, input) && (t.Validate == "" || !has(prog.Func(t.Validate).Inputs, input)) {
-				return fmt.Errorf("model %s: the Inputs of its Training feed %q, and the step %q has no such input: it has %s", m.Name, input, t.Step, inputs(step))
-			}
-		}
+	if err := m.checkInputs(prog); err != nil {
+		return err
 	}
 	f := prog.Func(s.Func)
 	if f == nil {
@@ -49,11 +51,35 @@ func (m Model) Check(prog *compiler.Program) error {
 	return nil
 }
 
+// checkInputs says which of the Inputs of m's Training feeds none of the entry points that train and validate.
+func (m Model) checkInputs(prog *compiler.Program) error {
+	var fed []*graph.Func
+	for _, name := range m.Train.Turns().Steps() {
+		fed = append(fed, prog.Step(name))
+	}
+	if len(fed) == 0 {
+		return nil
+	}
+	what := "the step " + strconv.Quote(fed[0].Name) + " has no such input: it has " + inputs(fed[0])
+	if len(fed) > 1 {
+		what = "the steps " + entries(fed) + " have no such input"
+	}
+	if f := prog.Func(m.Train.Validate); f != nil {
+		fed = append(fed, f)
+	}
+	for _, input := range slices.Sorted(maps.Keys(m.Train.Inputs)) {
+		if !slices.ContainsFunc(fed, func(f *graph.Func) bool { return has(f.Inputs, input) }) {
+			return fmt.Errorf("model %s: the Inputs of its Training feed %q, and %s", m.Name, input, what)
+		}
+	}
+	return nil
+}
+
 // Trainable says what m's Training lacks to be run, and what prog, which m.Define built, has for it. Data, Epochs and Batch may be
 // missing: they can be given when it is run.
 func (m Model) Trainable(prog *compiler.Program) error {
 	t := m.Train
-	if t.Step != "" {
+	if len(t.Turns()) > 0 {
 		return nil
 	}
 	if len(prog.Steps()) == 0 {
@@ -72,7 +98,7 @@ func (m Model) Trainable(prog *compiler.Program) error {
 	if have != nil {
 		what = "has " + strings.Join(have, ", ") + " but no Step"
 	}
-	return fmt.Errorf("model %s does not say how to train it: its Training %s; set Step to one of the program's: %s", m.Name, what, entries(prog.Steps()))
+	return fmt.Errorf("model %s does not say how to train it: its Training %s; set Step to one of the program's, or Rhythm to several: %s", m.Name, what, entries(prog.Steps()))
 }
 
 // Samplable says what m's Sampling lacks, and what prog, which m.Define built, has for it.

@@ -29,8 +29,9 @@ type Model struct {
 
 // Training says how the model is trained by default.
 type Training struct {
-	Step string // the Step to run
-	// Inputs are the Step's inputs and the data set fields that feed them: {"x": "image"}. An input that is not named is fed
+	Step   string // the Step to run on each batch, or
+	Rhythm Rhythm // several Steps in turn
+	// Inputs are the Steps' inputs and the data set fields that feed them: {"x": "image"}. An input that is not named is fed
 	// by the field of its own name.
 	Inputs map[string]string
 	// Validate is a Func with the same inputs whose outputs are averaged over the test split; "" for none. Its output
@@ -39,6 +40,15 @@ type Training struct {
 	Data     string // the data set's name; "" leaves it to --data
 	Epochs   int
 	Batch    int
+	DropLast bool // leave out an epoch's last batch if it is short
+}
+
+// Turns are the Rhythm of t, which is its Step again and again if that is all; nil if there is neither.
+func (t Training) Turns() Rhythm {
+	if t.Step != "" {
+		return Rhythm{{Step: t.Step}}
+	}
+	return t.Rhythm
 }
 
 // Sampling says how to draw from the trained model.

@@ -7,10 +7,12 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
@@ -29,8 +31,9 @@ type Config struct {
 	State   *runtime.State // where to begin; nil is the program's initial state drawn from Seed
 	Seed    uint64         // of the initial state and of the order of the examples
 
-	Step     string // the Step to run on each batch; "" is the program's only one
-	Update   Update // what to do with each batch instead, such as several Steps in turn
+	Step     string        // the Step to run on each batch; "" is the program's only one
+	Rhythm   models.Rhythm // several Steps in turn instead; their metrics are named as [RunRhythm] says
+	Update   Update        // what else to do with each batch
 	Train    *data.Dataset
 	Test     *data.Dataset // for validation; may be nil
 	Validate string        // the Func to average over Test after each epoch; "" for none
@@ -138,60 +141,85 @@ func (c *Config) complete() error {
 	if f == nil {
 		return fmt.Errorf("%s has no Func %q to validate with", c.Program.Name(), c.Validate)
 	}
-	if err := c.checkMonitor(f); err != nil {
+	if err := c.checkMonitor(strconv.Quote(f.Name), outputs(f)); err != nil {
 		return err
 	}
 	return checkFeed(f, c.Test, c.Batch, false, c.Inputs)
 }
 
-// needsMonitor reports whether the run cannot do without the monitored metric. Adversarial losses, say, have no best.
-func (c *Config) needsMonitor() bool { return c.Patience > 0 || c.RestoreBest || c.Monitor != Loss }
-
-// checkMonitor refuses an f without the metric that is to be monitored.
-func (c *Config) checkMonitor(f *graph.Func) error {
+// outputs are the names of f's outputs.
+func outputs(f *graph.Func) []string {
 	var names []string
 	for _, o := range f.Outputs {
 		names = append(names, o.Name)
 	}
-	if c.needsMonitor() && !slices.Contains(names, c.Monitor) {
-		return fmt.Errorf("%q returns no metric %q to find the best epoch by: it returns %s", f.Name, c.Monitor, strings.Join(names, ", "))
+	return names
+}
+
+// needsMonitor reports whether the run cannot do without the monitored metric. Adversarial losses, say, have no best.
+func (c *Config) needsMonitor() bool { return c.Patience > 0 || c.RestoreBest || c.Monitor != Loss }
+
+// checkMonitor refuses metrics, those of what, without the one that is to be monitored.
+func (c *Config) checkMonitor(what string, metrics []string) error {
+	if c.needsMonitor() && !slices.Contains(metrics, c.Monitor) {
+		return fmt.Errorf("%s returns no metric %q to find the best epoch by: it returns %s", what, c.Monitor, strings.Join(metrics, ", "))
 	}
 	return nil
 }
 
-// chooseUpdate sets Update from Step.
+// chooseUpdate sets Update from Step or Rhythm.
 func (c *Config) chooseUpdate() error {
 	if c.Update != nil {
-		if c.Step != "" {
+		switch {
+		case c.Step != "":
 			return fmt.Errorf("both Step %q and an Update are given: give one", c.Step)
+		case c.Rhythm != nil:
+			return fmt.Errorf("both a Rhythm and an Update are given: give one")
 		}
 		return nil
 	}
-	steps := c.Program.Steps()
-	if c.Step == "" {
-		if len(steps) != 1 {
-			return fmt.Errorf("%s has %d Steps: name the one to run, or give an Update that runs several", c.Program.Name(), len(steps))
+	if c.Rhythm == nil {
+		steps := c.Program.Steps()
+		if c.Step == "" {
+			if len(steps) != 1 {
+				return fmt.Errorf("%s has %d Steps: name the one to run, or give a Rhythm of several", c.Program.Name(), len(steps))
+			}
+			c.Step = steps[0].Name
 		}
-		c.Step = steps[0].Name
+		if c.Program.Step(c.Step) == nil {
+			return fmt.Errorf("%s has no Step %q", c.Program.Name(), c.Step)
+		}
+		c.Rhythm = models.Rhythm{{Step: c.Step}}
+	} else if c.Step != "" {
+		return fmt.Errorf("both Step %q and a Rhythm are given: give one", c.Step)
+	} else if len(c.Rhythm) == 0 {
+		return fmt.Errorf("the Rhythm has no Turn")
+	} else if err := c.Rhythm.Check(c.Program); err != nil {
+		return fmt.Errorf("%s: %w", c.Program.Name(), err)
 	}
-	f := c.Program.Step(c.Step)
-	if f == nil {
-		return fmt.Errorf("%s has no Step %q", c.Program.Name(), c.Step)
-	}
-	c.Update = RunStep(f)
-	if c.Validate == "" {
-		if err := c.checkMonitor(f); err != nil {
+	c.Update = RunRhythm(c.Program, c.Rhythm)
+	steps := c.Rhythm.Steps()
+	var metrics []string
+	for _, name := range steps {
+		f := c.Program.Step(name)
+		for _, o := range f.Outputs {
+			metrics = append(metrics, stepMetric(steps, name, o.Name))
+		}
+		if err := checkFeed(f, c.Train, c.Batch, c.DropLast, c.Inputs); err != nil {
 			return err
 		}
 	}
-	return checkFeed(f, c.Train, c.Batch, c.DropLast, c.Inputs)
+	if c.Validate == "" {
+		return c.checkMonitor(strconv.Quote(strings.Join(steps, ", ")), metrics)
+	}
+	return nil
 }
 
 // setup is what config.json says of c.
 func (c *Config) setup() (Setup, error) {
 	s := Setup{
 		Version: setupVersion, Program: c.Program.Name(), Fingerprint: c.Program.Fingerprint(), Entries: entries(c.Program), Settings: c.Settings,
-		Step: c.Step, Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta,
+		Step: c.Rhythm.String(), Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta,
 		Batch: c.Batch, DropLast: c.DropLast, Seed: c.Seed, LogEvery: c.LogEvery,
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
 	}

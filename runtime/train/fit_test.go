@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
@@ -410,6 +411,10 @@ func TestRefused(t *testing.T) {
 		}, []string{`the input "x" of "train" is f32, and the field that feeds it is u8[8 3]: store the array as f32`}, nil},
 		"test data":      {func(c *Config) { c.Test = nil }, []string{"test data are needed"}, nil},
 		"both":           {func(c *Config) { c.Step, c.Update = "train", RunStep(c.Program.Step("train")) }, []string{"give one"}, nil},
+		"step, rhythm":   {func(c *Config) { c.Step, c.Rhythm = "train", models.Rhythm{{Step: "train"}} }, []string{"give one"}, nil},
+		"update, rhythm": {func(c *Config) { c.Update, c.Rhythm = RunStep(c.Program.Step("train")), models.Rhythm{{Step: "train"}} }, []string{"give one"}, nil},
+		"empty rhythm":   {func(c *Config) { c.Rhythm = models.Rhythm{} }, []string{"has no Turn"}, nil},
+		"unknown turn":   {func(c *Config) { c.Rhythm = models.Rhythm{{Step: "train"}, {Step: "fly"}} }, []string{`the step "fly"`, "it has train"}, nil},
 		"drops too much": {func(c *Config) { c.DropLast, c.Batch = true, 50 }, []string{"fewer than one batch"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

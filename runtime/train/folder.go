@@ -47,7 +47,7 @@ type Setup struct {
 	Fingerprint string             `json:"fingerprint"` // of the program
 	Entries     map[string]string  `json:"entries"`     // hashes of the program's entry points, by name
 	Settings    map[string]float64 `json:"settings,omitempty"`
-	Step        string             `json:"step,omitempty"` // "" if the run has its own Update
+	Step        string             `json:"step,omitempty"` // or the Rhythm, in words; "" if the run has its own Update
 	Inputs      map[string]string  `json:"inputs,omitempty"`
 	Validate    string             `json:"validate,omitempty"`
 	Monitor     string             `json:"monitor"`

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
@@ -52,6 +54,42 @@ func RunStep(f *graph.Func) Update {
 	return func(ctx context.Context, x runtime.Executable, _ int64, in map[string]*tensor.Tensor) (Metrics, error) {
 		return Run(ctx, x, f, in)
 	}
+}
+
+// RunRhythm is the Update that runs the Steps of a Rhythm: those that are due on the batch, which the number of updates done
+// before tells. Where they are several, the loss of the Step critic is the metric critic, and its other outputs are critic.penalty
+// and so on; of several runs on one batch it is the average.
+func RunRhythm(prog *compiler.Program, r models.Rhythm) Update {
+	steps, batches := r.Steps(), r.Batches()
+	if len(steps) == 1 && len(batches) == 1 && len(batches[0]) == 1 {
+		return RunStep(prog.Step(steps[0]))
+	}
+	return func(ctx context.Context, x runtime.Executable, step int64, in map[string]*tensor.Tensor) (Metrics, error) {
+		var mean Mean
+		for _, name := range batches[step%int64(len(batches))] {
+			m, err := Run(ctx, x, prog.Step(name), in)
+			if err != nil {
+				return nil, err
+			}
+			named := make(Metrics, len(m))
+			for metric, v := range m {
+				named[stepMetric(steps, name, metric)] = v
+			}
+			mean.Add(named, 1)
+		}
+		return mean.Metrics(), nil
+	}
+}
+
+// stepMetric is what a metric of the Step called name is called where these are the Steps.
+func stepMetric(steps []string, name, metric string) string {
+	switch {
+	case len(steps) == 1:
+		return metric
+	case metric == Loss:
+		return name
+	}
+	return name + "." + metric
 }
 
 // Evaluation says what [Evaluate] runs on what.

@@ -37,5 +37,7 @@ var runtimeMutations = []mutation{
 	{"step: state is not fed back", "runtime/onnxruntime/step.go", "s.State[p.Input] = out[p.Output]", "_ = out[p.Output]", "./runtime/onnxruntime", "TestStep"},
 	{"journal: an epoch keeps the last one's average", "runtime/train/journal.go", "j.Position.Epoch, j.Position.InEpoch = rec.Epoch, Mean{}", "j.Position.Epoch = rec.Epoch", "./runtime/train", "Journal"},
 	{"journal: a restored state has the run's position", "runtime/train/journal.go", "j.at = &at", "_ = at", "./runtime/train", "Journal"},
+	{"rhythm: it begins again with each run", "runtime/train/run.go", "batches[step%int64(len(batches))]", "batches[0]", "./runtime/train", "Rhythm"},
+	{"rhythm: no batch is fresh", "compiler/models/rhythm.go", "t.Fresh || len(out) == 0", "len(out) == 0", "./runtime/train", "Rhythm"},
 	{"journal: the loader is behind", "runtime/train/journal.go", "j.Position.Loader.Epoch < j.Position.Epoch", "false", "./runtime/train", "Journal"},
 }
