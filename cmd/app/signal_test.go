@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,9 +16,16 @@ import (
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
-// started starts the command in a process of its own, by way of the shell line sh, in which "$@" is the command.
+// started makes the command, to be started in a process of its own, by way of the shell line sh, in which "$@" is the command.
+// It ignores no signal but those that sh does, even if the tests were begun under nohup or in the background: what is ignored is
+// inherited, and a shell cannot take it back; what is caught is not.
 func started(t *testing.T, sh, line string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	args := append([]string{"-c", sh, "sh", os.Args[0]}, strings.Fields(strings.ReplaceAll(line, "{}", shared))...)
 	cmd := exec.Command("sh", args...)
 	cmd.Env = append(os.Environ(), asCommand+"=1")
