@@ -160,9 +160,9 @@ func (Pow) Infer(in []*Value) (Type, error) {
 func (Pow) VJP(y, g *Value) []*Value {
 	a, b := y.Args[0], y.Args[1]
 	zero, one := scalarLike(a, 0), scalarLike(a, 1)
-	empty := a.Equal(zero)
-	base := empty.And(b.Equal(zero)).Where(one, a)
-	argument := empty.And(b.GreaterEqual(zero)).Where(one, a)
+	isZero := a.Equal(zero)
+	base := isZero.And(b.Equal(zero)).Where(one, a)
+	argument := isZero.And(b.GreaterEqual(zero)).Where(one, a)
 	return []*Value{
 		sumTo(g.Mul(b).Mul(base.Pow(b.Shift(-1))), a.Shape()),
 		sumTo(g.Mul(y).Mul(argument.Log()), b.Shape()),

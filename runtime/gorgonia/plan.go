@@ -222,8 +222,9 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 	defer p.machine.Reset()
 	if err := p.machine.RunAll(); err != nil {
 		for _, o := range p.ops {
-			if o.err != nil {
-				return o.err
+			if failed := o.err; failed != nil {
+				o.err = nil
+				return failed
 			}
 		}
 		return fmt.Errorf("%s: gorgonia: %w", p.f.Name, err)

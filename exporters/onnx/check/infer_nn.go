@@ -140,14 +140,22 @@ func (x *nodeContext) slide(w window, i int, in dim) dim {
 	return number(out)
 }
 
-func conv(x *nodeContext) {
+// filtered are the shapes of a convolution's images and filters, and its groups.
+func (x *nodeContext) filtered() (images, filters []dim, group int64, ok bool) {
 	if !x.rank(0, 3) || !x.exactRank(1, len(x.input(0).shape)) {
-		return
+		return nil, nil, 0, false
 	}
-	s, f := x.input(0).shape, x.input(1).shape
-	group := x.int("group", 1)
+	group = x.int("group", 1)
 	if group < 1 || group > maxDim {
 		x.fail("attribute \"group\" is %d; want 1 or more", group)
+		return nil, nil, 0, false
+	}
+	return x.input(0).shape, x.input(1).shape, group, true
+}
+
+func conv(x *nodeContext) {
+	s, f, group, ok := x.filtered()
+	if !ok {
 		return
 	}
 	if want := f[1].times(number(group)); differ(s[1], want) {
@@ -178,13 +186,8 @@ func (x *nodeContext) bias(n dim) {
 }
 
 func convTranspose(x *nodeContext) {
-	if !x.rank(0, 3) || !x.exactRank(1, len(x.input(0).shape)) {
-		return
-	}
-	s, f := x.input(0).shape, x.input(1).shape
-	group := x.int("group", 1)
-	if group < 1 || group > maxDim {
-		x.fail("attribute \"group\" is %d; want 1 or more", group)
+	s, f, group, ok := x.filtered()
+	if !ok {
 		return
 	}
 	if differ(s[1], f[0]) {
