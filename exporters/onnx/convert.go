@@ -39,25 +39,11 @@ func hostTensor(t *wire.Tensor) (*tensor.Tensor, error) {
 	for i, d := range t.Dims {
 		shape[i] = int(d)
 	}
-	switch d := data.(type) {
-	case []float32:
-		return tensor.Of(d, shape...), nil
-	case []float64:
-		return tensor.Of(d, shape...), nil
-	case []int64:
-		return tensor.Of(d, shape...), nil
-	case []int32:
-		return tensor.Of(d, shape...), nil
-	case []uint8:
-		return tensor.Of(d, shape...), nil
-	case []bool:
-		return tensor.Of(d, shape...), nil
-	case []uint16:
-		switch t.Type {
-		case wire.Float16:
-			return tensor.OfBits(tensor.F16, d, shape...), nil
-		case wire.BFloat16:
-			return tensor.OfBits(tensor.BF16, d, shape...), nil
+	for dtype := range tensor.Bool + 1 {
+		if wire.DataType(graph.ONNXType(dtype)) == t.Type {
+			if x, ok := tensor.OfRaw(dtype, data, shape...); ok {
+				return x, nil
+			}
 		}
 	}
 	return nil, fmt.Errorf("tensor %q: elements of type %v are not supported", t.Name, t.Type)

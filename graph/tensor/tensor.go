@@ -7,6 +7,7 @@ package tensor
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 )
 
@@ -117,6 +118,15 @@ func OfBits(t DType, data []uint16, shape ...int) *Tensor {
 		panic(fmt.Sprintf("tensor.OfBits: %v is not f16 or bf16", t))
 	}
 	return wrap(t, data, len(data), shape)
+}
+
+// OfRaw returns a tensor of dtype t that uses data, a slice as [Tensor.Raw] returns it, without a copy. ok is false if tensors
+// of that dtype do not have such slices.
+func OfRaw(t DType, data any, shape ...int) (x *Tensor, ok bool) {
+	if reflect.TypeOf(data) != reflect.TypeOf(New(t).data) {
+		return nil, false
+	}
+	return wrap(t, data, reflect.ValueOf(data).Len(), shape), true
 }
 
 func wrap(t DType, data any, n int, shape []int) *Tensor {

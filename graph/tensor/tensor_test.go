@@ -158,6 +158,16 @@ func TestOf(t *testing.T) {
 		if x.DType() != want || x.Rank() != 0 || x.At(0) != 1 || want.Size()*8 != bits(x) {
 			t.Errorf("%v: %v = %v, %d bytes", want, x, x.At(0), want.Size())
 		}
+		y, ok := OfRaw(want, x.Raw())
+		if !ok || y.DType() != want || y.Rank() != 0 {
+			t.Fatalf("OfRaw of %v: %v, %v", x, y, ok)
+		}
+		if y.Set(0, 0); x.At(0) != 0 {
+			t.Errorf("OfRaw copies %v", x)
+		}
+		if _, ok := OfRaw(want, []uint32{1}); ok {
+			t.Errorf("OfRaw takes []uint32 for %v", want)
+		}
 	}
 }
 

@@ -306,24 +306,10 @@ func host(t *wire.Tensor) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	shape := whole(t.Dims)
-	switch d := data.(type) {
-	case []float32:
-		return tensor.Of(d, shape...), nil
-	case []float64:
-		return tensor.Of(d, shape...), nil
-	case []int64:
-		return tensor.Of(d, shape...), nil
-	case []int32:
-		return tensor.Of(d, shape...), nil
-	case []uint8:
-		return tensor.Of(d, shape...), nil
-	case []bool:
-		return tensor.Of(d, shape...), nil
-	case []uint16:
-		for dtype, n := range onnxType {
-			if n == t.Type {
-				return tensor.OfBits(dtype, d, shape...), nil
+	for dtype, n := range onnxType {
+		if n == t.Type {
+			if x, ok := tensor.OfRaw(dtype, data, whole(t.Dims)...); ok {
+				return x, nil
 			}
 		}
 	}
