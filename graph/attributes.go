@@ -263,8 +263,7 @@ func (e *identity) reference(v reflect.Value) {
 		if v.Type() == tensorType {
 			t := (*tensor.Tensor)(v.UnsafePointer())
 			e.text(t.String())
-			sum := digest(t)
-			e.b = append(e.b, sum[:]...)
+			e.b = append(e.b, digest(t)...)
 		} else if !e.portable {
 			e.number(uint64(v.Pointer()))
 		}
@@ -273,31 +272,11 @@ func (e *identity) reference(v reflect.Value) {
 	}
 }
 
-// digest is the SHA-256 of t's elements, little-endian.
-func digest(t *tensor.Tensor) [sha256.Size]byte {
-	switch d := t.Raw().(type) {
-	case []float32:
-		return digestOf(d)
-	case []float64:
-		return digestOf(d)
-	case []uint16:
-		return digestOf(d)
-	case []int64:
-		return digestOf(d)
-	case []int32:
-		return digestOf(d)
-	case []bool:
-		return digestOf(d)
-	}
-	return digestOf(tensor.Data[uint8](t))
-}
-
-func digestOf[E tensor.Element](d []E) [sha256.Size]byte {
+// digest is the SHA-256 of t's elements.
+func digest(t *tensor.Tensor) []byte {
 	h := sha256.New()
-	for part := range slices.Chunk(d, 1<<14) {
-		bin.Write(h, bin.LittleEndian, part)
-	}
-	return [sha256.Size]byte(h.Sum(nil))
+	t.Encode(h) // a hash takes every write
+	return h.Sum(nil)
 }
 
 // numeric says why v is no number for values of dtype t, or nothing: it is NaN, an infinity that is not meant, or so large that
@@ -397,8 +376,7 @@ func attributeText(v reflect.Value) string {
 		if t.Len() <= 8 {
 			return fmt.Sprint(t.Raw())
 		}
-		sum := digest(t)
-		return fmt.Sprintf("%v#%x", t, sum[:16])
+		return fmt.Sprintf("%v#%x", t, digest(t)[:16])
 	case v.Kind() == reflect.Pointer, v.Kind() == reflect.Func, v.Kind() == reflect.Chan:
 		return v.Type().String()
 	}

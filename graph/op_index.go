@@ -177,7 +177,7 @@ func (ScatterAdd) Samples() []Sample {
 }
 
 // OneHot turns indices into rows with a one at the index; one below 0 counts from the end, and one out of range gives a row of
-// zeros, as in ONNX: InRange before it refuses both. ONNX: OneHot.
+// zeros, as ONNX has it; InRange before it refuses both. ONNX: OneHot.
 type OneHot struct {
 	Depth int
 	DType DType

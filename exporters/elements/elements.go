@@ -1,4 +1,4 @@
-// Package elements moves the elements of tensors between memory and files, as idx and NumPy files store them. A file's
+// Package elements reads the elements of tensors from files, as idx and NumPy files store them. A file's
 // claims are held to its real size before anything is allocated.
 package elements
 
@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -177,34 +176,4 @@ func F64(o binary.ByteOrder) Storage {
 			dst[i] = math.Float64frombits(o.Uint64(src[8*i:]))
 		}
 	})
-}
-
-// Write writes the elements of x as little-endian bytes.
-func Write(w io.Writer, x *tensor.Tensor) error {
-	switch d := x.Raw().(type) {
-	case []float32:
-		return write(w, d)
-	case []float64:
-		return write(w, d)
-	case []uint16:
-		return write(w, d)
-	case []int64:
-		return write(w, d)
-	case []int32:
-		return write(w, d)
-	case []uint8:
-		return write(w, d)
-	default:
-		return write(w, d.([]bool))
-	}
-}
-
-// write goes a chunk at a time: [binary.Write] makes a copy of all it is given.
-func write[T tensor.Element](w io.Writer, d []T) error {
-	for part := range slices.Chunk(d, 1<<15) {
-		if err := binary.Write(w, binary.LittleEndian, part); err != nil {
-			return err
-		}
-	}
-	return nil
 }

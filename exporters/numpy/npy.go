@@ -130,5 +130,5 @@ func write(w io.Writer, x *tensor.Tensor) error {
 	if _, err := w.Write(head); err != nil {
 		return err
 	}
-	return elements.Write(w, x)
+	return x.Encode(w)
 }

@@ -5,7 +5,9 @@
 package tensor
 
 import (
+	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"reflect"
 	"slices"
@@ -312,6 +314,18 @@ func (x *Tensor) SetInt(i int, v int64) {
 	default:
 		x.Set(i, float64(v))
 	}
+}
+
+// Encode writes x's elements to w, little-endian, in row-major order; a bool is a byte.
+func (x *Tensor) Encode(w io.Writer) error {
+	const chunk = 1 << 15 // binary.Write makes a copy of what it is given
+	all := reflect.ValueOf(x.data)
+	for i := 0; i < x.n; i += chunk {
+		if err := binary.Write(w, binary.LittleEndian, all.Slice(i, min(i+chunk, x.n)).Interface()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Cast returns a copy with dtype t. Floats become integers by truncation toward zero, integers narrower ones by their low

@@ -1,6 +1,9 @@
 package tensor
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -170,6 +173,51 @@ func TestOf(t *testing.T) {
 		}
 	}
 }
+
+// TestEncode writes every dtype, little-endian, and more elements than are written at a time.
+func TestEncode(t *testing.T) {
+	for _, c := range []struct {
+		x    *Tensor
+		want string
+	}{
+		{Of([]float32{1, -2}, 2), "0000803f000000c0"},
+		{Of([]float64{1}, 1), "000000000000f03f"},
+		{Of([]uint16{0x3c00, 1}, 2), "003c0100"},
+		{OfBits(BF16, []uint16{0x3f80}, 1), "803f"},
+		{Of([]int64{-2}, 1), "feffffffffffffff"},
+		{Of([]int32{258}, 1), "02010000"},
+		{Of([]uint8{7, 255}, 2), "07ff"},
+		{Of([]bool{true, false}, 2), "0100"},
+		{New(F32, 0), ""},
+	} {
+		var b bytes.Buffer
+		if err := c.x.Encode(&b); err != nil || fmt.Sprintf("%x", b.Bytes()) != c.want {
+			t.Errorf("%v is %x, %v; want %s", c.x, b.Bytes(), err, c.want)
+		}
+	}
+	x := New(I32, 1<<15+3)
+	for i := range x.Len() {
+		x.SetInt(i, int64(i))
+	}
+	var b bytes.Buffer
+	if err := x.Encode(&b); err != nil || b.Len() != 4*x.Len() {
+		t.Fatalf("%d bytes, %v", b.Len(), err)
+	}
+	for i := range x.Len() {
+		if got := binary.LittleEndian.Uint32(b.Bytes()[4*i:]); int(got) != i {
+			t.Fatalf("element %d is %d", i, got)
+		}
+	}
+	if err := x.Encode(full{}); err != errFull {
+		t.Errorf("a writer that fails gives %v", err)
+	}
+}
+
+var errFull = errors.New("full")
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
 
 // bits is the size of an element of x's slice.
 func bits(x *Tensor) int {

@@ -4,7 +4,7 @@ var graphMutations = []mutation{
 	{"autodiff: a second path replaces the first", "graph/grad.go", "ga = old.Add(ga)", "_ = old", "./graph", "TestOps|Grad"},
 	{"autodiff: sums over broadcast axes are left out", "graph/grad.go", "case s[i-lead] == 1 && d != 1:\n\t\t\tkept = append(kept, i)", "case s[i-lead] == 1 && d != 1 && lead > 0:\n\t\t\tkept = append(kept, i)", "./graph", "TestOps"},
 	{"gradient of tanh: 1 − y", "graph/op_activation.go", "g.Sub(g.Mul(y.Square()))", "g.Sub(g.Mul(y))", "./graph", "TestOps/Tanh"},
-	{"gradient of x^y at 0: the plain formula", "graph/op_arith.go", "argument := empty.And(b.GreaterEqual(zero)).Where(one, a)", "argument := a", "./graph", "EdgeGradients"},
+	{"gradient of x^y at 0: the plain formula", "graph/op_arith.go", "argument := isZero.And(b.GreaterEqual(zero)).Where(one, a)", "argument := a", "./graph", "EdgeGradients"},
 	{"gradient of sqrt: a factor", "graph/op_unary.go", "g.Div(y).Scale(.5)", "g.Div(y)", "./graph", "TestOps/Sqrt"},
 	{"gradient of e^x − 1 − x: one order too many", "graph/op_unary.go", "g.Mul(x.ExpRemainder(o.Order - 1))", "g.Mul(x.ExpRemainder(o.Order))", "./graph", "TestOps/ExpRemainder"},
 	{"gradient of a convolution: no output padding", "graph/op_conv.go", "% o.Strides[i]\n", "% 1\n", "./graph", "TestOps/Conv2D"},
