@@ -396,3 +396,29 @@ func BenchmarkModel(b *testing.B) {
 		}
 	}
 }
+
+// TestResize scales by fractions. Where ONNX's inference, in f64, and onnxruntime 1.32, in f32, give different sizes, neither is a fault.
+func TestResize(t *testing.T) {
+	for _, c := range []struct {
+		n        int64
+		scale    float32
+		declared int64
+		want     string // what is found
+	}{
+		{3, 1.5, 4, ""}, {7, .3, 2, ""}, {10, .1, 1, ""},
+		{10, .7, 6, ""}, {10, .7, 7, ""}, {100, .29, 28, ""}, {100, .29, 29, ""},
+		{3, 1.5, 5, `output "y": is declared f32[5], and is f32[4]`},
+	} {
+		m := &wire.Model{IRVersion: 8, Opsets: []wire.Opset{{Version: 18}}, Graph: &wire.Graph{
+			Name:         "resize",
+			Nodes:        []*wire.Node{{OpType: "Resize", Inputs: []string{"x", "", "scales"}, Outputs: []string{"y"}}},
+			Inputs:       []*wire.ValueInfo{{Name: "x", Type: &wire.TensorType{Elem: wire.Float, Shape: []wire.Dim{{Value: c.n}}}}},
+			Outputs:      []*wire.ValueInfo{{Name: "y", Type: &wire.TensorType{Elem: wire.Float, Shape: []wire.Dim{{Value: c.declared}}}}},
+			Initializers: []*wire.Tensor{{Name: "scales", Type: wire.Float, Dims: []int64{1}, Data: []float32{c.scale}}},
+		}}
+		err := check.Model(m, check.Options{}).Err()
+		if got := fmt.Sprint(err); c.want == "" && err != nil || !strings.Contains(got, c.want) {
+			t.Errorf("%d times %v, declared %d: %v; want %q", c.n, c.scale, c.declared, err, c.want)
+		}
+	}
+}

@@ -89,9 +89,12 @@ func (x *nodeContext) window(n int, kernel []dim) (w window, ok bool) {
 	if !a || !b || !c {
 		return w, false
 	}
-	for name, list := range map[string][]int64{"strides": w.strides, "dilations": w.dilations} {
-		if slices.ContainsFunc(list, func(n int64) bool { return n < 1 || n > 1<<31 }) {
-			x.fail("attribute %q is %v; want numbers of 1 or more", name, list)
+	for _, a := range []struct {
+		name string
+		list []int64
+	}{{"strides", w.strides}, {"dilations", w.dilations}} {
+		if slices.ContainsFunc(a.list, func(n int64) bool { return n < 1 || n > 1<<31 }) {
+			x.fail("attribute %q is %v; want numbers of 1 or more", a.name, a.list)
 			return w, false
 		}
 	}
@@ -289,7 +292,10 @@ func resize(x *nodeContext) {
 				return
 			}
 			if n, ok := s[i].num(); ok && float64(n)*k < maxDim {
-				out[i] = number(int64(float64(n) * k))
+				// 10 times the f32 0.7 is 6 to ONNX's inference, in f64, and 7 to onnxruntime, in f32.
+				if exact := int64(float64(n) * k); exact == int64(float32(n)*float32(k)) {
+					out[i] = number(exact)
+				}
 			} else if k == float64(int64(k)) && k < maxDim {
 				out[i] = s[i].times(number(int64(k)))
 			}
