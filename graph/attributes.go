@@ -121,8 +121,8 @@ func ownCopy(v reflect.Value) reflect.Value {
 	return c
 }
 
-// Identity is a key that two ops have in common if they are of one Go type, by value or by pointer, and their attributes are
-// equal, those that are not exported too: tensors by dtype, shape and content, floats bit by bit, so that 0 and −0 differ
+// Identity is a key that two ops have in common if they are of one Go type, both by value or both by pointer, and their attributes
+// are equal, those that are not exported too: tensors by dtype, shape and content, floats bit by bit, so that 0 and −0 differ
 // and NaN is itself. What a pointer leads to is not looked at: two are equal if they point to one place. ok is false for
 // an op with an attribute that cannot be compared, such as a function: it is like no other.
 func Identity(op Op) (key string, ok bool) {
