@@ -73,7 +73,8 @@ func New(name string) *Builder {
 func (b *Builder) Passes(o pass.Options) { b.passes = o }
 
 // Model names the layers of m, a pointer to a struct, by the fields that lead to them, under prefix: with prefix "gen" the
-// field Up[0].Conv becomes gen.up.0.conv. The prefix of a program's only model may be "".
+// field Up[0].Conv becomes gen.up.0.conv. A model that is one chain of layers may be an nn.Sequential: gen.0, gen.1, and so on.
+// The prefix of a program's only model may be "".
 func (b *Builder) Model(prefix string, m any) {
 	pos := graph.Caller()
 	layers, problems := nn.Bind(prefix, m, b.bound)
@@ -102,8 +103,8 @@ func (b *Builder) Func(name string, build func(f *graph.Func)) {
 }
 
 // Step defines a training step called name: loss is traced in training form and must be a scalar; opt updates the
-// parameters of model, and no others. Running statistics change in every layer that the loss applies. model is a pointer
-// that was given to Model, a part of one, or a slice of such. The step's outputs are "loss" and what the loss function
+// parameters of model, and no others. Running statistics change in every layer that the loss applies. model is what was
+// given to Model, a part of one, or a slice of such. The step's outputs are "loss" and what the loss function
 // itself names with f.Output.
 func (b *Builder) Step(name string, opt optim.Optimizer, model any, loss func(f *graph.Func) *graph.Value) {
 	b.add(&entry{name: name, pos: graph.Caller(), loss: loss, opt: opt, model: model})

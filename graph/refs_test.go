@@ -34,6 +34,14 @@ var leafRefs = map[string]reference{
 		}
 		return out
 	},
+	"Arange": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		n, _ := op.(graph.Arange).Type.Shape.Size().Eval(nil)
+		var out []float64
+		for len(out) < n {
+			out = append(out, float64(len(out)))
+		}
+		return out
+	},
 	"Size": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		n, list := 1, op.(graph.Size).Axes
 		for i, d := range in[0].Shape() {

@@ -6,6 +6,7 @@ import "slices"
 func All() []Op {
 	return slices.Concat(
 		leafOps,
+		rangeOps,
 		arithOps,
 		unaryOps,
 		activationOps,

@@ -20,13 +20,14 @@ type layered interface{ layer() *Layer }
 
 var layeredType = reflect.TypeFor[layered]()
 
-// Bind names every layer in model, a pointer to a struct, by the fields that lead to it, under prefix. A layer reached
-// twice keeps its first name, and so do the layers in bound, to which Bind adds those that it named and returns.
+// Bind names every layer in model, a pointer to a struct or a Sequential, by the fields and indices that lead to it, under
+// prefix. A layer reached twice keeps its first name, and so do the layers in bound, to which Bind adds those that it named and returns.
 func Bind(prefix string, model any, bound map[*Layer]bool) ([]*Layer, []Problem) {
 	b := binder{seen: map[*Layer]bool{}, bound: bound, visited: map[place]bool{}}
 	v := reflect.ValueOf(model)
-	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-		b.problem("give the address of the struct that holds the layers: &m", "the model is a %T, want a pointer to a struct", model)
+	_, list := model.(Sequential)
+	if !list && (v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct) {
+		b.problem("give the address of the struct that holds the layers: &m", "the model is a %T, want a pointer to a struct, or an nn.Sequential", model)
 		return nil, b.problems
 	}
 	b.walk(v, prefix)

@@ -238,9 +238,10 @@ func TestFloatFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	layers := map[string]nn.Module{
-		"Dense": &nn.Dense{Units: 2}, "Embedding": nil, // no floats, see below
+		"Dense": &nn.Dense{Units: 2}, "Embedding": nil, // nil: no floats
 		"Conv2D": &nn.Conv2D{Filters: 2, Kernel: 1}, "ConvTranspose2D": &nn.ConvTranspose2D{Filters: 2, Kernel: 1},
-		"BatchNorm": &nn.BatchNorm{}, "LayerNorm": &nn.LayerNorm{}, "Dropout": &nn.Dropout{},
+		"BatchNorm": &nn.BatchNorm{}, "LayerNorm": &nn.LayerNorm{}, "GroupNorm": &nn.GroupNorm{Groups: 2}, "Dropout": &nn.Dropout{},
+		"Positions": nil, "Attention": nil, "LSTM": nil, "GRU": nil,
 	}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
@@ -280,7 +281,7 @@ func TestFloatFields(t *testing.T) {
 			v.Field(i).SetFloat(0)
 		}
 	}
-	if tried < 4*6 {
+	if tried < 5*6 {
 		t.Errorf("only %d tried", tried)
 	}
 }

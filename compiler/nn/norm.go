@@ -96,6 +96,42 @@ func (l *LayerNorm) Apply(x *graph.Value) *graph.Value {
 	})
 }
 
+// GroupNorm normalises each example over groups of channels and all places, and then scales each channel (Wu and He 2018). Its
+// parameters are scale and bias [channels]. One group is layer normalisation over the whole example, as many as channels are
+// instance normalisation.
+type GroupNorm struct {
+	Groups   int
+	Eps      float64 // 0 means 1e-5
+	NoAffine bool    // no scale and bias
+	Layer
+}
+
+// Apply normalises x [batch channels ...].
+func (l *GroupNorm) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *GroupNorm) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		if x.Rank() < 2 {
+			return mistake(x, fmt.Sprintf("GroupNorm: needs [batch channels ...], has %v", x.Type), "channels are axis 1")
+		}
+		c, ok := width("GroupNorm", x, 1)
+		if !ok || !positive("GroupNorm", x, "Groups", l.Groups) {
+			return x.Func().Poison()
+		}
+		if c%graph.Dim(l.Groups) != 0 {
+			return mistake(x, fmt.Sprintf("GroupNorm: %d groups of %v channels", l.Groups, c), "the channels must be a multiple of Groups")
+		}
+		size := append(graph.Shape{c / graph.Dim(l.Groups)}, x.Shape()[2:]...).Size()
+		y := x.Reshape(x.Dim(0), graph.Dim(l.Groups), size).LayerNorm(nil, nil, cmp.Or(l.Eps, 1e-5)).Reshape(x.Shape()...)
+		if l.NoAffine {
+			return y
+		}
+		each := graph.Shape{c}
+		for range x.Rank() - 2 {
+			each = append(each, 1)
+		}
+		return y.Mul(l.Param(x, "scale", initializer.Ones{}, c).Reshape(each...)).Add(l.Param(x, "bias", initializer.Zeros{}, c).Reshape(each...))
+	})
+}
+
 // Dropout zeroes elements with probability P in training, and is the identity elsewhere.
 type Dropout struct {
 	P float64

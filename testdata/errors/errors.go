@@ -7,6 +7,8 @@
 package errors
 
 import (
+	"slices"
+
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
@@ -26,7 +28,7 @@ type Case struct {
 
 // Cases lists the wrong models.
 func Cases() []Case {
-	return append(append(append([]Case(nil), shapeCases...), layerCases...), programCases...)
+	return slices.Concat(shapeCases, layerCases, sequenceCases, programCases)
 }
 
 // fn wraps the body of a single inference function.

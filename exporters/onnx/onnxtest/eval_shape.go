@@ -162,6 +162,27 @@ var shapeOperators = map[string]operator{
 		value := attributeTensor(c, "value")
 		return arrange(value.DType(), c.list(0), func([]int) place { return place{value, 0} })
 	},
+	"Squeeze": func(c *call) []*tensor.Tensor {
+		x, drop := c.input(0), c.list(1)
+		var shape []int
+		for i, n := range x.Shape() {
+			switch {
+			case !slices.Contains(drop, i) && !slices.Contains(drop, i-x.Rank()):
+				shape = append(shape, n)
+			case n != 1:
+				c.fail("axis %d of %v is not 1", i, x)
+			}
+		}
+		return one(x.Reshape(shape...))
+	},
+	"Range": func(c *call) []*tensor.Tensor {
+		start, limit, step := int(c.input(0).At(0)), int(c.input(1).At(0)), int(c.input(2).At(0))
+		var out []int
+		for i := start; i < limit; i += step {
+			out = append(out, i)
+		}
+		return one(list(out))
+	},
 	"DepthToSpace": func(c *call) []*tensor.Tensor {
 		x, b := c.input(0), c.int("blocksize", 0)
 		must(c, "mode", "DCR")

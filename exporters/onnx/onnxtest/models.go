@@ -25,7 +25,7 @@ var batch, seq = graph.Sym("batch"), graph.Sym("seq")
 func Programs() ([]*compiler.Program, error) {
 	var progs []*compiler.Program
 	for _, define := range []func() (*compiler.Program, error){
-		func() (*compiler.Program, error) { return vae.Define(vae.Model.Settings) }, images, text, types,
+		func() (*compiler.Program, error) { return vae.Define(vae.Model.Settings) }, images, text, recurrent, types,
 	} {
 		p, err := define()
 		if err != nil {
@@ -107,6 +107,42 @@ func text() (*compiler.Program, error) {
 	})
 	b.Step("tune", optim.ClipValue{Max: .1, Then: optim.SGD{LR: 1e-2, Momentum: .9, Nesterov: true}}, &m.Head, func(f *graph.Func) *graph.Value {
 		return loss.CrossEntropy(m.logits(f), f.Input("next", graph.I64, batch, seq)).Mean()
+	})
+	return b.Compile()
+}
+
+// A reader has the layers of sequences, those made of several ops: attention over symbolic places, and recurrence.
+type reader struct {
+	Tok    nn.Embedding
+	Pos    nn.Positions
+	Blocks nn.Sequential
+	Cross  nn.Attention
+	LSTM   nn.LSTM
+	GRU    nn.GRU
+	Norm   nn.GroupNorm
+	Head   nn.Dense
+}
+
+func recurrent() (*compiler.Program, error) {
+	const vocab, width, places = 11, 8, 3
+	m := &reader{
+		Tok: nn.Embedding{Vocab: vocab, Dim: width}, Pos: nn.Positions{Len: 16},
+		Blocks: nn.Repeat(2, func(int) nn.Module {
+			return nn.Residual{&nn.LayerNorm{}, &nn.Attention{Heads: 2, Causal: true}}
+		}),
+		Cross: nn.Attention{Heads: 2, Width: 4}, LSTM: nn.LSTM{Units: 5}, GRU: nn.GRU{Units: 6}, Norm: nn.GroupNorm{Groups: 3}, Head: nn.Dense{Units: vocab},
+	}
+	logits := func(f *graph.Func) *graph.Value {
+		x := m.Blocks.Apply(m.Pos.Apply(m.Tok.Apply(f.Input("ids", graph.I64, batch, seq))))
+		h := m.GRU.Apply(m.LSTM.Apply(f.Input("signal", graph.F32, batch, places, 4)))
+		h = m.Norm.Apply(h.Transpose(0, 2, 1)).Transpose(0, 2, 1)
+		return m.Head.Apply(m.Cross.Attend(x, h).Add(nn.Sinusoidal(width).Apply(f.Input("time", graph.I64, batch)).Unsqueeze(1)))
+	}
+	b := compiler.New("recurrent")
+	b.Model("", m)
+	b.Func("logits", func(f *graph.Func) { f.Output("logits", logits(f)) })
+	b.Step("train", optim.SGD{LR: 1e-2}, m, func(f *graph.Func) *graph.Value {
+		return loss.CrossEntropy(logits(f), f.Input("next", graph.I64, batch, seq)).Mean()
 	})
 	return b.Compile()
 }

@@ -1,0 +1,74 @@
+package graph
+
+import (
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+var rangeOps = []Op{Arange{}}
+
+// Arange is the whole numbers from 0 on: positions, and what masks compare. ONNX: Range, or an initializer if their number is known.
+type Arange struct {
+	Type Type // of rank 1
+	noGradient
+}
+
+// Arange is 0, 1, ... n−1, i64[n]: the positions of a sequence of n, which may be symbolic.
+func (f *Func) Arange(n Dim) *Value { return f.Apply(Arange{Type: Type{I64, Shape{n}}}) }
+
+// Causal is the mask of a sequence of n that may not look ahead, bool[n n]: row i is true up to column i, as torch.tril of ones.
+func (f *Func) Causal(n Dim) *Value {
+	i := f.Arange(n)
+	if !i.OK() {
+		return i
+	}
+	return i.Unsqueeze(1).GreaterEqual(i)
+}
+
+// Scalar is the number c as a scalar of v's dtype, for ops that take two values: x.Scalar(1).Sub(x) is 1 − x, x.Pow(x.Scalar(3))
+// is x³, and x.Greater(x.Scalar(0)) says where x is positive. See [Value.Scale] for c·x and [Value.Shift] for x + c.
+func (v *Value) Scalar(c float64) *Value {
+	if !v.OK() {
+		return v
+	}
+	return v.fn.Full(v.DType(), c)
+}
+
+// Infer returns the declared type, i64 of one axis.
+func (o Arange) Infer([]*Value) (Type, error) {
+	if o.Type.DType != I64 || len(o.Type.Shape) != 1 {
+		return Type{}, Mistakef("f.Arange(n), and .Cast for another dtype", "it is %v, want i64[n]", o.Type)
+	}
+	return o.Type, nil
+}
+
+// Eval counts.
+func (Arange) Eval(_ *kernel.Context, out *tensor.Tensor, _ []*tensor.Tensor) error {
+	d := tensor.Data[int64](out)
+	for i := range d {
+		d[i] = int64(i)
+	}
+	return nil
+}
+
+// ONNX adds a Range node, or an initializer where the number is known and small.
+func (o Arange) ONNX(e Emitter, y *Value, in []string) string {
+	if n := o.Type.Shape[0]; !n.Symbolic() && n <= 1<<16 {
+		t := tensor.New(I64, int(n))
+		for i := range t.Len() {
+			t.SetInt(i, int64(i))
+		}
+		return e.Const(t)
+	}
+	n := e.Node("Squeeze", []string{e.Shape(o.Type.Shape), e.Const(tensor.Of([]int64{0}, 1))})
+	return e.Node("Range", []string{e.Const(tensor.Scalar(int64(0))), n, e.Const(tensor.Scalar(int64(1)))})
+}
+
+// Samples covers none, one and several.
+func (Arange) Samples() []Sample {
+	var out []Sample
+	for _, n := range []Dim{0, 1, 5} {
+		out = append(out, Sample{Op: Arange{Type: Type{I64, Shape{n}}}})
+	}
+	return out
+}
