@@ -186,6 +186,7 @@ func TestNormalAttributes(t *testing.T) {
 		{x.Sum().Sum(), x.Sum().Sum()},
 		{x.Softmax(-1), x.Softmax(1)}, {x.LogSoftmax(-1), x.LogSoftmax(1)}, {x.ArgMax(-1), x.ArgMax(1)}, {x.Gather(i, -1), x.Gather(i, 1)},
 		{graph.Join(-1, x, x), graph.Join(1, x, x)}, {graph.Apply(graph.Slice{Axis: -1, End: 2, Step: 1}, x), x.Slice(1, 0, -1)},
+		{x.SliceStep(1, 1, 3, math.MaxInt), x.SliceStep(1, 1, 3, 2)}, {x.SliceStep(1, 1, 1, 5), x.Slice(1, 1, 1)},
 		{graph.Apply(graph.Part{Axis: -1}, x, x), graph.Apply(graph.Part{Axis: 1}, x, x)},
 		{graph.Apply(graph.ScatterAdd{Axis: -1, Shape: graph.Shape{2}}, i.Cast(graph.F32), i), graph.Apply(graph.ScatterAdd{Axis: 0, Shape: graph.Shape{2}}, i.Cast(graph.F32), i)},
 		{graph.Apply(graph.Size{Axes: []int{-1}}, x), graph.Apply(graph.Size{Axes: []int{1}}, x)},

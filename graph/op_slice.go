@@ -92,8 +92,12 @@ func (o Slice) count() int {
 	return (o.End-o.Start-1)/o.Step + 1
 }
 
+// normalize makes a step beyond the only element taken a step to the end: readers of files add it up.
 func (o Slice) normalize(in []*Value) Op {
 	o.Axis = normalAxis(o.Axis, in[0])
+	if o.Step >= 1 && o.Start >= 0 && o.End >= o.Start {
+		o.Step = min(o.Step, max(o.End-o.Start, 1))
+	}
 	return o
 }
 
