@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
@@ -20,43 +19,22 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// python is the interpreter that has the reference implementation: Debian's with python3-onnx, or PYTHON's.
-func python() string {
-	if p := os.Getenv("PYTHON"); p != "" {
-		return p
-	}
-	return "/usr/bin/python3"
-}
-
-// referenceOpset is the newest opset that the installed reference implementation knows, 0 if there is none.
-var referenceOpset = sync.OnceValue(func() int {
-	out, err := exec.Command(python(), "-c", "import onnx; print(onnx.defs.onnx_opset_version())").Output()
-	if err != nil {
-		return 0
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil {
-		return 0
-	}
-	return n
-})
-
 // opsets are the opsets that can be both written and checked here.
 func opsets(t *testing.T) []int {
 	t.Helper()
-	needReference(t)
+	out, err := exec.Command(onnxtest.Python(t, "onnx"), "-c", "import onnx; print(onnx.defs.onnx_opset_version())").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var list []int
-	for n := MinOpset; n <= min(MaxOpset, referenceOpset()); n++ {
+	for n := MinOpset; n <= min(MaxOpset, newest); n++ {
 		list = append(list, n)
 	}
 	return list
-}
-
-func needReference(t *testing.T) {
-	t.Helper()
-	if referenceOpset() == 0 {
-		t.Skip("needs python3 with the onnx package (Debian: python3-onnx)")
-	}
 }
 
 // checkScript holds files to the checker with strict shape inference; then it takes the shapes off the outputs, infers
@@ -94,8 +72,7 @@ print(known, total)
 // checkONNX lets the reference implementation check the files, and returns its complaints.
 func checkONNX(t *testing.T, paths ...string) (faults []string) {
 	t.Helper()
-	needReference(t)
-	cmd := exec.Command(python(), "-c", checkScript)
+	cmd := exec.Command(onnxtest.Python(t, "onnx"), "-c", checkScript)
 	cmd.Stdin = strings.NewReader(strings.Join(paths, "\n"))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -142,7 +119,7 @@ func programs(t testing.TB) []*compiler.Program {
 // TestReferenceModels lets the reference implementation check every function and step of the models: each opset, random
 // numbers from outside and from the runtime, weights inside and outside.
 func TestReferenceModels(t *testing.T) {
-	dir := t.TempDir()
+	dir, list := t.TempDir(), opsets(t)
 	variants := map[string]Options{
 		"inputs": {}, "native": {Random: RandomNative}, "external": {External: true}, "bare": {NoPositions: true, Doc: "d"},
 	}
@@ -150,7 +127,7 @@ func TestReferenceModels(t *testing.T) {
 	for _, prog := range programs(t) {
 		w := zeros(t, prog)
 		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
-			for _, opset := range opsets(t) {
+			for _, opset := range list {
 				for _, name := range slices.Sorted(maps.Keys(variants)) {
 					o := variants[name]
 					o.Opset, o.Training = opset, f.Training
@@ -168,7 +145,7 @@ func TestReferenceModels(t *testing.T) {
 
 // TestReferenceOps lets the reference implementation check each sample of each op, in f32 and f64, at each opset.
 func TestReferenceOps(t *testing.T) {
-	dir := t.TempDir()
+	dir, list := t.TempDir(), opsets(t)
 	var paths []string
 	for _, op := range graph.All() {
 		for i, s := range op.Samples() {
@@ -180,7 +157,7 @@ func TestReferenceOps(t *testing.T) {
 					}
 					continue // an op that has no f64, such as a cast's result
 				}
-				for _, opset := range opsets(t) {
+				for _, opset := range list {
 					path := filepath.Join(dir, fmt.Sprintf("%s-%d-%v-%d.onnx", graph.OpName(op), i, float, opset))
 					if _, err := ExportFile(path, f, Tensors{}, Options{Opset: opset}); err != nil {
 						t.Fatalf("%s: %v", graph.OpText(s.Op), err)

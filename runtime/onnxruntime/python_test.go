@@ -1,7 +1,6 @@
 package onnxruntime_test
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -18,30 +17,17 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 )
 
-// envPython names a Python with numpy and onnxruntime; without it, python3 is tried.
-const envPython = "SARDONYX_TEST_PYTHON"
-
-// needPython finds a Python that has numpy and onnxruntime, and skips the test where there is none.
-func needPython(t *testing.T) string {
-	t.Helper()
-	python := cmp.Or(os.Getenv(envPython), "python3")
-	if out, err := exec.Command(python, "-c", "import numpy, onnxruntime").CombinedOutput(); err != nil {
-		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-		t.Skipf("%s has no numpy and onnxruntime (%v, %s): set %s to a Python that has, to run the program in a step's description", python, err, lines[len(lines)-1], envPython)
-	}
-	return python
-}
-
 // TestDescription trains the VAE by the program in its exported step's description, word for word, on given data and noise:
 // the losses must be those of our own kernels, step by step, and so must the state in the end.
 func TestDescription(t *testing.T) {
-	python := needPython(t)
+	python := onnxtest.Python(t, "numpy", "onnxruntime")
 	settings, err := vae.Model.Settings.With(map[string]float64{"hidden": 16, "latent": 4, "lr": 1e-2})
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +146,7 @@ func bars(r *rand.Rand, n int) *tensor.Tensor {
 
 // TestDescriptions runs the program of each model's training step as it stands, on what it draws itself.
 func TestDescriptions(t *testing.T) {
-	python := needPython(t)
+	python := onnxtest.Python(t, "numpy", "onnxruntime")
 	eachStep(t, func(t *testing.T, f *graph.Func, state *runtime.State) {
 		dir := t.TempDir()
 		if _, err := onnx.ExportFile(filepath.Join(dir, "step.onnx"), f, state, onnx.Options{Training: true}); err != nil {

@@ -2,21 +2,19 @@ package check
 
 import (
 	"bytes"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
 )
 
 // TestSchemasAreTheReference makes the table anew from the operators' definitions in the onnx package, where the release that
 // it was made from is installed.
 func TestSchemasAreTheReference(t *testing.T) {
-	python := "/usr/bin/python3"
-	if p := os.Getenv("PYTHON"); p != "" {
-		python = p
-	}
+	python := onnxtest.Python(t, "onnx")
 	if out, err := exec.Command(python, "-c", "import onnx; print(onnx.__version__)").Output(); err != nil || !strings.HasPrefix(string(out), "1.23.") {
-		t.Skip("needs python3, or $PYTHON, with the onnx package, release 1.23")
+		t.Skipf("%s has release %q of the onnx package (%v), and the table was made from 1.23", python, bytes.TrimSpace(out), err)
 	}
 	var stderr bytes.Buffer
 	cmd := exec.Command(python, "testdata/schemas.py")
