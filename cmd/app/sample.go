@@ -1,21 +1,18 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
-	"math"
 	"path/filepath"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
-	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/kernel"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
-	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
+	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
 // More would be a mistyped number.
@@ -28,17 +25,24 @@ const (
 // sampleCommand draws from a trained model.
 func (a *app) sampleCommand() *cli.Command {
 	return &cli.Command{
-		Name: "sample", Usage: "draw from a trained model in onnxruntime, as a PNG grid or an array", ArgsUsage: a.modelUsage(),
+		Name: "sample", Usage: "draw from a trained model in onnxruntime, into pictures, tables, text and arrays", ArgsUsage: a.modelUsage(),
 		Description: "Runs the ONNX file that export wrote to the run's folder, or --onnx FILE; where there is none, the model is\n" +
-			"exported in memory. The noise depends on the seed alone." +
-			a.example("sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --count 25 --png samples.png"),
+			"exported in memory. The noise depends on the seed alone. A model with a label draws all its classes, a row of the picture\n" +
+			"each, unless --label or --set-input chooses.\n" +
+			"Files are written as they are called: .npy and .npz are arrays, .csv numbers, and what else there is the model says: .png\n" +
+			"for images and points, .txt for text." +
+			a.example("sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --count 25 --out samples.png",
+				"sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --set-input label=7 --out sevens.png --out sevens.npy"),
 		Flags: sessionFlags(
 			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, checkpointFlag,
 			&cli.PathFlag{Name: "onnx", Usage: "the exported `FILE` to sample"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 100, Usage: "how many"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the noise"},
-			&cli.PathFlag{Name: "png", Usage: "write a grid of the images to `FILE`"},
-			&cli.PathFlag{Name: "npy", Usage: "write the images as an array to `FILE`"},
+			&cli.StringFlag{Name: "label", Usage: "the class, `NAME or NUMBER`; with commas several, a row each"},
+			&cli.StringSliceFlag{Name: "set-input", Usage: "a condition, `INPUT=VALUE`: a class, or a number, or as many as a sample has with commas between; may be repeated"},
+			&cli.StringSliceFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; may be repeated"},
+			&cli.PathFlag{Name: "png", Usage: "write a picture to `FILE`.png, as --out does"},
+			&cli.PathFlag{Name: "npy", Usage: "write an array to `FILE`.npy, as --out does"},
 		),
 		Action: a.sample,
 	}
@@ -56,145 +60,165 @@ func (a *app) sample(c *cli.Context) error {
 	if err := m.Samplable(prog); err != nil {
 		return err
 	}
-	n := c.Int("count")
-	if n < 1 || n > maxSamples {
-		return usagef(c, "--count %d: want 1 to %d", n, maxSamples)
+	f := feeder{how: m.Sample, seed: c.Uint64("seed"), count: c.Int("count"), fixed: c.IsSet("count")}
+	if f.count < 1 || f.count > maxSamples {
+		return usagef(c, "--count %d: want 1 to %d", f.count, maxSamples)
 	}
-	if c.Path("png") == "" && c.Path("npy") == "" {
-		return usagef(c, "say where to write: --png FILE or --npy FILE")
+	show := newShower(m.Sample)
+	paths, err := sampleFiles(c, show)
+	if err != nil {
+		return err
 	}
 	if c.Path("run") != "" && c.Path("onnx") != "" {
 		return usagef(c, "say what to sample: --run DIR or --onnx FILE, not both")
 	}
-	for _, kind := range []string{"png", "npy"} {
-		if path := c.Path(kind); path != "" && filepath.Ext(path) != "."+kind {
-			return usagef(c, "--%s %s: want a name that ends in .%s", kind, path, kind)
-		} else if err := writable(kind, path); err != nil {
-			return err
-		}
+	if f.chosen, err = chosenInputs(c, m.Sample); err != nil {
+		return err
 	}
 	o, err := sessionOptions(c)
 	if err != nil {
 		return err
 	}
-	s, file, from, err := a.sampler(c, m, o)
+	from, err := a.sampled(c, m, o)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	if file != "" {
-		if err := checkDigest(file); err != nil {
-			return err
-		}
-	}
-	shape, err := noiseShape(s, m.Sample, n)
+	defer from.session.Close()
+	f.classes, f.draws = from.classes, from.draws
+	fed, err := f.feed(from.session.Inputs())
 	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+		return fmt.Errorf("%s: %w", from.name, err)
 	}
-	cols := int(math.Ceil(math.Sqrt(float64(n))))
-	if err := checkImages(s, m.Sample, n, cols, c.Path("png") != ""); err != nil {
-		return fmt.Errorf("--count %d: %s: %w", n, from, err)
-	}
-	noise, err := normal(shape, c.Uint64("seed"))
-	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+	if err := show.check(from.session.Outputs(), fed.count, fed.cols, paths); err != nil {
+		return fmt.Errorf("--count %d: %s: %w", fed.count, from.name, err)
 	}
 	start := time.Now()
-	out, err := s.Run(c.Context, map[string]*tensor.Tensor{m.Sample.Noise: noise})
+	out, err := from.session.Run(c.Context, fed.in)
 	if err != nil {
 		return err
 	}
 	took := time.Since(start)
-	images := out[m.Sample.Image]
-	if path := c.Path("npy"); path != "" {
-		if err := numpy.WriteNPY(path, images); err != nil {
+	for _, path := range paths {
+		if err := show.write(path, out, fed.cols); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "wrote %s, %v\n", path, images)
+		fmt.Fprintf(a.out, "wrote %s, %v\n", path, out[show.output])
 	}
-	if path := c.Path("png"); path != "" {
-		if err := report.Grid(path, images, cols); err != nil {
-			return err
-		}
-		fmt.Fprintf(a.out, "wrote %s\n", path)
-	}
-	fmt.Fprintf(a.out, "%d samples of %s from %s on %s in %v\n", n, m.Name, from, c.String("device"), took.Round(time.Microsecond))
+	fmt.Fprintf(a.out, "%d samples of %s from %s on %s in %v\n", fed.count, m.Name, from.name, c.String("device"), took.Round(time.Microsecond))
 	return nil
 }
 
-// sampler opens what is to be sampled, and says what it is: file is "" where that is no file.
-func (a *app) sampler(c *cli.Context, m models.Model, o onnxruntime.Options) (s *onnxruntime.Session, file, from string, err error) {
-	if path := c.Path("onnx"); path != "" {
-		s, err := onnxruntime.Open(path, o)
-		return s, path, path, err
+// sampleFiles are the files to write, which are found to be writable.
+func sampleFiles(c *cli.Context, show shower) ([]string, error) {
+	type asked struct{ flag, path string }
+	var all []asked
+	for _, path := range c.StringSlice("out") {
+		all = append(all, asked{"out", path})
 	}
-	if c.Path("run") == "" {
-		return nil, "", "", usagef(c, "say what to sample: --run DIR or --onnx FILE")
+	for _, flag := range []string{"npy", "png"} {
+		path := c.Path(flag)
+		if path != "" && filepath.Ext(path) != "."+flag {
+			return nil, usagef(c, "--%s %s: want a name that ends in .%s", flag, path, flag)
+		}
+		if path != "" {
+			all = append(all, asked{flag, path})
+		}
 	}
-	r, err := a.openRun(c, m)
+	if len(all) == 0 {
+		return nil, usagef(c, "say where to write: --out FILE")
+	}
+	var paths []string
+	for _, f := range all {
+		if err := show.accepts(f.path); err != nil {
+			return nil, usagef(c, "--%s %s: %v", f.flag, f.path, err)
+		}
+		if err := writable(f.flag, f.path); err != nil {
+			return nil, err
+		}
+		paths = append(paths, f.path)
+	}
+	return paths, nil
+}
+
+// chosenInputs are the conditions that --set-input and --label choose, by input.
+func chosenInputs(c *cli.Context, how models.Sampling) (map[string]string, error) {
+	chosen := map[string]string{}
+	for _, s := range c.StringSlice("set-input") {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok || name == "" || value == "" {
+			return nil, usagef(c, "--set-input %s: want INPUT=VALUE", s)
+		}
+		if _, twice := chosen[name]; twice {
+			return nil, usagef(c, "--set-input %s: the input %q is set twice", s, name)
+		}
+		chosen[name] = value
+	}
+	if label := c.String("label"); label != "" {
+		name, err := labelInput(how)
+		if err != nil {
+			return nil, fmt.Errorf("--label %s: %w", label, err)
+		}
+		if _, twice := chosen[name]; twice {
+			return nil, usagef(c, "--label %s: the input %q is set by --set-input too", label, name)
+		}
+		chosen[name] = label
+	}
+	return chosen, nil
+}
+
+// A sampled is what is sampled: a Func in a session.
+type sampled struct {
+	session *onnxruntime.Session
+	name    string   // for people
+	classes []string // the names of the data's classes
+	draws   []onnx.Noise
+}
+
+// sampled opens what --run or --onnx name.
+func (a *app) sampled(c *cli.Context, m models.Model, o onnxruntime.Options) (*sampled, error) {
+	path := c.Path("onnx")
+	s := &sampled{name: path}
+	var err error
+	if path != "" {
+		s.session, err = onnxruntime.Open(path, o)
+	} else {
+		if c.Path("run") == "" {
+			return nil, usagef(c, "say what to sample: --run DIR or --onnx FILE")
+		}
+		var r *trained
+		if r, err = a.openRun(c, m); err != nil {
+			return nil, err
+		}
+		f := r.prog.Func(m.Sample.Func)
+		_, s.draws = onnx.HoistRandom(f)
+		s.session, path, err = r.open(c, f, o)
+		s.name, s.classes = r.from(c, path), r.setup.Classes
+	}
+	if err != nil || path == "" {
+		return s, err
+	}
+	if err = checkDigest(path); err == nil {
+		err = s.inspect(path)
+	}
 	if err != nil {
-		return nil, "", "", err
+		s.session.Close()
 	}
-	s, file, err = r.open(c, r.prog.Func(m.Sample.Func), o)
-	return s, file, r.from(c, file), err
+	return s, err
 }
 
-// checkImages reports whether n images of the session can be computed at once and, if they are to be, drawn in a grid, as far as the
-// model declares their shape.
-func checkImages(s *onnxruntime.Session, how models.Sampling, n, cols int, drawn bool) error {
-	outputs := s.Outputs()
-	i := slices.IndexFunc(outputs, func(o onnxruntime.Info) bool { return o.Name == how.Image })
-	if i < 0 {
-		return fmt.Errorf("there is no output %q", how.Image)
+// inspect takes what the ONNX file path says of noise and classes.
+func (s *sampled) inspect(path string) error {
+	sum, err := onnx.Inspect(path)
+	if err != nil {
+		return err
 	}
-	dims := outputs[i].Shape
-	if len(dims) == 0 || slices.ContainsFunc(dims[1:], func(d onnxruntime.Dim) bool { return d.Size < 0 }) {
-		return nil
-	}
-	shape := []int{n}
-	for _, d := range dims[1:] {
-		shape = append(shape, int(d.Size))
-	}
-	if total, err := tensor.Count(shape); err != nil || total > maxImages {
-		return fmt.Errorf("images of shape %v are more than the %d numbers that are computed at once: sample fewer, and again with another --seed", shape, maxImages)
-	}
-	if drawn {
-		return report.CheckGrid(shape, cols)
+	s.draws = sum.Noise
+	for _, e := range sum.Metadata {
+		if e.Key == train.MetaClasses {
+			if err := json.Unmarshal([]byte(e.Value), &s.classes); err != nil {
+				return fmt.Errorf("%s: its metadata %s: %w", path, e.Key, err)
+			}
+		}
 	}
 	return nil
-}
-
-// noiseShape is the shape of the noise input, the only one, for n examples.
-func noiseShape(s *onnxruntime.Session, how models.Sampling, n int) ([]int, error) {
-	inputs := s.Inputs()
-	i := slices.IndexFunc(inputs, func(in onnxruntime.Info) bool { return in.Name == how.Noise })
-	if i < 0 {
-		return nil, fmt.Errorf("there is no input %q", how.Noise)
-	}
-	in := inputs[i]
-	if len(inputs) > 1 {
-		other := inputs[(i+1)%len(inputs)]
-		return nil, fmt.Errorf("sample gives the noise %q only, and there is an input %q too; `run` takes arrays for both", how.Noise, other.Name)
-	}
-	if in.DType != graph.F32 || len(in.Shape) == 0 {
-		return nil, fmt.Errorf("the noise input %q is %v %v, want f32 with a batch axis", in.Name, in.DType, in.Shape)
-	}
-	shape := []int{n}
-	for _, d := range in.Shape[1:] {
-		if d.Size < 0 {
-			return nil, fmt.Errorf("the noise input %q has a dynamic axis besides the batch: %v", in.Name, in.Shape)
-		}
-		shape = append(shape, int(d.Size))
-	}
-	return shape, nil
-}
-
-// normal draws standard normal numbers that depend on the seed alone.
-func normal(shape []int, seed uint64) (*tensor.Tensor, error) {
-	if n, err := tensor.Count(shape); err != nil || n > maxNoise {
-		return nil, fmt.Errorf("noise of shape %v is more than the %d numbers that a sample may take", shape, maxNoise)
-	}
-	z := tensor.New(tensor.F32, shape...)
-	kernel.Normal(kernel.NewContext(nil, 0), kernel.Draw{Seed: seed}, tensor.Data[float32](z))
-	return z, nil
 }

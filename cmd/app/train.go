@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -143,7 +142,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if splits.Validation != nil && splits.Test != nil {
 		fmt.Fprintf(a.err, "validating on the validation part (%d examples); the test part (%d) is left out of training\n", splits.Validation.Len(), splits.Test.Len())
 	}
-	draw, err := sampleCallback(m, cfg.Program, cfg.Seed)
+	draw, err := sampleCallback(m, cfg.Program, cfg.Seed, cfg.Train.Classes)
 	if err != nil {
 		return cfg, "", fmt.Errorf("model %s: %w", m.Name, err)
 	}
@@ -206,32 +205,26 @@ func imageOptions(m models.Model, prog *compiler.Program) data.ImageOptions {
 	return o
 }
 
-// sampleCols is the side of the sample grids that training leaves.
-const sampleCols = 10
+// trainSamples is how many samples training shows after each epoch.
+const trainSamples = 100
 
-// sampleCallback draws a grid from fixed noise after each epoch, if the model says how.
-func sampleCallback(m models.Model, prog *compiler.Program, seed uint64) (train.Callback, error) {
+// sampleCallback shows samples of fixed inputs after each epoch, if the model says how.
+func sampleCallback(m models.Model, prog *compiler.Program, seed uint64, classes []string) (train.Callback, error) {
+	if m.Samplable(prog) != nil {
+		return nil, nil
+	}
 	f := prog.Func(m.Sample.Func)
-	if f == nil {
-		return nil, nil
-	}
-	i := slices.IndexFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == m.Sample.Noise })
-	if i < 0 || len(f.Inputs) != 1 || f.Inputs[i].DType() != graph.F32 || f.Inputs[i].Rank() == 0 {
-		return nil, nil
-	}
-	b := graph.Binding{}
-	for _, s := range f.Inputs[i].Shape()[0].Symbols() {
-		b[s] = sampleCols * sampleCols
-	}
-	shape, err := f.Inputs[i].Shape().Eval(b)
+	fed, err := feeder{how: m.Sample, seed: seed, count: trainSamples, classes: classes}.feed(funcInputs(f))
 	if err != nil {
-		return nil, nil
+		return nil, nil // sample says it
 	}
-	z, err := normal(shape, seed)
-	if err != nil {
-		return nil, err
+	if f.Lookup(graph.RandomState) != nil {
+		fed.in[graph.RandomState] = tensor.Of([]int64{int64(seed), 1}, 2)
 	}
-	return train.Samples(f.Name, m.Sample.Image, int(math.Sqrt(float64(shape[0]))), map[string]*tensor.Tensor{m.Sample.Noise: z}), nil
+	show := newShower(m.Sample)
+	return train.Shown(f.Name, fed.in, show.kind.Ext, func(path string, out map[string]*tensor.Tensor) error {
+		return show.write(path, out, fed.cols)
+	}), nil
 }
 
 // cpus is how many CPUs Go runs on, before spareSlot.

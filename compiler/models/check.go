@@ -37,18 +37,7 @@ func (m Model) Check(prog *compiler.Program) error {
 	if err := m.checkInputs(prog); err != nil {
 		return err
 	}
-	f := prog.Func(s.Func)
-	if f == nil {
-		return nil
-	}
-	draws := f.Lookup(graph.RandomState) != nil // its file has inputs for what it draws
-	if s.Noise != "" && !draws && !has(f.Inputs, s.Noise) {
-		return fmt.Errorf("model %s: the Noise of its Sampling is %q, and the function %q has no such input: it has %s", m.Name, s.Noise, s.Func, inputs(f))
-	}
-	if s.Image != "" && !slices.ContainsFunc(f.Outputs, func(o graph.Output) bool { return o.Name == s.Image }) {
-		return fmt.Errorf("model %s: the Image of its Sampling is %q, and the function %q has no such output: it has %s", m.Name, s.Image, s.Func, outputs(f))
-	}
-	return nil
+	return m.checkSampling(prog)
 }
 
 // checkInputs says which of the Inputs of m's Training feeds none of the entry points that train and validate.
@@ -99,31 +88,6 @@ func (m Model) Trainable(prog *compiler.Program) error {
 		what = "has " + strings.Join(have, ", ") + " but no Step"
 	}
 	return fmt.Errorf("model %s does not say how to train it: its Training %s; set Step to one of the program's, or Rhythm to several: %s", m.Name, what, entries(prog.Steps()))
-}
-
-// Samplable says what m's Sampling lacks, and what prog, which m.Define built, has for it.
-func (m Model) Samplable(prog *compiler.Program) error {
-	s := m.Sample
-	var have, lack []string
-	for _, f := range []struct{ name, value string }{{"Func", s.Func}, {"Noise", s.Noise}, {"Image", s.Image}} {
-		if f.value != "" {
-			have = append(have, f.name)
-		} else {
-			lack = append(lack, f.name)
-		}
-	}
-	if lack == nil {
-		return nil
-	}
-	what := "is empty"
-	if have != nil {
-		what = "has " + strings.Join(have, " and ") + " but no " + strings.Join(lack, " and no ")
-	}
-	which := "set Func to one of the program's: " + entries(prog.Funcs())
-	if f := prog.Func(s.Func); f != nil {
-		which = fmt.Sprintf("the function %s has the inputs %s and the outputs %s", s.Func, inputs(f), outputs(f))
-	}
-	return fmt.Errorf("model %s does not say how to sample it: its Sampling %s; %s", m.Name, what, which)
 }
 
 func has(values []*graph.Value, name string) bool {

@@ -65,6 +65,16 @@ func TestHalfFilled(t *testing.T) {
 		{"unknown Noise", check, prog, models.Training{}, models.Sampling{Func: "draw", Noise: "x"}, `Noise of its Sampling is "x", and the function "draw" has no such input: it has z`},
 		{"unknown Image", check, prog, models.Training{}, models.Sampling{Func: "draw", Image: "y"}, `Image of its Sampling is "y", and the function "draw" has no such output: it has image`},
 
+		{"Inputs", check, prog, models.Training{}, models.Sampling{Func: "draw", Inputs: map[string]models.Feed{"z": models.Uniform}, Output: "image", Kind: models.Points}, ""},
+		{"an input twice", check, prog, models.Training{}, models.Sampling{Func: "draw", Noise: "z", Inputs: map[string]models.Feed{"z": models.Uniform}}, `the input "z" both as Noise and in Inputs`},
+		{"an unknown Inputs", check, prog, models.Training{}, models.Sampling{Func: "draw", Inputs: map[string]models.Feed{"label": models.Label(3)}}, `feed "label", and the function "draw" has no such input: it has z`},
+		{"a label of floats", check, prog, models.Training{}, models.Sampling{Func: "draw", Inputs: map[string]models.Feed{"z": models.Label(3)}}, `the input "z" of "draw" is f32[3 2], and a label of 3 classes is integers [batch] or floats [batch 3]`},
+		{"a one-hot label", check, prog, models.Training{}, models.Sampling{Func: "draw", Inputs: map[string]models.Feed{"z": models.Label(2)}}, ""},
+		{"classes", check, prog, models.Training{}, models.Sampling{Func: "draw", Inputs: map[string]models.Feed{"z": models.Label(-2)}}, "has -2 classes"},
+		{"odd noise", check, prog, models.Training{}, models.Sampling{Func: "draw", Inputs: map[string]models.Feed{"z": {Noise: "pink"}}}, `is "pink" noise: want normal or uniform`},
+		{"Image and Output", check, prog, models.Training{}, models.Sampling{Func: "draw", Image: "image", Output: "image"}, "both an Image"},
+		{"unknown Output", check, prog, models.Training{}, models.Sampling{Func: "draw", Output: "frob", Kind: models.Points}, `the Output of its Sampling is "frob"`},
+
 		{"a Step", trainable, prog, models.Training{Step: "train"}, models.Sampling{}, ""},
 		{"a Rhythm to train by", trainable, prog, models.Training{Rhythm: models.Rhythm{{Step: "tune"}}}, models.Sampling{}, ""},
 		{"an empty Rhythm", trainable, prog, models.Training{Rhythm: models.Rhythm{}}, models.Sampling{}, "set Step to one of the program's, or Rhythm"},
@@ -76,6 +86,9 @@ func TestHalfFilled(t *testing.T) {
 		{"no Sampling", samplable, prog, models.Training{}, models.Sampling{}, "its Sampling is empty; set Func to one of the program's: draw, check"},
 		{"no Func", samplable, prog, models.Training{}, models.Sampling{Noise: "z", Image: "image"}, "has Noise and Image but no Func; set Func to one of the program's: draw, check"},
 		{"no Noise", samplable, prog, models.Training{}, models.Sampling{Func: "draw", Image: "image"}, "has Func and Image but no Noise; the function draw has the inputs z and the outputs image"},
+		{"Inputs and an Output", samplable, prog, models.Training{}, models.Sampling{Func: "draw", Inputs: map[string]models.Feed{"z": models.Normal}, Output: "image", Kind: models.Points}, ""},
+		{"no Kind", samplable, prog, models.Training{}, models.Sampling{Func: "draw", Noise: "z", Output: "image"}, "has Func and Noise and Output but no Kind"},
+		{"an input that nothing feeds", samplable, prog, models.Training{}, models.Sampling{Func: "check", Noise: "x2", Inputs: map[string]models.Feed{}, Output: "loss", Kind: models.Points}, "nothing in its Sampling feeds the input x of the function check: add it to Inputs"},
 		{"Func alone", samplable, prog, models.Training{}, models.Sampling{Func: "draw"}, "has Func but no Noise and no Image"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -51,13 +51,6 @@ func (t Training) Turns() Rhythm {
 	return t.Rhythm
 }
 
-// Sampling says how to draw from the trained model.
-type Sampling struct {
-	Func  string // the Func to run
-	Noise string // its input of standard normal noise, [batch, ...]
-	Image string // its output of images in [0, 1], [batch, channels, height, width]
-}
-
 // Settings are a model's numbers by name.
 type Settings map[string]float64
 

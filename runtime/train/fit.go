@@ -223,6 +223,7 @@ func (c *Config) setup() (Setup, error) {
 		Batch: c.Batch, DropLast: c.DropLast, Seed: c.Seed, LogEvery: c.LogEvery,
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
 	}
+	s.Classes = c.Train.Classes
 	var err error
 	if s.Train, err = describe(c.Train); err == nil && c.Validate != "" {
 		s.Test, err = describe(c.Test)

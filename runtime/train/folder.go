@@ -39,7 +39,7 @@ const (
 )
 
 // A Setup is what a run trains on what: the content of config.json. A resumed run must agree with it in all but Epochs,
-// Patience and Engine. Its program may have changed if the state is still the same; the run then ends otherwise than it would
+// Patience, Engine and Classes. Its program may have changed if the state is still the same; the run then ends otherwise than it would
 // have.
 type Setup struct {
 	Version     int                `json:"version"`
@@ -54,6 +54,7 @@ type Setup struct {
 	MinDelta    float64            `json:"min_delta"`
 	Train       string             `json:"train"` // describes the data, with a hash of the examples
 	Test        string             `json:"test,omitempty"`
+	Classes     []string           `json:"classes,omitempty"` // the names of the data's classes
 	Batch       int                `json:"batch"`
 	DropLast    bool               `json:"drop_last"`
 	Seed        uint64             `json:"seed"`
@@ -64,7 +65,10 @@ type Setup struct {
 }
 
 // mayChange are the fields of a Setup in which a resumed run may differ; of the program, its state must be the same.
-var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries"}
+var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries", "classes"}
+
+// MetaClasses is the key of [Setup.Metadata] with the names of the data's classes, as a list in JSON.
+const MetaClasses = "training.classes"
 
 // Metadata is a summary of the run at a position, for the ONNX files exported there: see onnx.Options. By it the commands tell
 // whether a file in the run's folder is of the checkpoint that they are asked for.
@@ -76,6 +80,12 @@ func (s Setup) Metadata(prog Fingerprinted, at Position) map[string]string {
 		"training.seed":        strconv.FormatUint(s.Seed, 10),
 		"training.settings":    models.Settings(s.Settings).String(),
 		"training.fingerprint": prog.Fingerprint(), // as it was exported: the program may have changed since
+	}
+	if s.Classes != nil {
+		classes, err := json.Marshal(s.Classes)
+		if err == nil { // strings always can
+			meta[MetaClasses] = string(classes)
+		}
 	}
 	if b := at.Best; b != nil {
 		meta["training."+s.Monitor] = strconv.FormatFloat(b.Value, 'g', 8, 64)

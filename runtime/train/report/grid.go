@@ -22,14 +22,19 @@ const (
 // PNG file path: cols images in a row, in row-major order, with lines between them. Values outside [0, 1] are clamped; NaN
 // is an error. Small images are enlarged by a whole factor.
 func Grid(path string, images *tensor.Tensor, cols int) error {
-	img, err := grid(images, cols)
-	if err == nil {
-		err = atomicfile.Write(path, func(w io.Writer) error { return png.Encode(w, img) })
-	}
-	if err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error { return WriteGrid(w, images, cols) }); err != nil {
 		return fmt.Errorf("draw %s: %w", path, err)
 	}
 	return nil
+}
+
+// WriteGrid is [Grid] into w.
+func WriteGrid(w io.Writer, images *tensor.Tensor, cols int) error {
+	img, err := grid(images, cols)
+	if err != nil {
+		return err
+	}
+	return png.Encode(w, img)
 }
 
 // CheckGrid reports whether [Grid] can draw images of this shape, for saying so before they are computed.

@@ -1,0 +1,332 @@
+package app
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+)
+
+// A feeder makes the inputs of a Func that is sampled, as its model's Sampling and the flags say. Its noise depends on the seed alone:
+// that of the n-th input is stream n of step 0 of the seed, and what the Func itself draws is of step 1, as our own engine draws it.
+type feeder struct {
+	how     models.Sampling
+	seed    uint64
+	count   int               // samples
+	fixed   bool              // whether somebody asked for so many
+	chosen  map[string]string // conditions, as --set-input has them
+	classes []string          // the names of labels' classes, nil if they are not known
+	draws   []onnx.Noise      // what the Func draws itself
+}
+
+// A feeding is inputs for samples, of which cols belong in a row.
+type feeding struct {
+	in          map[string]*tensor.Tensor
+	count, cols int
+}
+
+// feed makes the inputs.
+func (f feeder) feed(inputs []onnxruntime.Info) (*feeding, error) {
+	feeds := f.how.Feeds()
+	for _, name := range sortedKeys(feeds) {
+		if !slices.ContainsFunc(inputs, func(i onnxruntime.Info) bool { return i.Name == name }) {
+			return nil, fmt.Errorf("there is no input %q", name)
+		}
+	}
+	for _, name := range sortedKeys(f.chosen) {
+		if _, ok := feeds[name]; !ok {
+			return nil, fmt.Errorf("--set-input %s=%s: %s has no input %q to set: it has %s", name, f.chosen[name], f.how.Func, name, describe(feeds))
+		}
+	}
+	out := &feeding{in: map[string]*tensor.Tensor{}, count: f.count}
+	batch := ""
+	for _, in := range inputs {
+		if _, ok := feeds[in.Name]; !ok || len(in.Shape) == 0 {
+			continue
+		}
+		if d := in.Shape[0]; d.Size >= 0 {
+			if f.fixed && int64(f.count) != d.Size {
+				return nil, fmt.Errorf("--count %d: the input %q is of %d samples, no more and no fewer", f.count, in.Name, d.Size)
+			}
+			out.count = int(d.Size)
+		} else {
+			batch = d.Symbol
+		}
+	}
+	out.cols = int(math.Ceil(math.Sqrt(float64(out.count))))
+	if err := f.conditions(out, inputs, feeds); err != nil {
+		return nil, err
+	}
+	return out, f.noise(out, inputs, feeds, batch)
+}
+
+// noise draws the noise.
+func (f feeder) noise(out *feeding, inputs []onnxruntime.Info, feeds map[string]models.Feed, batch string) error {
+	stream := 0
+	order := sortedKeys(feeds)
+	if f.how.Noise != "" { // the first
+		order = append([]string{f.how.Noise}, slices.DeleteFunc(order, func(name string) bool { return name == f.how.Noise })...)
+	}
+	for _, name := range order {
+		if feeds[name].Noise == "" {
+			continue
+		}
+		draw := kernel.Draw{Seed: f.seed, Stream: stream}
+		stream++
+		if out.in[name] != nil { // somebody chose it
+			continue
+		}
+		in := info(inputs, name)
+		shape, err := exampleShape(in, out.count)
+		if err == nil {
+			out.in[name], err = drawn32(in, shape, feeds[name].Noise, draw)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, in := range inputs {
+		if out.in[in.Name] != nil {
+			continue
+		}
+		i := slices.IndexFunc(f.draws, func(n onnx.Noise) bool { return n.Input == in.Name })
+		if i < 0 {
+			return fmt.Errorf("the model's Sampling says nothing of the input %q; `run` takes arrays for it", in.Name)
+		}
+		var shape []int
+		for _, d := range in.Shape {
+			switch {
+			case d.Size >= 0:
+				shape = append(shape, int(d.Size))
+			case d.Symbol != "" && d.Symbol == batch:
+				shape = append(shape, out.count)
+			default:
+				return fmt.Errorf("the size of %v in the noise %v does not follow from the count; `run` takes an array for it", d, in)
+			}
+		}
+		x, err := drawn32(in, shape, f.draws[i].Distribution, kernel.Draw{Seed: f.seed, Step: 1, Stream: f.draws[i].Stream})
+		if err != nil {
+			return err
+		}
+		out.in[in.Name] = x
+	}
+	return nil
+}
+
+// conditions makes what is chosen, or would have been.
+func (f feeder) conditions(out *feeding, inputs []onnxruntime.Info, feeds map[string]models.Feed) error {
+	labels := 0
+	for _, name := range sortedKeys(feeds) {
+		feed, text := feeds[name], f.chosen[name]
+		_, chosen := f.chosen[name]
+		if feed.Noise != "" && !chosen {
+			continue
+		}
+		in := info(inputs, name)
+		shape, err := exampleShape(in, out.count)
+		if err != nil {
+			return err
+		}
+		x := tensor.New(in.DType, shape...)
+		if feed.Classes > 0 {
+			which := make([]int, feed.Classes) // a row each
+			for i := range which {
+				which[i] = i
+			}
+			if chosen {
+				if which, err = f.labels(name, text, feed.Classes); err != nil {
+					return err
+				}
+			}
+			if len(which) > 1 && labels == 0 {
+				out.cols = (out.count + len(which) - 1) / len(which)
+			}
+			setLabels(x, which, out.cols, labels > 0)
+			if len(which) > 1 {
+				labels++
+			}
+		} else if err := setNumbers(x, name, text, feed.Value, chosen); err != nil {
+			return err
+		}
+		out.in[name] = x
+	}
+	return nil
+}
+
+// setLabels sets x, integers or one-hot, to the classes: one a row of cols samples or, if across, one a column.
+func setLabels(x *tensor.Tensor, classes []int, cols int, across bool) {
+	for i := range x.Dim(0) {
+		at := i / cols
+		if across {
+			at = i % cols
+		}
+		class := classes[at%len(classes)]
+		if x.Rank() == 1 {
+			x.Set(i, float64(class))
+		} else {
+			x.Set(i*x.Dim(1)+class, 1)
+		}
+	}
+}
+
+// labels are the classes that text names: by their names or numbers, with commas between.
+func (f feeder) labels(input, text string, classes int) ([]int, error) {
+	words := []string{text}
+	if !slices.ContainsFunc(f.classes, func(c string) bool { return strings.EqualFold(c, text) }) { // a name may have commas
+		words = strings.Split(text, ",")
+	}
+	var out []int
+	for _, word := range words {
+		word = strings.TrimSpace(word)
+		named := func(same func(c string) bool) int { return slices.IndexFunc(f.classes, same) }
+		i := named(func(c string) bool { return c == word })
+		if i < 0 {
+			i = named(func(c string) bool { return strings.EqualFold(c, word) })
+		}
+		if i < 0 {
+			var err error
+			if i, err = strconv.Atoi(word); err != nil {
+				i = -1
+			}
+		}
+		if i < 0 || i >= classes {
+			there := fmt.Sprintf("0 to %d", classes-1)
+			if f.classes != nil {
+				there += " or " + strings.Join(f.classes, ", ")
+			}
+			return nil, fmt.Errorf("--set-input %s=%s: there is no class %q: want %s", input, text, word, there)
+		}
+		out = append(out, i)
+	}
+	return out, nil
+}
+
+// setNumbers sets every sample of x to the numbers in text, one for all or as many as a sample has, or else to value.
+func setNumbers(x *tensor.Tensor, input, text string, value float64, chosen bool) error {
+	numbers := []float64{value}
+	size := x.Len() / max(x.Dim(0), 1)
+	if chosen {
+		numbers = nil
+		for _, word := range strings.Split(text, ",") {
+			v, err := strconv.ParseFloat(strings.TrimSpace(word), 64)
+			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("--set-input %s=%s: %q is no number", input, text, word)
+			}
+			if x.DType().Integer() && v != math.Trunc(v) {
+				return fmt.Errorf("--set-input %s=%s: the input is %v: want whole numbers", input, text, x.DType())
+			}
+			numbers = append(numbers, v)
+		}
+	}
+	if len(numbers) != 1 && len(numbers) != size {
+		return fmt.Errorf("--set-input %s=%s: %d numbers, and a sample takes %d, or one for all", input, text, len(numbers), size)
+	}
+	for i := range x.Len() {
+		x.Set(i, numbers[i%size%len(numbers)])
+	}
+	return nil
+}
+
+// describe lists feeds for people: z (normal noise), label (a label of 10 classes).
+func describe(feeds map[string]models.Feed) string {
+	var out []string
+	for _, name := range sortedKeys(feeds) {
+		out = append(out, fmt.Sprintf("%s (%v)", name, feeds[name]))
+	}
+	if out == nil {
+		return "none"
+	}
+	return strings.Join(out, ", ")
+}
+
+// labelInput is the input that --label means.
+func labelInput(how models.Sampling) (string, error) {
+	var labels []string
+	feeds := how.Feeds()
+	for _, name := range sortedKeys(feeds) {
+		if feeds[name].Classes > 0 {
+			labels = append(labels, name)
+		}
+	}
+	switch len(labels) {
+	case 0:
+		return "", fmt.Errorf("the model has no label: the inputs of its function %s are %s", how.Func, describe(feeds))
+	case 1:
+		return labels[0], nil
+	}
+	return "", fmt.Errorf("the model has the labels %s: choose one with --set-input", strings.Join(labels, ", "))
+}
+
+// info is the input called name, which is there.
+func info(inputs []onnxruntime.Info, name string) onnxruntime.Info {
+	return inputs[slices.IndexFunc(inputs, func(i onnxruntime.Info) bool { return i.Name == name })]
+}
+
+// exampleShape is the shape of the input in for n samples.
+func exampleShape(in onnxruntime.Info, n int) ([]int, error) {
+	if len(in.Shape) == 0 {
+		return nil, fmt.Errorf("the input %v has no batch axis", in)
+	}
+	shape := []int{n}
+	for _, d := range in.Shape[1:] {
+		if d.Size < 0 {
+			return nil, fmt.Errorf("the input %q has a dynamic axis besides the batch: %v; `run` takes an array for it", in.Name, in.Shape)
+		}
+		shape = append(shape, int(d.Size))
+	}
+	if total, err := tensor.Count(shape); err != nil || total > maxNoise {
+		return nil, fmt.Errorf("the input %q of shape %v is more than the %d numbers that a sample may take", in.Name, shape, maxNoise)
+	}
+	return shape, nil
+}
+
+// drawn32 is noise for the input in.
+func drawn32(in onnxruntime.Info, shape []int, distribution string, draw kernel.Draw) (*tensor.Tensor, error) {
+	if total, err := tensor.Count(shape); err != nil || total > maxNoise {
+		return nil, fmt.Errorf("noise of shape %v is more than the %d numbers that a sample may take", shape, maxNoise)
+	}
+	c := kernel.NewContext(nil, 0)
+	x := tensor.New(in.DType, shape...)
+	switch d := x.Raw().(type) {
+	case []float32:
+		fillNoise(c, draw, distribution, d)
+	case []float64:
+		fillNoise(c, draw, distribution, d)
+	default:
+		return nil, fmt.Errorf("the noise input %q is %v %v, want f32 or f64", in.Name, in.DType, in.Shape)
+	}
+	return x, nil
+}
+
+func fillNoise[T kernel.Float](c *kernel.Context, draw kernel.Draw, distribution string, to []T) {
+	if distribution == onnx.Uniform {
+		kernel.Uniform(c, draw, to)
+	} else {
+		kernel.Normal(c, draw, to)
+	}
+}
+
+// funcInputs are the inputs of a Func as its file would have them.
+func funcInputs(f *graph.Func) []onnxruntime.Info {
+	var out []onnxruntime.Info
+	for _, v := range f.Inputs {
+		in := onnxruntime.Info{Name: v.Name, DType: v.DType()}
+		for _, d := range v.Shape() {
+			if d.Symbolic() {
+				in.Shape = append(in.Shape, onnxruntime.Dim{Size: -1, Symbol: d.String()})
+			} else {
+				in.Shape = append(in.Shape, onnxruntime.Dim{Size: int64(d)})
+			}
+		}
+		out = append(out, in)
+	}
+	return out
+}
