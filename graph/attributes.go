@@ -126,7 +126,7 @@ func ownCopy(v reflect.Value) reflect.Value {
 // and NaN is itself. What a pointer leads to is not looked at: two are equal if they point to one place. ok is false for
 // an op with an attribute that cannot be compared, such as a function: it is like no other.
 func Identity(op Op) (key string, ok bool) {
-	e := identity{known: true}
+	e := identity{b: make([]byte, 0, 128), known: true}
 	e.op(op)
 	return string(e.b), e.known
 }

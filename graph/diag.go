@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -27,7 +28,7 @@ func (p Pos) String() string {
 }
 
 // Base is file:line with the file's last element only: the same on every machine.
-func (p Pos) Base() string { return fmt.Sprintf("%s:%d", filepath.Base(p.File), p.Line) }
+func (p Pos) Base() string { return filepath.Base(p.File) + ":" + strconv.Itoa(p.Line) }
 
 var workingDir = sync.OnceValue(func() string { d, _ := os.Getwd(); return d })
 

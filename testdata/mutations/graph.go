@@ -12,7 +12,7 @@ var graphMutations = []mutation{
 	{"fuse: blocks are one element too far apart", "graph/fuse.go", "m.args = append(m.args, in[a][lo:hi])", "m.args = append(m.args, in[a][:hi-lo])", "./graph", "TestFuse"},
 	{"matmul: a broadcast factor moves on", "graph/op_matmul.go", "if !r.One[1] {\n\t\t\t\t\tj += t\n\t\t\t\t}", "j += t", "./graph", "TestOps/MatMul"},
 	{"identity: floats that print alike are one", "graph/attributes.go", "e.number(math.Float64bits(v.Float()))", "e.number(uint64(v.Float()))", "./graph ./compiler/pass", "Identi|Passes|CSE|Op"},
-	{"cse: arguments do not count", "compiler/pass/cse.go", "k = binary.LittleEndian.AppendUint64(k, uint64(a.ID))", "k = binary.LittleEndian.AppendUint64(k, 0*uint64(a.ID))", "./compiler/pass", ""},
+	{"cse: arguments do not count", "compiler/pass/cse.go", "key = binary.LittleEndian.AppendUint64(key, uint64(a.ID))", "key = binary.LittleEndian.AppendUint64(key, 0*uint64(a.ID))", "./compiler/pass", ""},
 	{"simplify: a sum with a constant loses it", "compiler/pass/simplify.go", "isFull(y, 0) && same(args[1-i])", "isFull(y, 1) && same(args[1-i])", "./compiler/pass", ""},
 	{"simplify: transposes compose in the wrong order", "compiler/pass/simplify.go", "both[i] = in.Perm[k]", "both[i] = perm[in.Perm[i]] + 0*k", "./compiler/pass", ""},
 	{"simplify: factors are added", "compiler/pass/simplify.go", "graph.Scale{By: o.By * in.By}", "graph.Scale{By: o.By + in.By}", "./compiler/pass", ""},
