@@ -288,7 +288,22 @@ func TestBadFiles(t *testing.T) {
 		{"a size of -1", "types", func(m *wire.Model) {
 			m.Graph.Inputs = append(m.Graph.Inputs, &wire.ValueInfo{Name: "odd", Type: &wire.TensorType{Elem: 1, Shape: []wire.Dim{{Value: -1}}}})
 		},
-			`warning: input 4 "odd": axis 0 is declared -1; an unknown size is one that is left out`},
+			`error: input 4 "odd": axis 0 is declared -1; a size is 0 or more, and an unknown one is left out or has a name`},
+		{"a size of -3 in between", "classify", func(m *wire.Model) {
+			m.Graph.Values = []*wire.ValueInfo{{Name: "MaxPool_9", Type: &wire.TensorType{Elem: wire.Float, Shape: []wire.Dim{{Value: -3}, {Value: 6}, {Value: 4}, {Value: 4}}}}}
+		},
+			`error: value_info 0 "MaxPool_9": axis 0 is declared -3; a size is 0 or more, and an unknown one is left out or has a name`},
+		{"more than can be", "types", func(m *wire.Model) {
+			m.Graph.Inputs = append(m.Graph.Inputs, &wire.ValueInfo{Name: "odd", Type: &wire.TensorType{Elem: 1, Shape: []wire.Dim{{Value: 1 << 24}, {Param: "n"}, {Value: 1 << 24}}}})
+		},
+			`error: input 4 "odd": is declared f32[16777216 n 16777216]: no machine holds as many elements`},
+		{"more than can be, computed", "types", func(m *wire.Model) {
+			m.Graph.Initializers = append(m.Graph.Initializers, list("sizes", 1<<24, 1<<24))
+			m.Graph.Nodes = append(m.Graph.Nodes, &wire.Node{OpType: "ConstantOfShape", Inputs: []string{"sizes"}, Outputs: []string{"zeros"}},
+				&wire.Node{OpType: "Abs", Inputs: []string{"zeros"}, Outputs: []string{"odd"}})
+			m.Graph.Outputs = append(m.Graph.Outputs, &wire.ValueInfo{Name: "odd"})
+		},
+			`error: node 13 (ConstantOfShape): output "zeros" is f32[16777216 16777216]: no machine holds as many elements`},
 
 		// Sizes that contradict one another.
 		{"a product", "classify", func(m *wire.Model) { initializer(m, "class.weight").Dims = []int64{5, 8} },

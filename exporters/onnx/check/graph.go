@@ -166,6 +166,7 @@ func (c *checker) graph(g *wire.Graph, outer *scope, in string) *scope {
 		case later[v.Name] == nil && s.values[v.Name] == nil:
 			c.report.add(Warning, where, "nothing has that name")
 		}
+		c.valueInfo(where, v)
 		declared[v.Name] = v
 	}
 	outputs := make(map[string]*wire.ValueInfo, len(g.Outputs))
@@ -190,6 +191,9 @@ func (c *checker) graph(g *wire.Graph, outer *scope, in string) *scope {
 				continue
 			}
 			v.typ = x.out[k]
+			if v.huge() && !slices.ContainsFunc(x.in, func(in *value) bool { return in != nil && in.huge() }) {
+				x.fail("output %q is %v: %s", name, v.typ, tooLarge)
+			}
 			for _, d := range []*wire.ValueInfo{declared[name], outputs[name]} {
 				if d != nil {
 					where := x.where
@@ -352,8 +356,11 @@ func (c *checker) valueInfo(where place, v *wire.ValueInfo) {
 	}
 	for i, d := range v.Type.Shape {
 		if d.Unknown && d.Value < 0 {
-			c.report.add(Warning, where, "axis %d is declared %d; an unknown size is one that is left out", i, d.Value)
+			c.error(where, "axis %d is declared %d; a size is 0 or more, and an unknown one is left out or has a name", i, d.Value)
 		}
+	}
+	if t := typeOf(v.Type); t.huge() {
+		c.error(where, "is declared %v: %s", t, tooLarge)
 	}
 }
 

@@ -99,6 +99,30 @@ func (c *checker) symbols() map[string]bool {
 	return c.sizes
 }
 
+// maxElements is more than the bytes that a machine addresses.
+const maxElements = 1 << 47
+
+// tooLarge says what is wrong with a huge type.
+const tooLarge = "no machine holds as many elements"
+
+// huge reports whether a value of t cannot be, though each of its sizes can. What is not known of them counts as 1.
+func (t typ) huge() bool {
+	n, large := int64(1), false
+	for _, d := range t.shape {
+		v, ok := d.num()
+		switch {
+		case !ok || v < 0:
+		case v == 0:
+			return false
+		case large || v > maxElements/n:
+			large = true
+		default:
+			n *= v
+		}
+	}
+	return large
+}
+
 // typeOf is what a file declares.
 func typeOf(t *wire.TensorType) typ {
 	if t == nil {
