@@ -289,6 +289,17 @@ func TestGradientOfPenalty(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	weights := map[string]*tensor.Tensor{"w1": normal(r, n, 4), "b": normal(r, 4), "w2": normal(r, 4, 1)}
 	real, fake := normal(r, batch, n), normal(r, batch, n)
+	for name, of := range map[string]func(critic func(x *graph.Value) *graph.Value, real, fake *graph.Value) *graph.Value{
+		"GradientPenalty": loss.GradientPenalty,
+		"R1": func(critic func(x *graph.Value) *graph.Value, real, _ *graph.Value) *graph.Value {
+			return loss.R1(critic, real)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { checkPenalty(t, of, weights, real, fake) })
+	}
+}
+
+func checkPenalty(t *testing.T, of func(critic func(x *graph.Value) *graph.Value, real, fake *graph.Value) *graph.Value, weights map[string]*tensor.Tensor, real, fake *tensor.Tensor) {
 	penalty := func(gradient string) []float64 {
 		in := map[string]*tensor.Tensor{"x": real, "y": fake}
 		for name, w := range weights {
@@ -298,7 +309,7 @@ func TestGradientOfPenalty(t *testing.T) {
 			critic := func(x *graph.Value) *graph.Value {
 				return x.MatMul(v["w1"]).Add(v["b"]).Tanh().MatMul(v["w2"])
 			}
-			p := loss.GradientPenalty(critic, v["x"], v["y"]).Mean()
+			p := of(critic, v["x"], v["y"]).Mean()
 			if gradient == "" {
 				return p
 			}
@@ -343,6 +354,19 @@ func TestMistakes(t *testing.T) {
 		{"MAE", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.MAE(nil, x) }},
 		{"KLNormal", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.KLNormal(x, nil) }},
 		{"Huber", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.Huber(x, x, 0) }},
+		{"GAN", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.GAN{Smooth: 1}.Critic(x, x) }},
+		{"GAN", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.GAN{Smooth: math.NaN()}.Generator(x) }},
+		{"GAN", func(f *graph.Func, x *graph.Value) *graph.Value {
+			return loss.GAN{}.Critic(x, f.Input("y", graph.F32, 3, 1))
+		}},
+		{"LeastSquares", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.LeastSquares{Smooth: -1}.Critic(x, x) }},
+		{"LeastSquares", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.LeastSquares{}.Generator(x.Mean()) }},
+		{"Wasserstein", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.Wasserstein{}.Critic(x, x.Mean()) }},
+		{"Wasserstein", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.Hinge{}.Generator(x.Mean()) }},
+		{"Hinge", func(f *graph.Func, x *graph.Value) *graph.Value { return loss.Hinge{}.Critic(x.Mean(), x.Mean()) }},
+		{"R1", func(f *graph.Func, x *graph.Value) *graph.Value {
+			return loss.R1((*graph.Value).Tanh, f.Input("y", graph.I64, 3, 4))
+		}},
 		{"GradientPenalty", func(f *graph.Func, x *graph.Value) *graph.Value {
 			return loss.GradientPenalty((*graph.Value).Tanh, x, f.Input("y", graph.F32, 3, 4))
 		}},
