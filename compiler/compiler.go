@@ -53,6 +53,7 @@ type entry struct {
 	loss  func(f *graph.Func) *graph.Value // of a Step
 	opt   optim.Optimizer
 	model any
+	ema   bool // of a Func that reads averages
 
 	f       *graph.Func
 	trained []trained
@@ -102,6 +103,12 @@ func (b *Builder) Func(name string, build func(f *graph.Func)) {
 	b.add(&entry{name: name, pos: graph.Caller(), build: build})
 }
 
+// EMAFunc is Func with averaged weights: each parameter of which a Step's [optim.EMA] keeps an average is that average here. What
+// is exported, sampled and validated by such a Func has the averages; other state, such as running statistics, is the model's.
+func (b *Builder) EMAFunc(name string, build func(f *graph.Func)) {
+	b.add(&entry{name: name, pos: graph.Caller(), build: build, ema: true})
+}
+
 // Step defines a training step called name: loss is traced in training form and must be a scalar; opt updates the
 // parameters of model, and no others. Running statistics change in every layer that the loss applies. model is what was
 // given to Model, a part of one, or a slice of such. The step's outputs are "loss" and what the loss function
@@ -142,8 +149,19 @@ func (b *Builder) Compile() (*Program, error) {
 	if len(b.entries) == 0 && len(diags) == 0 {
 		diags = append(diags, &graph.Diag{Pos: compiled, Msg: fmt.Sprintf("program %q has no entry point", b.name), Hint: "define a Func or a Step"})
 	}
+	averages, wrong := map[string][]graph.Param{}, false
 	for _, e := range b.entries {
-		e.trace(compiled)
+		if !e.ema {
+			e.trace(compiled, nil)
+			e.averages(averages)
+			wrong = wrong || len(e.f.Diags) > 0
+		}
+	}
+	for _, e := range b.entries {
+		if e.ema {
+			e.trace(compiled, averages)
+			e.averaged(averages, wrong)
+		}
 		unbound(e.f)
 		diags = append(diags, e.f.Diags...)
 	}
@@ -186,10 +204,39 @@ func distinct(diags graph.Diags) graph.Diags {
 	})
 }
 
-// trace runs the user's function. A panic in it becomes a mistake at the line that panicked; compiled is the line that
-// called Compile.
-func (e *entry) trace(compiled graph.Pos) {
+// averages adds to all, by the name of the parameter, the averages that a Step keeps.
+func (e *entry) averages(all map[string][]graph.Param) {
+	for _, v := range e.f.Params {
+		p := v.Op.(graph.Param)
+		if a, ok := p.Init.(optim.Average); ok {
+			all[a.Of] = append(all[a.Of], p)
+		}
+	}
+}
+
+// averaged reports an EMAFunc that reads one of two averages, or none; none may be the fault of a Step that is wrong.
+func (e *entry) averaged(averages map[string][]graph.Param, wrong bool) {
+	read := 0
+	for _, v := range e.f.Params {
+		if a, ok := v.Op.(graph.Param).Init.(optim.Average); ok {
+			read++
+			if all := averages[a.Of]; len(all) > 1 {
+				e.f.Mistake(e.pos, fmt.Sprintf("EMAFunc %q: there are two averages of %q, %q and %q", e.name, a.Of, all[0].Name, all[1].Name), "let one Step keep averages: optim.EMA around its optimizer")
+			}
+		}
+	}
+	if read == 0 && !wrong && len(e.f.Diags) == 0 {
+		e.f.Mistake(e.pos, fmt.Sprintf("EMAFunc %q: no Step keeps an average of what it reads", e.name), "wrap the Step's optimizer: optim.EMA{Decay: .999, Then: optim.Adam{LR: 1e-3}}; without averages, it is a Func")
+	}
+}
+
+// trace runs the user's function, with averages in place of parameters. A panic in it becomes a mistake at the line that panicked;
+// compiled is the line that called Compile.
+func (e *entry) trace(compiled graph.Pos, averages map[string][]graph.Param) {
 	f := graph.NewFunc(e.name, e.loss != nil)
+	for name, all := range averages {
+		f.Instead(name, all[0])
+	}
 	e.f, e.trained = f, nil
 	defer func() {
 		if r := recover(); r != nil {

@@ -412,3 +412,32 @@ func BenchmarkCompileGPT2(b *testing.B) {
 		})
 	}
 }
+
+// TestEMAFunc must read the averages that a Step keeps, defined before or after it, and the parameters that it does not average;
+// other entry points read the parameters.
+func TestEMAFunc(t *testing.T) {
+	m := &struct{ Enc, Dec nn.Dense }{nn.Dense{Units: 2, NoBias: true}, nn.Dense{Units: 3, NoBias: true}}
+	apply := func(f *graph.Func) *graph.Value { return m.Dec.Apply(m.Enc.Apply(f.Input("x", graph.F32, batch, 3))) }
+	out := func(f *graph.Func) { f.Output("y", apply(f)) }
+	b := compiler.New("average")
+	b.Model("", m)
+	b.EMAFunc("averaged", out)
+	b.Func("plain", out)
+	b.Step("train", optim.EMA{Decay: .9, Then: optim.SGD{LR: .1}}, &m.Dec, func(f *graph.Func) *graph.Value { return apply(f).Square().Mean() })
+	b.Step("other", optim.SGD{LR: .1}, &m.Enc, func(f *graph.Func) *graph.Value { return apply(f).Square().Mean() })
+	prog := compile(t, b)
+	for name, want := range map[string]string{"averaged": "enc.weight opt.train.ema.dec.weight", "plain": "enc.weight dec.weight"} {
+		var got []string
+		for _, p := range prog.Func(name).Params {
+			got = append(got, p.Name)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s reads %v, want %s", name, got, want)
+		}
+	}
+	for _, p := range prog.Params() {
+		if average := strings.HasPrefix(p.Name, "opt."); average == p.Trainable {
+			t.Errorf("%s: trainable is %v", p.Name, p.Trainable)
+		}
+	}
+}

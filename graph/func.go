@@ -21,10 +21,11 @@ type Func struct {
 	Updates  []Update
 	Diags    Diags
 
-	byName map[string]*Value // params
-	names  map[string]claim
-	random *Value
-	draws  int
+	instead map[string]Param  // of parameters, by name: the state to take in their place
+	byName  map[string]*Value // params
+	names   map[string]claim
+	random  *Value
+	draws   int
 	// applied counts the ops asked for, those over poison too.
 	applied int
 	scope   string
@@ -135,7 +136,18 @@ func (f *Func) Buffer(name string, t DType, init Initializer, dims ...Dim) *Valu
 	return f.state(Param{Name: name, Type: Type{t, slices.Clone(dims)}, Init: init})
 }
 
+// Instead makes f take the state by wherever it asks for the parameter called name, such as its average over the steps.
+func (f *Func) Instead(name string, by Param) {
+	if f.instead == nil {
+		f.instead = map[string]Param{}
+	}
+	f.instead[name] = by
+}
+
 func (f *Func) state(p Param) *Value {
+	if by, ok := f.instead[p.Name]; ok && by.Type.DType == p.Type.DType && by.Type.Shape.Equal(p.Type.Shape) {
+		p = by
+	}
 	if old := f.byName[p.Name]; old != nil {
 		if want := old.Op.(Param); want.Type.DType != p.Type.DType || !want.Type.Shape.Equal(p.Type.Shape) {
 			f.Mistake(f.Pos(), fmt.Sprintf("parameter %q is %v here, but %v where it was first used, at %v", p.Name, p.Type, old.Type, old.Pos),

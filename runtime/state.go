@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -29,7 +30,7 @@ func Fits(bytes float64) error {
 }
 
 // NewState returns the initial state of prog. Each parameter's initializer draws from a generator seeded with seed and the
-// parameter's name, so adding a layer does not change the others.
+// parameter's name, so adding a layer does not change the others. A parameter's average starts as the parameter does.
 func NewState(prog *compiler.Program, seed uint64) (*State, error) {
 	shapes := make([][]int, len(prog.Params()))
 	total := 0.
@@ -57,7 +58,11 @@ func NewState(prog *compiler.Program, seed uint64) (*State, error) {
 			tensor.Data[int64](t)[0] = int64(seed)
 		case p.Init != nil:
 			h := fnv.New64a()
-			h.Write([]byte(p.Name))
+			name := p.Name
+			if average, ok := p.Init.(optim.Average); ok { // as the parameter starts
+				name = average.Of
+			}
+			h.Write([]byte(name))
 			p.Init.Init(t, rand.New(rand.NewPCG(seed, h.Sum64())))
 		}
 		s.tensors[p.Name] = t

@@ -89,6 +89,25 @@ func TestNewState(t *testing.T) {
 	}
 }
 
+// TestAverageStart must give the average of a parameter the parameter's first values.
+func TestAverageStart(t *testing.T) {
+	m := &struct{ A nn.Dense }{nn.Dense{Units: 3}}
+	b := compiler.New("average")
+	b.Model("", m)
+	b.Step("train", optim.EMA{Decay: .9, Then: optim.SGD{LR: .1}}, m, func(f *graph.Func) *graph.Value {
+		return m.A.Apply(f.Input("x", graph.F32, 2, 4)).Square().Mean()
+	})
+	prog, err := b.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newState(t, prog, 7)
+	p, average := values(t, s, "a.weight"), values(t, s, "opt.train.ema.a.weight")
+	if !slices.Equal(p, average) || slices.Max(p) == 0 {
+		t.Errorf("the parameter starts as %v, its average as %v", p, average)
+	}
+}
+
 // TestState sets, swaps and clones.
 func TestState(t *testing.T) {
 	s := newState(t, program(t, 4, false), 1)

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
@@ -25,6 +26,16 @@ func Name(o Optimizer) string {
 		return "ClipNorm, then " + Name(o.Then)
 	case ClipValue:
 		return "ClipValue, then " + Name(o.Then)
+	case EMA:
+		return Name(o.Then) + ", averaged"
+	case Groups:
+		var each []string
+		for _, g := range o {
+			if g.Then != nil {
+				each = append(each, Name(g.Then))
+			}
+		}
+		return strings.Join(slices.Compact(each), ", ")
 	}
 	name := fmt.Sprintf("%T", o)
 	return name[strings.LastIndexAny(name, ".*")+1:]

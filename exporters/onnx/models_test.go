@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
@@ -62,8 +63,12 @@ func TestNames(t *testing.T) {
 				continue // the random state, hoisted
 			}
 			params++
-			if i := strings.LastIndexByte(p.Name, '.'); i > 0 && !f.Training { // a step's optimizer reads them too
-				owner[p.Name] = p.Name[:i+1]
+			name := p.Name
+			if average, ok := p.Op.(graph.Param).Init.(optim.Average); ok {
+				name = average.Of
+			}
+			if i := strings.LastIndexByte(name, '.'); i > 0 && !f.Training { // a step's optimizer reads them too
+				owner[p.Name] = name[:i+1]
 			}
 		}
 		if want := len(f.Params); params != want && params != want-1 {

@@ -203,6 +203,28 @@ var programCases = []Case{
 		m := named(b)
 		b.Step("train", optim.Adam{LR: -1, Beta1: 2}, m, m.loss) // want "Adam: LR is -1" "Adam: Beta1 is 2"
 	}},
+	{"averages that no step keeps", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", adam, m, m.loss)
+		b.EMAFunc("f", func(f *graph.Func) { f.Output("y", m.mean(input(f, 4))) }) // want "(?s)EMAFunc \"f\": no Step keeps an average of what it reads.*hint: .*optim.EMA"
+	}},
+	{"averages of a step that is wrong, which are not its fault", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", optim.EMA{Decay: .9, Then: optim.Adam{}}, m, m.loss) // want "Adam: LR is 0"
+		b.EMAFunc("f", func(f *graph.Func) { f.Output("y", m.mean(input(f, 4))) })
+	}},
+	{"averages of two steps", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("first", optim.EMA{Decay: .9, Then: adam}, m, m.loss)
+		b.Step("second", optim.EMA{Decay: .9, Then: adam}, m, m.loss)
+		b.EMAFunc("f", func(f *graph.Func) { // want "two averages of \"fc.weight\", \"opt.first.ema.fc.weight\" and \"opt.second.ema.fc.weight\"" "two averages of \"fc.bias\""
+			f.Output("y", m.mean(input(f, 4)))
+		})
+	}},
+	{"groups that leave out a parameter", func(b *compiler.Builder) {
+		m := named(b)
+		b.Step("train", optim.Groups{{Match: "*.bias", Then: adam}}, m, m.loss) // want "(?s)Groups: no group has the parameter \"fc.weight\".*hint: "
+	}},
 	{"clipping to nothing", func(b *compiler.Builder) {
 		m := named(b)
 		b.Step("train", optim.ClipNorm{Then: adam}, m, m.loss) // want "(?s)ClipNorm: Max is 0.*hint: "

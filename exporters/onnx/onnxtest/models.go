@@ -141,7 +141,9 @@ func recurrent() (*compiler.Program, error) {
 	b := compiler.New("recurrent")
 	b.Model("", m)
 	b.Func("logits", func(f *graph.Func) { f.Output("logits", logits(f)) })
-	b.Step("train", optim.SGD{LR: 1e-2}, m, func(f *graph.Func) *graph.Value {
+	b.EMAFunc("average", func(f *graph.Func) { f.Output("logits", logits(f)) })
+	groups := optim.Groups{{Match: "tok.* pos.*"}, {Match: "*bias", Then: optim.SGD{LR: 2e-2}}, {Match: "*", Then: optim.SGD{LR: 1e-2, WeightDecay: .1}}}
+	b.Step("train", optim.EMA{Decay: .9, Then: groups}, m, func(f *graph.Func) *graph.Value {
 		return loss.CrossEntropy(logits(f), f.Input("next", graph.I64, batch, seq)).Mean()
 	})
 	return b.Compile()
