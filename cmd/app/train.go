@@ -30,7 +30,7 @@ func (a *app) trainCommand() *cli.Command {
 			"Ctrl-C, as SIGTERM and SIGHUP, saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped." +
 			a.example("train "+a.exampleModel()+" --epochs 3 --seed 7", "train "+a.exampleModel()+" --data my.npz --out runs/mine"),
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "data", Usage: "a data set's `NAME`, or the path of one's own: an image folder, with a subfolder for each class or none, or with the folders train, val and test; idx files, .npy or .npz (default: the model's)"},
+			&cli.StringFlag{Name: "data", Usage: "a data set's `NAME`, or the path of one's own: an image folder, with a subfolder for each class or none, or with the folders train, val and test; idx files, .npy, .npz or .csv (default: the model's)"},
 			dataDirFlag,
 			&cli.IntFlag{Name: "epochs", Usage: "how often to go through the data", DefaultText: "the model's"},
 			&cli.IntFlag{Name: "batch", Usage: "examples a step", DefaultText: "the model's"},
@@ -95,6 +95,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	}
 	cfg := train.Config{
 		Seed: c.Uint64("seed"), Rhythm: m.Train.Turns(), Validate: m.Train.Validate, Inputs: m.Train.Inputs, Epochs: m.Train.Epochs, Batch: m.Train.Batch, DropLast: m.Train.DropLast,
+		Augment:  augmentations(m),
 		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"), Settings: s, Out: a.err,
 	}
 	if cfg.Program, err = define(m, s); err != nil {
@@ -131,7 +132,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if cfg.Engine, err = trainEngine(c, cfg); err != nil {
 		return cfg, "", err
 	}
-	splits, from, err := a.trainingData(c, m, cfg.Program)
+	splits, from, err := a.trainingData(c, m, cfg.Program, s)
 	if err != nil {
 		return cfg, "", err
 	}
@@ -169,27 +170,6 @@ func trainEngine(c *cli.Context, cfg train.Config) (*gorgonia.Engine, error) {
 		return nil, err
 	}
 	return gorgonia.New(gorgonia.Options{BLAS: b, Threads: threads})
-}
-
-// trainingData loads the data, by name or from a person's own files, and says where it is from.
-func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Program) (data.Splits, string, error) {
-	from := c.String("data")
-	if from == "" {
-		from = m.Train.Data
-	}
-	if from == "" {
-		return data.Splits{}, "", usagef(c, "say what to train on: --data NAME or --data PATH")
-	}
-	splits, err := openData(c, "data", from, imageOptions(m, prog))
-	if err != nil {
-		return splits, "", err
-	}
-	if n := c.Int("limit"); n > 0 && n < splits.Train.Len() {
-		if splits.Train, err = splits.Train.Subset(0, n); err != nil {
-			return splits, "", err
-		}
-	}
-	return splits, from, nil
 }
 
 // imageOptions are the size and colours of images that the model's steps want, for reading image folders.

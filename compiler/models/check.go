@@ -21,6 +21,8 @@ func (m Model) Check(prog *compiler.Program) error {
 		return fmt.Errorf("model %s: its Training has both a Step, %q, and a Rhythm: give one", m.Name, t.Step)
 	case t.Step != "" && prog.Step(t.Step) == nil:
 		return fmt.Errorf("model %s is trained by the step %q, which it does not define: it has %s", m.Name, t.Step, entries(prog.Steps()))
+	case t.Data != "" && t.Generate != nil:
+		return fmt.Errorf("model %s: its Training has both Data, %q, and Generate: give one", m.Name, t.Data)
 	case t.Epochs < 0:
 		return fmt.Errorf("model %s: its Training has %d Epochs", m.Name, t.Epochs)
 	case t.Batch < 0:
@@ -78,7 +80,7 @@ func (m Model) Trainable(prog *compiler.Program) error {
 	for _, f := range []struct {
 		name string
 		set  bool
-	}{{"Inputs", t.Inputs != nil}, {"Validate", t.Validate != ""}, {"Data", t.Data != ""}, {"Epochs", t.Epochs != 0}, {"Batch", t.Batch != 0}} {
+	}{{"Inputs", t.Inputs != nil}, {"Validate", t.Validate != ""}, {"Data", t.Data != ""}, {"Generate", t.Generate != nil}, {"Augment", t.Augment != nil}, {"Epochs", t.Epochs != 0}, {"Batch", t.Batch != 0}} {
 		if f.set {
 			have = append(have, f.name)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // A Model is what the commands need to know of one model.
@@ -32,15 +33,29 @@ type Training struct {
 	Step   string // the Step to run on each batch, or
 	Rhythm Rhythm // several Steps in turn
 	// Inputs are the Steps' inputs and the data set fields that feed them: {"x": "image"}. An input that is not named is fed
-	// by the field of its own name.
+	// by the field of its own name. Several fields of one number an example, such as columns of a table, are put side by side:
+	// {"x": "height,width"}.
 	Inputs map[string]string
 	// Validate is a Func with the same inputs whose outputs are averaged over the test split; "" for none. Its output
 	// "loss" decides which checkpoint is best.
 	Validate string
 	Data     string // the data set's name; "" leaves it to --data
+	// Generate makes the data instead, where they are not read: fields for training and, if test is not nil, for validation, each
+	// [examples, ...]. It makes the same ones each time.
+	Generate func(s Settings) (train, test map[string]*tensor.Tensor, err error)
+	Augment  []Augmentation // what is done to the data while training
 	Epochs   int
 	Batch    int
 	DropLast bool // leave out an epoch's last batch if it is short
+}
+
+// An Augmentation changes a field of each example by chance, in the order of its members, anew in each epoch; data.Augmentation
+// says how. Of the data that validate, fields are only binarised, always alike.
+type Augmentation struct {
+	Field    string
+	Crop     int  // pixels of zeros are put around, and the size that it had is cut out at random
+	Flip     bool // left to right, half of the time
+	Binarise bool // each element in [0, 1] becomes 1 with that probability, else 0
 }
 
 // Turns are the Rhythm of t, which is its Step again and again if that is all; nil if there is neither.

@@ -1,7 +1,8 @@
 // Package data has data sets and the loader that cuts them into batches.
 //
 // A [Dataset] is a set of named fields over the same examples; a [Source] is one field. Sources come from idx files
-// ([ReadIDX]), NumPy files (package exporters/numpy), image folders ([OpenImages]), or any Go type with the four methods.
+// ([ReadIDX]), NumPy files (package exporters/numpy), CSV files ([OpenCSV]), image folders ([OpenImages]), or any Go type with the
+// four methods.
 // [Open] makes a Dataset from a person's own files, [Load] from a published data set that is on this machine, and [Fetch]
 // downloads one: it is the only function here that uses the network.
 //
@@ -54,6 +55,8 @@ func (s Spec) String() string { return fmt.Sprintf("%s %v%v", s.Name, s.DType, s
 type Dataset struct {
 	// Classes names the values of the label field, where that is known; Classes[2] is the name of label 2.
 	Classes []string
+	// Values names the values of fields that are categories, by the fields' names.
+	Values map[string][]string
 
 	fields []Field
 	lo, n  int // the examples are rows lo to lo+n of every source
@@ -190,6 +193,15 @@ func (d *Dataset) hash(h io.Writer, src Source) error {
 		}
 	}
 	return nil
+}
+
+// names are the names of the fields.
+func (d *Dataset) names() []string {
+	var out []string
+	for _, f := range d.fields {
+		out = append(out, f.Name)
+	}
+	return out
 }
 
 // find is the index of the first field called name, or -1.

@@ -28,7 +28,7 @@ func splitOf(name string) string {
 	return ""
 }
 
-// openFolder opens a folder of idx files or of images.
+// openFolder opens a folder of idx files, of CSV files or of images.
 func openFolder(dir string, opt ImageOptions) (Splits, error) {
 	if found, missing := findMNIST(dir); len(found) > 0 {
 		if len(missing) > 0 {
@@ -39,6 +39,9 @@ func openFolder(dir string, opt ImageOptions) (Splits, error) {
 			return Splits{}, fmt.Errorf("open data %s: %w", dir, err)
 		}
 		return s, nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, "train.csv")); err == nil {
+		return openCSVs(dir)
 	}
 	at, err := splitFolders(dir)
 	if err != nil {

@@ -20,6 +20,8 @@ type LoaderOptions struct {
 	Epochs   int    // Next ends in io.EOF after so many epochs, counted from epoch 0; 0 is no end
 	Start    State  // where to begin; the zero State is the beginning
 	Prefetch int    // batches prepared ahead of Next; 0 means 2
+
+	Augment []Augmentation // what is done to examples, in this order; drawn from Seed
 }
 
 // A State is a position between two batches: Index examples of epoch Epoch, in that epoch's order, have been yielded.
@@ -40,7 +42,7 @@ type Batch struct {
 // A Loader yields the batches of a data set, epoch after epoch. A goroutine prepares them ahead, in buffers that are
 // reused, so that the steady state allocates nothing. One goroutine at a time may call its methods.
 //
-// The batches are a function of the data set, Batch, Shuffle, Seed and DropLast alone. A Loader started at the [State] of
+// The batches are a function of the data set, Batch, Shuffle, Seed, DropLast and Augment alone. A Loader started at the [State] of
 // another yields exactly the batches that the other would have yielded next. The order of an epoch of n examples is a
 // Fisher-Yates shuffle of 0 to n-1: for i from n-1 down to 1, elements i and j are exchanged, where j is the upper 64
 // bits of the 128-bit product (i+1)·u, and u is the next number of the PCG generator of math/rand/v2 seeded with (Seed, epoch).
@@ -84,6 +86,9 @@ func NewLoader(ds *Dataset, opt LoaderOptions) (*Loader, error) {
 	case opt.Start.Epoch < 0 || opt.Start.Index < 0 || opt.Start.Index > n:
 		return nil, fmt.Errorf("the loader cannot start at epoch %d, example %d of a data set of %d examples: was it saved for another one?",
 			opt.Start.Epoch, opt.Start.Index, n)
+	}
+	if err := ds.CheckAugment(opt.Augment); err != nil {
+		return nil, err
 	}
 	if opt.Prefetch == 0 {
 		opt.Prefetch = 2
@@ -221,6 +226,9 @@ func (l *Loader) produce(ctx context.Context, at State) {
 				l.full <- s
 				return
 			}
+		}
+		for i, a := range l.opt.Augment {
+			a.augment(s.batch.Tensors[a.Field], rows, l.opt.Seed, at.Epoch, i)
 		}
 		s.batch.Epoch = at.Epoch
 		at = l.settle(State{at.Epoch, at.Index + len(rows)})

@@ -16,6 +16,8 @@ import (
 //
 //   - a .npz file: each array is a field, by its name;
 //   - a .npy or idx file: one field, called as the file is up to the first dot;
+//   - a .csv file: each column is a field: see [OpenCSV];
+//   - a folder with train.csv, and validation.csv or test.csv or both, which have its columns and categories;
 //   - a folder with the four idx files of MNIST's names: fields "image" and "label", in two splits;
 //   - a folder of images, with a subfolder for each class or without: see [OpenImages];
 //   - a folder with such folders called train, and validation (valid, val, eval, dev) or test or both, which are its splits. Labels
@@ -38,20 +40,23 @@ func Open(path string, opt ImageOptions) (Splits, error) {
 	case strings.HasSuffix(lower, ".npz"):
 		var arrays map[string]*tensor.Tensor
 		if arrays, err = numpy.ReadNPZ(path); err == nil {
-			d, err = fromArrays(arrays)
+			d, err = FromArrays(arrays)
 		}
 	case strings.HasSuffix(lower, ".npy"):
 		var x *tensor.Tensor
 		if x, err = numpy.ReadNPY(path); err == nil {
-			d, err = fromArrays(map[string]*tensor.Tensor{name: x})
+			d, err = FromArrays(map[string]*tensor.Tensor{name: x})
 		}
+	case strings.HasSuffix(lower, ".csv"):
+		d, err := OpenCSV(path)
+		return Splits{Train: d}, err
 	case strings.Contains(lower, "-idx"), strings.Contains(lower, ".idx"):
 		var x *tensor.Tensor
 		if x, err = ReadIDX(path); err == nil {
-			d, err = fromArrays(map[string]*tensor.Tensor{name: x})
+			d, err = FromArrays(map[string]*tensor.Tensor{name: x})
 		}
 	default:
-		err = fmt.Errorf("it is not a folder, a .npy or .npz file, or an idx file (train-images-idx3-ubyte.gz, x.idx)")
+		err = fmt.Errorf("it is not a folder, a .npy, .npz or .csv file, or an idx file (train-images-idx3-ubyte.gz, x.idx)")
 	}
 	if err != nil {
 		return Splits{}, fmt.Errorf("open data %s: %w", path, err)
@@ -59,8 +64,8 @@ func Open(path string, opt ImageOptions) (Splits, error) {
 	return Splits{Train: d}, nil
 }
 
-// fromArrays is the data set of arrays as fields, sorted by name.
-func fromArrays(arrays map[string]*tensor.Tensor) (*Dataset, error) {
+// FromArrays is the data set of arrays as fields, sorted by name, delivered as they are.
+func FromArrays(arrays map[string]*tensor.Tensor) (*Dataset, error) {
 	var fields []Field
 	for _, name := range slices.Sorted(maps.Keys(arrays)) {
 		src, err := FromTensor(arrays[name])

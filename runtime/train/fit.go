@@ -42,6 +42,8 @@ type Config struct {
 	Batch    int
 	DropLast bool // leave out an epoch's last batch if it is short
 
+	Augment []data.Augmentation // what is done to the examples of Train, drawn from Seed; of Test, fields are only binarised, always alike
+
 	Monitor     string  // the metric whose lowest value makes the best checkpoint, of the validation if there is one; "" is "loss"
 	Patience    int     // stop after so many epochs without a new best; 0 is never
 	MinDelta    float64 // by how much a new best must be lower
@@ -134,6 +136,9 @@ func (c *Config) complete() error {
 	if err := c.chooseUpdate(); err != nil {
 		return err
 	}
+	if err := c.Train.CheckAugment(c.Augment); err != nil {
+		return err
+	}
 	if c.Validate == "" {
 		return nil
 	}
@@ -143,6 +148,9 @@ func (c *Config) complete() error {
 	}
 	if err := c.checkMonitor(strconv.Quote(f.Name), outputs(f)); err != nil {
 		return err
+	}
+	if err := c.Test.CheckAugment(binarising(c.Augment)); err != nil {
+		return fmt.Errorf("of the data that validate: %w", err)
 	}
 	return checkFeed(f, c.Test, c.Batch, false, c.Inputs)
 }
@@ -224,6 +232,9 @@ func (c *Config) setup() (Setup, error) {
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
 	}
 	s.Classes = c.Train.Classes
+	for _, a := range c.Augment {
+		s.Augment = append(s.Augment, a.String())
+	}
 	var err error
 	if s.Train, err = describe(c.Train); err == nil && c.Validate != "" {
 		s.Test, err = describe(c.Test)
@@ -246,7 +257,7 @@ func (r *loop) prepare() (err error) {
 	}
 	if r.exec, err = c.Engine.Load(c.Program, r.state); err == nil {
 		r.loader, err = data.NewLoader(c.Train, data.LoaderOptions{
-			Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: c.DropLast, Epochs: c.Epochs, Start: r.Position.Loader,
+			Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: c.DropLast, Epochs: c.Epochs, Start: r.Position.Loader, Augment: c.Augment,
 		})
 	}
 	if err != nil {

@@ -415,6 +415,7 @@ func TestRefused(t *testing.T) {
 		"update, rhythm": {func(c *Config) { c.Update, c.Rhythm = RunStep(c.Program.Step("train")), models.Rhythm{{Step: "train"}} }, []string{"give one"}, nil},
 		"empty rhythm":   {func(c *Config) { c.Rhythm = models.Rhythm{} }, []string{"has no Turn"}, nil},
 		"unknown turn":   {func(c *Config) { c.Rhythm = models.Rhythm{{Step: "train"}, {Step: "fly"}} }, []string{`the step "fly"`, "it has train"}, nil},
+		"augmentation":   {func(c *Config) { c.Augment = []data.Augmentation{{Field: "z", Flip: true}} }, []string{`no field "z" to augment`}, nil},
 		"drops too much": {func(c *Config) { c.DropLast, c.Batch = true, 50 }, []string{"fewer than one batch"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

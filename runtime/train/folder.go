@@ -55,6 +55,7 @@ type Setup struct {
 	Train       string             `json:"train"` // describes the data, with a hash of the examples
 	Test        string             `json:"test,omitempty"`
 	Classes     []string           `json:"classes,omitempty"` // the names of the data's classes
+	Augment     []string           `json:"augment,omitempty"` // what is done to the data
 	Batch       int                `json:"batch"`
 	DropLast    bool               `json:"drop_last"`
 	Seed        uint64             `json:"seed"`

@@ -143,7 +143,7 @@ func (r *loop) batch(ctx context.Context) error {
 func (r *loop) validate(ctx context.Context, name string) (Metrics, error) {
 	r.progress.Begin(name+" validation", r.c.Test.Len(), 0)
 	return Evaluate(ctx, r.exec, Evaluation{
-		Func: r.c.Program.Func(r.c.Validate), Data: r.c.Test, Batch: r.c.Batch, Inputs: r.c.Inputs, Each: r.progress.Add,
+		Func: r.c.Program.Func(r.c.Validate), Data: r.c.Test, Batch: r.c.Batch, Inputs: r.c.Inputs, Augment: r.c.Augment, Each: r.progress.Add,
 	})
 }
 

@@ -98,6 +98,8 @@ type Evaluation struct {
 	Data   *data.Dataset
 	Batch  int
 	Inputs Inputs
+	// Augment is what the data are trained with: fields that it binarises are binarised here too, always alike, and the rest is left.
+	Augment []data.Augmentation
 	// Each, if not nil, is told of each batch when it is done.
 	Each func(examples int, m Metrics)
 }
@@ -112,7 +114,7 @@ func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics,
 	if e.Func == nil {
 		return nil, errNoFunc
 	}
-	l, err := data.NewLoader(e.Data, data.LoaderOptions{Batch: e.Batch, Epochs: 1})
+	l, err := data.NewLoader(e.Data, data.LoaderOptions{Batch: e.Batch, Epochs: 1, Augment: binarising(e.Augment)})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Func.Name, err)
 	}
@@ -144,6 +146,17 @@ func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics,
 			e.Each(b.Size, m)
 		}
 	}
+}
+
+// binarising is what of list binarises.
+func binarising(list []data.Augmentation) []data.Augmentation {
+	var out []data.Augmentation
+	for _, a := range list {
+		if a.Binarise {
+			out = append(out, data.Augmentation{Field: a.Field, Binarise: true})
+		}
+	}
+	return out
 }
 
 // Inputs says which field of the data set feeds which input: input name to field name. An input that is not named is fed

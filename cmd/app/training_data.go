@@ -1,0 +1,110 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
+)
+
+// trainingData loads the data, by name or from a person's own files, or has the model generate them, and says where they are from.
+func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Program, s models.Settings) (splits data.Splits, from string, err error) {
+	if from = c.String("data"); from == "" {
+		from = m.Train.Data
+	}
+	switch {
+	case from != "":
+		splits, err = openData(c, "data", from, imageOptions(m, prog))
+	case m.Train.Generate != nil:
+		from = "data that " + m.Name + " generates"
+		splits, err = generate(m, s)
+	default:
+		err = usagef(c, "say what to train on: --data NAME or --data PATH")
+	}
+	if err != nil {
+		return splits, "", err
+	}
+	if n := c.Int("limit"); n > 0 && n < splits.Train.Len() {
+		if splits.Train, err = splits.Train.Subset(0, n); err != nil {
+			return splits, "", err
+		}
+	}
+	return splits, from, joinFields(&splits, m, prog)
+}
+
+// generate is the data that a model makes itself.
+func generate(m models.Model, s models.Settings) (splits data.Splits, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("model %s: its Generate panics at %s: %v", m.Name, panicPlace(), r)
+		}
+	}()
+	train, test, err := m.Train.Generate(s)
+	if err == nil {
+		splits.Train, err = data.FromArrays(train)
+	}
+	if err == nil && test != nil {
+		splits.Test, err = data.FromArrays(test)
+	}
+	if err != nil {
+		return splits, fmt.Errorf("model %s: the data that it generates: %w", m.Name, err)
+	}
+	return splits, nil
+}
+
+// joinFields puts fields side by side for inputs that take several, and makes whole numbers floats for inputs of floats.
+func joinFields(splits *data.Splits, m models.Model, prog *compiler.Program) error {
+	for _, input := range sortedKeys(m.Train.Inputs) {
+		name := m.Train.Inputs[input]
+		fields := strings.Split(name, ",")
+		if len(fields) < 2 {
+			continue
+		}
+		dtype := tensor.F32
+		for _, f := range append(prog.Steps(), prog.Funcs()...) {
+			for _, v := range f.Inputs {
+				if v.Name == input && v.DType() == graph.I64 {
+					dtype = tensor.I64
+				}
+			}
+		}
+		for i := range fields {
+			fields[i] = strings.TrimSpace(fields[i])
+		}
+		for _, d := range []**data.Dataset{&splits.Train, &splits.Validation, &splits.Test} {
+			if *d == nil || has(*d, name) {
+				continue
+			}
+			var err error
+			if *d, err = (*d).Join(name, dtype, fields...); err != nil {
+				return fmt.Errorf("for the input %q: %w", input, err)
+			}
+		}
+	}
+	return nil
+}
+
+// has reports whether d has a field called name.
+func has(d *data.Dataset, name string) bool {
+	for _, f := range d.Fields() {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// augmentations are those of the model's Training.
+func augmentations(m models.Model) []data.Augmentation {
+	var out []data.Augmentation
+	for _, a := range m.Train.Augment {
+		out = append(out, data.Augmentation(a))
+	}
+	return out
+}
