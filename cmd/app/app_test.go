@@ -10,9 +10,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
@@ -29,18 +32,31 @@ func TestHelp(t *testing.T) {
 	one.Lock()
 	root := a.cli()
 	one.Unlock()
+	commands := slices.Clone(root.Commands)
 	for _, c := range root.Commands {
 		lines = append(lines, c.Name)
 		for _, s := range c.Subcommands {
 			lines = append(lines, c.Name+" "+s.Name)
 		}
+		commands = append(commands, c.Subcommands...)
 	}
+	for _, c := range commands {
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok && strings.Contains(b.Usage, "`") {
+				t.Errorf("the help of %s gives --%s a value, which it does not take: %s", c.Name, b.Name, b.Usage)
+			}
+		}
+	}
+	joined := regexp.MustCompile(`\S*[a-z][.:][A-Z]\S*`)
 	for _, line := range lines {
 		if line == "help" {
 			continue
 		}
 		want := must(t, line+" --help")
 		contains(t, want, "sardonyx "+line+" - ", "USAGE:", "--help, -h")
+		if bad := joined.FindString(want); bad != "" {
+			t.Errorf("the help of %s has two sentences without a space between them: %s", line, bad)
+		}
 		for _, same := range []string{"help " + line, line + " -h", line + " something --help"} {
 			if got := must(t, same); got != want {
 				t.Errorf("sardonyx %s does not print the help of %s:\n%s", same, line, got)

@@ -46,7 +46,7 @@ func (a *app) exportCommand() *cli.Command {
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "the fixed size `N` of the batch, with --profile " + profileNames[1]},
 			&cli.StringFlag{Name: "random", Value: randomInputs, Usage: "random numbers: inputs (the caller gives them) or native (the runtime draws its own)"},
 			&cli.BoolFlag{Name: "steps", Usage: "write the training steps too, with their state and a description beside them"},
-			&cli.BoolFlag{Name: "no-vectors", Usage: "make no test vectors: a smaller file, which `verify FILE.onnx` cannot compare"},
+			&cli.BoolFlag{Name: "no-vectors", Usage: "make no test vectors: a smaller file, which verify cannot compare by itself"},
 			jsonFlag,
 		},
 		Action: a.export,

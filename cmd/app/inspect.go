@@ -22,7 +22,7 @@ import (
 func (a *app) inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "tell what is in an ONNX, safetensors, .npy or .npz file, or print a model's graphs", ArgsUsage: "FILE|MODEL",
-		Description: "A model's graphs are printed one value a line, after the compiler's passes." +
+		Description: "A model's graphs are printed one value a line, after the compiler's passes.\n" +
 			"With --check, an ONNX file, whoever wrote it, is searched for faults instead: names, order, versions, operators and their\n" +
 			"attributes, types and shapes, and where the weights lie. All are listed; the exit code is 1 if one is an error." +
 			a.example("inspect decode.onnx", "inspect decode.onnx --check", "inspect arrays.npz --json", "inspect "+a.exampleModel()),
