@@ -3,7 +3,14 @@ package main
 
 import (
 	"github.com/sardonyx-ml/sardonyx/cmd/app"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/classifier"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 )
 
-func main() { app.Main(vae.Model) }
+func main() { app.Main(zoo()...) }
+
+// zoo is the models, by family.
+func zoo() []models.Model {
+	return append([]models.Model{vae.Model}, classifier.Models...)
+}
