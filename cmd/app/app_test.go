@@ -85,8 +85,8 @@ func TestJSON(t *testing.T) {
 		ort  bool
 	}{
 		{"models", "name doc settings params funcs steps data", false},
-		{"data", "name about licence bytes path get", false},
-		{"data list", "name about licence bytes path get", false},
+		{"data", "name about licence bytes path get drawn", false},
+		{"data list", "name about licence bytes path get drawn", false},
 		{"version", "go onnxruntime platform sardonyx", false},
 		{"inspect {}/run/decode.onnx", "bytes ir opsets producer doc graph inputs outputs weights params nodes metadata test_vectors", false},
 		{"inspect {}/images.npz", "name type min mean max", false},
@@ -142,7 +142,10 @@ func TestPrints(t *testing.T) {
 		want []string
 	}{
 		{"models", []string{"vae: variational autoencoder", "functions   encode, decode, reconstruct, validate", "hidden=512, latent=20, lr=0.001"}},
-		{"data", []string{"mnist: handwritten digits", "fashion-mnist: "}},
+		{"data", []string{"mnist: handwritten digits", "fashion-mnist: ", "portraits: drawn faces", "  drawn   as it is read"}},
+		{"data show portraits-32:test --count 3 --png {}/portraits.png", []string{"2000 × (image f32[3 32 32], smile i64[], ",
+			"skin (fair, light, olive, brown, dark), ", "example  smile  glasses  hat", "\n2        "}},
+		{"data show {}/z.npy --count 2", []string{"3 × (z f32[4])\n"}},
 		{"version", []string{"Sardonyx ", "go1.", "onnxruntime 1."}},
 		{"inspect vae --set hidden=32", []string{"func decode", "func encode", "step train", "f32[batch 32]"}},
 		{"inspect {}/run/encode.onnx", []string{"ai.onnx 17", "input ", "f32[batch 1 28 28]", "enc.weight", "f32[784 6]", "training.epochs", "test vectors"}},

@@ -164,7 +164,7 @@ func (a *app) arguments(root *cli.App, c *cli.Command) []string {
 		for _, m := range a.models {
 			list = append(list, m.Name)
 		}
-	case c.Name == "fetch":
+	case c.Name == "fetch" || c.Name == "show":
 		return data.Names()
 	case c.Name == "completion":
 		return shells

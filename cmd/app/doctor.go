@@ -122,6 +122,9 @@ func examine(c *cli.Context) []finding {
 		list = append(list, finding{What: "data", Text: err.Error()})
 	}
 	for _, s := range sets {
+		if s.Drawn {
+			continue
+		}
 		text := s.Path
 		if text == "" {
 			text = "absent: " + s.Get

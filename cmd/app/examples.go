@@ -23,8 +23,13 @@ type examples struct {
 	others     map[string]*data.Dataset // the other parts, by what would name them
 }
 
-// String is the flag with its value.
-func (e *examples) String() string { return "--" + e.flag + " " + e.from }
+// String is the flag with its value, or the value of what is no flag.
+func (e *examples) String() string {
+	if e.flag == "" {
+		return e.from
+	}
+	return "--" + e.flag + " " + e.from
+}
 
 // The parts of data sets.
 var parts = []string{"train", "validation", "test"}
@@ -65,11 +70,20 @@ func openExamples(c *cli.Context, opt data.ImageOptions, flags ...string) ([]*ex
 
 // openPart opens what one flag names.
 func openPart(c *cli.Context, flag string, opt data.ImageOptions) (*examples, error) {
-	e := &examples{flag: flag, from: c.String(flag), others: map[string]*data.Dataset{}}
-	base, part := cutPart(e.from)
-	splits, err := openData(c, flag, base, opt)
-	if err != nil {
+	e := &examples{flag: flag, from: c.String(flag)}
+	if err := e.open(c, opt); err != nil {
 		return nil, err
+	}
+	return e, e.choose(c.String("field"), c.String("labels"))
+}
+
+// open opens the part of a data set that e.from names.
+func (e *examples) open(c *cli.Context, opt data.ImageOptions) error {
+	e.others = map[string]*data.Dataset{}
+	base, part := cutPart(e.from)
+	splits, err := openData(c, e.flag, base, opt)
+	if err != nil {
+		return err
 	}
 	var have []string
 	for i, set := range []*data.Dataset{splits.Train, splits.Validation, splits.Test} {
@@ -87,11 +101,11 @@ func openPart(c *cli.Context, flag string, opt data.ImageOptions) (*examples, er
 	case part == "" && len(have) == 1:
 		e.set, e.others = e.others[have[0]], nil
 	case part == "":
-		return nil, fmt.Errorf("%v has several parts: say which, %s", e, strings.Join(have, " or "))
+		return fmt.Errorf("%v has several parts: say which, %s", e, strings.Join(have, " or "))
 	case e.set == nil:
-		return nil, fmt.Errorf("%v: there is no such part: there is %s", e, strings.Join(have, ", "))
+		return fmt.Errorf("%v: there is no such part: there is %s", e, strings.Join(have, ", "))
 	}
-	return e, e.choose(c.String("field"), c.String("labels"))
+	return nil
 }
 
 // choose finds the fields of the examples and of their labels. A set with one field is that field, whatever its name.

@@ -228,7 +228,8 @@ type dataSet struct {
 	Licence string `json:"licence"`
 	Bytes   int64  `json:"bytes"` // uncompressed
 	Path    string `json:"path"`  // "" where it is absent
-	Get     string `json:"get"`   // how to get it
+	Get     string `json:"get"`   // how to get it, "" if it is drawn
+	Drawn   bool   `json:"drawn"` // as it is read: it is always there
 }
 
 // evaluated is what evaluate measured.

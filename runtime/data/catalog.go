@@ -32,7 +32,7 @@ const (
 
 var mnistFiles = []string{trainImages, trainLabels, testImages, testLabels}
 
-// published is a data set of the MNIST form that Fetch can get.
+// published is a data set of the MNIST form that Fetch can get, or one that is drawn.
 type published struct {
 	about   string
 	licence string
@@ -42,6 +42,9 @@ type published struct {
 	mirrors []string       // URLs of folders that have the files, gzipped
 	system  []string       // folders in which a package of the system puts them
 	hint    string         // another way to get them, or ""
+
+	drawn func() (Splits, error) // makes the data set, if it is no files: then about and licence alone are set beside it, and bytes
+	bytes int64
 }
 
 // pin is what a file must be. It is of the uncompressed bytes: gzip's differ from one publisher to the next.
@@ -84,6 +87,14 @@ var catalog = map[string]published{
 		system: []string{"/usr/share/datasets/fashion-mnist"},
 		hint:   "on Debian and Ubuntu, install the package dataset-fashion-mnist",
 	},
+	"portraits": {
+		about:   "drawn faces with attributes, 64×64 in colour: 20,000 for training and 2,000 for testing",
+		licence: "that of this program", drawn: drawPortraits(64), bytes: (trainPortraits + testPortraits) * 3 * 64 * 64,
+	},
+	"portraits-32": {
+		about:   "the same faces, 32×32",
+		licence: "that of this program", drawn: drawPortraits(32), bytes: (trainPortraits + testPortraits) * 3 * 32 * 32,
+	},
 }
 
 // An Info describes a published data set and whether it is on this machine.
@@ -93,7 +104,8 @@ type Info struct {
 	Licence string
 	Bytes   int64  // uncompressed
 	Path    string // the folder it would be loaded from, "" if it is on none that is known
-	Get     string // how to get it
+	Get     string // how to get it, "" if it is drawn
+	Drawn   bool   // it is always there: this program draws it
 }
 
 // Names lists the published data sets that [Load] and [Fetch] know, sorted.
@@ -105,6 +117,10 @@ func List(dir string) ([]Info, error) {
 	var list []Info
 	for _, name := range Names() {
 		p := catalog[name]
+		if p.drawn != nil {
+			list = append(list, Info{Name: name, About: p.about, Licence: p.licence, Bytes: p.bytes, Drawn: true})
+			continue
+		}
 		places, err := p.places(name, dir)
 		if err != nil {
 			return nil, err
@@ -124,7 +140,8 @@ func List(dir string) ([]Info, error) {
 	return list, nil
 }
 
-// Load returns the published data set called name: fields "image", f32 in [0, 1] of shape [1 28 28], and "label", i64. It
+// Load returns the published data set called name: fields "image", f32 in [0, 1] of shape [1 28 28], and "label", i64; or, of
+// portraits, which are drawn as they are read, "image" of shape [3 64 64] or [3 32 32] and the attributes. Load
 // looks in dir (if not ""), in dir/name, in the cache that [Fetch] fills, and where packages put the files, and downloads
 // nothing. Files in dir may be any of the right form; the others must be the published ones, byte for byte. A dir that is not
 // there is an error, lest a misspelt one be passed over.
@@ -135,6 +152,9 @@ func Load(name, dir string) (Splits, error) {
 	}
 	if dir != "" && !isDir(dir) {
 		return Splits{}, fmt.Errorf("load data set %s: there is no folder %s to look in", name, dir)
+	}
+	if p.drawn != nil {
+		return p.drawn()
 	}
 	places, err := p.places(name, dir)
 	if err != nil {

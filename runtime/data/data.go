@@ -3,8 +3,9 @@
 // A [Dataset] is a set of named fields over the same examples; a [Source] is one field. Sources come from idx files
 // ([ReadIDX]), NumPy files (package exporters/numpy), CSV files ([OpenCSV]), image folders ([OpenImages]), or any Go type with the
 // four methods.
-// [Open] makes a Dataset from a person's own files, [Load] from a published data set that is on this machine, and [Fetch]
-// downloads one: it is the only function here that uses the network.
+// [Open] makes a Dataset from a person's own files, [Load] from a published data set that is on this machine or from one that is
+// drawn ([portraits]), and [Fetch] downloads one: it is the only function here that uses the network. What an example is known to
+// have, a smile or a colour of hair, is an [Attribute].
 //
 // A [Loader] yields batches as named tensors, in an order that depends only on a seed, and can go on from any batch.
 //
@@ -57,6 +58,8 @@ type Dataset struct {
 	Classes []string
 	// Values names the values of fields that are categories, by the fields' names.
 	Values map[string][]string
+	// Attributes describes the fields that are attributes, in order; the field "attributes" has them all as one vector.
+	Attributes []Attribute
 
 	fields []Field
 	lo, n  int // the examples are rows lo to lo+n of every source
@@ -125,6 +128,9 @@ func (d *Dataset) Select(names ...string) (*Dataset, error) {
 		}
 		s.fields = append(s.fields, d.fields[i])
 	}
+	if !slices.Contains(names, attributesField) { // which needs all their names
+		s.Attributes = slices.DeleteFunc(slices.Clone(s.Attributes), func(a Attribute) bool { return !slices.Contains(names, a.Name) })
+	}
 	if len(names) == 0 {
 		return nil, fmt.Errorf("no field of the data set was selected; it is %v", d)
 	}
@@ -168,6 +174,16 @@ func (d *Dataset) Hash() (string, error) {
 
 // hash writes the examples of src to h.
 func (d *Dataset) hash(h io.Writer, src Source) error {
+	if p, ok := src.(*drawn); ok {
+		all := make([]int, d.n)
+		for i := range all {
+			all[i] = d.lo + i
+		}
+		if err := p.prepare(all); err != nil {
+			return err
+		}
+		src = p.rows
+	}
 	if r, ok := src.(*rows); ok && r.x.DType() == tensor.U8 { // as stored: a quarter of the bytes that are delivered
 		_, err := h.Write(tensor.Data[uint8](r.x)[d.lo*r.size : (d.lo+d.n)*r.size])
 		return err

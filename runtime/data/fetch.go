@@ -47,6 +47,9 @@ func Fetch(ctx context.Context, name string, opt FetchOptions) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if p.drawn != nil {
+		return "", fmt.Errorf("fetch data set %s: there is nothing to fetch: it is drawn as it is read", name)
+	}
 	return fetch(ctx, name, p, opt)
 }
 

@@ -28,7 +28,7 @@ func splitOf(name string) string {
 	return ""
 }
 
-// openFolder opens a folder of idx files, of CSV files or of images.
+// openFolder opens a folder of idx files, of CSV files, or of images, with or without a table of attributes.
 func openFolder(dir string, opt ImageOptions) (Splits, error) {
 	if found, missing := findMNIST(dir); len(found) > 0 {
 		if len(missing) > 0 {
@@ -42,6 +42,17 @@ func openFolder(dir string, opt ImageOptions) (Splits, error) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "train.csv")); err == nil {
 		return openCSVs(dir)
+	}
+	t, err := findTable(dir)
+	if err == nil && t != nil {
+		s, err := openTable(t, opt)
+		if err != nil {
+			return Splits{}, fmt.Errorf("open data %s: %w", dir, err)
+		}
+		return s, nil
+	}
+	if err != nil {
+		return Splits{}, fmt.Errorf("open data %s: %w", dir, err)
 	}
 	at, err := splitFolders(dir)
 	if err != nil {
@@ -127,6 +138,12 @@ func openSplits(at map[string]string, opt ImageOptions) (s Splits, err error) {
 		*part.to = d
 	}
 	return s, nil
+}
+
+// exists reports whether path is there.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // isDir reports whether path is a folder, or a link to one.

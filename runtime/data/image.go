@@ -69,7 +69,30 @@ func openImages(dir string, opt ImageOptions, known []string) (*Dataset, error) 
 	if err != nil {
 		return nil, err
 	}
+	images, err := readImages(dir, files, &opt)
+	if err != nil {
+		return nil, err
+	}
+	fields := []Field{{"image", images}}
+	if classes != nil {
+		src, err := FromLabels(tensor.Of(labels, len(labels)))
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, Field{"label", src})
+	}
+	d, err := New(fields...)
+	if err != nil {
+		return nil, err
+	}
+	d.Classes = classes
+	return d, nil
+}
+
+// readImages reads the images files of the folder dir into memory. If opt has no size it gets that of the first.
+func readImages(dir string, files []string, opt *ImageOptions) (Source, error) {
 	if opt.Height == 0 && opt.Width == 0 {
+		var err error
 		if opt.Height, opt.Width, err = imageSize(filepath.Join(dir, files[0])); err != nil {
 			return nil, fmt.Errorf("%s: %w", files[0], err)
 		}
@@ -93,7 +116,7 @@ func openImages(dir string, opt ImageOptions, known []string) (*Dataset, error) 
 	size := total / len(files)
 	pixels := tensor.New(tensor.U8, shape...)
 	err = forEach(len(files), func(i int) error {
-		if err := loadImage(filepath.Join(dir, files[i]), opt, tensor.Data[uint8](pixels)[i*size:(i+1)*size]); err != nil {
+		if err := loadImage(filepath.Join(dir, files[i]), *opt, tensor.Data[uint8](pixels)[i*size:(i+1)*size]); err != nil {
 			return fmt.Errorf("%s: %w", files[i], err)
 		}
 		return nil
@@ -101,25 +124,7 @@ func openImages(dir string, opt ImageOptions, known []string) (*Dataset, error) 
 	if err != nil {
 		return nil, err
 	}
-
-	images, err := FromPixels(pixels)
-	if err != nil {
-		return nil, err
-	}
-	fields := []Field{{"image", images}}
-	if classes != nil {
-		src, err := FromLabels(tensor.Of(labels, len(labels)))
-		if err != nil {
-			return nil, err
-		}
-		fields = append(fields, Field{"label", src})
-	}
-	d, err := New(fields...)
-	if err != nil {
-		return nil, err
-	}
-	d.Classes = classes
-	return d, nil
+	return FromPixels(pixels)
 }
 
 // readable reports whether name is one of an image in a format that is read.

@@ -20,6 +20,10 @@ import (
 //   - a folder with train.csv, and validation.csv or test.csv or both, which have its columns and categories;
 //   - a folder with the four idx files of MNIST's names: fields "image" and "label", in two splits;
 //   - a folder of images, with a subfolder for each class or without: see [OpenImages];
+//   - a folder of images with a table of their attributes, called attributes.csv: the first line names the columns, the first column
+//     is an image's file, a column split (train, validation, test) is the part that it belongs to, and each other is an [Attribute];
+//   - a folder like CelebA's, with list_attr_celeba.txt (also in Anno) and, if there are parts, list_eval_partition.txt (also in Eval);
+//     the images are in img_align_celeba or beside it;
 //   - a folder with such folders called train, and validation (valid, val, eval, dev) or test or both, which are its splits. Labels
 //     are places among the classes of train; the others may lack classes, and have none that train lacks.
 //
