@@ -67,11 +67,11 @@ func TestClassifiers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	data := filepath.Join(dir, "strokes")
-	writeStrokes(t, data, 96)
+	writeStrokes(t, data, 64)
 	for _, m := range classifier.Models {
 		t.Run(m.Name, func(t *testing.T) {
 			run := filepath.Join(dir, m.Name)
-			mustModel(t, m, "train "+m.Name+" --seed 3 --batch 16 --epochs 5 --set side=12 --set classes=4 --set steps=120 --data "+data+" --out "+run)
+			mustModel(t, m, "train "+m.Name+" --seed 3 --batch 16 --epochs 4 --set side=12 --set classes=4 --set steps=64 --data "+data+" --out "+run)
 			records, err := train.ReadHistory(train.Folder(run).Metrics())
 			if err != nil {
 				t.Fatal(err)

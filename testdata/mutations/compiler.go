@@ -26,4 +26,7 @@ var compilerMutations = []mutation{
 	{"batch norm: the second of a step moves the old statistics", "compiler/nn/norm.go", "f.Current(variance)", "variance", "./compiler ./compiler/nn", "BatchNorm|Norm|Twice|Several"},
 	{"batch norm: the running mean takes the old share", "compiler/nn/norm.go", "f.Update(mean, f.Current(mean).Lerp(m.Detach(), 1-momentum))", "f.Update(mean, f.Current(mean).Lerp(m.Detach(), momentum))", "./compiler/nn", ""},
 	{"batch norm: the running variance is biased", "compiler/nn/norm.go", "n.Div(n.Shift(-1))", "n.Div(n)", "./compiler/nn", ""},
+	{"classifier: equal classes count as less probable", "compiler/models/classifier/classifier.go", "logits.Greater(own).Or(logits.Equal(own).And(earlier))", "logits.Greater(own).Or(logits.Equal(own).And(earlier.Not()))", "./compiler/models/classifier", "TopK"},
+	{"classifier: no projection where the shape changes", "compiler/models/classifier/nets.go", "if stride > 1 {", "if stride > 2 {", "./compiler/models/classifier", ""},
+	{"classifier: the label is that of the least probable class", "compiler/models/classifier/classifier.go", "logits.ArgMax(-1)", "logits.Neg().ArgMax(-1)", "./compiler/models/classifier", "Functions"},
 }

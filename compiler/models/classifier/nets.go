@@ -53,21 +53,17 @@ func TwoConv() nn.Sequential {
 	}
 }
 
-// A Block is the residual block of He et al., "Deep Residual Learning for Image Recognition" (2016), eq. 1, or eq. 2 where the
-// shape changes.
-type Block struct {
-	Body     nn.Sequential
-	Shortcut nn.Sequential // the identity, or a projection
-}
+// A Block is the residual block of He et al., "Deep Residual Learning for Image Recognition" (2016): eq. 1, or eq. 2 where the
+// shape changes and the shortcut is a projection.
+type Block struct{ Body, Shortcut nn.Sequential }
 
-// NewBlock returns a block; project is whether its shortcut is a projection, as it must be where the filters or a stride change
-// the shape.
-func NewBlock(filters, stride int, project bool) *Block {
+// NewBlock returns a block; with a stride above 1 it has a projection.
+func NewBlock(filters, stride int) *Block {
 	conv := func(kernel, stride int) *nn.Conv2D {
 		return &nn.Conv2D{Filters: filters, Kernel: kernel, Stride: stride, Same: true, NoBias: true, Weight: initializer.HeNormal{}}
 	}
 	b := &Block{Body: nn.Sequential{conv(3, stride), &nn.BatchNorm{}, nn.ReLU, conv(3, 1), &nn.BatchNorm{}}}
-	if project {
+	if stride > 1 {
 		b.Shortcut = nn.Sequential{conv(1, stride), &nn.BatchNorm{}}
 	}
 	return b
@@ -83,12 +79,11 @@ func (b *Block) Apply(x *graph.Value) *graph.Value {
 func ResNet(blocks int) nn.Sequential {
 	net := nn.Sequential{&nn.Conv2D{Filters: 16, Kernel: 3, Same: true, NoBias: true, Weight: initializer.HeNormal{}}, &nn.BatchNorm{}, nn.ReLU}
 	for i := range 3 * blocks {
-		stage, first := i/blocks, i%blocks == 0 && i > 0
 		stride := 1
-		if first {
+		if i > 0 && i%blocks == 0 {
 			stride = 2
 		}
-		net = append(net, NewBlock(16<<stage, stride, first))
+		net = append(net, NewBlock(16<<(i/blocks), stride))
 	}
 	return append(net, nn.Func((*graph.Value).GlobalAveragePool), nn.Flatten)
 }
