@@ -38,7 +38,7 @@ func (a *app) trainCommand() *cli.Command {
 			setFlag,
 			&cli.PathFlag{Name: "out", Usage: "the run's folder `DIR` (default: runs/MODEL)"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with the run in the folder"},
-			&cli.IntFlag{Name: "patience", Usage: "stop after this many epochs without a better validation loss; 0 never does"},
+			&cli.IntFlag{Name: "patience", Usage: "stop after this many epochs without a better one, by the validation loss or what the model says instead; 0 never does"},
 			&cli.IntFlag{Name: "limit", Usage: "train on the first `N` examples only; 0 takes all"},
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads to use; 0 means all"},
 			&cli.StringFlag{Name: "blas", Usage: "go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
@@ -46,6 +46,9 @@ func (a *app) trainCommand() *cli.Command {
 		Action: finishing(a.train),
 	}
 }
+
+// closedBatch is the batch in which a model in closed form is validated, if it does not say it.
+const closedBatch = 256
 
 func (a *app) train(c *cli.Context) error {
 	m, err := a.modelArg(c)
@@ -72,7 +75,7 @@ func (a *app) train(c *cli.Context) error {
 		return err
 	}
 	if r.Best != nil {
-		fmt.Fprintf(a.out, "best loss %.4f, after epoch %d\n", r.Best.Value, r.Best.Epoch)
+		fmt.Fprintf(a.out, "best %s %.4f, after epoch %d\n", cmp.Or(cfg.Monitor, train.Loss), r.Best.Value, r.Best.Epoch)
 	}
 	made := "checkpoints, metrics.jsonl, loss.png"
 	if len(cfg.OnEpoch) > 0 {
@@ -94,15 +97,23 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 		return train.Config{}, "", err
 	}
 	cfg := train.Config{
-		Seed: c.Uint64("seed"), Rhythm: m.Train.Turns(), Validate: m.Train.Validate, Inputs: m.Train.Inputs, Epochs: m.Train.Epochs, Batch: m.Train.Batch, DropLast: m.Train.DropLast,
-		Augment:  augmentations(m),
-		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"), Settings: s, Out: a.err,
+		Seed: c.Uint64("seed"), Settings: s, Out: a.err,
+		Rhythm: m.Train.Turns(), Solve: m.Train.Fit, Epochs: m.Train.Epochs, Batch: m.Train.Batch, DropLast: m.Train.DropLast,
+		Inputs: m.Train.Inputs, Augment: augmentations(m),
+		Validate: m.Train.Validate, Measures: m.Train.Measures, Monitor: m.Train.Best, Highest: m.Train.Highest,
+		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"),
 	}
 	if cfg.Program, err = define(m, s); err != nil {
 		return cfg, "", err
 	}
 	if err := m.Trainable(cfg.Program); err != nil {
 		return cfg, "", err
+	}
+	if cfg.Solve != nil {
+		if c.IsSet("epochs") {
+			return cfg, "", usagef(c, "--epochs %d: the model is fitted in closed form, in one go through the data", c.Int("epochs"))
+		}
+		cfg.Epochs, cfg.Batch = 1, cmp.Or(cfg.Batch, closedBatch)
 	}
 	for _, f := range []struct {
 		name string
@@ -139,6 +150,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	cfg.Train, cfg.Test = splits.Train, cmp.Or(splits.Validation, splits.Test)
 	if cfg.Test == nil {
 		cfg.Validate = ""
+		cfg.Measures = slices.DeleteFunc(slices.Clone(cfg.Measures), func(m models.Measure) bool { return !m.Train })
 	}
 	if splits.Validation != nil && splits.Test != nil {
 		fmt.Fprintf(a.err, "validating on the validation part (%d examples); the test part (%d) is left out of training\n", splits.Validation.Len(), splits.Test.Len())
@@ -175,8 +187,15 @@ func trainEngine(c *cli.Context, cfg train.Config) (*gorgonia.Engine, error) {
 // imageOptions are the size and colours of images that the model's steps want, for reading image folders.
 func imageOptions(m models.Model, prog *compiler.Program) data.ImageOptions {
 	var o data.ImageOptions
+	var fed []*graph.Func
 	for _, name := range m.Train.Turns().Steps() {
-		for _, v := range prog.Step(name).Inputs {
+		fed = append(fed, prog.Step(name))
+	}
+	if f := prog.Func(m.Train.Validate); f != nil && m.Train.Fit != nil {
+		fed = append(fed, f)
+	}
+	for _, f := range fed {
+		for _, v := range f.Inputs {
 			if s := v.Shape(); len(s) == 4 && graph.Shape(s[1:]).Static() {
 				o = data.ImageOptions{Height: int(s[2]), Width: int(s[3]), Grey: s[1] == 1}
 			}

@@ -21,6 +21,8 @@ func (m Model) Check(prog *compiler.Program) error {
 		return fmt.Errorf("model %s: its Training has both a Step, %q, and a Rhythm: give one", m.Name, t.Step)
 	case t.Step != "" && prog.Step(t.Step) == nil:
 		return fmt.Errorf("model %s is trained by the step %q, which it does not define: it has %s", m.Name, t.Step, entries(prog.Steps()))
+	case t.Fit != nil && len(t.Turns()) > 0:
+		return fmt.Errorf("model %s: its Training has both a Fit, which needs no Step, and the Steps %s: give one", m.Name, strings.Join(t.Turns().Steps(), ", "))
 	case t.Data != "" && t.Generate != nil:
 		return fmt.Errorf("model %s: its Training has both Data, %q, and Generate: give one", m.Name, t.Data)
 	case t.Epochs < 0:
@@ -29,6 +31,9 @@ func (m Model) Check(prog *compiler.Program) error {
 		return fmt.Errorf("model %s: its Training has a Batch of %d", m.Name, t.Batch)
 	}
 	if err := t.Rhythm.Check(prog); err != nil {
+		return fmt.Errorf("model %s: %w", m.Name, err)
+	}
+	if err := CheckMeasures(t.Measures, prog); err != nil {
 		return fmt.Errorf("model %s: %w", m.Name, err)
 	}
 	for _, name := range []string{t.Validate, s.Func} {
@@ -58,6 +63,11 @@ func (m Model) checkInputs(prog *compiler.Program) error {
 	if f := prog.Func(m.Train.Validate); f != nil {
 		fed = append(fed, f)
 	}
+	for _, measure := range m.Train.Measures {
+		if f := prog.Func(measure.Func); f != nil {
+			fed = append(fed, f)
+		}
+	}
 	for _, input := range slices.Sorted(maps.Keys(m.Train.Inputs)) {
 		if !slices.ContainsFunc(fed, func(f *graph.Func) bool { return has(f.Inputs, input) }) {
 			return fmt.Errorf("model %s: the Inputs of its Training feed %q, and %s", m.Name, input, what)
@@ -70,7 +80,7 @@ func (m Model) checkInputs(prog *compiler.Program) error {
 // missing: they can be given when it is run.
 func (m Model) Trainable(prog *compiler.Program) error {
 	t := m.Train
-	if len(t.Turns()) > 0 {
+	if len(t.Turns()) > 0 || t.Fit != nil {
 		return nil
 	}
 	if len(prog.Steps()) == 0 {
@@ -80,7 +90,7 @@ func (m Model) Trainable(prog *compiler.Program) error {
 	for _, f := range []struct {
 		name string
 		set  bool
-	}{{"Inputs", t.Inputs != nil}, {"Validate", t.Validate != ""}, {"Data", t.Data != ""}, {"Generate", t.Generate != nil}, {"Augment", t.Augment != nil}, {"Epochs", t.Epochs != 0}, {"Batch", t.Batch != 0}} {
+	}{{"Inputs", t.Inputs != nil}, {"Validate", t.Validate != ""}, {"Measures", t.Measures != nil}, {"Data", t.Data != ""}, {"Generate", t.Generate != nil}, {"Augment", t.Augment != nil}, {"Epochs", t.Epochs != 0}, {"Batch", t.Batch != 0}} {
 		if f.set {
 			have = append(have, f.name)
 		}

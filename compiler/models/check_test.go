@@ -1,6 +1,7 @@
 package models_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // program has the Funcs draw, z to image, and check, x to loss, and the named Steps, x to loss.
@@ -29,6 +31,8 @@ func program(t *testing.T, steps ...string) *compiler.Program {
 	}
 	return prog
 }
+
+func fit(context.Context, models.State, models.Examples) (map[string]float64, error) { return nil, nil }
 
 // TestHalfFilled has models that lack something, or that contradict their programs.
 func TestHalfFilled(t *testing.T) {
@@ -61,6 +65,11 @@ func TestHalfFilled(t *testing.T) {
 		{"Times", check, prog, models.Training{Rhythm: models.Rhythm{{Step: "train", Times: -1}}}, models.Sampling{}, `runs the step "train" -1 Times`},
 		{"many Times", check, prog, models.Training{Rhythm: models.Rhythm{{Step: "train", Times: 1 << 60}}}, models.Sampling{}, `more than 10000 runs`},
 		{"inputs of a Rhythm", check, prog, models.Training{Rhythm: models.Rhythm{{Step: "train"}, {Step: "tune"}}, Inputs: map[string]string{"y": "image"}}, models.Sampling{}, `feed "y", and the steps train, tune have no such input`},
+		{"Data and Generate", check, prog, models.Training{Step: "train", Data: "mnist", Generate: func(models.Settings) (a, b map[string]*tensor.Tensor, err error) { return }}, models.Sampling{}, `both Data, "mnist", and Generate`},
+		{"a Measure", check, prog, models.Training{Step: "train", Measures: []models.Measure{{Func: "check"}}}, models.Sampling{}, ""},
+		{"an unknown Measure", check, prog, models.Training{Step: "train", Measures: []models.Measure{{Func: "frob"}}}, models.Sampling{}, `the measure "frob" is of the function "frob", which it does not define: it has draw, check`},
+		{"Fit and a Step", check, prog, models.Training{Step: "train", Fit: fit}, models.Sampling{}, "both a Fit, which needs no Step, and the Steps train"},
+		{"Fit", trainable, none, models.Training{Fit: fit}, models.Sampling{}, ""},
 		{"unknown Func", check, prog, models.Training{}, models.Sampling{Func: "frob"}, `the function "frob"`},
 		{"unknown Noise", check, prog, models.Training{}, models.Sampling{Func: "draw", Noise: "x"}, `Noise of its Sampling is "x", and the function "draw" has no such input: it has z`},
 		{"unknown Image", check, prog, models.Training{}, models.Sampling{Func: "draw", Image: "y"}, `Image of its Sampling is "y", and the function "draw" has no such output: it has image`},

@@ -3,6 +3,7 @@
 package models
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -31,15 +32,21 @@ type Model struct {
 // Training says how the model is trained by default.
 type Training struct {
 	Step   string // the Step to run on each batch, or
-	Rhythm Rhythm // several Steps in turn
+	Rhythm Rhythm // several Steps in turn, or
+	// Fit sets the state from the data, for a model in closed form, which has no gradient step; what it returns are metrics.
+	Fit func(ctx context.Context, s State, train Examples) (map[string]float64, error)
 	// Inputs are the Steps' inputs and the data set fields that feed them: {"x": "image"}. An input that is not named is fed
 	// by the field of its own name. Several fields of one number an example, such as columns of a table, are put side by side:
 	// {"x": "height,width"}.
 	Inputs map[string]string
-	// Validate is a Func with the same inputs whose outputs are averaged over the test split; "" for none. Its output
-	// "loss" decides which checkpoint is best.
+	// Validate is a Func with the same inputs whose outputs are averaged over the test split; "" for none.
 	Validate string
-	Data     string // the data set's name; "" leaves it to --data
+	Measures []Measure // what else is measured
+	// Best is the metric that decides which checkpoint is best, of Validate or a Measure or, without a Validate, of training; "" is
+	// "loss". The best is the lowest, or the Highest.
+	Best    string
+	Highest bool
+	Data    string // the data set's name; "" leaves it to --data
 	// Generate makes the data instead, where they are not read: fields for training and, if test is not nil, for validation, each
 	// [examples, ...]. It makes the same ones each time.
 	Generate func(s Settings) (train, test map[string]*tensor.Tensor, err error)

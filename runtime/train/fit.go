@@ -21,6 +21,9 @@ import (
 // ErrInterrupted says that a run was stopped by its context and, if it has a folder, can be resumed.
 var ErrInterrupted = errors.New("training was interrupted")
 
+// closedForm is the Step of the Setup of a run that has none.
+const closedForm = "closed form"
+
 // defaultSave is how often a run saves within an epoch.
 const defaultSave = 5 * time.Minute
 
@@ -31,22 +34,26 @@ type Config struct {
 	State   *runtime.State // where to begin; nil is the program's initial state drawn from Seed
 	Seed    uint64         // of the initial state and of the order of the examples
 
-	Step     string        // the Step to run on each batch; "" is the program's only one
-	Rhythm   models.Rhythm // several Steps in turn instead; their metrics are named as [RunRhythm] says
-	Update   Update        // what else to do with each batch
+	Step   string        // the Step to run on each batch; "" is the program's only one
+	Rhythm models.Rhythm // several Steps in turn instead; their metrics are named as [RunRhythm] says
+	Update Update        // what else to do with each batch
+	// Solve sets the state from Train, for a model in closed form: the run is then of one epoch, and no Step runs.
+	Solve    func(ctx context.Context, s models.State, train models.Examples) (map[string]float64, error)
 	Train    *data.Dataset
-	Test     *data.Dataset // for validation; may be nil
-	Validate string        // the Func to average over Test after each epoch; "" for none
-	Inputs   Inputs        // which fields feed which inputs
+	Test     *data.Dataset    // for validation; may be nil
+	Validate string           // the Func to average over Test after each epoch; "" for none
+	Measures []models.Measure // what else is measured
+	Inputs   Inputs           // which fields feed which inputs
 	Epochs   int
 	Batch    int
 	DropLast bool // leave out an epoch's last batch if it is short
 
 	Augment []data.Augmentation // what is done to the examples of Train, drawn from Seed; of Test, fields are only binarised, always alike
 
-	Monitor     string  // the metric whose lowest value makes the best checkpoint, of the validation if there is one; "" is "loss"
-	Patience    int     // stop after so many epochs without a new best; 0 is never
-	MinDelta    float64 // by how much a new best must be lower
+	Monitor     string  // the metric whose lowest value makes the best checkpoint, of the validation if there is one, or a measure's; "" is "loss"
+	Highest     bool    // the best is the highest instead
+	Patience    int     // stop after so many epochs without a new best, of those with the monitored metric; 0 is never
+	MinDelta    float64 // by how much a new best must be better
 	RestoreBest bool    // end with the state of the best epoch, not the last
 
 	Dir       Folder             // where to leave checkpoints, metrics and pictures; "" leaves nothing
@@ -110,6 +117,9 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 
 // complete fills in defaults and refuses what cannot be.
 func (c *Config) complete() error {
+	if c.Solve != nil {
+		c.Epochs = 1
+	}
 	switch {
 	case c.Program == nil || c.Engine == nil || c.Train == nil:
 		return fmt.Errorf("a program, an engine and training data are needed")
@@ -132,6 +142,9 @@ func (c *Config) complete() error {
 	}
 	if c.SaveEvery == 0 {
 		c.SaveEvery = defaultSave
+	}
+	if err := c.checkMeasures(); err != nil {
+		return err
 	}
 	if err := c.chooseUpdate(); err != nil {
 		return err
@@ -169,7 +182,7 @@ func (c *Config) needsMonitor() bool { return c.Patience > 0 || c.RestoreBest ||
 
 // checkMonitor refuses metrics, those of what, without the one that is to be monitored.
 func (c *Config) checkMonitor(what string, metrics []string) error {
-	if c.needsMonitor() && !slices.Contains(metrics, c.Monitor) {
+	if c.needsMonitor() && !c.fromMeasure() && !slices.Contains(metrics, c.Monitor) {
 		return fmt.Errorf("%s returns no metric %q to find the best epoch by: it returns %s", what, c.Monitor, strings.Join(metrics, ", "))
 	}
 	return nil
@@ -177,6 +190,12 @@ func (c *Config) checkMonitor(what string, metrics []string) error {
 
 // chooseUpdate sets Update from Step or Rhythm.
 func (c *Config) chooseUpdate() error {
+	if c.Solve != nil {
+		if c.Step != "" || c.Rhythm != nil || c.Update != nil {
+			return fmt.Errorf("both a function Solve and Steps to run are given: give one")
+		}
+		return nil
+	}
 	if c.Update != nil {
 		switch {
 		case c.Step != "":
@@ -227,16 +246,22 @@ func (c *Config) chooseUpdate() error {
 func (c *Config) setup() (Setup, error) {
 	s := Setup{
 		Version: setupVersion, Program: c.Program.Name(), Fingerprint: c.Program.Fingerprint(), Entries: entries(c.Program), Settings: c.Settings,
-		Step: c.Rhythm.String(), Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta,
+		Step: c.Rhythm.String(), Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta, Highest: c.Highest,
 		Batch: c.Batch, DropLast: c.DropLast, Seed: c.Seed, LogEvery: c.LogEvery,
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
 	}
 	s.Classes = c.Train.Classes
+	if c.Solve != nil {
+		s.Step = closedForm
+	}
+	for _, m := range c.Measures {
+		s.Measures = append(s.Measures, fmt.Sprintf("%s every %d", m.Called(), max(m.Every, 1)))
+	}
 	for _, a := range c.Augment {
 		s.Augment = append(s.Augment, a.String())
 	}
 	var err error
-	if s.Train, err = describe(c.Train); err == nil && c.Validate != "" {
+	if s.Train, err = describe(c.Train); err == nil && (c.Validate != "" || c.measuresTest()) {
 		s.Test, err = describe(c.Test)
 	}
 	return s, err
@@ -255,7 +280,7 @@ func (r *loop) prepare() (err error) {
 			return errors.Join(err, r.close())
 		}
 	}
-	if r.exec, err = c.Engine.Load(c.Program, r.state); err == nil {
+	if r.exec, err = c.Engine.Load(c.Program, r.state); err == nil && c.Solve == nil {
 		r.loader, err = data.NewLoader(c.Train, data.LoaderOptions{
 			Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: c.DropLast, Epochs: c.Epochs, Start: r.Position.Loader, Augment: c.Augment,
 		})

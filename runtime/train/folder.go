@@ -50,7 +50,9 @@ type Setup struct {
 	Step        string             `json:"step,omitempty"` // or the Rhythm, in words; "" if the run has its own Update
 	Inputs      map[string]string  `json:"inputs,omitempty"`
 	Validate    string             `json:"validate,omitempty"`
+	Measures    []string           `json:"measures,omitempty"` // what else is measured, and every how many epochs
 	Monitor     string             `json:"monitor"`
+	Highest     bool               `json:"highest,omitempty"`
 	MinDelta    float64            `json:"min_delta"`
 	Train       string             `json:"train"` // describes the data, with a hash of the examples
 	Test        string             `json:"test,omitempty"`

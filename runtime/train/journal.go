@@ -44,6 +44,7 @@ type RunOptions struct {
 	Data     string             // what the run is trained on, for people; kept with the run and in exported files
 	Batch    int                // examples in a step
 	Monitor  string             // the metric whose lowest value makes the best checkpoint; "" is "loss"
+	Highest  bool               // the highest value makes it instead
 	Engine   string             // the engine's name, for people
 	Resume   bool               // go on with the run in the folder, which must agree in all but Engine and harmless changes of the program
 	Out      io.Writer          // for what there is to say; nil is silent
@@ -66,7 +67,7 @@ func OpenRun(dir Folder, o RunOptions) (*Journal, error) {
 	}
 	s := Setup{
 		Version: setupVersion, Program: o.Program.Name(), Fingerprint: o.Program.Fingerprint(), Entries: entries(o.Program),
-		Settings: o.Settings, Monitor: o.Monitor,
+		Settings: o.Settings, Monitor: o.Monitor, Highest: o.Highest,
 		Train: o.Data, Batch: o.Batch, Seed: o.Seed, Engine: o.Engine,
 	}
 	j := &Journal{dir: dir, prog: o.Program, state: o.State, setup: s, say: NewProgress(o.Out).Say}
@@ -104,7 +105,7 @@ func (j *Journal) EndEpoch(validation Metrics) (best bool, err error) {
 	if err := j.record(rec); err != nil {
 		return false, fmt.Errorf("train: %w", err)
 	}
-	best = j.judge(rec, j.setup.Monitor, 0)
+	best = j.judge(rec, rec.monitored(), j.setup.Monitor, 0, j.setup.Highest)
 	j.Position.Epoch, j.Position.InEpoch = rec.Epoch, Mean{}
 	j.began, j.examples = time.Now(), 0
 	return best, j.Save(best)
@@ -195,19 +196,27 @@ func (r Record) monitored() Metrics {
 	return r.Train
 }
 
-// judge reports whether an epoch is the best so far, by a metric that must be lower by more than delta, and counts those that
+// judge reports whether an epoch is the best so far, by a metric of from that must be better by more than delta, and counts those that
 // are not. Without the metric no epoch is.
-func (j *Journal) judge(rec Record, monitor string, delta float64) bool {
-	v, ok := rec.monitored()[monitor]
+func (j *Journal) judge(rec Record, from Metrics, monitor string, delta float64, highest bool) bool {
+	v, ok := from[monitor]
 	switch {
 	case !ok:
 		return false
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		j.say("epoch %d: %s is %v", rec.Epoch, monitor, v)
-	case j.Position.Best == nil || v < j.Position.Best.Value-delta:
+	case j.Position.Best == nil || better(v, j.Position.Best.Value, delta, highest):
 		j.Position.Best, j.Position.Stale = &Score{v, rec.Epoch, rec.Step}, 0
 		return true
 	}
 	j.Position.Stale++
 	return false
+}
+
+// better reports whether v is lower than best by more than delta or, if the highest is the best, higher.
+func better(v, best, delta float64, highest bool) bool {
+	if highest {
+		v, best = -v, -best
+	}
+	return v < best-delta
 }

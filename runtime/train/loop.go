@@ -50,8 +50,12 @@ func (r *loop) epoch(ctx context.Context) error {
 		done = r.examples()
 	}
 	r.progress.Begin(name, r.examples(), done)
+	step := r.batch
+	if r.c.Solve != nil {
+		step = r.solve
+	}
 	for r.Position.Loader.Epoch == r.Position.Epoch {
-		if err := r.batch(ctx); err != nil {
+		if err := step(ctx); err != nil {
 			return err
 		}
 	}
@@ -63,6 +67,9 @@ func (r *loop) epoch(ctx context.Context) error {
 			return err
 		}
 		rec.ValidateSeconds = r.progress.Elapsed().Seconds()
+	}
+	if err := r.measure(ctx, name, &rec); err != nil {
+		return err
 	}
 	for _, f := range r.c.OnEpoch {
 		if err := f(ctx, EpochEnd{rec, r.exec, r.state, r.c.Program, r.c.Dir}); err != nil {
@@ -149,11 +156,11 @@ func (r *loop) validate(ctx context.Context, name string) (Metrics, error) {
 
 // judge reports whether an epoch is the best so far, and counts those that are not.
 func (r *loop) judge(rec Record) (better bool, err error) {
-	from := rec.monitored()
-	if _, ok := from[r.c.Monitor]; !ok && r.c.needsMonitor() {
+	from := r.c.validated(rec)
+	if _, ok := from[r.c.Monitor]; !ok && r.c.needsMonitor() && (!r.c.fromMeasure() || rec.Epoch == r.c.Epochs) {
 		return false, fmt.Errorf("there is no metric %q to find the best epoch by: there are %v", r.c.Monitor, from)
 	}
-	return r.Journal.judge(rec, r.c.Monitor, r.c.MinDelta), nil
+	return r.Journal.judge(rec, from, r.c.Monitor, r.c.MinDelta, r.c.Highest), nil
 }
 
 // restoreBest ends the run with the state of its best epoch, if so asked.
@@ -165,16 +172,7 @@ func (r *loop) restoreBest() error {
 		_, err := r.saves.Restore(Best, r.state)
 		return err
 	}
-	for _, name := range r.best.Names() {
-		t, err := r.best.Tensor(name)
-		if err == nil {
-			err = r.state.Set(name, t)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return copyState(r.state, r.best)
 }
 
 // sayEpoch writes the line of an epoch.

@@ -20,7 +20,7 @@ var runtimeMutations = []mutation{
 	{"resume: patience begins anew", "runtime/train/resume.go", "if j.history, err = OpenHistory(j.dir.Metrics(), j.Position.Records); err != nil {", "j.Position.Stale = 0\n\tif j.history, err = OpenHistory(j.dir.Metrics(), j.Position.Records); err != nil {", "./runtime/train", "Patience"},
 	{"resume: records after the checkpoint stay", "runtime/train/history.go", "err = f.Truncate(end)", "err = nil", "./runtime/train", "Crash"},
 	{"loop: a worse epoch resets the patience", "runtime/train/journal.go", "j.Position.Stale++\n", "j.Position.Stale = 1\n", "./runtime/train", "EarlyStop"},
-	{"loop: the best needs no difference", "runtime/train/journal.go", "v < j.Position.Best.Value-delta", "v < j.Position.Best.Value", "./runtime/train", "EarlyStop"},
+	{"loop: the best needs no difference", "runtime/train/journal.go", "v < best-delta", "v < best", "./runtime/train", "EarlyStop"},
 	{"loop: metrics go on into the next epoch", "runtime/train/loop.go", "r.Position.Epoch, r.Position.InEpoch, r.Position.InSteps = number, Mean{}, Mean{}", "r.Position.Epoch, r.Position.InSteps = number, Mean{}", "./runtime/train", "TestFit"},
 	{"loop: the position is that before the batch", "runtime/train/loop.go", "r.Position.Step++\n\tr.Position.Loader = r.loader.State()", "r.Position.Step++\n\tdefer func() { r.Position.Loader = r.loader.State() }()", "./runtime/train", "Fit|Resum|Crash"},
 	{"loader: every epoch in one order", "runtime/data/loader.go", "rand.NewPCG(l.opt.Seed, uint64(epoch))", "rand.NewPCG(l.opt.Seed, 0)", "./runtime/data", ""},
@@ -43,5 +43,9 @@ var runtimeMutations = []mutation{
 	{"journal: a restored state has the run's position", "runtime/train/journal.go", "j.at = &at", "_ = at", "./runtime/train", "Journal"},
 	{"rhythm: it begins again with each run", "runtime/train/run.go", "batches[step%int64(len(batches))]", "batches[0]", "./runtime/train", "Rhythm"},
 	{"rhythm: no batch is fresh", "compiler/models/rhythm.go", "t.Fresh || len(out) == 0", "len(out) == 0", "./runtime/train", "Rhythm"},
+	{"measures: each is taken after each epoch", "compiler/models/measure.go", "epoch%max(m.Every, 1) == 0", "true", "./runtime/train", "Measure"},
+	{"measures: none after the last epoch", "compiler/models/measure.go", " || epoch == epochs", "", "./runtime/train", "Measure"},
+	{"measures: the lowest is always the best", "runtime/train/journal.go", "\tif highest {", "\tif false {", "./runtime/train", "Measure"},
+	{"closed form: a failed fit leaves its half", "runtime/train/measure.go", "copyState(r.state, before)", "copyState(before, before)", "./runtime/train", "Solve"},
 	{"journal: the loader is behind", "runtime/train/journal.go", "j.Position.Loader.Epoch < j.Position.Epoch", "false", "./runtime/train", "Journal"},
 }
