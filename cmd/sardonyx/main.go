@@ -2,9 +2,12 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/sardonyx-ml/sardonyx/cmd/app"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/classifier"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 )
 
@@ -12,5 +15,5 @@ func main() { app.Main(zoo()...) }
 
 // zoo is the models, by family.
 func zoo() []models.Model {
-	return append([]models.Model{vae.Model}, classifier.Models...)
+	return slices.Concat([]models.Model{vae.Model}, classifier.Models, gan.Models)
 }
