@@ -141,12 +141,13 @@ func (c *canvas) blend(x, y int, cover float64, s shade) {
 	}
 }
 
-// planes is the picture as 8-bit planes of red, green and blue.
+// planes is the picture as 8-bit planes of red, green and blue. It is rounded a little beside one half, where colours like 0.1 would
+// lie, so that CPUs whose sums differ in the last bit round alike.
 func (c *canvas) planes(dst []uint8) {
 	n := c.size * c.size
 	for i := range n {
 		for k := range 3 {
-			dst[k*n+i] = uint8(math.Round(255 * min(max(c.pix[3*i+k], 0), 1)))
+			dst[k*n+i] = uint8(255*min(max(c.pix[3*i+k], 0), 1) + .50001)
 		}
 	}
 }
