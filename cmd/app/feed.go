@@ -177,36 +177,53 @@ func setLabels(x *tensor.Tensor, classes []int, cols int, across bool) {
 	}
 }
 
-// labels are the classes that text names: by their names or numbers, with commas between.
+// labels are the classes that text names, with commas between.
 func (f feeder) labels(input, text string, classes int) ([]int, error) {
-	words := []string{text}
-	if !slices.ContainsFunc(f.classes, func(c string) bool { return strings.EqualFold(c, text) }) { // a name may have commas
-		words = strings.Split(text, ",")
+	words := strings.Split(text, ",")
+	if slices.ContainsFunc(f.classes, func(c string) bool { return strings.EqualFold(c, text) }) { // a name may have commas
+		words = []string{text}
 	}
 	var out []int
 	for _, word := range words {
-		word = strings.TrimSpace(word)
-		named := func(same func(c string) bool) int { return slices.IndexFunc(f.classes, same) }
-		i := named(func(c string) bool { return c == word })
-		if i < 0 {
-			i = named(func(c string) bool { return strings.EqualFold(c, word) })
-		}
-		if i < 0 {
-			var err error
-			if i, err = strconv.Atoi(word); err != nil {
-				i = -1
-			}
-		}
-		if i < 0 || i >= classes {
-			there := fmt.Sprintf("0 to %d", classes-1)
-			if f.classes != nil {
-				there += " or " + strings.Join(f.classes, ", ")
-			}
-			return nil, fmt.Errorf("--set-input %s=%s: there is no class %q: want %s", input, text, word, there)
+		i, err := f.class(strings.TrimSpace(word), classes)
+		if err != nil {
+			return nil, fmt.Errorf("--set-input %s=%s: %w", input, text, err)
 		}
 		out = append(out, i)
 	}
 	return out, nil
+}
+
+// class is the class that word names: by its name, in upper or lower case, its number, or a part of its name that no other has.
+func (f feeder) class(word string, classes int) (int, error) {
+	names := f.classes[:min(len(f.classes), classes)]
+	for _, same := range []func(name string) bool{
+		func(name string) bool { return name == word },
+		func(name string) bool { return strings.EqualFold(name, word) },
+	} {
+		if i := slices.IndexFunc(names, same); i >= 0 {
+			return i, nil
+		}
+	}
+	if i, err := strconv.Atoi(word); err == nil && i >= 0 && i < classes {
+		return i, nil
+	}
+	var like []string
+	found := 0
+	for i, name := range names {
+		if word != "" && strings.Contains(strings.ToLower(name), strings.ToLower(word)) {
+			like, found = append(like, name), i
+		}
+	}
+	switch {
+	case len(like) == 1:
+		return found, nil
+	case len(like) > 1:
+		return 0, fmt.Errorf("%q may be each of %s", word, strings.Join(like, ", "))
+	case names == nil:
+		return 0, fmt.Errorf("there is no class %q: want 0 to %d", word, classes-1)
+	}
+	return 0, fmt.Errorf("there is no class %q: want 0 to %d or %s", word, classes-1, strings.Join(names, ", "))
 }
 
 // setNumbers sets every sample of x to the numbers in text, one for all or as many as a sample has, or else to value.

@@ -141,6 +141,9 @@ func (a *app) listModels() ([]modelInfo, error) {
 		if info.Settings == nil {
 			info.Settings = models.Settings{} // not null in JSON
 		}
+		if info.Data == "" && m.Train.Generate != nil {
+			info.Data = "generated"
+		}
 		prog, err := define(m, m.Settings)
 		switch {
 		case err != nil:

@@ -38,7 +38,7 @@ func (a *app) sampleCommand() *cli.Command {
 			&cli.PathFlag{Name: "onnx", Usage: "the exported `FILE` to sample"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 100, Usage: "how many"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the noise"},
-			&cli.StringFlag{Name: "label", Usage: "the class, `NAME or NUMBER`; with commas several, a row each"},
+			&cli.StringFlag{Name: "label", Usage: "the class, `NAME` (or a part that no other has) or number; with commas several, a row each"},
 			&cli.StringSliceFlag{Name: "set-input", Usage: "a condition, `INPUT=VALUE`: a class, or a number, or as many as a sample has with commas between; may be repeated"},
 			&cli.StringSliceFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; may be repeated"},
 			&cli.PathFlag{Name: "png", Usage: "write a picture to `FILE`.png, as --out does"},

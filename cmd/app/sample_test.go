@@ -127,6 +127,7 @@ func TestSampleConditions(t *testing.T) {
 		{"--count 3 --label 1", "1 1 1"},
 		{"--count 3 --label bag", "1 1 1"},
 		{"--count 3 --label SHIRT", "2 2 2"},
+		{"--count 3 --label boot", "0 0 0"}, // an ankle boot
 		{"--count 4 --label shirt,bag", "2 2 1 1"},
 		{"--count 4 --onnx {}/toy/cond.onnx --label shirt", "2 2 2 2"}, // the file has the names
 	} {
@@ -300,6 +301,7 @@ func TestBadSample(t *testing.T) {
 		want string
 	}{
 		{condImages, "--out OUT/x.png --label boots", e, `there is no class "boots": want 0 to 2 or ankle boot, bag, shirt`},
+		{condImages, "--out OUT/x.png --label b", e, `"b" may be each of ankle boot, bag`},
 		{condImages, "--out OUT/x.png --label 3", e, `there is no class "3"`},
 		{condImages, "--out OUT/x.png --set-input label=-1", e, `there is no class "-1"`},
 		{condImages, "--out OUT/x.png --set-input label=1,frob", e, `there is no class "frob"`},
