@@ -11,6 +11,7 @@ var graphMutations = []mutation{
 	{"fuse: a value with two users is absorbed", "graph/fuse.go", "users[a.ID] != 1", "users[a.ID] > 3", "./graph", "TestFuse"},
 	{"fuse: blocks are one element too far apart", "graph/fuse.go", "m.args = append(m.args, in[a][lo:hi])", "m.args = append(m.args, in[a][:hi-lo])", "./graph", "TestFuse"},
 	{"matmul: a broadcast factor moves on", "graph/op_matmul.go", "if !r.One[1] {\n\t\t\t\t\tj += t\n\t\t\t\t}", "j += t", "./graph", "TestOps/MatMul"},
+	{"slice: a step beyond the only element stays", "graph/op_slice.go", "o.Step = min(o.Step, max(o.End-o.Start, 1))", "o.Step = max(o.Step, 1)", "./graph", "TestNormalAttributes"},
 	{"identity: floats that print alike are one", "graph/attributes.go", "e.number(math.Float64bits(v.Float()))", "e.number(uint64(v.Float()))", "./graph ./compiler/pass", "Identi|Passes|CSE|Op"},
 	{"cse: arguments do not count", "compiler/pass/cse.go", "key = binary.LittleEndian.AppendUint64(key, uint64(a.ID))", "key = binary.LittleEndian.AppendUint64(key, 0*uint64(a.ID))", "./compiler/pass", ""},
 	{"simplify: a sum with a constant loses it", "compiler/pass/simplify.go", "isFull(y, 0) && same(args[1-i])", "isFull(y, 1) && same(args[1-i])", "./compiler/pass", ""},
