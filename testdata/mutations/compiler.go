@@ -29,4 +29,10 @@ var compilerMutations = []mutation{
 	{"classifier: equal classes count as less probable", "compiler/models/classifier/classifier.go", "logits.Greater(own).Or(logits.Equal(own).And(earlier))", "logits.Greater(own).Or(logits.Equal(own).And(earlier.Not()))", "./compiler/models/classifier", "TopK"},
 	{"classifier: no projection where the shape changes", "compiler/models/classifier/nets.go", "if stride > 1 {", "if stride > 2 {", "./compiler/models/classifier", ""},
 	{"classifier: the label is that of the least probable class", "compiler/models/classifier/classifier.go", "logits.ArgMax(-1)", "logits.Neg().ArgMax(-1)", "./compiler/models/classifier", "Functions"},
+	{"gan: the penalty has no weight", "compiler/models/gan/wgangp.go", "earth.Add(penalty.Scale(lambda))", "earth.Add(penalty)", "./compiler/models/gan", "Penalty"},
+	{"gan: the networks see images in [0, 1]", "compiler/models/gan/nets.go", ".Scale(2).Shift(-1)", "", "./compiler/models/gan", "Penalty"},
+	{"gan: the real images take the place of the generated", "compiler/models/gan/wgangp.go", "Critic(critic(real), critic(fake))", "Critic(critic(fake), critic(real))", "./compiler/models/gan", "Penalty"},
+	{"gan: the critic has no BatchNorm", "compiler/models/gan/dcgan.go", "Norm: true, ", "", "./compiler/models/gan", "Parameters"},
+	{"gan: weights start as Glorot's", "compiler/models/gan/dcgan.go", "Init: initializer.Normal{Std: .02}", "Init: initializer.GlorotNormal{}", "./compiler/models/gan", "Init"},
+	{"gan: the critic does not see the class", "compiler/models/gan/cgan.go", "planes(y, n.Size)", "planes(y.Scale(0), n.Size)", "./compiler/models/gan", "Labels"},
 }
