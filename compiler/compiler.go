@@ -162,6 +162,7 @@ func (b *Builder) Compile() (*Program, error) {
 			e.trace(compiled, averages)
 			e.averaged(averages, wrong)
 		}
+		e.f.BindSizes()
 		unbound(e.f)
 		diags = append(diags, e.f.Diags...)
 	}
@@ -305,6 +306,9 @@ func unbound(f *graph.Func) {
 	}
 	bound, seen := map[string]bool{}, map[graph.Dim]bool{}
 	for _, in := range f.Inputs {
+		if in.IsSize() {
+			bound[in.Name] = true
+		}
 		for _, d := range in.Shape() {
 			if names := d.Symbols(); len(names) == 1 && names[0] == d.String() {
 				bound[names[0]] = true

@@ -77,7 +77,6 @@ func ExampleBuilder_Step() {
 		return critic.Net.Apply(fake).Mean().Sub(critic.Net.Apply(real).Mean()).Add(smooth.Scale(10))
 	})
 	b.Step("gen", adam, gen, func(f *graph.Func) *graph.Value {
-		f.Input("real", graph.F32, batch, 2) // says how many to draw
 		return critic.Net.Apply(gen.Net.Apply(noise(f))).Mean().Neg()
 	})
 	prog, err := b.Compile()

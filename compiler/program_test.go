@@ -441,3 +441,39 @@ func TestEMAFunc(t *testing.T) {
 		}
 	}
 }
+
+// TestDrawnSizes compiles a Step and a Func that draw by a symbol which no input has: it is an input, wherever it is not the axis of
+// another, and says how many there are.
+func TestDrawnSizes(t *testing.T) {
+	m := &struct{ FC nn.Dense }{nn.Dense{Units: 2}}
+	b := compiler.New("draws")
+	b.Model("", m)
+	draw := func(f *graph.Func) *graph.Value { return m.FC.Apply(f.RandomNormal(graph.F32, batch, 3)) }
+	b.Func("free", func(f *graph.Func) { f.Output("y", draw(f)) })
+	b.Func("given", func(f *graph.Func) { f.Output("y", draw(f).Add(f.Input("x", graph.F32, batch, 1))) })
+	b.Step("train", optim.SGD{LR: .1}, m, func(f *graph.Func) *graph.Value { return draw(f).Square().Mean() })
+	prog := compile(t, b)
+	for name, want := range map[string]string{"free": "batch i64[]", "given": "x f32[batch 1]", "train": "batch i64[]"} {
+		f, _ := prog.Entry(name)
+		if len(f.Inputs) != 1 || fmt.Sprint(f.Inputs[0].Name, " ", f.Inputs[0].Type) != want || f.Inputs[0].IsSize() != (name != "given") {
+			t.Errorf("%s: the inputs are %v, want %s", name, f.Inputs, want)
+		}
+		if err := f.Verify(); err != nil {
+			t.Error(err)
+		}
+		for _, n := range []int{1, 3} {
+			if err := pass.Check(kernel.NewContext(gonum.Implementation{}, 1), prog.Traced(name), graph.Binding{"batch": n}, 5); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	f := prog.Func("free")
+	in := map[string]*tensor.Tensor{"fc.weight": tensor.New(tensor.F32, 3, 2), "fc.bias": tensor.New(tensor.F32, 2), graph.RandomState: tensor.Of([]int64{1, 2}, 2)}
+	for _, n := range []int64{0, 4, -1, math.MaxInt64} {
+		in["batch"] = tensor.Scalar(n)
+		out, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, in)
+		if good := n >= 0 && n < 5; good != (err == nil) || good && out[f.Outputs[0].Value.ID].Dim(0) != int(n) {
+			t.Errorf("%d examples: %v", n, err)
+		}
+	}
+}

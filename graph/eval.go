@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -98,6 +99,13 @@ func (f *Func) Bind(inputs map[string]*tensor.Tensor) (Binding, error) {
 		}
 		if t.DType() != in.DType() || t.Rank() != in.Rank() {
 			return nil, fmt.Errorf("%s: input %q is %v, want %v", f.Name, in.Name, t, in.Type)
+		}
+		if in.IsSize() {
+			n := t.Int(0)
+			if old, ok := b[in.Name]; n < 0 || n > math.MaxInt32 || ok && int64(old) != n {
+				return nil, fmt.Errorf("%s: input %q, which is the size %s, is %d: want a number from 0 to %d, that of the other inputs", f.Name, in.Name, in.Name, n, math.MaxInt32)
+			}
+			b[in.Name] = int(n)
 		}
 		for i, d := range in.Shape() { // plain symbols first: products follow from them
 			if n := d.Symbols(); len(n) == 1 && n[0] == d.String() {

@@ -93,15 +93,49 @@ func (f *Func) At(pos Pos, scope string, do func()) {
 
 // Input declares an input. Its name is the one in the ONNX file and in calls.
 func (f *Func) Input(name string, t DType, dims ...Dim) *Value {
-	v := f.Apply(Input{Name: name, Type: Type{t, slices.Clone(dims)}})
-	v.Name = name
-	if v.OK() && !f.claim(name, "Input", "an input", v.Pos, v) {
+	return f.input(Input{Name: name, Type: Type{t, slices.Clone(dims)}})
+}
+
+func (f *Func) input(o Input) *Value {
+	v := f.Apply(o)
+	v.Name = o.Name
+	if v.OK() && !f.claim(o.Name, "Input", "an input", v.Pos, v) {
 		v.bad = true
 	}
 	if v.OK() {
 		f.named(v)
 	}
 	return v
+}
+
+// BindSizes makes each symbol that f draws random numbers by, and that no input has as an axis, an input of its own: an i64 scalar
+// of its name, which says how many to draw. Compilers call it when f is traced.
+func (f *Func) BindSizes() {
+	bound := map[string]bool{}
+	for _, in := range f.Inputs {
+		for _, d := range in.Shape() {
+			bound[d.String()] = true
+		}
+	}
+	for _, v := range f.Values[:len(f.Values):len(f.Values)] {
+		switch v.Op.(type) {
+		case RandomNormal, RandomUniform:
+		default:
+			continue
+		}
+		for _, d := range v.Shape() {
+			if name := d.String(); d.Symbolic() && len(d.Symbols()) == 1 && d.Symbols()[0] == name && !bound[name] {
+				bound[name] = true
+				f.As(v, func() { f.input(Input{Name: name, Type: Type{DType: I64}, Size: true}) })
+			}
+		}
+	}
+}
+
+// IsSize reports whether v is an input that is the size of the symbol of its name; see [Func.BindSizes].
+func (v *Value) IsSize() bool {
+	o, ok := v.Op.(Input)
+	return ok && o.Size
 }
 
 // Output names v as a result.

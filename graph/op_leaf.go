@@ -26,6 +26,7 @@ func (bound) Samples() []Sample { return nil }
 type Input struct {
 	Name string
 	Type Type
+	Size bool // the number is the size of the symbol of this name; see [Func.BindSizes]
 	bound
 }
 

@@ -60,9 +60,15 @@ func (f *Func) finish(out *Func, to []*Value) {
 	out.draws = f.draws
 }
 
-// Prune returns a copy of f without the values that no output and no update needs. Inputs stay, since callers give them;
-// parameters that nothing uses go.
+// Prune returns a copy of f without the values that no output and no update needs. Inputs stay, since callers give them, but for one
+// that is the size of what is an axis of another; parameters that nothing uses go.
 func Prune(f *Func) *Func {
+	axis := map[string]bool{}
+	for _, in := range f.Inputs {
+		for _, d := range in.Shape() {
+			axis[d.String()] = true
+		}
+	}
 	live := make([]bool, len(f.Values))
 	for _, o := range f.Outputs {
 		live[o.Value.ID] = true
@@ -73,8 +79,8 @@ func Prune(f *Func) *Func {
 	}
 	for i := len(f.Values) - 1; i >= 0; i-- {
 		v := f.Values[i]
-		if _, ok := v.Op.(Input); ok {
-			live[i] = true
+		if o, ok := v.Op.(Input); ok {
+			live[i] = !o.Size || !axis[o.Name]
 		}
 		if live[i] {
 			for _, a := range v.Args {

@@ -149,6 +149,9 @@ func checkPasses(f *graph.Func, seed uint64) error {
 	for _, n := range verify.Sizes {
 		b := graph.Binding{}
 		for _, v := range f.Inputs {
+			if v.IsSize() {
+				b[v.Name] = n
+			}
 			for _, d := range v.Shape() {
 				for _, s := range d.Symbols() {
 					b[s] = n

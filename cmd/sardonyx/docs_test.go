@@ -31,25 +31,7 @@ func TestOwnLoop(t *testing.T) {
 	for _, block := range goBlocks.FindAllStringSubmatch(string(page), -1) {
 		program.WriteString(block[1] + "\n")
 	}
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"main.go": strings.TrimSuffix(program.String(), "\n"), "go.mod": "module ring\n\ngo 1.26.0\n",
-		"go.work": "go 1.26.0\n\nuse .\nuse " + strconv.Quote(root) + "\n", // stands for a require of the published module
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	run := func(want int, command ...string) string {
-		t.Helper()
-		cmd := exec.Command(command[0], command[1:]...)
-		cmd.Dir = dir
-		out, _ := cmd.CombinedOutput()
-		if got := cmd.ProcessState.ExitCode(); got != want {
-			t.Fatalf("%q: exit code %d, want %d\n%s", command, got, want, out)
-		}
-		return string(out)
-	}
+	dir, run := programIn(t, root, map[string]string{"main.go": strings.TrimSuffix(program.String(), "\n")})
 	if got := run(0, "gofmt", "-l", "."); got != "" {
 		t.Error("the page is not as gofmt would have it")
 	}
@@ -96,5 +78,114 @@ func TestOwnLoop(t *testing.T) {
 		if err != nil || len(own) == 0 || len(exported) < len(own) {
 			t.Errorf("%s: the command exports %d bytes, the loop %d; %v", name, len(exported), len(own), err)
 		}
+	}
+}
+
+// TestLanguage counts the lines of the models on the page docs/language.md, and builds and runs those in Go: each trains a step, is
+// exported, and agrees with onnxruntime.
+func TestLanguage(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs", "language.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	models := countModels(t, string(page))
+	if testing.Short() {
+		t.Skip("building a program takes seconds")
+	}
+	text := "package main\n\nimport (\n"
+	for _, path := range []string{"math", "", "compiler", "compiler/loss", "compiler/nn", "compiler/optim", "graph"} {
+		switch path {
+		case "":
+			text += "\n"
+		case "math":
+			text += "\t\"math\"\n"
+		default:
+			text += "\t" + strconv.Quote(module+path) + "\n"
+		}
+	}
+	text += ")\n\n" + strings.Join(models, "\n")
+	main, err := os.ReadFile(filepath.Join("testdata", "language", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, run := programIn(t, root, map[string]string{"models.go": text, "main.go": string(main)})
+	if got := run(0, "gofmt", "-l", "."); got != "" {
+		t.Errorf("the page is not as gofmt would have it: %s", got)
+	}
+	run(0, "go", "vet", ".")
+	run(0, "go", "build", "-o", "program", ".")
+	if _, err := onnxruntime.Find(""); err != nil || !onnxruntime.Available() {
+		t.Skipf("the program was built and not run: %v", err)
+	}
+	out := run(0, "./program")
+	if trained, compared := strings.Count(out, ": loss "), strings.Count(out, " outputs compared"); trained != 7 || compared != 6+7 {
+		t.Errorf("%d steps were trained, want 7, and %d files compared, want 13:\n%s", trained, compared, out)
+	}
+}
+
+var (
+	comparison = regexp.MustCompile("(?s)\n## ([^\n]*)\n[^`]*```go\n(.*?)```\n\n```python\n(.*?)```")
+	tableRow   = regexp.MustCompile(`(?m)^\| ([^|]+) \| (\d+) \| (\d+) \|$`)
+)
+
+// countModels returns the models in Go on the page, and checks that its table has the lines of each pair that are neither blank nor a
+// comment, that ours are not more, and that no line is wide.
+func countModels(t *testing.T, page string) []string {
+	t.Helper()
+	table := map[string][]string{}
+	for _, row := range tableRow.FindAllStringSubmatch(page, -1) {
+		table[row[1]] = row[2:]
+	}
+	var models []string
+	for _, pair := range comparison.FindAllStringSubmatch(page, -1) {
+		var counts [2]int
+		for i, comment := range []string{"//", "#"} {
+			for line := range strings.Lines(pair[2+i]) {
+				if n := len([]rune(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    "))); n > 120 {
+					t.Errorf("%s: a line has %d characters, more than 120: %s", pair[1], n, line)
+				}
+				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, comment) {
+					counts[i]++
+				}
+			}
+		}
+		if want := table[pair[1]]; len(want) != 2 || want[0] != strconv.Itoa(counts[0]) || want[1] != strconv.Itoa(counts[1]) {
+			t.Errorf("%s: %d lines, and %d in PyTorch; the table says %v", pair[1], counts[0], counts[1], want)
+		}
+		if counts[0] > counts[1] {
+			t.Errorf("%s: longer than in PyTorch", pair[1])
+		}
+		models = append(models, pair[2])
+	}
+	if len(models) != 6 || len(table) != 6 {
+		t.Errorf("%d models and %d rows, want 6", len(models), len(table))
+	}
+	return models
+}
+
+// programIn writes a module with the files, which requires the one at root, and returns its folder and what runs commands there.
+func programIn(t *testing.T, root string, files map[string]string) (string, func(want int, command ...string) string) {
+	t.Helper()
+	dir := t.TempDir()
+	files["go.mod"] = "module program\n\ngo 1.26.0\n"
+	files["go.work"] = "go 1.26.0\n\nuse .\nuse " + strconv.Quote(root) + "\n" // stands for a require of the published module
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, func(want int, command ...string) string {
+		t.Helper()
+		cmd := exec.Command(command[0], command[1:]...)
+		cmd.Dir = dir
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != want {
+			t.Fatalf("%q: exit code %d, want %d\n%s", command, got, want, out)
+		}
+		return string(out)
 	}
 }

@@ -199,6 +199,9 @@ func sampleInputs(f *graph.Func, b graph.Binding, seed uint64) (map[string]*tens
 				t.Set(i, float64(r.IntN(2)))
 			}
 		}
+		if v.IsSize() {
+			t.SetInt(0, int64(b[v.Name]))
+		}
 		in[v.Name] = t
 	}
 	return in, nil

@@ -104,6 +104,9 @@ func (e *emitter) symbol(name string) string {
 // inputDim reads d off an input that has it as an axis; "" if none does.
 func (e *emitter) inputDim(d graph.Dim) string {
 	for _, in := range e.f.Inputs {
+		if in.IsSize() && in.Name == d.String() {
+			return e.Node("Reshape", []string{in.Name, e.Const(tensor.Of([]int64{1}, 1))})
+		}
 		if i := slices.Index(in.Shape(), d); i >= 0 {
 			return e.Node("Shape", []string{in.Name}, graph.Attr{Name: "start", Value: i}, graph.Attr{Name: "end", Value: i + 1})
 		}

@@ -251,6 +251,9 @@ func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*t
 func bindAll(f *graph.Func, n int) graph.Binding {
 	b := graph.Binding{}
 	for _, v := range f.Inputs {
+		if v.IsSize() {
+			b[v.Name] = n
+		}
 		for _, d := range v.Shape() {
 			for _, s := range d.Symbols() {
 				b[s] = n

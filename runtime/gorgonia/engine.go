@@ -167,7 +167,7 @@ func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*plan
 	}
 	bp := &boundPlan{plan: p}
 	for _, v := range f.Inputs {
-		bp.shapes = append(bp.shapes, slices.Clone(in[v.Name].Shape()))
+		bp.shapes = append(bp.shapes, shapeOf(v, in[v.Name]))
 	}
 	if len(list) == x.max {
 		if err := list[0].close(); err != nil {
@@ -183,11 +183,19 @@ func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*plan
 func (p *boundPlan) fits(in map[string]*tensor.Tensor) bool {
 	for i, v := range p.f.Inputs {
 		t := in[v.Name]
-		if t == nil || t.DType() != v.DType() || !slices.Equal(t.Shape(), p.shapes[i]) {
+		if t == nil || t.DType() != v.DType() || !slices.Equal(shapeOf(v, t), p.shapes[i]) {
 			return false
 		}
 	}
 	return true
+}
+
+// shapeOf is what a plan depends on of the tensor t for the input v: its shape, or the size that it is.
+func shapeOf(v *graph.Value, t *tensor.Tensor) []int {
+	if v.IsSize() && t.Rank() == 0 {
+		return []int{int(t.Int(0))}
+	}
+	return slices.Clone(t.Shape())
 }
 
 // Explain finds the first value that went bad; see [rt.Executable].

@@ -588,3 +588,35 @@ func BenchmarkVAEStep(b *testing.B) {
 		run(b, x, "train", in)
 	}
 }
+
+// TestDrawnSizes runs a Func that draws as many as an input says, several numbers one after the other.
+func TestDrawnSizes(t *testing.T) {
+	b := compiler.New("draws")
+	b.Func("draw", func(f *graph.Func) { f.Output("y", f.RandomNormal(graph.F32, graph.Sym("n"), 2)) })
+	prog, err := b.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := runtime.NewState(prog, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := gorgonia.New(gorgonia.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := e.Load(prog, state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	for _, n := range []int64{3, 1, 3, 4} {
+		out, err := x.Run(t.Context(), "draw", map[string]*tensor.Tensor{"n": tensor.Scalar(n)})
+		if err != nil || out["y"].Dim(0) != int(n) {
+			t.Errorf("%d: %v, %v", n, out["y"], err)
+		}
+	}
+	if _, err := x.Run(t.Context(), "draw", map[string]*tensor.Tensor{"n": tensor.Scalar(int64(-1))}); err == nil {
+		t.Error("-1 rows are drawn")
+	}
+}

@@ -53,8 +53,8 @@ func (s *Step) Inputs() []Info {
 	})
 }
 
-// Run takes a step on the data in, and returns the outputs that are not state, such as the loss. Noise that in lacks is drawn. If
-// it fails, the state and the counter are as before.
+// Run takes a step on the data in, and returns the outputs that are not state, such as the loss. Noise that in lacks is drawn; if no
+// data tells how much, in has the size by its name, such as batch, as an i64 scalar. If it fails, the state and the counter are as before.
 func (s *Step) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
 	all := maps.Clone(in)
 	if all == nil {
@@ -94,6 +94,13 @@ func (s *Step) draw(in map[string]*tensor.Tensor) (drew bool, err error) {
 			for axis, d := range i.Shape {
 				sizes[d.Symbol] = x.Dim(axis)
 			}
+		}
+	}
+	for name, x := range in { // the size of a draw that no data has, given by its name
+		input := slices.ContainsFunc(s.session.Inputs(), func(i Info) bool { return i.Name == name })
+		if !input && x != nil && x.Rank() == 0 && x.DType() == tensor.I64 {
+			sizes[name] = int(x.Int(0))
+			delete(in, name)
 		}
 	}
 	for _, n := range s.noise {

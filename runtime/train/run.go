@@ -26,7 +26,8 @@ type Update func(ctx context.Context, x runtime.Executable, step int64, in map[s
 // errNoFunc is the error of a nil Step or Func, which is what a Program gives for a name that it does not have.
 var errNoFunc = errors.New("train: the Step or Func to run is nil: does the program have one of that name? Program.Entry tells")
 
-// Run runs the Step or Func f once, on those of in that are its inputs, and returns its scalar outputs.
+// Run runs the Step or Func f once, on those of in that are its inputs, and returns its scalar outputs. An input that is the size of
+// a draw, which in need not have, is the number of examples.
 func Run(ctx context.Context, x runtime.Executable, f *graph.Func, in map[string]*tensor.Tensor) (Metrics, error) {
 	if f == nil {
 		return nil, errNoFunc
@@ -34,6 +35,9 @@ func Run(ctx context.Context, x runtime.Executable, f *graph.Func, in map[string
 	args := make(map[string]*tensor.Tensor, len(f.Inputs))
 	for _, v := range f.Inputs {
 		t := in[v.Name]
+		if t == nil && v.IsSize() {
+			t = examples(in)
+		}
 		if t == nil {
 			return nil, fmt.Errorf("%s: there is nothing for its input %q: the batch has %s", f.Name, v.Name, strings.Join(slices.Sorted(maps.Keys(in)), ", "))
 		}
@@ -47,6 +51,16 @@ func Run(ctx context.Context, x runtime.Executable, f *graph.Func, in map[string
 		return nil, err
 	}
 	return Scalars(out), nil
+}
+
+// examples is how many a batch has, for a Step that only wants to know: nil if nothing tells.
+func examples(in map[string]*tensor.Tensor) *tensor.Tensor {
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		if t := in[name]; name != graph.RandomState && t.Rank() > 0 {
+			return tensor.Scalar(int64(t.Dim(0)))
+		}
+	}
+	return nil
 }
 
 // RunStep is the Update that runs one Step.
@@ -129,6 +143,11 @@ func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics,
 			return nil, err
 		}
 		in := e.Inputs.Name(b.Tensors)
+		for _, v := range e.Func.Inputs {
+			if v.IsSize() && in[v.Name] == nil {
+				in[v.Name] = examples(b.Tensors)
+			}
+		}
 		if e.Func.Lookup(graph.RandomState) != nil {
 			in[graph.RandomState] = tensor.Of([]int64{evaluationSeed, batch}, 2)
 		}
@@ -206,6 +225,9 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 		named := inputs.Name(fields)
 		in := map[string]*tensor.Tensor{}
 		for _, v := range f.Inputs {
+			if v.IsSize() && named[v.Name] == nil {
+				named[v.Name] = examples(fields)
+			}
 			if named[v.Name] == nil {
 				return fmt.Errorf("no field of the data set feeds the input %q of %q; it is %v", v.Name, f.Name, d)
 			}

@@ -252,9 +252,14 @@ var programCases = []Case{
 	{"a nil function", func(b *compiler.Builder) {
 		b.Func("f", nil) // want "\"f\" has a nil function"
 	}},
+	{"a draw by a symbol that is the name of something else", func(b *compiler.Builder) {
+		b.Func("f", func(f *graph.Func) {
+			f.Output("y", f.RandomNormal(graph.F32, batch).Add(f.Param("batch", initializer.Zeros{}))) // want "Input: \"batch\" is already the name of a parameter"
+		})
+	}},
 	{"a symbol that no input has", func(b *compiler.Builder) {
 		b.Func("f", func(f *graph.Func) {
-			f.Output("y", f.RandomNormal(graph.F32, batch, 4)) // want "RandomNormal: no input of \"f\" has batch as an axis"
+			f.Output("y", f.Full(graph.F32, 0, batch, 4)) // want "Full: no input of \"f\" has batch as an axis"
 		})
 		b.Func("g", func(f *graph.Func) {
 			x := f.Input("x", graph.F32, batch.Times(2), seq) // want "(?s)Input: no input of \"g\" has batch as an axis.*hint: give an input"
