@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -96,6 +97,10 @@ type SettingError struct {
 func (e SettingError) Error() string {
 	return fmt.Sprintf("setting %s is %v, want a whole number", e.Name, e.Value)
 }
+
+// Dim is the setting called name as the size of an axis, read as by [Settings.Int]. A negative one is -1, which no axis can be: large
+// negative numbers are symbols.
+func (s Settings) Dim(name string) graph.Dim { return graph.Dim(max(s.Int(name), -1)) }
 
 // Float is the setting called name. A missing name is a bug in the model and panics.
 func (s Settings) Float(name string) float64 {

@@ -21,6 +21,9 @@ func TestWith(t *testing.T) {
 	if got.Int("hidden") != 64 || got.Float("lr") != 1e-3 || got.String() != "hidden=64, lr=0.001" {
 		t.Errorf("got %v", got)
 	}
+	if d := (models.Settings{"n": -1 << 40}).Dim("n"); got.Dim("hidden") != 64 || d.Symbolic() || d.Valid() {
+		t.Errorf("as axes: %v and %v", got.Dim("hidden"), d)
+	}
 	if defaults.Int("hidden") != 512 {
 		t.Error("the defaults changed")
 	}

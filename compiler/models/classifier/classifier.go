@@ -47,9 +47,9 @@ func TopK(logits, labels *graph.Value, k int) *graph.Value {
 // Define builds the program of a classifier with a body: classify and validate, and the training step.
 func Define(name string, body nn.Sequential, s models.Settings) (*compiler.Program, error) {
 	m := New(body, s.Int("classes"))
-	batch, side := graph.Sym("batch"), graph.Dim(s.Int("side"))
+	batch, side := graph.Sym("batch"), s.Dim("side")
 	image := func(f *graph.Func) *graph.Value {
-		return f.Input("image", graph.F32, batch, graph.Dim(s.Int("channels")), side, side)
+		return f.Input("image", graph.F32, batch, s.Dim("channels"), side, side)
 	}
 	losses := func(f *graph.Func) *graph.Value {
 		logits, labels := m.Logits(image(f)), f.Input("label", graph.I64, batch)

@@ -15,18 +15,12 @@ import (
 const side = 28
 
 // VAE has a Gaussian encoder q(z|x) and a Bernoulli decoder p(x|z).
-type VAE struct {
-	Enc        nn.Dense
-	Mu, LogVar nn.Dense
-	Dec, Out   nn.Dense
-}
+type VAE struct{ Enc, Mu, LogVar, Dec, Out nn.Dense }
 
 // New returns a VAE with the given width of its hidden layers and of its latent z.
 func New(hidden, latent int) *VAE {
-	return &VAE{
-		Enc: nn.Dense{Units: hidden}, Mu: nn.Dense{Units: latent}, LogVar: nn.Dense{Units: latent},
-		Dec: nn.Dense{Units: hidden}, Out: nn.Dense{Units: side * side},
-	}
+	h, z := nn.Dense{Units: hidden}, nn.Dense{Units: latent}
+	return &VAE{Enc: h, Mu: z, LogVar: z, Dec: h, Out: nn.Dense{Units: side * side}}
 }
 
 // Encode gives the mean and log variance of q(z|x), each [batch latent], for x [batch 1 28 28].
@@ -71,7 +65,7 @@ func Define(s models.Settings) (*compiler.Program, error) {
 		f.Output("log_var", logVar)
 	})
 	b.Func("decode", func(f *graph.Func) {
-		f.Output("image", picture(m.Decode(f.Input("z", graph.F32, batch, graph.Dim(s.Int("latent"))))))
+		f.Output("image", picture(m.Decode(f.Input("z", graph.F32, batch, s.Dim("latent")))))
 	})
 	b.Func("reconstruct", func(f *graph.Func) {
 		mu, _ := m.Encode(image(f))
