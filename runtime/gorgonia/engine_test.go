@@ -96,8 +96,9 @@ func normal(r *rand.Rand, shape ...int) *tensor.Tensor {
 // the plain evaluation of the same graphs.
 func TestEngineAgrees(t *testing.T) {
 	optimizers := map[string]optim.Optimizer{
-		"sgd":  optim.SGD{LR: .1, Momentum: .9, Nesterov: true},
-		"adam": optim.Adam{LR: 1e-2},
+		"sgd":      optim.SGD{LR: .1, Momentum: .9, Nesterov: true},
+		"adam":     optim.Adam{LR: 1e-2},
+		"averages": optim.EMA{Decay: .6, Then: optim.Groups{{Match: "hidden.bias"}, {Match: "*.bias", Then: optim.SGD{LR: .1}}, {Match: "*", Then: optim.Adam{LR: 1e-2}}}},
 	}
 	for name, opt := range optimizers {
 		for _, o := range []gorgonia.Options{{}, {Threads: 3, Grain: 1}, {Threads: 4, Grain: 1}} { // and with every op cut

@@ -1,0 +1,53 @@
+package train
+
+import (
+	"math"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+)
+
+// TestDrawnSizes runs a Step and a Func that draw and read no data, such as a generator's: they draw as many as a batch has examples.
+func TestDrawnSizes(t *testing.T) {
+	prog := program(t, 4, optim.SGD{LR: .1}, func(b *compiler.Builder, m *net) {
+		loss := func(f *graph.Func) *graph.Value {
+			z := f.RandomNormal(graph.F32, batch, 3)
+			f.Output("n", z.Size(0))
+			return m.apply(z).Square().Mean()
+		}
+		b.Step("gen", optim.SGD{LR: .1}, m, loss)
+		b.Func("check", func(f *graph.Func) { f.Output("loss", loss(f)) })
+	})
+	state, err := runtime.NewState(prog, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := engine(t).Load(prog, state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	d := dataset(t, 7, 1)
+	for _, f := range []*graph.Func{prog.Step("gen"), prog.Func("check")} {
+		if err := checkFeed(f, d, 5, false, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	fields, err := d.Take(0, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := Run(t.Context(), x, prog.Step("gen"), fields); err != nil || m["n"] != 3 {
+		t.Errorf("a batch of 3: %v, %v", m, err)
+	}
+	m, err := Evaluate(t.Context(), x, Evaluation{Func: prog.Func("check"), Data: d, Batch: 5})
+	if want := (5*5 + 2*2) / 7.; err != nil || math.Abs(m["n"]-want) > 1e-9 {
+		t.Errorf("batches of 5 and 2: %v, %v; want a mean of %v", m, err, want)
+	}
+	if _, err := Run(t.Context(), x, prog.Step("gen"), nil); err == nil {
+		t.Error("a step runs on no batch")
+	}
+}
