@@ -25,7 +25,7 @@ func DefineCGAN(s models.Settings) (*compiler.Program, error) {
 		return nil, err
 	}
 	gen, critic := n.Generator(), n.Critic()
-	batch, latent := graph.Sym("batch"), graph.Dim(s.Int("latent"))
+	batch, latent := graph.Sym("batch"), s.Dim("latent")
 	label := func(f *graph.Func) *graph.Value {
 		return f.Input("label", graph.I64, batch).InRange(classes, fmt.Sprintf("a label is from 0 to %d", classes-1)).OneHot(classes, graph.F32)
 	}

@@ -18,7 +18,7 @@ func DefineDCGAN(s models.Settings) (*compiler.Program, error) {
 		return nil, err
 	}
 	gen, critic := n.Generator(), n.Critic()
-	batch, latent := graph.Sym("batch"), graph.Dim(s.Int("latent"))
+	batch, latent := graph.Sym("batch"), s.Dim("latent")
 	adam := optim.Adam{LR: s.Float("lr"), Beta1: .5}
 	gan := loss.GAN{Smooth: s.Float("smooth")}
 

@@ -35,7 +35,7 @@ func DefineWGANGP(s models.Settings) (*compiler.Program, error) {
 		return nil, err
 	}
 	gen, critic := n.Generator(), n.Critic()
-	batch, latent := graph.Sym("batch"), graph.Dim(s.Int("latent"))
+	batch, latent := graph.Sym("batch"), s.Dim("latent")
 
 	b := compiler.New("wgangp")
 	b.Model("gen", gen)
