@@ -35,7 +35,6 @@ func DefineDCGAN(s models.Settings) (*compiler.Program, error) {
 		return gan.Critic(real, fake).Mean()
 	})
 	b.Step("generator", adam, gen, func(f *graph.Func) *graph.Value {
-		n.images(f, batch) // as many are generated
 		return gan.Generator(critic.Apply(gen.Apply(f.RandomNormal(graph.F32, batch, latent)))).Mean()
 	})
 	return b.Compile()

@@ -47,7 +47,6 @@ func DefineWGANGP(s models.Settings) (*compiler.Program, error) {
 		return wasserstein(f, critic.Apply, n.images(f, batch), fake, s.Float("lambda"))
 	})
 	b.Step("generator", adam(s), gen, func(f *graph.Func) *graph.Value {
-		n.images(f, batch) // as many are generated
 		return loss.Wasserstein{}.Generator(critic.Apply(gen.Apply(f.RandomNormal(graph.F32, batch, latent)))).Mean()
 	})
 	return b.Compile()
