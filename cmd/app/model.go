@@ -122,7 +122,9 @@ func (a *app) modelsCommand() *cli.Command {
 				} else {
 					fmt.Fprintf(a.out, "  parameters  %d\n  functions   %s\n  steps       %s\n", m.Params, strings.Join(m.Funcs, ", "), strings.Join(m.Steps, ", "))
 				}
-				fmt.Fprintf(a.out, "  data        %s\n", m.Data)
+				if m.Data != "" {
+					fmt.Fprintf(a.out, "  data        %s\n", m.Data)
+				}
 				if len(m.Settings) > 0 {
 					fmt.Fprintf(a.out, "  settings    %s\n", m.Settings)
 				}
