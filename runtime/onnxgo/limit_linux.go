@@ -27,7 +27,11 @@ func limitAddressSpace(n int64) error {
 	if _, err := fmt.Sscanf(string(line), "%d kB", &now); err != nil {
 		return fmt.Errorf("/proc/self/status: %w", err)
 	}
-	limit := uint64(now<<10 + n + headroom)
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_AS, &old); err != nil {
+		return err
+	}
+	limit := min(uint64(now<<10)+uint64(n)+headroom, old.Cur) // a limit that is there may be lowered only
 	return unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: limit, Max: limit})
 }
 
