@@ -199,7 +199,8 @@ func Compare(want, got *tensor.Tensor, abs, rel float64) Comparison {
 		w, g := want.At(i), got.At(i)
 		e := math.Abs(w - g)
 		if want.DType().Integer() { // two may round to one float
-			e = math.Abs(float64(want.Int(i) - got.Int(i)))
+			w, g := want.Int(i), got.Int(i)
+			e = float64(uint64(max(w, g)) - uint64(min(w, g))) // which int64 may not hold
 		}
 		if e == 0 || w == g && math.IsInf(w, 0) || math.IsNaN(w) && math.IsNaN(g) {
 			continue

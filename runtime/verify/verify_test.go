@@ -30,4 +30,13 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%v and %v: ok is %v, abs %v", tt.want, tt.got, d.OK, d.Abs)
 		}
 	}
+	const most, least = math.MaxInt64, math.MinInt64
+	for _, tt := range []struct {
+		want, got int64
+		abs       float64
+	}{{most, most, 0}, {most, most - 1, 1}, {-1, 1, 2}, {most, least, 1 << 64}, {least, most, 1 << 64}} {
+		if d := Compare(tensor.Of([]int64{tt.want}, 1), tensor.Of([]int64{tt.got}, 1), 1e-3, 0); d.Abs != tt.abs || d.OK != (tt.abs == 0) {
+			t.Errorf("%d and %d: ok is %v, abs %v, want %v", tt.want, tt.got, d.OK, d.Abs, tt.abs)
+		}
+	}
 }
