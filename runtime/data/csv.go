@@ -237,7 +237,11 @@ func (d *Dataset) Join(name string, dtype tensor.DType, fields ...string) (*Data
 	}
 	for j, field := range fields {
 		for i := range d.n {
-			x.Set(i*len(fields)+j, columns[field].At(i))
+			if at, y := i*len(fields)+j, columns[field]; y.DType().Integer() {
+				x.SetInt(at, y.Int(i))
+			} else {
+				x.Set(at, y.At(i))
+			}
 		}
 	}
 	if len(fields) == 1 {

@@ -114,6 +114,16 @@ func TestJoin(t *testing.T) {
 	if err != nil || fmt.Sprint(x["x"].Raw()) != "[2 1.5 1 3 2.5 0]" || fmt.Sprint(x["a"].Raw()) != "[2 3]" {
 		t.Errorf("it is %v, %v", x["x"].Raw(), err)
 	}
+	ids, err := OpenCSV(csvFile(t, "ids.csv", "a,b\n9007199254740993,1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids, err = ids.Join("x", tensor.I64, "a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	if x, err := ids.Take(0); err != nil || fmt.Sprint(x["x"].Raw()) != "[9007199254740993 1]" {
+		t.Errorf("it is %v, %v", x["x"].Raw(), err)
+	}
 	for want, try := range map[string]func() (*Dataset, error){
 		`no field "z"`:       func() (*Dataset, error) { return d.Join("x", tensor.F32, "a", "z") },
 		`a field "a"`:        func() (*Dataset, error) { return d.Join("a", tensor.F32, "a", "b") },
