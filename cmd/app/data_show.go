@@ -21,7 +21,7 @@ func (a *app) dataShowCommand() *cli.Command {
 			a.example("data show portraits --png grid.png", "data show mnist:test --count 25 --seed 3 --png grid.png"),
 		Flags: []cli.Flag{
 			&cli.PathFlag{Name: "png", Usage: "write a grid of the images to `FILE`"},
-			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 16, Usage: "how many"},
+			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 16, Usage: "how many", DefaultText: "16, or all of fewer"},
 			&cli.Uint64Flag{Name: "seed", Usage: "choose them by chance; the first ones if it is not given", DefaultText: "none"},
 			&cli.StringFlag{Name: "field", Value: "image", Usage: "the field with the images"},
 			dataDirFlag,
@@ -39,6 +39,9 @@ func (a *app) dataShowCommand() *cli.Command {
 				return err
 			}
 			n := c.Int("count")
+			if !c.IsSet("count") {
+				n = min(n, e.set.Len())
+			}
 			if n < 1 || n > e.set.Len() {
 				return fmt.Errorf("--count %d: %v has %d examples", n, e, e.set.Len())
 			}
@@ -123,9 +126,11 @@ func valueName(set *data.Dataset, name string, x *tensor.Tensor, i int) string {
 	if words == nil && name == "label" {
 		words = set.Classes
 	}
-	v := x.At(i)
-	if k := int(v); x.DType().Integer() && k >= 0 && k < len(words) {
+	if !x.DType().Integer() {
+		return strconv.FormatFloat(x.At(i), 'g', 4, 64)
+	}
+	if k := x.Int(i); k >= 0 && k < int64(len(words)) {
 		return words[k]
 	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
+	return x.Text(i)
 }

@@ -55,3 +55,13 @@ func TestDataShow(t *testing.T) {
 		}
 	}
 }
+
+// TestDataShowTable shows all of a small table, with whole numbers as they are.
+func TestDataShowTable(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "x.csv")
+	if err := os.WriteFile(file, []byte("id,hair\n9007199254740993,long\n12345,short\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, must(t, "data show "+file), "9007199254740993  long", "12345             short")
+}

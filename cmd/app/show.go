@@ -114,7 +114,7 @@ func writeNumbers(w io.Writer, name string, x *tensor.Tensor) error {
 	out.Write(row) // Flush has its error
 	for i := range x.Dim(0) {
 		for j := range row {
-			row[j] = strconv.FormatFloat(x.At(i*size+j), 'g', -1, 32)
+			row[j] = x.Text(i*size + j)
 		}
 		out.Write(row)
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
@@ -96,11 +95,11 @@ func Table(columns ...Column) Kind {
 		out.Write(row) // Flush has its error
 		for i := range x.Dim(0) {
 			for j, c := range columns {
-				v := x.At(i*width + j)
-				row[j] = strconv.FormatFloat(v, 'g', -1, 32)
 				if c.Values == nil {
+					row[j] = x.Text(i*width + j)
 					continue
 				}
+				v := x.At(i*width + j)
 				if v != float64(int(v)) || v < 0 || int(v) >= len(c.Values) {
 					return fmt.Errorf("row %d: the column %s is %v, and its values are 0 to %d", i, c.Name, v, len(c.Values)-1)
 				}

@@ -11,6 +11,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 )
 
 // A DType is the type of a tensor's elements. Dtype is data, not a Go type parameter.
@@ -296,6 +297,17 @@ func (x *Tensor) Int(i int) int64 {
 		return int64(d[i])
 	}
 	return int64(x.At(i))
+}
+
+// Text is element i in row-major order in as few digits as tell it from every other number of the dtype.
+func (x *Tensor) Text(i int) string {
+	switch {
+	case x.dtype.Integer():
+		return strconv.FormatInt(x.Int(i), 10)
+	case x.dtype == F64:
+		return strconv.FormatFloat(x.At(i), 'g', -1, 64)
+	}
+	return strconv.FormatFloat(x.At(i), 'g', -1, 32)
 }
 
 // SetInt stores v, converted to the dtype, as element i in row-major order; a bool is v ≠ 0.

@@ -174,6 +174,26 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// TestText holds that no digit of a number is lost, and none is made up.
+func TestText(t *testing.T) {
+	for _, tt := range []struct {
+		x    *Tensor
+		want string
+	}{
+		{Of([]int64{1<<53 + 1}, 1), "9007199254740993"},
+		{Of([]int32{16777217}, 1), "16777217"},
+		{Of([]uint8{200}, 1), "200"},
+		{Of([]bool{true}, 1), "1"},
+		{Of([]float32{.1}, 1), "0.1"},
+		{Of([]float64{.1}, 1), "0.1"},
+		{Of([]float64{1. / 3}, 1), "0.3333333333333333"},
+	} {
+		if got := tt.x.Text(0); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.x, got, tt.want)
+		}
+	}
+}
+
 // TestEncode writes every dtype, little-endian, and more elements than are written at a time.
 func TestEncode(t *testing.T) {
 	for _, c := range []struct {
