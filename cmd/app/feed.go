@@ -137,6 +137,10 @@ func (f feeder) conditions(out *feeding, inputs []onnxruntime.Info, feeds map[st
 		}
 		x := tensor.New(in.DType, shape...)
 		if feed.Classes > 0 {
+			oneHot := x.DType().Float() && x.Rank() == 2 && x.Dim(1) == feed.Classes
+			if !oneHot && !(x.DType().Integer() && x.Rank() == 1) { // a file that is not of this model
+				return fmt.Errorf("the input %v is not %v: that is integers [batch] or floats [batch %d]", in, feed, feed.Classes)
+			}
 			which := make([]int, feed.Classes) // a row each
 			for i := range which {
 				which[i] = i

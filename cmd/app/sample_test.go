@@ -24,6 +24,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
 // clothes are the classes of {}/clothes, in their order.
@@ -331,6 +332,20 @@ func TestBadSample(t *testing.T) {
 		})
 	}
 	badInput(t, "sample vae --run {}/run --out OUT/x.png --label 7", e, "--label 7: the model has no label: the inputs of its function decode are z (normal noise)")
+}
+
+// TestForeignLabel refuses a file whose label is not the model's.
+func TestForeignLabel(t *testing.T) {
+	t.Parallel()
+	f := feeder{how: toyOneHot, count: 3}
+	label := onnxruntime.Info{Name: "label", DType: tensor.F32, Shape: []onnxruntime.Dim{{Size: -1, Symbol: "batch"}, {Size: 3}}}
+	if _, err := f.feed([]onnxruntime.Info{label}); err != nil {
+		t.Error(err)
+	}
+	label.Shape[1].Size = 2
+	if _, err := f.feed([]onnxruntime.Info{label}); err == nil || !strings.Contains(err.Error(), "is not a label of 3 classes") {
+		t.Errorf("2 classes of 3: %v", err)
+	}
 }
 
 // TestTrainSamples sees what training shows of models that are sampled otherwise than by images.
