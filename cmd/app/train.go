@@ -26,7 +26,7 @@ import (
 func (a *app) trainCommand() *cli.Command {
 	return &cli.Command{
 		Name: "train", Usage: "train a model on gorgonia", ArgsUsage: a.modelUsage(),
-		Description: "Leaves a folder with checkpoints (safetensors), metrics.jsonl, the loss curve and sample grids as PNG.\n" +
+		Description: "Leaves a folder with checkpoints (safetensors), metrics.jsonl, the loss curve as PNG and, of each epoch, samples.\n" +
 			"Ctrl-C, as SIGTERM and SIGHUP, saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped." +
 			a.example("train "+a.exampleModel()+" --epochs 3 --seed 7", "train "+a.exampleModel()+" --data my.npz --out runs/mine"),
 		Flags: []cli.Flag{

@@ -84,7 +84,7 @@ func (m Model) Trainable(prog *compiler.Program) error {
 		return nil
 	}
 	if len(prog.Steps()) == 0 {
-		return fmt.Errorf("model %s does not say how to train it: it defines no Step", m.Name)
+		return fmt.Errorf("model %s does not say how to train it: it defines no Step, and its Training has no Fit", m.Name)
 	}
 	var have []string
 	for _, f := range []struct {

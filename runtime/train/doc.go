@@ -14,7 +14,7 @@
 //	config.json               what is trained on what; a resumed run must agree with it
 //	metrics.jsonl             a Record a line
 //	loss.png                  the curve of these
-//	samples/epoch-001.png     what the callbacks draw
+//	samples/epoch-001.png     what the callbacks draw, or .csv, .txt: what they write
 //	checkpoints/index.json    names the best and the last checkpoint, and says where in the run they are
 //	checkpoints/*.safetensors the state
 package train

@@ -94,8 +94,8 @@ func (j *Journal) Log(m Metrics, examples int) {
 }
 
 // EndEpoch records the averages of what was logged since the last epoch, with the metrics of a validation if there was one,
-// and saves a checkpoint. It reports whether the epoch is the best so far, by the validation if it has the monitored
-// metric; the checkpoint is then the best one, too.
+// and saves a checkpoint. It reports whether the epoch is the best so far, by the monitored metric of the validation or, with a nil
+// one, of what was logged; the checkpoint is then the best one, too. Without that metric no epoch is.
 func (j *Journal) EndEpoch(validation Metrics) (best bool, err error) {
 	seconds := time.Since(j.began).Seconds()
 	rec := Record{Kind: KindEpoch, Epoch: j.Position.Epoch + 1, Step: j.Position.Step, Train: j.Position.InEpoch.Metrics(), Validate: validation, Seconds: seconds}
