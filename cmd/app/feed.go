@@ -241,8 +241,9 @@ func setNumbers(x *tensor.Tensor, input, text string, value float64, chosen bool
 			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 				return fmt.Errorf("--set-input %s=%s: %q is no number", input, text, word)
 			}
-			if x.DType().Integer() && v != math.Trunc(v) {
-				return fmt.Errorf("--set-input %s=%s: the input is %v: want whole numbers", input, text, x.DType())
+			held := tensor.New(x.DType(), 1)
+			if held.Set(0, v); math.IsInf(held.At(0), 0) || x.DType().Integer() && held.At(0) != v {
+				return fmt.Errorf("--set-input %s=%s: the input is %v, which cannot hold %v", input, text, x.DType(), v)
 			}
 			numbers = append(numbers, v)
 		}

@@ -348,6 +348,24 @@ func TestForeignLabel(t *testing.T) {
 	}
 }
 
+// TestUnheld refuses numbers that the input's dtype cannot hold.
+func TestUnheld(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		dtype tensor.DType
+		text  string
+		ok    bool
+	}{
+		{tensor.U8, "255", true}, {tensor.U8, "256", false}, {tensor.U8, "-1", false}, {tensor.I64, "1.5", false}, {tensor.I64, "1e30", false},
+		{tensor.I32, "-7", true}, {tensor.F32, "0.1", true}, {tensor.F32, "1e300", false}, {tensor.F64, "1e300", true},
+	} {
+		err := setNumbers(tensor.New(tt.dtype, 2), "x", tt.text, 0, true)
+		if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "--set-input x="+tt.text+": the input is "+tt.dtype.String()) {
+			t.Errorf("%v of %s: %v", tt.dtype, tt.text, err)
+		}
+	}
+}
+
 // TestTrainSamples sees what training shows of models that are sampled otherwise than by images.
 func TestTrainSamples(t *testing.T) {
 	t.Parallel()
