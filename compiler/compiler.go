@@ -310,8 +310,8 @@ func unbound(f *graph.Func) {
 			bound[in.Name] = true
 		}
 		for _, d := range in.Shape() {
-			if names := d.Symbols(); len(names) == 1 && names[0] == d.String() {
-				bound[names[0]] = true
+			if name, ok := d.Symbol(); ok {
+				bound[name] = true
 			}
 		}
 	}

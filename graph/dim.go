@@ -216,6 +216,12 @@ func (d Dim) Symbols() []string {
 	return slices.Compact(out)
 }
 
+// Symbol is the name of d if d is one symbol by itself, and whether it is.
+func (d Dim) Symbol() (name string, ok bool) {
+	names := d.Symbols()
+	return d.String(), len(names) == 1 && names[0] == d.String()
+}
+
 // A DimTerm is one product in the sum that a symbolic Dim stands for: Coef · Π Symbols.
 type DimTerm struct {
 	Coef    int64

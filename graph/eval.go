@@ -88,6 +88,22 @@ func (e *RunError) Error() string {
 // Unwrap is the op's own error.
 func (e *RunError) Unwrap() error { return e.Err }
 
+// BindAll is the binding of every symbol of f's inputs to n.
+func (f *Func) BindAll(n int) Binding {
+	b := Binding{}
+	for _, v := range f.Inputs {
+		if v.IsSize() {
+			b[v.Name] = n
+		}
+		for _, d := range v.Shape() {
+			for _, s := range d.Symbols() {
+				b[s] = n
+			}
+		}
+	}
+	return b
+}
+
 // Bind finds the sizes of f's symbols from the shapes of its inputs, and checks that every input is there with the
 // declared dtype and a shape that fits. Entries of inputs that f does not know are ignored.
 func (f *Func) Bind(inputs map[string]*tensor.Tensor) (Binding, error) {
@@ -108,11 +124,11 @@ func (f *Func) Bind(inputs map[string]*tensor.Tensor) (Binding, error) {
 			b[in.Name] = int(n)
 		}
 		for i, d := range in.Shape() { // plain symbols first: products follow from them
-			if n := d.Symbols(); len(n) == 1 && n[0] == d.String() {
-				if old, ok := b[n[0]]; ok && old != t.Dim(i) {
+			if name, ok := d.Symbol(); ok {
+				if old, ok := b[name]; ok && old != t.Dim(i) {
 					return nil, fmt.Errorf("%s: input %q has %s = %d, another input has %d", f.Name, in.Name, d, t.Dim(i), old)
 				}
-				b[n[0]] = t.Dim(i)
+				b[name] = t.Dim(i)
 			}
 		}
 	}

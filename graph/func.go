@@ -124,7 +124,7 @@ func (f *Func) BindSizes() {
 			continue
 		}
 		for _, d := range v.Shape() {
-			if name := d.String(); d.Symbolic() && len(d.Symbols()) == 1 && d.Symbols()[0] == name && !bound[name] {
+			if name, ok := d.Symbol(); ok && !bound[name] {
 				bound[name] = true
 				f.As(v, func() { f.input(Input{Name: name, Type: Type{DType: I64}, Size: true}) })
 			}

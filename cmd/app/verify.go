@@ -147,18 +147,7 @@ func checkPasses(f *graph.Func, seed uint64) error {
 		return err
 	}
 	for _, n := range verify.Sizes {
-		b := graph.Binding{}
-		for _, v := range f.Inputs {
-			if v.IsSize() {
-				b[v.Name] = n
-			}
-			for _, d := range v.Shape() {
-				for _, s := range d.Symbols() {
-					b[s] = n
-				}
-			}
-		}
-		if err := pass.Check(ctx, f, b, seed); err != nil {
+		if err := pass.Check(ctx, f, f.BindAll(n), seed); err != nil {
 			return err
 		}
 	}

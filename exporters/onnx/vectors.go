@@ -219,7 +219,7 @@ func evaluate(f *graph.Func, in map[string]*tensor.Tensor) (out map[string]*tens
 // DrawInputs draws inputs for a pure f, as [HoistRandom] makes it, with every symbol bound to n: standard normal for the noise
 // that is, uniform in [0, 1) for other floats, and 0 or 1 for integers.
 func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*tensor.Tensor, error) {
-	b := bindAll(f, n)
+	b := f.BindAll(n)
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	in := map[string]*tensor.Tensor{}
 	for _, v := range f.Inputs {
@@ -247,25 +247,9 @@ func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*t
 	return in, nil
 }
 
-// bindAll binds every symbol of f's inputs to n.
-func bindAll(f *graph.Func, n int) graph.Binding {
-	b := graph.Binding{}
-	for _, v := range f.Inputs {
-		if v.IsSize() {
-			b[v.Name] = n
-		}
-		for _, d := range v.Shape() {
-			for _, s := range d.Symbols() {
-				b[s] = n
-			}
-		}
-	}
-	return b
-}
-
 // valueBytes is what an evaluation of f keeps in memory with every symbol n.
 func valueBytes(f *graph.Func, n int) float64 {
-	b, total := bindAll(f, n), 0.
+	b, total := f.BindAll(n), 0.
 	for _, v := range f.Values {
 		size := float64(v.DType().Size())
 		for _, d := range v.Shape() {

@@ -143,11 +143,6 @@ func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics,
 			return nil, err
 		}
 		in := e.Inputs.Name(b.Tensors)
-		for _, v := range e.Func.Inputs {
-			if v.IsSize() && in[v.Name] == nil {
-				in[v.Name] = examples(b.Tensors)
-			}
-		}
 		if e.Func.Lookup(graph.RandomState) != nil {
 			in[graph.RandomState] = tensor.Of([]int64{evaluationSeed, batch}, 2)
 		}

@@ -79,9 +79,9 @@ func (c *checker) overlaps() {
 	}
 }
 
-// content is the elements of a small tensor of integers, nil of any other.
-func content(t *wire.Tensor) []dim {
-	if t.Type != wire.Int64 && t.Type != wire.Int32 || len(t.Dims) > 1 || t.Damage != nil || len(t.External) > 0 {
+// elements are those of a tensor that is whole, in the file, and small, as wire.Tensor.Values gives them; nil of any other.
+func elements(t *wire.Tensor) any {
+	if t.Damage != nil || len(t.External) > 0 {
 		return nil
 	}
 	if n, err := t.Len(); err != nil || n > maxContent {
@@ -91,32 +91,39 @@ func content(t *wire.Tensor) []dim {
 	if err != nil {
 		return nil
 	}
+	return data
+}
+
+// content is the elements of a small tensor of integers, nil of any other.
+func content(t *wire.Tensor) []dim {
+	if t.Type != wire.Int64 && t.Type != wire.Int32 || len(t.Dims) > 1 {
+		return nil
+	}
 	out := []dim{}
-	switch d := data.(type) {
+	switch d := elements(t).(type) {
 	case []int64:
 		return numbers(d)
 	case []int32:
 		for _, v := range d {
 			out = append(out, number(int64(v)))
 		}
+	default:
+		return nil
 	}
 	return out
 }
 
 // floats are the elements of a small stored tensor of f32, nil of any other.
 func floats(t *wire.Tensor) []float64 {
-	if t == nil || t.Type != wire.Float || t.Damage != nil || len(t.External) > 0 {
+	if t == nil || t.Type != wire.Float {
 		return nil
 	}
-	if n, err := t.Len(); err != nil || n > maxContent {
-		return nil
-	}
-	data, err := t.Values()
-	if err != nil {
+	data, ok := elements(t).([]float32)
+	if !ok {
 		return nil
 	}
 	out := []float64{}
-	for _, v := range data.([]float32) {
+	for _, v := range data {
 		if math.IsNaN(float64(v)) {
 			return nil
 		}
