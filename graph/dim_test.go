@@ -95,3 +95,26 @@ func TestDimAlgebra(t *testing.T) {
 		}
 	}
 }
+
+// TestSymbol tells a symbol by itself from numbers and from what is made of symbols.
+func TestSymbol(t *testing.T) {
+	a, b := graph.Sym("a"), graph.Sym("b")
+	for d, want := range map[graph.Dim]bool{
+		a: true, b: true, 4: false, a.Times(4): false, a.Plus(1): false, a.Times(a): false, a.Plus(b): false, a.Times(b): false,
+	} {
+		if name, ok := d.Symbol(); ok != want || ok && name != d.String() {
+			t.Errorf("%v: %q, %v", d, name, ok)
+		}
+	}
+}
+
+// TestBindAll binds the symbols of inputs, those inside products, and the sizes that only draws have.
+func TestBindAll(t *testing.T) {
+	f := graph.NewFunc("f", false)
+	f.Input("x", graph.F32, graph.Sym("a"), graph.Sym("b").Times(4), 3)
+	f.Output("y", f.RandomNormal(graph.F32, graph.Sym("n")))
+	f.BindSizes()
+	if got := f.BindAll(7).String(); len(f.Diags) > 0 || got != "a=7 b=7 n=7" {
+		t.Errorf("%s, with the mistakes %v", got, f.Diags)
+	}
+}
