@@ -139,7 +139,7 @@ func (a *app) cli() *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 		Commands: []*cli.Command{
-			a.modelsCommand(), a.dataCommand(), a.trainCommand(), a.exportCommand(), a.verifyCommand(), a.sampleCommand(),
+			a.modelsCommand(), a.dataCommand(), a.trainCommand(), a.reportCommand(), a.exportCommand(), a.verifyCommand(), a.sampleCommand(),
 			a.evaluateCommand(),
 			a.runCommand(), a.inspectCommand(), a.runtimeCommand(), a.doctorCommand(), a.initCommand(), a.completionCommand(),
 			a.versionCommand(), a.helpCommand(),

@@ -26,7 +26,9 @@ import (
 func (a *app) trainCommand() *cli.Command {
 	return &cli.Command{
 		Name: "train", Usage: "train a model on gorgonia", ArgsUsage: a.modelUsage(),
-		Description: "Leaves a folder with checkpoints (safetensors), metrics.jsonl, the loss curve as PNG and, of each epoch, samples.\n" +
+		Description: "Leaves a folder with checkpoints (safetensors), metrics.jsonl, the loss curve as PNG and, of each epoch, samples, always\n" +
+			"drawn from the same noise; report.html, one page with curves, samples and all that tells how the run was made; the samples as\n" +
+			"an animation, samples.gif; and events for `tensorboard --logdir DIR`.\n" +
 			"Ctrl-C, as SIGTERM and SIGHUP, saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped." +
 			a.example("train "+a.exampleModel()+" --epochs 3 --seed 7", "train "+a.exampleModel()+" --data my.npz --out runs/mine"),
 		Flags: []cli.Flag{
@@ -39,6 +41,8 @@ func (a *app) trainCommand() *cli.Command {
 			&cli.PathFlag{Name: "out", Usage: "the run's folder `DIR` (default: runs/MODEL)"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with the run in the folder"},
 			&cli.IntFlag{Name: "patience", Usage: "stop after this many epochs without a better one, by the validation loss or what the model says instead; 0 never does"},
+			&cli.IntFlag{Name: "log-every", Usage: "record the metrics every `N` steps too, for finer curves; 0 only after each epoch"},
+			&cli.BoolFlag{Name: "no-report", Usage: "leave out report.html, samples.gif and the events for TensorBoard, which has each epoch's picture of samples once more"},
 			&cli.IntFlag{Name: "limit", Usage: "train on the first `N` examples only; 0 takes all"},
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads to use; 0 means all"},
 			&cli.StringFlag{Name: "blas", Usage: "go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
@@ -81,6 +85,9 @@ func (a *app) train(c *cli.Context) error {
 	if len(cfg.OnEpoch) > 0 {
 		made += ", samples"
 	}
+	if !cfg.NoReport {
+		made += ", report.html, tensorboard"
+	}
 	fmt.Fprintf(a.out, "the run is in %s: %s\n", cfg.Dir, made)
 	return nil
 }
@@ -101,6 +108,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 		Rhythm: m.Train.Turns(), Solve: m.Train.Fit, Epochs: m.Train.Epochs, Batch: m.Train.Batch, DropLast: m.Train.DropLast,
 		Inputs: m.Train.Inputs, Augment: augmentations(m),
 		Validate: m.Train.Validate, Measures: m.Train.Measures, Monitor: m.Train.Best, Highest: m.Train.Highest,
+		LogEvery: c.Int("log-every"), NoReport: c.Bool("no-report"), Doc: m.Doc, Command: shellWords(append([]string{a.name}, a.args[1:]...)),
 		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"),
 	}
 	if cfg.Program, err = define(m, s); err != nil {
@@ -128,7 +136,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 			return cfg, "", usagef(c, "--%s %d: want 1 or more", f.name, *f.to)
 		}
 	}
-	for _, name := range []string{"patience", "limit", "threads"} {
+	for _, name := range []string{"patience", "log-every", "limit", "threads"} {
 		if c.Int(name) < 0 {
 			return cfg, "", usagef(c, "--%s %d: want 0 or more", name, c.Int(name))
 		}
@@ -244,6 +252,12 @@ func resuming(args []string) string {
 	if !slices.Contains(args[:end], "--resume") {
 		words = slices.Insert(words, end, "--resume")
 	}
+	return shellWords(words)
+}
+
+// shellWords is a command line as a shell takes it.
+func shellWords(words []string) string {
+	words = slices.Clone(words)
 	for i, w := range words {
 		if w == "" || strings.ContainsAny(w, " \t\n\"'`$&|;<>()*?[]{}#~!\\") {
 			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"

@@ -42,15 +42,9 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := maps.Clone(setup.Settings)
-	maps.DeleteFunc(known, func(name string, _ float64) bool { _, ok := m.Settings[name]; return !ok })
-	s, err := m.Settings.With(known)
+	prog, err := defineAs(m, setup)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	prog, err := define(m, s)
-	if err != nil {
-		return nil, err
 	}
 	if prog.Name() != setup.Program {
 		return nil, fmt.Errorf("%s is a run of %s, not of %s: name its model", dir, setup.Program, prog.Name())
@@ -82,6 +76,17 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 		fmt.Fprintf(a.err, "note: model %s has changed since %s was trained (%s); its state fits, and the model is taken as it is now\n", m.Name, dir, strings.Join(changes, ", "))
 	}
 	return &trained{m, which, setup, at, prog, state}, nil
+}
+
+// defineAs builds a model's program with the settings of a run, as far as the model has them still.
+func defineAs(m models.Model, setup train.Setup) (*compiler.Program, error) {
+	known := maps.Clone(setup.Settings)
+	maps.DeleteFunc(known, func(name string, _ float64) bool { _, ok := m.Settings[name]; return !ok })
+	s, err := m.Settings.With(known)
+	if err != nil {
+		return nil, err
+	}
+	return define(m, s)
 }
 
 // open opens f in onnxruntime: the file that export left in the run's folder, which must be of this checkpoint, or where

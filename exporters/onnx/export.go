@@ -254,7 +254,7 @@ func (x *exporter) model() (*wire.Model, error) {
 	}
 	version := x.o.ProducerVersion
 	if version == "" {
-		version = moduleVersion()
+		version = ModuleVersion()
 	}
 	return &wire.Model{
 		IRVersion:       irVersions[x.o.Opset-MinOpset],

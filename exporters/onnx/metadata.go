@@ -30,8 +30,8 @@ const (
 
 const module = "github.com/sardonyx-ml/sardonyx"
 
-// moduleVersion is the version of this module in the running program, "devel" where that is not known.
-func moduleVersion() string {
+// ModuleVersion is the version of this module in the running program, "devel" where that is not known.
+func ModuleVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "devel"

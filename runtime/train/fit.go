@@ -61,6 +61,9 @@ type Config struct {
 	SaveEvery time.Duration      // time between checkpoints within an epoch; 0 is five minutes, below 0 is never
 	LogEvery  int                // steps between records within an epoch; 0 is none
 	Settings  map[string]float64 // of the model, to be kept in config.json
+	Doc       string             // what the model is, for people
+	Command   string             // that begins the run, for people
+	NoReport  bool               // leave out report.html, samples.gif and TensorBoard's events
 	OnEpoch   []Callback         // called after each epoch's validation
 	Out       io.Writer          // for progress; nil is silent
 }
@@ -100,7 +103,7 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	r := &loop{c: c, progress: NewProgress(c.Out)}
-	r.Journal = Journal{dir: c.Dir, prog: c.Program, say: r.progress.Say}
+	r.Journal = Journal{dir: c.Dir, prog: c.Program, noReport: c.NoReport, say: r.progress.Say}
 	if err := r.prepare(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
@@ -249,6 +252,7 @@ func (c *Config) setup() (Setup, error) {
 		Step: c.Rhythm.String(), Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta, Highest: c.Highest,
 		Batch: c.Batch, DropLast: c.DropLast, Seed: c.Seed, LogEvery: c.LogEvery,
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
+		Doc: c.Doc, Command: c.Command, Environment: environment(),
 	}
 	s.Classes = c.Train.Classes
 	if c.Solve != nil {
@@ -301,7 +305,7 @@ func (r *loop) interrupted() error {
 	if err := r.save(false); err != nil {
 		return fmt.Errorf("%w %s, and its checkpoint could not be saved: %w", ErrInterrupted, at, err)
 	}
-	r.draw()
+	r.draw(false, "interrupted "+at)
 	return fmt.Errorf("%w %s; the checkpoint is in %s", ErrInterrupted, at, r.c.Dir)
 }
 
@@ -318,9 +322,12 @@ func (r *loop) failed(err error) error {
 		if last, lastErr := r.saves.Get(Last); lastErr == nil {
 			left += fmt.Sprintf("\n\tthe last checkpoint, of step %d, is in %s", last.Position.Step, r.c.Dir)
 		}
-		r.draw()
 	}
-	return fmt.Errorf("train: after step %d, in epoch %d of %d: %w%s", r.Position.Step, min(r.Position.Epoch+1, r.c.Epochs), r.c.Epochs, err, left)
+	err = fmt.Errorf("train: after step %d, in epoch %d of %d: %w%s", r.Position.Step, min(r.Position.Epoch+1, r.c.Epochs), r.c.Epochs, err, left)
+	if r.saves != nil {
+		r.draw(false, "failed: "+err.Error())
+	}
+	return err
 }
 
 func (r *loop) close() error {

@@ -39,7 +39,7 @@ const (
 )
 
 // A Setup is what a run trains on what: the content of config.json. A resumed run must agree with it in all but Epochs,
-// Patience, Engine and Classes. Its program may have changed if the state is still the same; the run then ends otherwise than it would
+// Patience, Engine, Classes and what is for people only. Its program may have changed if the state is still the same; the run then ends otherwise than it would
 // have.
 type Setup struct {
 	Version     int                `json:"version"`
@@ -65,10 +65,13 @@ type Setup struct {
 	Epochs      int                `json:"epochs"`
 	Patience    int                `json:"patience"`
 	Engine      string             `json:"engine"`
+	Doc         string             `json:"doc,omitempty"`         // what the model is
+	Command     string             `json:"command,omitempty"`     // that began the run
+	Environment map[string]string  `json:"environment,omitempty"` // of the process that begins or resumes the run: versions and machine
 }
 
 // mayChange are the fields of a Setup in which a resumed run may differ; of the program, its state must be the same.
-var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries", "classes"}
+var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries", "classes", "doc", "command", "environment"}
 
 // MetaClasses is the key of [Setup.Metadata] with the names of the data's classes, as a list in JSON.
 const MetaClasses = "training.classes"
@@ -104,6 +107,15 @@ func (f Folder) Checkpoints() string { return filepath.Join(string(f), "checkpoi
 
 // Metrics is the file of the records.
 func (f Folder) Metrics() string { return filepath.Join(string(f), "metrics.jsonl") }
+
+// Report is the page that shows all of the run.
+func (f Folder) Report() string { return filepath.Join(string(f), "report.html") }
+
+// Animation is the animation of the samples.
+func (f Folder) Animation() string { return filepath.Join(string(f), "samples.gif") }
+
+// TensorBoard is the folder that TensorBoard is to be given.
+func (f Folder) TensorBoard() string { return filepath.Join(string(f), "tensorboard") }
 
 // Curve is the picture of the loss.
 func (f Folder) Curve() string { return filepath.Join(string(f), "loss.png") }

@@ -2,12 +2,18 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
@@ -155,17 +161,20 @@ func left(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
-		if err != nil || e.IsDir() || e.Name() == "loss.png" { // drawn from the records
+		if err != nil || e.IsDir() || e.Name() == "loss.png" || e.Name() == "report.html" { // made of the records, and of their times
 			return err
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
+		rel, err := filepath.Rel(dir, path)
 		if e.Name() == "metrics.jsonl" {
 			b = withoutTimes(t, b)
+		} else if filepath.Dir(rel) == "tensorboard" {
+			rel = "tensorboard"
+			b = []byte(out[rel] + strings.Join(readEvents(t, b), "\n")) // a second file would show
 		}
-		rel, err := filepath.Rel(dir, path)
 		out[rel] = string(b)
 		return err
 	})
@@ -186,6 +195,7 @@ func withoutTimes(t testing.TB, b []byte) []byte {
 		delete(m, "seconds")
 		delete(m, "examples_per_second")
 		delete(m, "validate_seconds")
+		delete(m, "time")
 		j, err := json.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
@@ -193,6 +203,56 @@ func withoutTimes(t testing.TB, b []byte) []byte {
 		out = append(append(out, j...), '\n')
 	}
 	return out
+}
+
+// readEvents is what the events of a file for TensorBoard say, without times: "12 loss/train 0.25 samples [1830 bytes 9f86d081]".
+func readEvents(t testing.TB, b []byte) (list []string) {
+	t.Helper()
+	message := func(b []byte, each func(num protowire.Number, v []byte)) {
+		for len(b) > 0 {
+			num, typ, n := protowire.ConsumeField(b)
+			if n < 0 {
+				t.Fatal(protowire.ParseError(n))
+			}
+			_, _, tag := protowire.ConsumeTag(b[:n])
+			v := b[tag:n]
+			if typ == protowire.BytesType {
+				v, _ = protowire.ConsumeBytes(v)
+			}
+			each(num, v)
+			b = b[n:]
+		}
+	}
+	for len(b) > 0 {
+		n := binary.LittleEndian.Uint64(b)
+		var step uint64
+		text := ""
+		message(b[12:12+n], func(num protowire.Number, v []byte) {
+			switch num {
+			case 2:
+				step, _ = protowire.ConsumeVarint(v)
+			case 5:
+				message(v, func(_ protowire.Number, v []byte) {
+					message(v, func(num protowire.Number, v []byte) {
+						switch num {
+						case 1:
+							text += " " + string(v)
+						case 2:
+							bits, _ := protowire.ConsumeFixed32(v)
+							text += fmt.Sprint(" ", math.Float32frombits(bits))
+						default:
+							text += fmt.Sprintf(" [%d bytes %.4x]", len(v), sha256.Sum256(v))
+						}
+					})
+				})
+			case 1: // the time
+			default:
+				text += fmt.Sprint(" field ", num)
+			}
+		})
+		list, b = append(list, fmt.Sprint(step, text)), b[16+n:]
+	}
+	return list
 }
 
 func compareLeft(t testing.TB, what string, got, want map[string]string) {

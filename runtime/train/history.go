@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
@@ -32,6 +33,8 @@ type Record struct {
 	Seconds         float64 `json:"seconds"`                    // of training, since the epoch began or since the run was resumed in it
 	Rate            float64 `json:"examples_per_second"`        // over these seconds
 	ValidateSeconds float64 `json:"validate_seconds,omitempty"` // of validation
+	// Time is when the record was made.
+	Time time.Time `json:"time,omitzero"`
 }
 
 // maxLine bounds a line of metrics.jsonl, in bytes.

@@ -31,8 +31,13 @@ type Journal struct {
 	history *History     // the records are here or in the next field
 	records []Record
 
-	saved, drawn, began time.Time // began is when the epoch did
-	examples            int       // since then
+	events *events // nil if none are written
+
+	saved, began time.Time // began is when the epoch did
+	examples     int       // since then
+	drawn        time.Time
+	drawing      time.Duration // how long it took
+	noReport     bool
 }
 
 // RunOptions say what a run of one's own loop is.
@@ -46,6 +51,9 @@ type RunOptions struct {
 	Monitor  string             // the metric whose lowest value makes the best checkpoint; "" is "loss"
 	Highest  bool               // the highest value makes it instead
 	Engine   string             // the engine's name, for people
+	Doc      string             // what the model is, for people
+	Command  string             // that began the run, for people
+	NoReport bool               // leave out report.html, samples.gif and TensorBoard's events
 	Resume   bool               // go on with the run in the folder, which must agree in all but Engine and harmless changes of the program
 	Out      io.Writer          // for what there is to say; nil is silent
 }
@@ -69,18 +77,20 @@ func OpenRun(dir Folder, o RunOptions) (*Journal, error) {
 		Version: setupVersion, Program: o.Program.Name(), Fingerprint: o.Program.Fingerprint(), Entries: entries(o.Program),
 		Settings: o.Settings, Monitor: o.Monitor, Highest: o.Highest,
 		Train: o.Data, Batch: o.Batch, Seed: o.Seed, Engine: o.Engine,
+		Doc: o.Doc, Command: o.Command, Environment: environment(),
 	}
-	j := &Journal{dir: dir, prog: o.Program, state: o.State, setup: s, say: NewProgress(o.Out).Say}
+	j := &Journal{dir: dir, prog: o.Program, state: o.State, noReport: o.NoReport, say: NewProgress(o.Out).Say}
 	old, err := j.open(s, o.Resume)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", errors.Join(err, j.close()))
 	}
 	if old != nil {
 		j.say("resuming %s after step %d and %d epochs", dir, j.Position.Step, j.Position.Epoch)
-		if err := j.goOn(old, s); err != nil {
+		if err := j.goOn(old); err != nil {
 			return nil, fmt.Errorf("train: %w", errors.Join(err, j.close()))
 		}
 	}
+	j.openEvents()
 	j.saved, j.began = time.Now(), time.Now()
 	return j, nil
 }
@@ -108,7 +118,11 @@ func (j *Journal) EndEpoch(validation Metrics) (best bool, err error) {
 	best = j.judge(rec, rec.monitored(), j.setup.Monitor, 0, j.setup.Highest)
 	j.Position.Epoch, j.Position.InEpoch = rec.Epoch, Mean{}
 	j.began, j.examples = time.Now(), 0
-	return best, j.Save(best)
+	if err := j.Save(best); err != nil {
+		return best, err
+	}
+	j.drawEpoch()
+	return best, nil
 }
 
 // Save saves a checkpoint, as the last one, and as the best one too if best. A loop saves within long epochs, and when it is to
@@ -150,10 +164,10 @@ func (j *Journal) Records() []Record {
 	return j.history.Records()
 }
 
-// Close draws the curve and gives the folder free. It saves nothing.
+// Close makes the pictures and the report, and gives the folder free. It saves nothing.
 func (j *Journal) Close() error {
 	if j.history != nil {
-		j.draw()
+		j.draw(true, "")
 	}
 	return j.close()
 }
@@ -162,17 +176,19 @@ func (j *Journal) close() error {
 	if j.history == nil {
 		return nil
 	}
-	return j.history.Close()
+	return errors.Join(j.events.close(), j.history.Close())
 }
 
 // record appends rec to the history.
 func (j *Journal) record(rec Record) error {
+	rec.Time = time.Now().UTC().Round(time.Millisecond)
 	if j.history == nil {
 		j.records = append(j.records, rec)
 	} else if err := j.history.Append(rec); err != nil {
 		return err
 	}
 	j.Position.Records++
+	j.report(rec)
 	return nil
 }
 

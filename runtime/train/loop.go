@@ -30,7 +30,7 @@ func (r *loop) train(ctx context.Context) error {
 		r.progress.Say("stopped early: %s was best in epoch %d, at %.4g", r.c.Monitor, r.Position.Best.Epoch, r.Position.Best.Value)
 	}
 	if r.saves != nil {
-		r.draw()
+		r.draw(true, "")
 	}
 	return r.restoreBest()
 }
@@ -100,9 +100,7 @@ func (r *loop) endEpoch(better bool) error {
 	if err := r.save(better); err != nil {
 		return err
 	}
-	if time.Since(r.drawn) > 2*time.Second { // a drawing takes 20 ms, and an epoch may take less
-		r.draw()
-	}
+	r.drawEpoch()
 	return nil
 }
 

@@ -12,8 +12,11 @@ import (
 
 // open begins a run in the folder, or takes up the one that is there and returns its Setup.
 func (j *Journal) open(s Setup, resume bool) (old *Setup, err error) {
+	j.setup = s
 	if resume {
-		old, err = j.resume(s)
+		if old, err = j.resume(s); old != nil && old.Command != "" {
+			j.setup.Command = old.Command // it is the one that begins such a run
+		}
 	} else if err = j.dir.checkNew(); err == nil {
 		err = j.begin(s)
 	}
@@ -25,7 +28,7 @@ func (j *Journal) open(s Setup, resume bool) (old *Setup, err error) {
 
 // clean removes what a killed process has left.
 func (j *Journal) clean() error {
-	for _, dir := range []string{string(j.dir), filepath.Dir(j.dir.Samples(1))} {
+	for _, dir := range []string{string(j.dir), filepath.Dir(j.dir.Samples(1)), j.dir.TensorBoard()} {
 		if err := atomicfile.Clean(dir); err != nil {
 			return err
 		}
@@ -76,15 +79,15 @@ func (j *Journal) resume(s Setup) (*Setup, error) {
 	return &old, nil
 }
 
-// goOn says how the run that is resumed differs from what it was, and makes it what s says.
-func (j *Journal) goOn(old *Setup, s Setup) error {
-	if old.Engine != s.Engine {
-		j.say("the run was on %s and goes on on %s: the numbers may differ in their last digits", old.Engine, s.Engine)
+// goOn says how the run that is resumed differs from what it was, and keeps what it is now.
+func (j *Journal) goOn(old *Setup) error {
+	if old.Engine != j.setup.Engine {
+		j.say("the run was on %s and goes on on %s: the numbers may differ in their last digits", old.Engine, j.setup.Engine)
 	}
 	if changes := old.Changes(j.prog); len(changes) > 0 {
 		j.say("the program is not the one that the run was begun with, and the run may not end as it would have: %s", strings.Join(changes, ", "))
 	}
-	return j.dir.write(s)
+	return j.dir.write(j.setup)
 }
 
 // restore takes up the last checkpoint or, if that is damaged, the best one, from where the run comes to the same end.
@@ -109,13 +112,18 @@ func (r *loop) openFolder() error {
 		return err
 	}
 	old, err := r.open(s, c.Resume)
-	if err != nil || old == nil {
+	if err != nil {
 		return err
+	}
+	defer r.openEvents()
+	if old == nil {
+		return nil
 	}
 	if r.Position.Epoch >= c.Epochs || r.stale() {
 		r.say("the run in %s has finished %d epochs: nothing is left to do", c.Dir, r.Position.Epoch)
+		r.setup = *old
 		return nil
 	}
 	r.say("resuming %s after step %d, in epoch %d of %d", c.Dir, r.Position.Step, r.Position.Epoch+1, c.Epochs)
-	return r.goOn(old, s)
+	return r.goOn(old)
 }

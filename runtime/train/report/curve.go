@@ -6,13 +6,17 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 )
@@ -46,20 +50,52 @@ const limit = 1e150
 // Write draws the chart as the PNG file path, which appears whole or not at all. Points that are not finite are left out;
 // a chart without any other is an error.
 func (c Chart) Write(path string) error {
-	err := atomicfile.Write(path, c.png)
-	if err != nil {
+	if err := atomicfile.Write(path, c.png); err != nil {
 		return fmt.Errorf("draw %s: %w", path, err)
 	}
 	return nil
 }
 
-func (c Chart) png(w io.Writer) (err error) {
+func (c Chart) png(w io.Writer) error {
+	canvas := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(7*vg.Inch, 4.2*vg.Inch), vgimg.UseDPI(120))}
+	if err := c.draw(canvas); err != nil {
+		return err
+	}
+	_, err := canvas.WriteTo(w)
+	return err
+}
+
+// SVG draws the chart as the element svg of a page. What holds for points in [Chart.Write] holds here.
+func (c Chart) SVG() (string, error) {
+	canvas := vgsvg.New(5.2*vg.Inch, 3.1*vg.Inch)
+	if err := c.draw(canvas); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return "", err
+	}
+	_, element, ok := strings.Cut(b.String(), "<svg")
+	if !ok {
+		return "", fmt.Errorf("the plot has no element svg")
+	}
+	return "<svg" + element, nil
+}
+
+// draw draws the chart on a canvas.
+func (c Chart) draw(canvas vg.CanvasSizer) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // the drawing library panics, and a picture must not end a training run
 			err = fmt.Errorf("the plot failed: %v", r)
 		}
 	}()
 	p := plot.New()
+	for _, f := range []*font.Font{
+		&p.Title.TextStyle.Font, &p.Legend.TextStyle.Font,
+		&p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font,
+	} {
+		f.Variant = "Sans"
+	}
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
 	p.Title.Padding = vg.Points(6)
 	p.X.Padding, p.Y.Padding = 0, 0
@@ -110,13 +146,12 @@ func (c Chart) png(w io.Writer) (err error) {
 	}
 	p.Legend.Top = true
 	p.Legend.Padding = vg.Points(2)
-	canvas := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(7*vg.Inch, 4.2*vg.Inch), vgimg.UseDPI(120))}
+	p.Legend.TextStyle.Font.Size = vg.Points(10)
 	p.Draw(draw.Crop(draw.New(canvas), vg.Points(8), -vg.Points(14), vg.Points(8), -vg.Points(8)))
-	_, err = canvas.WriteTo(w)
-	return err
+	return nil
 }
 
-// points are those of s that can be drawn.
+// points are those of s that can be drawn and, of very many, the lowest and the highest of every few.
 func (c Chart) points(s Series) (plotter.XYs, error) {
 	if len(s.X) != len(s.Y) {
 		return nil, fmt.Errorf("series %q has %d x and %d y", s.Name, len(s.X), len(s.Y))
@@ -131,7 +166,38 @@ func (c Chart) points(s Series) (plotter.XYs, error) {
 			out = append(out, plotter.XY{X: x, Y: y})
 		}
 	}
-	return out, nil
+	return thin(out), nil
+}
+
+// mostPoints are about as many as a line of a chart shows apart.
+const mostPoints = 1000
+
+// thin leaves about mostPoints of many points: of every few, the lowest and the highest, and the last.
+func thin(points plotter.XYs) plotter.XYs {
+	if len(points) <= 2*mostPoints {
+		return points
+	}
+	every := (len(points) + mostPoints/2 - 1) / (mostPoints / 2)
+	var out plotter.XYs
+	for few := range slices.Chunk(points, every) {
+		lo, hi := 0, 0
+		for i, p := range few {
+			if p.Y < few[lo].Y {
+				lo = i
+			}
+			if p.Y > few[hi].Y {
+				hi = i
+			}
+		}
+		out = append(out, few[min(lo, hi)])
+		if lo != hi {
+			out = append(out, few[max(lo, hi)])
+		}
+	}
+	if last := points[len(points)-1]; out[len(out)-1] != last {
+		out = append(out, last)
+	}
+	return out
 }
 
 // scale sets the y axis to hold lo to hi with room above for a legend of so many names.

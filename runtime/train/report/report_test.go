@@ -212,3 +212,53 @@ func TestWholeTicks(t *testing.T) {
 		}
 	}
 }
+
+// TestSVG draws a chart as an element: its texts escaped, its lines there, the same bytes each time.
+func TestSVG(t *testing.T) {
+	c := Chart{Title: "<script>alert(1)</script>", X: "epoch", Series: []Series{curve("a & b", 10, 200, 100), curve("\"quoted\"", 9, 190, 105)}}
+	svg, err := c.SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, _ := c.SVG()
+	for name, ok := range map[string]bool{
+		"an element":       strings.HasPrefix(svg, "<svg ") && strings.HasSuffix(strings.TrimSpace(svg), "</svg>"),
+		"nothing injected": !strings.Contains(svg, "<script") && strings.Contains(svg, "&lt;script&gt;"),
+		"names":            strings.Contains(svg, "a &amp; b") && strings.Contains(svg, "&#34;quoted&#34;"),
+		"lines":            strings.Contains(svg, "#0072B2") && strings.Contains(svg, "#D55E00"),
+		"deterministic":    svg == again,
+	} {
+		if !ok {
+			t.Errorf("%s: not so:\n%.3000s", name, svg)
+		}
+	}
+	if svg, err := (Chart{}).SVG(); err == nil || svg != "" {
+		t.Errorf("without points: %q, %v", svg, err)
+	}
+}
+
+// TestManyPoints draws a long line with few points, and loses no peak of it.
+func TestManyPoints(t *testing.T) {
+	s := curve("train", 200000, 9, .1)
+	s.Y[77777], s.Y[100000] = 500, -500
+	s.Y[len(s.Y)-1] = .1
+	points, err := Chart{}.points(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(points) > mostPoints+2 || points[len(points)-1].X != 200001 || points[0].X != 1 {
+		t.Errorf("%d points, from %v to %v", len(points), points[0], points[len(points)-1])
+	}
+	found := 0
+	for i, p := range points {
+		if p.Y == 500 && p.X == 77778 || p.Y == -500 && p.X == 100001 {
+			found++
+		}
+		if i > 0 && p.X <= points[i-1].X {
+			t.Errorf("%v follows %v", p, points[i-1])
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d of 2 peaks are there", found)
+	}
+}

@@ -1,0 +1,100 @@
+package train
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
+)
+
+// Curve is the chart of a history: the loss in training and validation, or, where no loss is reported, all metrics of
+// training.
+func Curve(title string, records []Record) report.Chart {
+	c := curve(title, Loss, records)
+	if len(c.Series) > 0 {
+		return c
+	}
+	c.Y = "metric"
+	for _, name := range metricNames(records, trained) {
+		if s := curve("", name, records).Series[0]; s.Name == training { // which validation follows
+			s.Name = name
+			c.Series = append(c.Series, s)
+		}
+	}
+	return c
+}
+
+// What a record's metrics are of, for people.
+const (
+	training   = "training"
+	validation = "validation"
+)
+
+func trained(r Record) Metrics   { return r.Train }
+func validated(r Record) Metrics { return r.Validate }
+
+// sides are both.
+var sides = []struct {
+	name string
+	of   func(Record) Metrics
+}{{training, trained}, {validation, validated}}
+
+// curve is the chart of one metric, in training and validation, over steps if it was recorded within epochs.
+func curve(title, metric string, records []Record) report.Chart {
+	c := report.Chart{Title: title, X: "epoch", Y: metric}
+	kind := KindEpoch
+	if slices.ContainsFunc(records, func(r Record) bool { _, ok := r.Train[metric]; return ok && r.Kind == KindSteps }) {
+		c.X, kind = "step", KindSteps
+	}
+	x := func(r Record) float64 {
+		if c.X == "step" {
+			return float64(r.Step)
+		}
+		return float64(r.Epoch)
+	}
+	series := func(label, kind string, of func(Record) Metrics) {
+		s := report.Series{Name: label}
+		for _, r := range records {
+			if v, ok := of(r)[metric]; ok && r.Kind == kind {
+				s.X, s.Y = append(s.X, x(r)), append(s.Y, v)
+			}
+		}
+		if len(s.X) > 0 {
+			c.Series = append(c.Series, s)
+		}
+	}
+	series(training, kind, trained)
+	series(validation, KindEpoch, validated)
+	c.LogY = spansDecades(c.Series)
+	return c
+}
+
+// spansDecades reports whether a logarithmic axis shows the series better: all are above 0, over two decades or more.
+func spansDecades(series []report.Series) bool {
+	var all []float64
+	for _, s := range series {
+		all = append(all, s.Y...)
+	}
+	if len(all) == 0 {
+		return false
+	}
+	lo, hi := slices.Min(all), slices.Max(all)
+	return lo > 0 && hi/lo >= 100
+}
+
+// metricNames are the names of the metrics of records, those that of gives of each: the loss first and then by name.
+func metricNames(records []Record, of ...func(Record) Metrics) []string {
+	seen := map[string]bool{}
+	for _, r := range records {
+		for _, f := range of {
+			for name := range f(r) {
+				seen[name] = true
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(seen))
+	if i := slices.Index(names, Loss); i > 0 {
+		names = slices.Insert(slices.Delete(names, i, i+1), 0, Loss)
+	}
+	return names
+}
