@@ -84,7 +84,8 @@ func TestJSON(t *testing.T) {
 		keys string
 		ort  bool
 	}{
-		{"models", "name doc settings params funcs steps data", false},
+		{"models", "name doc family settings params funcs steps data fields epochs batch needs results", false},
+		{"models vae", "name doc family settings params funcs steps data fields epochs batch needs results", false},
 		{"data", "name about licence bytes path get drawn", false},
 		{"data list", "name about licence bytes path get drawn", false},
 		{"version", "go onnxruntime platform sardonyx", false},
@@ -141,7 +142,8 @@ func TestPrints(t *testing.T) {
 		line string
 		want []string
 	}{
-		{"models", []string{"vae: variational autoencoder", "functions   encode, decode, reconstruct, validate", "hidden=512, latent=20, lr=0.001"}},
+		{"models", []string{"Autoencoders and VAEs\n\nvae: variational autoencoder", "data        mnist (image f32[batch 1 28 28])\n", "training    10 epochs; batch 128"}},
+		{"models vae", []string{"vae: variational autoencoder", "functions   encode, decode, reconstruct, validate", "hidden=512, latent=20, lr=0.001", "mnist: handwritten digits"}},
 		{"data", []string{"mnist: handwritten digits", "fashion-mnist: ", "portraits: drawn faces", "  drawn   as it is read"}},
 		{"data show portraits-32:test --count 3 --png {}/portraits.png", []string{"2000 × (image f32[3 32 32], smile i64[], ",
 			"skin (fair, light, olive, brown, dark), ", "example  smile  glasses  hat", "\n2        "}},

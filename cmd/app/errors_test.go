@@ -259,7 +259,7 @@ func TestBrokenModel(t *testing.T) {
 		contains(t, errs.String(), "sardonyx: model first has mistakes:", "no luck", "sardonyx: model last has mistakes:", "none either",
 			"sardonyx: model empty has no Define", "sardonyx: two models are called vae")
 		if flags == nil {
-			contains(t, out.String(), "first: a broken one", "vae: ", "functions   encode, decode", "last: a broken one", "empty: ")
+			contains(t, out.String(), "first: a broken one", "vae: ", "parameters  835384", "last: a broken one", "empty: ")
 			continue
 		}
 		var list []modelInfo

@@ -1,10 +1,8 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	goruntime "runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +10,6 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
 // model is the model called name.
@@ -87,88 +84,4 @@ func panicPlace() string {
 		}
 	}
 	return "an unknown place"
-}
-
-// A modelInfo is one model in the list. With an Error, it has only a name and what the model says of itself.
-type modelInfo struct {
-	Name     string          `json:"name"`
-	Doc      string          `json:"doc"`
-	Settings models.Settings `json:"settings"`
-	Params   int             `json:"params"`
-	Funcs    []string        `json:"funcs"`
-	Steps    []string        `json:"steps"`
-	Data     string          `json:"data"`
-	Error    string          `json:"error,omitempty"`
-}
-
-// modelsCommand lists the models.
-func (a *app) modelsCommand() *cli.Command {
-	return &cli.Command{
-		Name: "models", Usage: "list the models", ArgsUsage: " ", Flags: []cli.Flag{jsonFlag},
-		Description: "A model that cannot be built is listed too, with its mistakes on stderr (with --json, in its field error); the exit\n" +
-			"code is then 1.",
-		Action: func(c *cli.Context) error {
-			if err := noArgs(c); err != nil {
-				return err
-			}
-			list, err := a.listModels()
-			if c.Bool("json") {
-				return errors.Join(a.writeJSON(list), err)
-			}
-			for _, m := range list {
-				fmt.Fprintf(a.out, "%s: %s\n", m.Name, m.Doc)
-				if m.Error != "" {
-					fmt.Fprintf(a.out, "  broken      its mistakes are told at the end\n")
-				} else {
-					fmt.Fprintf(a.out, "  parameters  %d\n  functions   %s\n  steps       %s\n", m.Params, strings.Join(m.Funcs, ", "), strings.Join(m.Steps, ", "))
-				}
-				if m.Data != "" {
-					fmt.Fprintf(a.out, "  data        %s\n", m.Data)
-				}
-				if len(m.Settings) > 0 {
-					fmt.Fprintf(a.out, "  settings    %s\n", m.Settings)
-				}
-			}
-			return err
-		},
-	}
-}
-
-// listModels tells of all models; the error is of those that cannot be built or called.
-func (a *app) listModels() ([]modelInfo, error) {
-	list := []modelInfo{}
-	var errs []error
-	for i, m := range a.models {
-		info := modelInfo{Name: m.Name, Doc: m.Doc, Settings: m.Settings, Funcs: []string{}, Steps: []string{}, Data: m.Train.Data}
-		if info.Settings == nil {
-			info.Settings = models.Settings{} // not null in JSON
-		}
-		if info.Data == "" && m.Train.Generate != nil {
-			info.Data = "generated"
-		}
-		prog, err := define(m, m.Settings)
-		switch {
-		case err != nil:
-		case m.Name == "":
-			err = fmt.Errorf("model %d of the program has no Name, so no command can be given it", i+1)
-		case slices.ContainsFunc(a.models[:i], func(o models.Model) bool { return o.Name == m.Name }):
-			err = fmt.Errorf("two models are called %s: commands take the first", m.Name)
-		}
-		if err != nil {
-			info.Error = err.Error()
-			errs = append(errs, err)
-		} else {
-			info.Params, info.Funcs, info.Steps = prog.ParamCount(), names(prog.Funcs()), names(prog.Steps())
-		}
-		list = append(list, info)
-	}
-	return list, errors.Join(errs...)
-}
-
-func names(fs []*graph.Func) []string {
-	out := make([]string, len(fs))
-	for i, f := range fs {
-		out[i] = f.Name
-	}
-	return out
 }

@@ -190,7 +190,7 @@ func TestInit(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, dir, "go", "build", "-o", "digits", ".")
-	contains(t, run(t, dir, "./digits", "models"), "digits: ", "encode, decode, validate")
+	contains(t, run(t, dir, "./digits", "models", "digits"), "digits: ", "encode, decode, validate")
 	contains(t, run(t, dir, "./digits", "train", "--data", filepath.Join(shared, "images.npz"), "--epochs", "1", "--out", "out"), "best loss")
 	run(t, dir, "./digits", "export", "--run", "out")
 	for _, name := range []string{"encode.onnx", "decode.onnx", "validate.onnx"} {
@@ -259,7 +259,8 @@ var completions = []struct{ line, want string }{
 	{"evaluate --feat", "--features"},
 	{"completion ", "bash zsh"},
 	{"help run", "run runtime"},
-	{"models ", ""},
+	{"models ", "vae"},
+	{"version ", ""},
 	{"run --output ", ""},
 }
 

@@ -195,14 +195,7 @@ func trainEngine(c *cli.Context, cfg train.Config) (*gorgonia.Engine, error) {
 // imageOptions are the size and colours of images that the model's steps want, for reading image folders.
 func imageOptions(m models.Model, prog *compiler.Program) data.ImageOptions {
 	var o data.ImageOptions
-	var fed []*graph.Func
-	for _, name := range m.Train.Turns().Steps() {
-		fed = append(fed, prog.Step(name))
-	}
-	if f := prog.Func(m.Train.Validate); f != nil && m.Train.Fit != nil {
-		fed = append(fed, f)
-	}
-	for _, f := range fed {
+	for _, f := range fed(m, prog) {
 		for _, v := range f.Inputs {
 			if s := v.Shape(); len(s) == 4 && graph.Shape(s[1:]).Static() {
 				o = data.ImageOptions{Height: int(s[2]), Width: int(s[3]), Grey: s[1] == 1}
@@ -210,6 +203,18 @@ func imageOptions(m models.Model, prog *compiler.Program) data.ImageOptions {
 		}
 	}
 	return o
+}
+
+// fed are the entry points that training feeds with data: the Steps or, of a model in closed form, the Func that validates.
+func fed(m models.Model, prog *compiler.Program) []*graph.Func {
+	var all []*graph.Func
+	for _, name := range m.Train.Turns().Steps() {
+		all = append(all, prog.Step(name))
+	}
+	if f := prog.Func(m.Train.Validate); f != nil && m.Train.Fit != nil {
+		all = append(all, f)
+	}
+	return all
 }
 
 // trainSamples is how many samples training shows after each epoch.

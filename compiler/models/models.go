@@ -20,6 +20,12 @@ type Model struct {
 	Name string // on the command line: "vae"
 	Doc  string // one line: what it is and where it is from
 
+	// Family is the heading that it is listed under, with its kind; "" is none.
+	Family string
+	// Needs is what its training takes beside the data, roughly: "20 min on two CPU cores, 1 GB".
+	Needs   string
+	Results []Result // what it is known to reach
+
 	// Settings are the numbers a person may change with --set, with their defaults.
 	Settings Settings
 
@@ -28,6 +34,14 @@ type Model struct {
 
 	Train  Training
 	Sample Sampling
+}
+
+// A Result is how good a model is by one measure: as published, and as this definition was trained.
+type Result struct {
+	Measure   string // of what: "accuracy on MNIST's test part"
+	Reference string // and whose: "0.993 (Foster 2023)"
+	Reached   string // "" for no result yet
+	Command   string // that reached it, after the program's name: "train cnn --data mnist --seed 1"
 }
 
 // Training says how the model is trained by default.

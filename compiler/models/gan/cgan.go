@@ -56,6 +56,7 @@ func DefineCGAN(s models.Settings) (*compiler.Program, error) {
 // CGAN describes the conditional GAN to the commands.
 var CGAN = models.Model{
 	Name:     "cgan",
+	Family:   family,
 	Doc:      "conditional GAN p(x|y), a WGAN-GP that is given the class (Mirza & Osindero 2014)",
 	Settings: models.Settings{"size": 28, "channels": 1, "width": 32, "latent": 32, "lr": 1e-4, "lambda": 10},
 	Define:   DefineCGAN,

@@ -43,6 +43,7 @@ func DefineDCGAN(s models.Settings) (*compiler.Program, error) {
 // DCGAN describes the deep convolutional GAN to the commands.
 var DCGAN = models.Model{
 	Name:     "dcgan",
+	Family:   family,
 	Doc:      "deep convolutional GAN (Radford et al. 2016); the paper's is size=64 channels=3 width=64",
 	Settings: models.Settings{"size": 28, "channels": 1, "width": 32, "latent": 100, "lr": 2e-4, "smooth": 0},
 	Define:   DefineDCGAN,

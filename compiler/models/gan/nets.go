@@ -13,6 +13,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
+// family is the heading that all are listed under.
+const family = "Generative adversarial networks"
+
 // Models are the package's, for the commands.
 var Models = []models.Model{DCGAN, WGANGP, CGAN}
 

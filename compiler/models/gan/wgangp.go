@@ -55,6 +55,7 @@ func DefineWGANGP(s models.Settings) (*compiler.Program, error) {
 // WGANGP describes the Wasserstein GAN with a gradient penalty to the commands.
 var WGANGP = models.Model{
 	Name:     "wgangp",
+	Family:   family,
 	Doc:      "Wasserstein GAN with gradient penalty (Gulrajani et al. 2017); the paper's faces are size=64 channels=3 width=64",
 	Settings: models.Settings{"size": 28, "channels": 1, "width": 32, "latent": 128, "lr": 1e-4, "lambda": 10},
 	Define:   DefineWGANGP,

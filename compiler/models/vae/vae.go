@@ -85,6 +85,7 @@ func Define(s models.Settings) (*compiler.Program, error) {
 // Model describes the VAE to the commands.
 var Model = models.Model{
 	Name:     "vae",
+	Family:   "Autoencoders and VAEs",
 	Doc:      "variational autoencoder, an MLP with a 20-dimensional latent (Kingma & Welling 2014)",
 	Settings: models.Settings{"hidden": 512, "latent": 20, "lr": 1e-3},
 	Define:   Define,
