@@ -90,7 +90,7 @@ func TestDoctor(t *testing.T) {
 }
 
 // TestDoctorPrescott has an OpenBLAS that does not know the CPU, as on a machine that is younger than it: its generic code has a
-// third of the speed of pure Go with AVX2. Doctor shows both rates, whatever they are on a busy machine, and that the one taken is the
+// third of the speed of pure Go with vectors. Doctor shows both rates, whatever they are on a busy machine, and that the one taken is the
 // one that they speak for; the second time it remembers them.
 func TestDoctorPrescott(t *testing.T) {
 	t.Parallel()

@@ -30,10 +30,11 @@ type pureGo struct{ gonum.Implementation }
 
 func (pureGo) Name() string { return "gonum, pure Go" }
 
-// Go returns the BLAS without a native library: gonum's, with float32 products of its own where the CPU has AVX2.
+// Go returns the BLAS without a native library: gonum's, with float32 products of its own where the CPU has AVX2 or
+// AVX-512. All of these multiply to the same bits.
 func Go() Impl {
-	if tile != nil {
-		return vectorGo{}
+	if n := len(levels); n > 0 {
+		return vectorGo{level: levels[n-1]}
 	}
 	return pureGo{}
 }

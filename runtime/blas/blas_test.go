@@ -2,6 +2,7 @@ package blas
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -81,39 +82,106 @@ func againstGonum(t *testing.T, l Impl) {
 	}
 }
 
-// TestBlockEdges multiplies matrices that are a tile or a block of the pure Go product in one direction, and one less and
-// more, with plain loops.
-func TestBlockEdges(t *testing.T) {
+// fma32 is x·y + z, rounded once: the float64 sum is rounded to odd first, so that rounding it again is right.
+func fma32(x, y, z float32) float32 {
+	p, c := float64(x)*float64(y), float64(z) // exact
+	sum := p + c
+	part := sum - p
+	if rest := (p - (sum - part)) + (c - part); rest != 0 {
+		if bits := math.Float64bits(sum); bits&1 == 0 {
+			if (rest > 0) == (sum > 0) {
+				bits++
+			} else {
+				bits--
+			}
+			sum = math.Float64frombits(bits)
+		}
+	}
+	return float32(sum)
+}
+
+// inOrder is what every level must compute, to the bit, by plain loops.
+func inOrder(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	for i := range m {
+		for j := range n {
+			at := &c[i*ldc+j]
+			switch beta {
+			case 0:
+				*at = 0
+			default:
+				*at *= beta
+			}
+			for l := 0; l < k; l += blockK {
+				sum := float32(0)
+				for d := l; d < min(k, l+blockK); d++ {
+					x, y := i*lda+d, d*ldb+j
+					if tA {
+						x = d*lda + i
+					}
+					if tB {
+						y = j*ldb + d
+					}
+					sum = fma32(alpha*a[x], b[y], sum)
+				}
+				*at += sum
+			}
+		}
+	}
+}
+
+// TestLevels multiplies, on every level of vectors that the CPU has, matrices that are a vector, a tile or a block in one
+// direction, and one less and more, with plain loops: the bits must be the same.
+func TestLevels(t *testing.T) {
+	if len(levels) == 0 {
+		t.Skip("this machine has no vector loops")
+	}
 	r := rand.New(rand.NewPCG(3, 4))
-	var sizes [][3]int
+	sizes := [][3]int{{1, 1, 1}, {70, 50, 40}, {3, 200, 300}, {100, 1, 513}, {1, 100, 7}}
 	for _, d := range []int{-1, 0, 1} {
-		for _, m := range []int{tileRows, 2 * tileRows, blockM, 2 * blockM} {
-			sizes = append(sizes, [3]int{m + d, tileCols + 1, 9})
+		for _, m := range []int{2, 6, 8, 12, 16, 18, 24, blockM} {
+			sizes = append(sizes, [3]int{m + d, 50, 5})
 		}
-		for _, n := range []int{tileCols, 2 * tileCols, blockN} {
-			sizes = append(sizes, [3]int{tileRows + 1, n + d, 9})
+		for _, n := range []int{8, 16, 24, 32, 48, 64, 96} {
+			sizes = append(sizes, [3]int{7, n + d, 9}, [3]int{30, n + d, 9})
 		}
-		for _, k := range []int{2, 4, blockK, 2 * blockK} {
-			sizes = append(sizes, [3]int{tileRows + 1, tileCols + 1, k + d})
+		for _, k := range []int{2, 4, 8, blockK, 2 * blockK} {
+			sizes = append(sizes, [3]int{9, 49, k + d})
 		}
 	}
 	for _, s := range sizes {
 		m, n, k := s[0], s[1], s[2]
-		a, b, c := single(random(r, m*k)), single(random(r, k*n)), single(random(r, m*n))
-		want := make([]float64, m*n)
-		for i := range want {
-			for l := range k {
-				want[i] += float64(a[i/n*k+l]) * float64(b[l*n+i%n])
+		for kind := range 4 {
+			tA, tB := kind&1 != 0, kind&2 != 0
+			lda, ldb, ldc := k+2, n+1, n+3
+			if tA {
+				lda = m + 2
 			}
-			want[i] = 1.5*want[i] + .5*float64(c[i])
-		}
-		Go().Sgemm(blas.NoTrans, blas.NoTrans, m, n, k, 1.5, a, k, b, n, .5, c, n)
-		for i, w := range want {
-			if !(math.Abs(float64(c[i])-w) <= 2e-6*math.Sqrt(float64(k))*max(1, math.Abs(w))) {
-				t.Fatalf("%v: element (%d, %d) is %v, want %v", s, i/n, i%n, c[i], w)
+			if tB {
+				ldb = k + 1
+			}
+			a, b, c := single(random(r, (m+k)*lda)), single(random(r, (n+k)*ldb)), single(random(r, m*ldc))
+			for _, f := range [][2]float32{{1, 0}, {1, 1}, {-.7, .3}} {
+				want := slices.Clone(c)
+				inOrder(tA, tB, m, n, k, f[0], a, lda, b, ldb, f[1], want, ldc)
+				for _, v := range levels {
+					got := slices.Clone(c)
+					vectorGo{level: v}.Sgemm(transposed(tA), transposed(tB), m, n, k, f[0], a, lda, b, ldb, f[1], got, ldc)
+					for i, w := range want {
+						if math.Float32bits(got[i]) != math.Float32bits(w) {
+							t.Fatalf("%s: %v, transposed %v %v, factors %v: element (%d, %d) is %v, want %v", v.name, s, tA, tB, f, i/ldc, i%ldc, got[i], w)
+						}
+					}
+				}
 			}
 		}
 	}
+}
+
+func transposed(t bool) blas.Transpose {
+	if t {
+		return blas.Trans
+	}
+	return blas.NoTrans
 }
 
 // TestEmpty gives products of no elements the least slices that hold them.
@@ -198,24 +266,42 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// BenchmarkSgemm gives GFLOP/s of the kernel's product on one and two goroutines.
+// BenchmarkSgemm gives GFLOP/s of the kernel's product on one and two goroutines: of a dense layer, a square, and convolutions.
 func BenchmarkSgemm(b *testing.B) {
-	impls := []Impl{pureGo{}, Go()}
-	if l, err := Find("openblas"); err == nil {
-		impls = append(impls, l)
+	impls := map[string]Impl{"gonum": pureGo{}}
+	for _, v := range levels {
+		impls[v.name] = vectorGo{level: v}
 	}
-	for _, impl := range impls {
-		for _, threads := range []int{1, 2} {
-			b.Run(fmt.Sprintf("%s/threads=%d", impl.Name(), threads), func(b *testing.B) {
-				const m, n, k = 128, 512, 784
-				r := rand.New(rand.NewPCG(1, 2)) // not zeros: gonum skips those
-				x, y, z := single(random(r, m*k)), single(random(r, k*n)), make([]float32, m*n)
-				c := kernel.NewContext(impl, threads)
-				for b.Loop() {
-					kernel.Gemm(c, false, false, m, n, k, 1, x, k, y, n, 0, z, n)
-				}
-				b.ReportMetric(2*m*n*k*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
-			})
+	if l, err := Find("openblas"); err == nil {
+		impls[l.Name()] = l
+	}
+	for _, s := range []struct {
+		m, n, k int
+		tA, tB  bool
+	}{
+		{m: 128, n: 512, k: 784}, {m: 128, n: 784, k: 512, tB: true}, {m: 784, n: 512, k: 128, tA: true}, {m: 512, n: 512, k: 512},
+		{m: 32, n: 784, k: 25}, {m: 64, n: 256, k: 288}, {m: 64, n: 800, k: 256, tB: true}, {m: 800, n: 256, k: 64, tA: true}, {m: 32, n: 16, k: 32},
+	} {
+		r := rand.New(rand.NewPCG(1, 2)) // not zeros: gonum skips those
+		x, y, z := single(random(r, s.m*s.k)), single(random(r, s.k*s.n)), make([]float32, s.m*s.n)
+		lda, ldb := s.k, s.n
+		if s.tA {
+			lda = s.m
+		}
+		if s.tB {
+			ldb = s.k
+		}
+		for _, name := range slices.Sorted(maps.Keys(impls)) {
+			impl := impls[name]
+			for _, threads := range []int{1, 2} {
+				b.Run(fmt.Sprintf("%dx%dx%d/%v,%v/%s/threads=%d", s.m, s.n, s.k, s.tA, s.tB, name, threads), func(b *testing.B) {
+					c := kernel.NewContext(impl, threads)
+					for b.Loop() {
+						kernel.Gemm(c, s.tA, s.tB, s.m, s.n, s.k, 1, x, lda, y, ldb, 0, z, s.n)
+					}
+					b.ReportMetric(2*float64(s.m*s.n*s.k)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+				})
+			}
 		}
 	}
 }

@@ -8,130 +8,195 @@ import (
 
 //go:generate go run -C _asm . -out ../tile_amd64.s -stubs ../tile_stubs_amd64.go -pkg blas
 
-// The product follows Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): blocks of the
-// operands are packed so that the inner loop, over a tile of the result that stays in registers, reads them in order from
-// the caches.
+// The product follows Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): the inner loop is over
+// a tile of the result that stays in registers, and reads a strip of b that stays in the caches. Where it can read an operand
+// where it lies, nothing is packed. Every element of the result is, for each block of k, one sum of fused multiply-adds in the
+// order of k, whatever the tile that it is in: so all levels give the same bits, and so do all cuts of the result.
 const (
-	tileRows = 6
-	tileCols = 16
-	blockK   = 256           // a block's depth: a strip of b, 16 KB, stays in the first-level cache
-	blockM   = 20 * tileRows // rows of a's block: 120 KB, in the second-level cache
-	blockN   = 64 * tileCols // columns of b's block: 1 MB
+	blockK = 256 // a block's depth: a strip of b, 48 KB or less, stays in the second-level cache
+	blockM = 480 // rows of a packed block of a: 480 KB; a multiple of every tile's rows
 )
 
-// tile adds a·b to a tile of c. It is nil where the CPU has no vector instructions for it.
-var tile func(k int, a, b, c *float32, ldc int)
+const (
+	maxRows = 8  // of a tile of any level
+	maxCols = 48 // of a tile of any level
+	lines   = 8  // that are transposed at a time
+)
+
+// A tile is a·b, or is added, to a tile of c. Element (i, l) of a is at i·rowA + l·colA, rows of b and c are ldb and ldc apart.
+type tile func(k int, a *float32, rowA, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// A level is the loops for one set of a CPU's vector instructions.
+type level struct {
+	name  string
+	width int      // columns of a vector
+	tiles [][]tile // by rows − 1 and vectors − 1
+	// transpose writes element d of 8 lines of n elements, a multiple of 4, side by side from to[d·ldto] on.
+	transpose func(to *float32, ldto int, from *float32, ldfrom, n int)
+}
+
+// levels are those that the CPU has, the fastest last.
+var levels []*level
 
 // packed is the memory of one product.
 type packed struct {
 	a [blockM * blockK]float32
-	b [blockN * blockK]float32
+	b [maxCols * blockK]float32
 	// edge is a tile of which only a part belongs to the result.
-	edge [tileRows * tileCols]float32
+	edge [maxRows * maxCols]float32
 }
 
 var memory = sync.Pool{New: func() any { return new(packed) }}
 
-// product is c = alpha·op(a)·op(b) + beta·c by tiles, for slices that have been checked.
-func product(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	scale(beta, c, m, n, ldc)
+// product is c = alpha·op(a)·op(b) + beta·c by tiles, for slices that have been checked, and m, n, k > 0.
+func (v *level) product(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	if beta != 0 && beta != 1 {
+		scale(beta, c, m, n, ldc)
+	}
 	p := memory.Get().(*packed)
 	defer memory.Put(p)
-	for j := 0; j < n; j += blockN {
-		nb := min(blockN, n-j)
-		for l := 0; l < k; l += blockK {
-			kb := min(blockK, k-l)
-			pack(p.b[:], tileCols, b, ldb, !tB, j, nb, l, kb, 1)
-			for i := 0; i < m; i += blockM {
-				mb := min(blockM, m-i)
-				pack(p.a[:], tileRows, a, lda, tA, i, mb, l, kb, alpha)
-				multiply(p, mb, nb, kb, c[i*ldc+j:], ldc)
+	rows, cols := len(v.tiles), v.width*len(v.tiles[0])
+	packs := alpha != 1 || tA && n > cols
+	for l := 0; l < k; l += blockK {
+		kb := min(blockK, k-l)
+		for i := 0; i < m; i += blockM {
+			left := operand{a, i*lda + l, lda, 1, rows * lda}
+			if tA {
+				left = operand{a, l*lda + i, 1, lda, rows}
+			}
+			mb := min(blockM, m-i)
+			if packs {
+				left = left.pack(p.a[:], rows, mb, kb, alpha)
+			}
+			for j := 0; j < n; j += cols {
+				nb := min(cols, n-j)
+				right := operand{b, l*ldb + j, ldb, 1, 0}
+				if tB || mb > direct*rows || nb%v.width != 0 {
+					right = v.pack(p.b[:], b, ldb, tB, j, nb, l, kb)
+				}
+				v.strip(p, mb, nb, kb, left, right, c[i*ldc+j:], ldc, beta != 0 || l > 0)
 			}
 		}
 	}
 }
 
-// scale makes c beta·c; where beta is 0, whatever c holds.
+// direct is how many tiles read a strip of b where it lies; for more it is worth packing.
+const direct = 16
+
+// scale makes c beta·c.
 func scale(beta float32, c []float32, m, n, ldc int) {
 	for i := range m {
-		switch row := c[i*ldc:][:n]; beta {
-		case 0:
-			clear(row)
-		case 1:
-			return
-		default:
-			for j := range row {
-				row[j] *= beta
-			}
+		row := c[i*ldc:][:n]
+		for j := range row {
+			row[j] *= beta
 		}
 	}
 }
 
-// pack copies a block of x, lines from line on and depth elements from at on of each, times alpha, into strips of width
-// lines: the elements of one depth side by side. The last strip is filled up with zeros. In x a line is a column where
-// columns is set, else a row.
-func pack(to []float32, width int, x []float32, ld int, columns bool, line, lines, at, depth int, alpha float32) {
-	for s := 0; s < lines; s += width {
-		strip := to[s*depth:][:width*depth]
-		n := min(width, lines-s)
-		if n < width {
-			clear(strip)
-		}
-		if columns {
-			for d := range depth {
-				from := x[(at+d)*ld+line+s:][:n]
-				if alpha == 1 {
-					copy(strip[d*width:], from)
-					continue
-				}
-				for i, v := range from {
-					strip[d*width+i] = alpha * v
+// An operand is a block of a matrix, or its transpose, where it lies: its first element is x[at], its rows, its columns,
+// and strips of a tile's rows are so many elements apart.
+type operand struct {
+	x               []float32
+	at              int
+	row, col, strip int
+}
+
+// pack copies m rows of k elements of a, times alpha, into strips of so many rows: the elements of a column side by side.
+func (a operand) pack(to []float32, rows, m, k int, alpha float32) operand {
+	for s := 0; s < m; s += rows {
+		strip := to[s*k:]
+		n := min(rows, m-s)
+		switch {
+		case a.row == 1 && alpha == 1:
+			for d := range k {
+				copy(strip[d*rows:], a.x[a.at+s+d*a.col:][:n])
+			}
+		case a.row == 1:
+			for d := range k {
+				for i, v := range a.x[a.at+s+d*a.col:][:n] {
+					strip[d*rows+i] = alpha * v
 				}
 			}
+		default:
+			for i := range n {
+				for d, v := range a.x[a.at+(s+i)*a.row:][:k] {
+					strip[d*rows+i] = alpha * v
+				}
+			}
+		}
+	}
+	return operand{to, 0, 1, rows, rows * k}
+}
+
+// pack copies k rows of n elements of op(b), from (l, j) on, side by side into rows of whole vectors, filled up with zeros.
+func (v *level) pack(to []float32, b []float32, ldb int, tB bool, j, n, l, k int) operand {
+	size := (n + v.width - 1) / v.width * v.width
+	if !tB {
+		for d := range k {
+			row := to[d*size:][:size]
+			clear(row[copy(row, b[(l+d)*ldb+j:][:n]):])
+		}
+		return operand{to, 0, size, 1, 0}
+	}
+	if n < size {
+		clear(to[:k*size])
+	}
+	for i := 0; i < n; i += lines {
+		whole := 0
+		if n-i >= lines {
+			if whole = k &^ 3; whole > 0 {
+				v.transpose(&to[i], size, &b[(j+i)*ldb+l], ldb, whole)
+			}
+		}
+		for q := i; q < min(n, i+lines); q++ {
+			for d, x := range b[(j+q)*ldb+l:][:k][whole:] {
+				to[(whole+d)*size+q] = x
+			}
+		}
+	}
+	return operand{to, 0, size, 1, 0}
+}
+
+// strip makes, or adds to, m rows of n columns of c, no more columns than a tile has.
+func (v *level) strip(p *packed, m, n, k int, a, b operand, c []float32, ldc int, add bool) {
+	vectors := (n + v.width - 1) / v.width
+	rows, size := len(v.tiles), vectors*v.width
+	for i := 0; i < m; i += rows {
+		at, r := a.at+i/rows*a.strip, min(rows, m-i)
+		do := v.tiles[r-1][vectors-1]
+		if n == size {
+			do(k, &a.x[at], a.row, a.col, &b.x[b.at], b.row, &c[i*ldc], ldc, add)
 			continue
 		}
-		for i := range n {
-			from := x[(line+s+i)*ld+at:][:depth]
-			for d, v := range from {
-				strip[d*width+i] = alpha * v
-			}
-		}
-	}
-}
-
-// multiply adds the product of the packed blocks to c.
-func multiply(p *packed, m, n, k int, c []float32, ldc int) {
-	for j := 0; j < n; j += tileCols {
-		b := &p.b[j*k]
-		for i := 0; i < m; i += tileRows {
-			a := &p.a[i*k]
-			if m-i >= tileRows && n-j >= tileCols {
-				tile(k, a, b, &c[i*ldc+j], ldc)
+		do(k, &a.x[at], a.row, a.col, &b.x[b.at], b.row, &p.edge[0], size, false)
+		for q := range r {
+			row, edge := c[(i+q)*ldc:][:n], p.edge[q*size:][:n]
+			if !add {
+				copy(row, edge)
 				continue
 			}
-			clear(p.edge[:])
-			tile(k, a, b, &p.edge[0], tileCols)
-			for r := range min(tileRows, m-i) {
-				row := c[(i+r)*ldc+j:][:min(tileCols, n-j)]
-				for q := range row {
-					row[q] += p.edge[r*tileCols+q]
-				}
+			for x, e := range edge {
+				row[x] += e
 			}
 		}
 	}
 }
 
 // vectorGo is gonum's BLAS with the product above in float32.
-type vectorGo struct{ pureGo }
+type vectorGo struct {
+	pureGo
+	*level
+}
 
-func (vectorGo) Name() string { return "pure Go with AVX2" }
+// Name is one for all levels: they give the same bits, so a run that began on one goes on on another.
+func (vectorGo) Name() string { return "pure Go with vectors" }
 
 // Sgemm is c = alpha·op(a)·op(b) + beta·c in float32.
 func (g vectorGo) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
-	if m < tileRows || n == 0 || k == 0 { // nothing to multiply, or too little for packing b
+	if m == 0 || n == 0 || k == 0 { // nothing to multiply
 		g.pureGo.Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 		return
 	}
-	product(tA != blas.NoTrans, tB != blas.NoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	g.product(tA != blas.NoTrans, tB != blas.NoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }

@@ -3,7 +3,27 @@ package blas
 import "golang.org/x/sys/cpu"
 
 func init() {
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		tile = tileFMA
+	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
+		return
+	}
+	levels = []*level{{"AVX2", 8, [][]tile{
+		{tileAVX2_1x1, tileAVX2_1x2},
+		{tileAVX2_2x1, tileAVX2_2x2},
+		{tileAVX2_3x1, tileAVX2_3x2},
+		{tileAVX2_4x1, tileAVX2_4x2},
+		{tileAVX2_5x1, tileAVX2_5x2},
+		{tileAVX2_6x1, tileAVX2_6x2},
+	}, transposeAVX2}}
+	if cpu.X86.HasAVX512F {
+		levels = append(levels, &level{"AVX-512", 16, [][]tile{
+			{tileAVX512_1x1, tileAVX512_1x2, tileAVX512_1x3},
+			{tileAVX512_2x1, tileAVX512_2x2, tileAVX512_2x3},
+			{tileAVX512_3x1, tileAVX512_3x2, tileAVX512_3x3},
+			{tileAVX512_4x1, tileAVX512_4x2, tileAVX512_4x3},
+			{tileAVX512_5x1, tileAVX512_5x2, tileAVX512_5x3},
+			{tileAVX512_6x1, tileAVX512_6x2, tileAVX512_6x3},
+			{tileAVX512_7x1, tileAVX512_7x2, tileAVX512_7x3},
+			{tileAVX512_8x1, tileAVX512_8x2, tileAVX512_8x3},
+		}, transposeAVX2})
 	}
 }

@@ -4,8 +4,188 @@
 
 package blas
 
-// tileFMA adds a·b to the tile of 6 rows of 16 at c, whose rows are ldc elements apart. a has k columns of 6
-// elements, b k rows of 16.
+// tileAVX2_1x1 is a·b, or is added, to the tile of 1 rows of 8 at c.
 //
 //go:noescape
-func tileFMA(k int, a *float32, b *float32, c *float32, ldc int)
+func tileAVX2_1x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_1x2 is a·b, or is added, to the tile of 1 rows of 16 at c.
+//
+//go:noescape
+func tileAVX2_1x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_2x1 is a·b, or is added, to the tile of 2 rows of 8 at c.
+//
+//go:noescape
+func tileAVX2_2x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_2x2 is a·b, or is added, to the tile of 2 rows of 16 at c.
+//
+//go:noescape
+func tileAVX2_2x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_3x1 is a·b, or is added, to the tile of 3 rows of 8 at c.
+//
+//go:noescape
+func tileAVX2_3x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_3x2 is a·b, or is added, to the tile of 3 rows of 16 at c.
+//
+//go:noescape
+func tileAVX2_3x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_4x1 is a·b, or is added, to the tile of 4 rows of 8 at c.
+//
+//go:noescape
+func tileAVX2_4x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_4x2 is a·b, or is added, to the tile of 4 rows of 16 at c.
+//
+//go:noescape
+func tileAVX2_4x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_5x1 is a·b, or is added, to the tile of 5 rows of 8 at c.
+//
+//go:noescape
+func tileAVX2_5x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_5x2 is a·b, or is added, to the tile of 5 rows of 16 at c.
+//
+//go:noescape
+func tileAVX2_5x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_6x1 is a·b, or is added, to the tile of 6 rows of 8 at c.
+//
+//go:noescape
+func tileAVX2_6x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX2_6x2 is a·b, or is added, to the tile of 6 rows of 16 at c.
+//
+//go:noescape
+func tileAVX2_6x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_1x1 is a·b, or is added, to the tile of 1 rows of 16 at c.
+//
+//go:noescape
+func tileAVX512_1x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_1x2 is a·b, or is added, to the tile of 1 rows of 32 at c.
+//
+//go:noescape
+func tileAVX512_1x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_1x3 is a·b, or is added, to the tile of 1 rows of 48 at c.
+//
+//go:noescape
+func tileAVX512_1x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_2x1 is a·b, or is added, to the tile of 2 rows of 16 at c.
+//
+//go:noescape
+func tileAVX512_2x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_2x2 is a·b, or is added, to the tile of 2 rows of 32 at c.
+//
+//go:noescape
+func tileAVX512_2x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_2x3 is a·b, or is added, to the tile of 2 rows of 48 at c.
+//
+//go:noescape
+func tileAVX512_2x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_3x1 is a·b, or is added, to the tile of 3 rows of 16 at c.
+//
+//go:noescape
+func tileAVX512_3x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_3x2 is a·b, or is added, to the tile of 3 rows of 32 at c.
+//
+//go:noescape
+func tileAVX512_3x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_3x3 is a·b, or is added, to the tile of 3 rows of 48 at c.
+//
+//go:noescape
+func tileAVX512_3x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_4x1 is a·b, or is added, to the tile of 4 rows of 16 at c.
+//
+//go:noescape
+func tileAVX512_4x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_4x2 is a·b, or is added, to the tile of 4 rows of 32 at c.
+//
+//go:noescape
+func tileAVX512_4x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_4x3 is a·b, or is added, to the tile of 4 rows of 48 at c.
+//
+//go:noescape
+func tileAVX512_4x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_5x1 is a·b, or is added, to the tile of 5 rows of 16 at c.
+//
+//go:noescape
+func tileAVX512_5x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_5x2 is a·b, or is added, to the tile of 5 rows of 32 at c.
+//
+//go:noescape
+func tileAVX512_5x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_5x3 is a·b, or is added, to the tile of 5 rows of 48 at c.
+//
+//go:noescape
+func tileAVX512_5x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_6x1 is a·b, or is added, to the tile of 6 rows of 16 at c.
+//
+//go:noescape
+func tileAVX512_6x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_6x2 is a·b, or is added, to the tile of 6 rows of 32 at c.
+//
+//go:noescape
+func tileAVX512_6x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_6x3 is a·b, or is added, to the tile of 6 rows of 48 at c.
+//
+//go:noescape
+func tileAVX512_6x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_7x1 is a·b, or is added, to the tile of 7 rows of 16 at c.
+//
+//go:noescape
+func tileAVX512_7x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_7x2 is a·b, or is added, to the tile of 7 rows of 32 at c.
+//
+//go:noescape
+func tileAVX512_7x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_7x3 is a·b, or is added, to the tile of 7 rows of 48 at c.
+//
+//go:noescape
+func tileAVX512_7x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_8x1 is a·b, or is added, to the tile of 8 rows of 16 at c.
+//
+//go:noescape
+func tileAVX512_8x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_8x2 is a·b, or is added, to the tile of 8 rows of 32 at c.
+//
+//go:noescape
+func tileAVX512_8x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// tileAVX512_8x3 is a·b, or is added, to the tile of 8 rows of 48 at c.
+//
+//go:noescape
+func tileAVX512_8x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// transposeAVX2 writes element d of 8 lines of n elements, a multiple of 4, side by side from to[d·ldto] on. The lines are
+// ldfrom elements apart.
+//
+//go:noescape
+func transposeAVX2(to *float32, ldto int, from *float32, ldfrom int, n int)

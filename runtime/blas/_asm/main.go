@@ -1,4 +1,4 @@
-// Command _asm writes the inner loop of package blas's matrix product; run it with go generate in that package.
+// Command _asm writes the inner loops of package blas's matrix product; run it with go generate in that package.
 package main
 
 import (
@@ -9,52 +9,169 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// A tile of the result has rows × 2 vectors: with two vectors of b and one broadcast element of a, fifteen of the sixteen
-// registers.
-const (
-	rows  = 6
-	width = 8 // float32 in a vector
-)
+// A set is the instructions of which a family of tiles is made: the sums of the largest tile, its vectors of b and a broadcast
+// element of a fill the registers, 15 of 16 and 28 of 32.
+type set struct {
+	name    string
+	width   int // float32 in a vector
+	rows    int // of the largest tile
+	vectors int // in a row of it
+	vector  func() VecVirtual
+	clear   func(v VecVirtual)
+}
 
 func main() {
 	ConstraintExpr("amd64")
-	TEXT("tileFMA", NOSPLIT, "func(k int, a, b, c *float32, ldc int)")
+	for _, s := range []set{
+		{"AVX2", 8, 6, 2, YMM, func(v VecVirtual) { VXORPS(v, v, v) }},
+		{"AVX512", 16, 8, 3, ZMM, func(v VecVirtual) { VPXORD(v, v, v) }},
+	} {
+		for rows := 1; rows <= s.rows; rows++ {
+			for vectors := 1; vectors <= s.vectors; vectors++ {
+				s.tile(rows, vectors)
+			}
+		}
+	}
+	transpose()
+	Generate()
+}
+
+// tile writes the loop for a tile of so many rows of so many vectors.
+func (s set) tile(rows, vectors int) {
+	name := fmt.Sprintf("tile%s_%dx%d", s.name, rows, vectors)
+	TEXT(name, NOSPLIT, "func(k int, a *float32, rowA, colA int, b *float32, ldb int, c *float32, ldc int, add bool)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("tileFMA adds a·b to the tile of %d rows of %d at c, whose rows are ldc elements apart. a has k columns of %d", rows, 2*width, rows),
-		fmt.Sprintf("elements, b k rows of %d.", 2*width))
-	k, a, b := Load(Param("k"), GP64()), Load(Param("a"), GP64()), Load(Param("b"), GP64())
-	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
-	var sums [rows][2]VecVirtual
+	Doc(fmt.Sprintf("%s is a·b, or is added, to the tile of %d rows of %d at c.", name, rows, vectors*s.width))
+	k, b := Load(Param("k"), GP64()), Load(Param("b"), GP64())
+	row, col, ldb := bytes("rowA"), bytes("colA"), bytes("ldb")
+	a := []Register{Load(Param("a"), GP64())} // rows 0 and 4
+	three := GP64()
+	if rows > 3 {
+		LEAQ(Mem{Base: row, Index: row, Scale: 2}, three)
+	}
+	if rows > 4 {
+		a = append(a, GP64())
+		LEAQ(Mem{Base: a[0], Index: row, Scale: 4}, a[1])
+	}
+	element := func(i int) Mem {
+		switch at := (Mem{Base: a[i/4]}); i % 4 {
+		case 0:
+			return at
+		case 3:
+			at.Index, at.Scale = three, 1
+			return at
+		default:
+			at.Index, at.Scale = row, uint8(i%4)
+			return at
+		}
+	}
+	sums := make([][]VecVirtual, rows)
 	for i := range sums {
-		for j := range sums[i] {
-			sums[i][j] = YMM()
-			VXORPS(sums[i][j], sums[i][j], sums[i][j])
+		for range vectors {
+			v := s.vector()
+			s.clear(v)
+			sums[i] = append(sums[i], v)
 		}
 	}
 	Label("next")
-	left, right, x := YMM(), YMM(), YMM()
-	VMOVUPS(Mem{Base: b}, left)
-	VMOVUPS(Mem{Base: b, Disp: 4 * width}, right)
-	for i := range sums {
-		VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, x)
-		VFMADD231PS(x, left, sums[i][0])
-		VFMADD231PS(x, right, sums[i][1])
+	right := make([]VecVirtual, vectors)
+	for j := range right {
+		right[j] = s.vector()
+		VMOVUPS(Mem{Base: b, Disp: 4 * s.width * j}, right[j])
 	}
-	ADDQ(Imm(4*rows), a)
-	ADDQ(Imm(4*2*width), b)
+	x := s.vector()
+	for i := range sums {
+		VBROADCASTSS(element(i), x)
+		for j := range right {
+			VFMADD231PS(x, right[j], sums[i][j])
+		}
+	}
+	for _, p := range a {
+		ADDQ(col, p)
+	}
+	ADDQ(ldb, b)
 	DECQ(k)
 	JNZ(LabelRef("next"))
-	for i := range sums {
-		for j := range sums[i] {
-			at := Mem{Base: c, Disp: 4 * width * j}
-			VADDPS(at, sums[i][j], sums[i][j])
-			VMOVUPS(sums[i][j], at)
+
+	c, ldc := Load(Param("c"), GP64()), bytes("ldc")
+	write := func(sum func(at Mem, v VecVirtual)) {
+		for i := range sums {
+			for j, v := range sums[i] {
+				at := Mem{Base: c, Disp: 4 * s.width * j}
+				sum(at, v)
+				VMOVUPS(v, at)
+			}
+			if i < rows-1 {
+				ADDQ(ldc, c)
+			}
 		}
-		if i < rows-1 {
-			LEAQ(Mem{Base: c, Index: ldc, Scale: 4}, c)
-		}
+		VZEROUPPER()
+		RET()
 	}
+	add := Load(Param("add"), GP8())
+	TESTB(add, add)
+	JZ(LabelRef("store"))
+	write(func(at Mem, v VecVirtual) { VADDPS(at, v, v) })
+	Label("store")
+	write(func(Mem, VecVirtual) {})
+}
+
+// bytes loads the parameter name, a number of float32, and makes it one of bytes.
+func bytes(name string) Register {
+	r := Load(Param(name), GP64())
+	SHLQ(Imm(2), r)
+	return r
+}
+
+// transpose writes transposeAVX2. A vector of it holds four elements of line i and four of line i+4, so that transposing 4×4
+// elements in each half is all there is to do.
+func transpose() {
+	const lines = 8
+	TEXT("transposeAVX2", NOSPLIT, "func(to *float32, ldto int, from *float32, ldfrom, n int)")
+	Pragma("noescape")
+	Doc("transposeAVX2 writes element d of 8 lines of n elements, a multiple of 4, side by side from to[d·ldto] on. The lines are",
+		"ldfrom elements apart.")
+	to, ldto := Load(Param("to"), GP64()), bytes("ldto")
+	from, ld := Load(Param("from"), GP64()), bytes("ldfrom")
+	n := Load(Param("n"), GP64())
+	three, fourth := GP64(), GP64()
+	LEAQ(Mem{Base: ld, Index: ld, Scale: 2}, three)
+	LEAQ(Mem{Base: from, Index: ld, Scale: 4}, fourth)
+	line := func(base Register, i int) Mem {
+		switch i {
+		case 0:
+			return Mem{Base: base}
+		case 3:
+			return Mem{Base: base, Index: three, Scale: 1}
+		}
+		return Mem{Base: base, Index: ld, Scale: uint8(i)}
+	}
+	Label("next")
+	var x, t [lines / 2]VecVirtual
+	for i := range x {
+		x[i] = YMM()
+		VMOVUPS(line(from, i), x[i].AsX())
+		VINSERTF128(Imm(1), line(fourth, i), x[i], x[i])
+	}
+	for i := range t {
+		t[i] = YMM()
+	}
+	VUNPCKLPS(x[1], x[0], t[0])
+	VUNPCKHPS(x[1], x[0], t[1])
+	VUNPCKLPS(x[3], x[2], t[2])
+	VUNPCKHPS(x[3], x[2], t[3])
+	VUNPCKLPD(t[2], t[0], x[0])
+	VUNPCKHPD(t[2], t[0], x[1])
+	VUNPCKLPD(t[3], t[1], x[2])
+	VUNPCKHPD(t[3], t[1], x[3])
+	for i := range x {
+		VMOVUPS(x[i], Mem{Base: to})
+		ADDQ(ldto, to)
+	}
+	ADDQ(Imm(4*lines/2), from)
+	ADDQ(Imm(4*lines/2), fourth)
+	SUBQ(Imm(lines/2), n)
+	JNZ(LabelRef("next"))
 	VZEROUPPER()
 	RET()
-	Generate()
 }

@@ -1,0 +1,50 @@
+//go:build linux || darwin
+
+package blas
+
+import (
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// TestBounds multiplies matrices behind which no memory may be touched: one element too far ends the test with a fault.
+func TestBounds(t *testing.T) {
+	a, b, c := guarded(t), guarded(t), guarded(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, v := range levels {
+		for range 2000 {
+			m, n, k := 1+r.IntN(20), 1+r.IntN(70), 1+r.IntN(14)
+			tA, tB := r.IntN(2) == 0, r.IntN(2) == 0
+			lda, ldb := k, n
+			if tA {
+				lda = m
+			}
+			if tB {
+				ldb = k
+			}
+			vectorGo{level: v}.Sgemm(transposed(tA), transposed(tB), m, n, k, 1, a[len(a)-m*k:], lda, b[len(b)-k*n:], ldb, float32(r.IntN(2)), c[len(c)-m*n:], n)
+		}
+	}
+}
+
+// guarded is 16 KB of float32 with a page behind them that may not be touched.
+func guarded(t *testing.T) []float32 {
+	t.Helper()
+	page := syscall.Getpagesize()
+	size := max(16<<10, page)
+	mem, err := syscall.Mmap(-1, 0, size+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Munmap(mem); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := syscall.Mprotect(mem[size:], syscall.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&mem[0])), size/4)
+}
