@@ -57,7 +57,7 @@ func TestBadInput(t *testing.T) {
 		{"help frob", u, `there is no command "frob"`},
 		{"frob --help", u, `there is no command "frob"`},
 		{"--frob", u, "frob"},
-		{"models vae", u, `unexpected argument "vae"`},
+		{"models vae frob", u, `unexpected argument "frob"`},
 		{"version --frob", u, "frob"},
 		{"data frob", u, `there is no command "frob"`},
 		{"data list frob", u, `unexpected argument "frob"`},
