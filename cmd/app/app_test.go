@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"image/png"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -179,13 +181,62 @@ func TestTrain(t *testing.T) {
 	contains(t, must(t, line+" --resume"), "best loss", "checkpoints, metrics.jsonl, loss.png, samples")
 
 	dir := strings.Fields(line)[len(strings.Fields(line))-1]
-	for _, name := range []string{"config.json", "metrics.jsonl", "loss.png", "samples/epoch-003.png"} {
+	for _, name := range []string{"config.json", "metrics.jsonl", "loss.png", "report.html", "tensorboard"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("the run left no %s: %v", name, err)
 		}
 	}
+	for _, name := range []string{"samples/epoch-001.png", "samples/epoch-003.png", "samples.gif"} {
+		if got, want := readText(t, filepath.Join(dir, name)), readText(t, filepath.Join(shared, "run", name)); got != want {
+			t.Errorf("%s of the resumed run is not that of the unbroken one", name)
+		}
+	}
+	page := readText(t, filepath.Join(dir, "report.html"))
+	contains(t, page, "<h1>vae</h1>", html.EscapeString(vae.Model.Doc), "finished: 3 of 3 epochs", "<td>sardonyx train vae ", "<td>settings.latent</td>", "<tr><td>dec</td>")
+	if strings.Contains(page, "--resume") {
+		t.Error("the report has the command that resumed the run, not the one that began it")
+	}
+	if err := os.Remove(filepath.Join(dir, "report.html")); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, must(t, "report "+dir), "the report is in "+filepath.Join(dir, "report.html"))
+	if readText(t, filepath.Join(dir, "report.html")) != page {
+		t.Error("report makes another page")
+	}
+	if r := command("report "+dir, "more"); r.code != exitUsage {
+		t.Errorf("two folders: exit code %d: %s", r.code, r.err)
+	}
 	if got, want := checkpoints(t, dir), checkpoints(t, filepath.Join(shared, "run")); !slices.Equal(got, want) {
 		t.Errorf("the resumed run ends with the checkpoints %v, the unbroken one with %v", got, want)
+	}
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestSameLatents trains without learning: all pictures of samples are the same.
+func TestSameLatents(t *testing.T) {
+	t.Parallel()
+	needRun(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	contains(t, must(t, "train vae "+tiny+" --set lr=1e-30 --log-every 1 --no-report --out "+dir), "samples")
+	first := readText(t, filepath.Join(dir, "samples", "epoch-001.png"))
+	for _, name := range []string{"epoch-002.png", "epoch-003.png"} {
+		if readText(t, filepath.Join(dir, "samples", name)) != first {
+			t.Errorf("%s has other latents than epoch-001.png", name)
+		}
+	}
+	contains(t, readText(t, filepath.Join(dir, "metrics.jsonl")), `{"kind":"steps","epoch":1,"step":1,`)
+	for _, name := range []string{"report.html", "samples.gif", "tensorboard"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s is there in spite of --no-report", name)
+		}
 	}
 }
 

@@ -376,5 +376,9 @@ func TestTrainSamples(t *testing.T) {
 		if info, err := os.Stat(filepath.Join(dir, "samples", name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
+		page := readText(t, filepath.Join(dir, "report.html"))
+		if picture := filepath.Ext(name) == ".png"; strings.Contains(page, "data:image/png") != picture || strings.Contains(page, "<pre>") == picture {
+			t.Errorf("%s is not shown in the report", name)
+		}
 	}
 }

@@ -23,18 +23,10 @@ type shower struct {
 	kind   models.Kind
 }
 
-// newShower is the shower of a Sampling. Images and Points, which the rooms of models cannot draw, are drawn here.
+// newShower is the shower of a Sampling.
 func newShower(how models.Sampling) shower {
 	output, kind := how.Shown()
-	if kind.Write == nil {
-		switch kind.Name {
-		case models.Images.Name:
-			kind.Write = report.WriteGrid
-		case models.Points.Name:
-			kind.Write = func(w io.Writer, x *tensor.Tensor, _ int) error { return report.WritePoints(w, x) }
-		}
-	}
-	return shower{output, kind}
+	return shower{output, report.Drawn(kind)}
 }
 
 // accepts reports whether samples can be written to the file path.

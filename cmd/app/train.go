@@ -233,10 +233,8 @@ func sampleCallback(m models.Model, prog *compiler.Program, seed uint64, classes
 	if f.Lookup(graph.RandomState) != nil {
 		fed.in[graph.RandomState] = tensor.Of([]int64{int64(seed), 1}, 2)
 	}
-	show := newShower(m.Sample)
-	return train.Shown(f.Name, fed.in, show.kind.Ext, func(path string, out map[string]*tensor.Tensor) error {
-		return show.write(path, out, fed.cols)
-	}), nil
+	output, kind := m.Sample.Shown()
+	return train.Samples(f.Name, output, kind, fed.cols, fed.in), nil
 }
 
 // cpus is how many CPUs Go runs on, before spareSlot.

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile/disktest"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -238,7 +239,7 @@ func crashing(t *testing.T) Config {
 	c.Program, c.Settings = program(t, 2, optim.Adam{LR: 1e-2}), nil
 	c.Train, c.Test, c.Epochs, c.LogEvery, c.SaveEvery = dataset(t, 12, 1), dataset(t, 3, 2), 2, 1, 1
 	c.Update = RunStep(c.Program.Step("train"))
-	c.OnEpoch = []Callback{Samples("draw", "image", 2, map[string]*tensor.Tensor{"x": x["x"]})}
+	c.OnEpoch = []Callback{Samples("draw", "image", models.Images, 2, map[string]*tensor.Tensor{"x": x["x"]})}
 	return c
 }
 

@@ -14,7 +14,10 @@
 //	config.json               what is trained on what; a resumed run must agree with it
 //	metrics.jsonl             a Record a line
 //	loss.png                  the curve of these
+//	report.html               all of the run on one page
 //	samples/epoch-001.png     what the callbacks draw, or .csv, .txt: what they write
+//	samples.gif               the pictures among these, as an animation
+//	tensorboard/events.*      the records and samples, for TensorBoard
 //	checkpoints/index.json    names the best and the last checkpoint, and says where in the run they are
 //	checkpoints/*.safetensors the state
 package train

@@ -103,7 +103,7 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	r := &loop{c: c, progress: NewProgress(c.Out)}
-	r.Journal = Journal{dir: c.Dir, prog: c.Program, noReport: c.NoReport, say: r.progress.Say}
+	r.Journal = Journal{dir: c.Dir, prog: c.Program, noReport: c.NoReport, say: r.progress.Say, setup: Setup{LogEvery: c.LogEvery}}
 	if err := r.prepare(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}

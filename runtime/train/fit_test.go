@@ -128,7 +128,7 @@ func TestResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	samples := Samples("draw", "image", 3, map[string]*tensor.Tensor{"x": x["x"]})
+	samples := Samples("draw", "image", models.Images, 3, map[string]*tensor.Tensor{"x": x["x"]})
 	base := config(t, "")
 	base.Update = RunStep(base.Program.Step("train")) // the same Setup as the interrupted runs have
 	base.OnEpoch = []Callback{samples}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type Journal struct {
 
 	saved, began time.Time // began is when the epoch did
 	examples     int       // since then
+	unwritten    error     // of records within the epoch
 	drawn        time.Time
 	drawing      time.Duration // how long it took
 	noReport     bool
@@ -48,6 +50,7 @@ type RunOptions struct {
 	Settings map[string]float64 // of the model, without which the commands cannot define it again
 	Data     string             // what the run is trained on, for people; kept with the run and in exported files
 	Batch    int                // examples in a step
+	LogEvery int                // steps between records within an epoch; 0 is none
 	Monitor  string             // the metric whose lowest value makes the best checkpoint; "" is "loss"
 	Highest  bool               // the highest value makes it instead
 	Engine   string             // the engine's name, for people
@@ -76,7 +79,7 @@ func OpenRun(dir Folder, o RunOptions) (*Journal, error) {
 	s := Setup{
 		Version: setupVersion, Program: o.Program.Name(), Fingerprint: o.Program.Fingerprint(), Entries: entries(o.Program),
 		Settings: o.Settings, Monitor: o.Monitor, Highest: o.Highest,
-		Train: o.Data, Batch: o.Batch, Seed: o.Seed, Engine: o.Engine,
+		Train: o.Data, Batch: o.Batch, Seed: o.Seed, LogEvery: o.LogEvery, Engine: o.Engine,
 		Doc: o.Doc, Command: o.Command, Environment: environment(),
 	}
 	j := &Journal{dir: dir, prog: o.Program, state: o.State, noReport: o.NoReport, say: NewProgress(o.Out).Say}
@@ -95,28 +98,59 @@ func OpenRun(dir Folder, o RunOptions) (*Journal, error) {
 	return j, nil
 }
 
-// Log counts a step on a batch of so many examples, and its metrics, which go into the epoch's average.
+// Log counts a step on a batch of so many examples, and its metrics, which go into the epoch's average. A record that could not be
+// written is the error of the next EndEpoch or Save.
 func (j *Journal) Log(m Metrics, examples int) {
 	j.Position.Step++
 	j.at = nil
-	j.Position.InEpoch.Add(m, examples)
 	j.examples += examples
+	j.unwritten = errors.Join(j.unwritten, j.log(m, examples, j.times))
+}
+
+// log adds the metrics of a step to the epoch's average, and records them every LogEvery steps, with what times says.
+func (j *Journal) log(m Metrics, examples int, times func() (seconds, rate float64)) error {
+	j.Position.InEpoch.Add(m, examples)
+	every := int64(j.setup.LogEvery)
+	if every <= 0 {
+		return nil
+	}
+	j.Position.InSteps.Add(m, examples)
+	if j.Position.Step%every != 0 {
+		return nil
+	}
+	rec := Record{Kind: KindSteps, Epoch: j.Position.Epoch + 1, Step: j.Position.Step, Train: j.Position.InSteps.Metrics()}
+	rec.Seconds, rec.Rate = times()
+	j.Position.InSteps = Mean{}
+	return j.record(rec)
+}
+
+// times are the seconds since the epoch began, and the examples per second in them.
+func (j *Journal) times() (seconds, rate float64) {
+	seconds = time.Since(j.began).Seconds()
+	if seconds > 0 {
+		rate = float64(j.examples) / seconds
+	}
+	return seconds, rate
+}
+
+// Show calls f, such as [Samples] gives, for the epoch that EndEpoch is to end: call it before that.
+func (j *Journal) Show(ctx context.Context, x runtime.Executable, f Callback) error {
+	rec := Record{Kind: KindEpoch, Epoch: j.Position.Epoch + 1, Step: j.Position.Step, Train: j.Position.InEpoch.Metrics()}
+	return f(ctx, EpochEnd{rec, x, j.state, j.prog, j.dir})
 }
 
 // EndEpoch records the averages of what was logged since the last epoch, with the metrics of a validation if there was one,
 // and saves a checkpoint. It reports whether the epoch is the best so far, by the monitored metric of the validation or, with a nil
 // one, of what was logged; the checkpoint is then the best one, too. Without that metric no epoch is.
 func (j *Journal) EndEpoch(validation Metrics) (best bool, err error) {
-	seconds := time.Since(j.began).Seconds()
-	rec := Record{Kind: KindEpoch, Epoch: j.Position.Epoch + 1, Step: j.Position.Step, Train: j.Position.InEpoch.Metrics(), Validate: validation, Seconds: seconds}
-	if seconds > 0 {
-		rec.Rate = float64(j.examples) / seconds
-	}
+	rec := Record{Kind: KindEpoch, Epoch: j.Position.Epoch + 1, Step: j.Position.Step, Train: j.Position.InEpoch.Metrics(), Validate: validation}
+	rec.Seconds, rec.Rate = j.times()
 	if err := j.record(rec); err != nil {
 		return false, fmt.Errorf("train: %w", err)
 	}
 	best = j.judge(rec, rec.monitored(), j.setup.Monitor, 0, j.setup.Highest)
 	j.Position.Epoch, j.Position.InEpoch = rec.Epoch, Mean{}
+	j.Position.InSteps = Mean{}
 	j.began, j.examples = time.Now(), 0
 	if err := j.Save(best); err != nil {
 		return best, err
@@ -194,6 +228,9 @@ func (j *Journal) record(rec Record) error {
 
 // save makes the records durable and then the checkpoint that counts them.
 func (j *Journal) save(best bool) error {
+	if j.unwritten != nil {
+		return j.unwritten
+	}
 	if err := j.history.Sync(); err != nil {
 		return err
 	}

@@ -3,10 +3,14 @@ package train
 import (
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 )
@@ -24,7 +28,12 @@ func ownLoop(t *testing.T, dir Folder, o RunOptions, loader bool, stop int64) er
 		t.Fatal(err)
 	}
 	defer x.Close()
-	o.Program, o.State, o.Seed, o.Data = c.Program, state, c.Seed, "waves"
+	o.Program, o.State, o.Seed, o.Data, o.LogEvery = c.Program, state, c.Seed, "waves", 2
+	shown, err := dataset(t, 4, 9).Take(0, 1, 2, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := Samples("draw", "image", models.Images, 2, map[string]*tensor.Tensor{"x": shown["x"]})
 	run, err := OpenRun(dir, o)
 	if err != nil {
 		return err
@@ -69,6 +78,9 @@ func ownLoop(t *testing.T, dir Folder, o RunOptions, loader bool, stop int64) er
 		run.Log(m, size)
 		sum, examples = sum+m["mae"]*float64(size), examples+size
 		if run.Position.Step%5 == 0 {
+			if err := run.Show(t.Context(), x, samples); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := run.EndEpoch(Metrics{Loss: []float64{3, 1, 2}[run.Position.Epoch]}); err != nil {
 				t.Fatal(err)
 			}
@@ -105,8 +117,22 @@ func TestJournal(t *testing.T) {
 				t.Fatal(err)
 			}
 			records, err := ReadHistory(whole.Metrics())
-			if err != nil || len(records) != 3 || records[1].Step != 10 || records[1].Validate[Loss] != 1 || !(records[2].Train["mae"] > 0) {
-				t.Errorf("records %+v, %v", records, err)
+			var steps []int64
+			for _, r := range records {
+				if steps = append(steps, r.Step); !(r.Train["mae"] > 0) || (r.Kind == KindEpoch) != (r.Validate != nil) {
+					t.Errorf("the record %+v", r)
+				}
+			}
+			if err != nil || !slices.Equal(steps, []int64{2, 4, 5, 6, 8, 10, 10, 12, 14, 15}) || records[6].Validate[Loss] != 1 {
+				t.Errorf("records of the steps %v, %v", steps, err)
+			}
+			if l, err := whole.samples(9); err != nil || len(l) != 3 {
+				t.Errorf("samples %v, %v", l, err)
+			}
+			for _, path := range []string{whole.Report(), whole.Animation(), whole.Curve()} {
+				if _, err := os.Stat(path); err != nil {
+					t.Error(err)
+				}
 			}
 			for _, stop := range []int64{1, 5, 7, 10, 14, 15} {
 				dir := Folder(filepath.Join(t.TempDir(), "run"))

@@ -59,8 +59,8 @@ func (r *loop) epoch(ctx context.Context) error {
 			return err
 		}
 	}
-	rec := Record{Kind: KindEpoch, Epoch: number, Step: r.Position.Step, Train: r.Position.InEpoch.Metrics(),
-		Seconds: r.progress.Elapsed().Seconds(), Rate: r.progress.Rate()}
+	rec := Record{Kind: KindEpoch, Epoch: number, Step: r.Position.Step, Train: r.Position.InEpoch.Metrics()}
+	rec.Seconds, rec.Rate = r.times()
 	if r.c.Validate != "" {
 		var err error
 		if rec.Validate, err = r.validate(ctx, name); err != nil {
@@ -126,23 +126,19 @@ func (r *loop) batch(ctx context.Context) error {
 	}
 	r.Position.Step++
 	r.Position.Loader = r.loader.State()
-	r.Position.InEpoch.Add(m, b.Size)
 	r.progress.Add(b.Size, m)
-	if every := r.c.LogEvery; every > 0 {
-		r.Position.InSteps.Add(m, b.Size)
-		if r.Position.Step%int64(every) == 0 {
-			rec := Record{Kind: KindSteps, Epoch: r.Position.Epoch + 1, Step: r.Position.Step, Train: r.Position.InSteps.Metrics(),
-				Seconds: r.progress.Elapsed().Seconds(), Rate: r.progress.Rate()}
-			if err := r.record(rec); err != nil {
-				return err
-			}
-			r.Position.InSteps = Mean{}
-		}
+	if err := r.log(m, b.Size, r.times); err != nil {
+		return err
 	}
 	if r.saves != nil && r.c.SaveEvery > 0 && time.Since(r.saved) >= r.c.SaveEvery {
 		return r.save(false)
 	}
 	return nil
+}
+
+// times are the seconds of this phase, and the examples per second in them.
+func (r *loop) times() (seconds, rate float64) {
+	return r.progress.Elapsed().Seconds(), r.progress.Rate()
 }
 
 func (r *loop) validate(ctx context.Context, name string) (Metrics, error) {

@@ -3,32 +3,23 @@ package train
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )
 
-// Samples is a Callback that runs the Func called entry on fixed inputs and draws its output called image, of shape [n, 1 or
-// 3, height, width] with values in [0, 1], as the grid samples/epoch-001.png and so on, with cols images in a row. In a run
-// without a folder it does nothing.
-func Samples(entry, image string, cols int, in map[string]*tensor.Tensor) Callback {
-	return Shown(entry, in, ".png", func(path string, out map[string]*tensor.Tensor) error {
-		t := out[image]
-		if t == nil {
-			return fmt.Errorf("sampling: %q returns %v, but no %q", entry, slices.Sorted(maps.Keys(out)), image)
-		}
-		return report.Grid(path, t, cols)
-	})
-}
-
-// Shown is a Callback that runs the Func called entry on fixed inputs, and has its outputs written to the file samples/epoch-001 and
-// so on, with the extension ext. In a run without a folder it does nothing.
-func Shown(entry string, in map[string]*tensor.Tensor, ext string, write func(path string, out map[string]*tensor.Tensor) error) Callback {
+// Samples is a Callback that runs the Func called entry on fixed inputs, so that epochs can be compared, and shows its output of that
+// name by the Kind, such as [models.Images], as the file samples/epoch-001.png and so on, with the Kind's extension. cols samples belong
+// in a row. In a run without a folder it does nothing.
+func Samples(entry, output string, kind models.Kind, cols int, in map[string]*tensor.Tensor) Callback {
+	kind = report.Drawn(kind)
 	return func(ctx context.Context, e EpochEnd) error {
 		if e.Dir == "" {
 			return nil
@@ -37,10 +28,20 @@ func Shown(entry string, in map[string]*tensor.Tensor, ext string, write func(pa
 		if err != nil {
 			return fmt.Errorf("sampling: %w", err)
 		}
-		path := strings.TrimSuffix(e.Dir.Samples(e.Record.Epoch), ".png") + ext
-		if err := atomicfile.MkdirAll(filepath.Dir(path)); err != nil {
-			return fmt.Errorf("sampling: %w", err)
+		x := out[output]
+		switch {
+		case x == nil:
+			return fmt.Errorf("sampling: %q returns %v, but no %q", entry, slices.Sorted(maps.Keys(out)), output)
+		case kind.Write == nil:
+			return fmt.Errorf("sampling: nothing writes %s as %s: the Kind has no Write", kind.Name, kind.Ext)
 		}
-		return write(path, out)
+		path := strings.TrimSuffix(e.Dir.Samples(e.Record.Epoch), ".png") + kind.Ext
+		if err = atomicfile.MkdirAll(filepath.Dir(path)); err == nil {
+			err = atomicfile.Write(path, func(w io.Writer) error { return kind.Write(w, x, cols) })
+		}
+		if err != nil {
+			return fmt.Errorf("sampling: write %s: %w", path, err)
+		}
+		return nil
 	}
 }

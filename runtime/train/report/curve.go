@@ -1,4 +1,5 @@
-// Package report draws the pictures that a training run leaves behind: loss curves and grids of samples, as PNG files.
+// Package report draws the pictures that a training run leaves behind: curves, grids of samples and animations of these; and writes the
+// page that shows all of the run.
 package report
 
 import (
@@ -89,19 +90,10 @@ func (c Chart) draw(canvas vg.CanvasSizer) (err error) {
 			err = fmt.Errorf("the plot failed: %v", r)
 		}
 	}()
-	p := plot.New()
-	for _, f := range []*font.Font{
-		&p.Title.TextStyle.Font, &p.Legend.TextStyle.Font,
-		&p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font,
-	} {
-		f.Variant = "Sans"
-	}
+	p := newPlot()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
 	p.Title.Padding = vg.Points(6)
 	p.X.Padding, p.Y.Padding = 0, 0
-	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}
-	p.Add(grid)
 	lo, hi := math.Inf(1), math.Inf(-1)
 	named, counted := 0, true
 	for i, s := range c.Series {
@@ -149,6 +141,21 @@ func (c Chart) draw(canvas vg.CanvasSizer) (err error) {
 	p.Legend.TextStyle.Font.Size = vg.Points(10)
 	p.Draw(draw.Crop(draw.New(canvas), vg.Points(8), -vg.Points(14), vg.Points(8), -vg.Points(8)))
 	return nil
+}
+
+// newPlot is an empty plot with a grid.
+func newPlot() *plot.Plot {
+	p := plot.New()
+	for _, f := range []*font.Font{
+		&p.Title.TextStyle.Font, &p.Legend.TextStyle.Font,
+		&p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font,
+	} {
+		f.Variant = "Sans"
+	}
+	grid := plotter.NewGrid()
+	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}
+	p.Add(grid)
+	return p
 }
 
 // points are those of s that can be drawn and, of very many, the lowest and the highest of every few.

@@ -262,3 +262,17 @@ func TestManyPoints(t *testing.T) {
 		t.Errorf("%d of 2 peaks are there", found)
 	}
 }
+
+func TestPointsBound(t *testing.T) {
+	for _, tt := range []struct {
+		x0, x1, y0, y1 float64
+		want           float64 // 0 for axes of their own
+	}{
+		{-1, 1, -.9, .9, 1}, {-1.01, 1, 0, 0, 1.5}, {0, .21, -.1, .1, .3}, {-8.1, 3, 0, 1, 10}, {-1e-7, 0, 0, 0, 1e-7},
+		{100, 101, 100, 101, 0}, {0, 0, 0, 0, 0}, {3, 4, 3, 4, 4},
+	} {
+		if b, ok := bound(tt.x0, tt.x1, tt.y0, tt.y1); ok != (tt.want > 0) || math.Abs(b-tt.want) > 1e-12*tt.want {
+			t.Errorf("%v: %v, %v", tt, b, ok)
+		}
+	}
+}
