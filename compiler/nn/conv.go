@@ -18,6 +18,7 @@ type Conv2D struct {
 	Dilation        int  // 0 means 1
 	Groups          int  // 0 means 1
 	NoBias          bool
+	SpectralNorm    bool // divide the weight by its largest singular value (Miyato et al. 2018); the buffer u [1 Filters] follows it
 	// Weight and Bias say how the parameters start; nil means GlorotUniform and Zeros.
 	Weight, Bias graph.Initializer
 	Layer
@@ -45,8 +46,12 @@ func (l *Conv2D) Apply(x *graph.Value) *graph.Value {
 				o.Pads[i], o.Pads[i+2] = total/2, total-total/2
 			}
 		}
-		weight := fans(l.Weight, c/graph.Dim(groups), l.Filters/groups, l.Kernel)
-		y := x.Conv2D(l.Param(x, "weight", weight, graph.Dim(l.Filters), c/graph.Dim(groups), graph.Dim(l.Kernel), graph.Dim(l.Kernel)), o)
+		init := fans(l.Weight, c/graph.Dim(groups), l.Filters/groups, l.Kernel)
+		weight := l.Param(x, "weight", init, graph.Dim(l.Filters), c/graph.Dim(groups), graph.Dim(l.Kernel), graph.Dim(l.Kernel))
+		if l.SpectralNorm {
+			weight = l.spectral(x, weight)
+		}
+		y := x.Conv2D(weight, o)
 		return addBias(&l.Layer, x, y, l.NoBias, l.Bias, l.Filters)
 	})
 }

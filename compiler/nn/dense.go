@@ -9,8 +9,9 @@ import (
 
 // Dense is y = x·W + b over the last axis. Its parameters are weight [in Units] and bias [Units].
 type Dense struct {
-	Units  int
-	NoBias bool
+	Units        int
+	NoBias       bool
+	SpectralNorm bool // divide the weight by its largest singular value (Miyato et al. 2018); the buffer u [1 in] follows it
 	// Weight and Bias say how the parameters start; nil means GlorotUniform and Zeros.
 	Weight, Bias graph.Initializer
 	Layer
@@ -26,7 +27,11 @@ func (l *Dense) Apply(x *graph.Value) *graph.Value {
 		if !ok || !positive("Dense", x, "Units", l.Units) {
 			return x.Func().Poison()
 		}
-		y := x.MatMul(l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), in, graph.Dim(l.Units)))
+		weight := l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), in, graph.Dim(l.Units))
+		if l.SpectralNorm {
+			weight = l.spectral(x, weight)
+		}
+		y := x.MatMul(weight)
 		if l.NoBias {
 			return y
 		}

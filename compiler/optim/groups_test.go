@@ -91,6 +91,24 @@ func TestEMA(t *testing.T) {
 	}
 }
 
+// TestClipWeights holds that parameters stay in their interval, from the first step on, also where it is another optimizer's update
+// that goes beyond it, and that averages are of what is clipped.
+func TestClipWeights(t *testing.T) {
+	o := optim.EMA{Decay: .5, Then: optim.ClipWeights{Max: 4, Then: optim.SGD{LR: .5}}}
+	for i, state := range fall(t, o, 8) {
+		want := max(5-1.5*float64(i+1), -4)
+		if got := state["dec.weight"]; math.Abs(got-want) > 1e-6 {
+			t.Errorf("step %d: the weight is %v, want %v", i+1, got, want)
+		}
+		if got := state["opt.s.ema.dec.weight"]; got < -4 {
+			t.Errorf("step %d: the average is %v", i+1, got)
+		}
+	}
+	if got := fall(t, optim.ClipWeights{Max: .01, Then: optim.SGD{LR: 1e-6}}, 1)[0]["dec.bias"]; math.Abs(got-.01) > 1e-9 {
+		t.Errorf("a parameter that starts outside is %v, want .01", got)
+	}
+}
+
 // TestGroupMistakes must say what is wrong with groups and averages.
 func TestGroupMistakes(t *testing.T) {
 	sgd := optim.SGD{LR: .1}
@@ -106,6 +124,9 @@ func TestGroupMistakes(t *testing.T) {
 		{optim.EMA{Then: sgd}, []string{"EMA: Decay is 0"}},
 		{optim.EMA{Decay: 1, Then: sgd}, []string{"EMA: Decay is 1"}},
 		{optim.EMA{Decay: math.NaN(), Then: sgd}, []string{"EMA: Decay is NaN"}},
+		{optim.ClipWeights{Then: sgd}, []string{"ClipWeights: Max is 0"}},
+		{optim.ClipWeights{Max: -1, Then: sgd}, []string{"ClipWeights: Max is -1"}},
+		{optim.ClipWeights{Max: .01}, []string{"ClipWeights: there is no optimizer"}},
 		{optim.EMA{Decay: .9}, []string{"EMA: there is no optimizer"}},
 	} {
 		f := graph.NewFunc("step", true)

@@ -26,6 +26,8 @@ func Name(o Optimizer) string {
 		return "ClipNorm, then " + Name(o.Then)
 	case ClipValue:
 		return "ClipValue, then " + Name(o.Then)
+	case ClipWeights:
+		return Name(o.Then) + ", clipped"
 	case EMA:
 		return Name(o.Then) + ", averaged"
 	case Groups:
@@ -304,4 +306,22 @@ func wrapped(f *graph.Func, name string, limit float64, then Optimizer) bool {
 		return false
 	}
 	return true
+}
+
+// ClipWeights keeps each parameter in [-Max, Max] after each of Then's updates: what makes the critic of a Wasserstein GAN Lipschitz
+// (Arjovsky et al. 2017, algorithm 1).
+type ClipWeights struct {
+	Max  float64
+	Then Optimizer
+}
+
+// Update adds the updates of Then and cuts what comes of them.
+func (o ClipWeights) Update(f *graph.Func, group string, params, grads []*graph.Value) {
+	if !wrapped(f, "ClipWeights", o.Max, o.Then) {
+		return
+	}
+	o.Then.Update(f, group, params, grads)
+	for _, p := range params {
+		f.As(p, func() { f.Update(p, f.Current(p).Clip(-o.Max, o.Max)) })
+	}
 }
