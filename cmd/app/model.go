@@ -69,6 +69,9 @@ func define(m models.Model, s models.Settings) (prog *compiler.Program, err erro
 	if prog, err = m.Define(s); err != nil {
 		return nil, fmt.Errorf("model %s has mistakes:\n%w", m.Name, err)
 	}
+	if m, err = m.With(s); err != nil {
+		return nil, err
+	}
 	return prog, m.Check(prog)
 }
 

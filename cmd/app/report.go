@@ -30,7 +30,7 @@ func (a *app) reportCommand() *cli.Command {
 			}
 			var prog *compiler.Program // its layers are left out where its model is not one of this program's, or not any more
 			if i := slices.IndexFunc(a.models, func(m models.Model) bool { return m.Name == setup.Program }); i >= 0 {
-				if prog, err = defineAs(a.models[i], setup); err != nil {
+				if _, prog, err = defineAs(a.models[i], setup); err != nil {
 					fmt.Fprintf(a.err, "note: the layers are left out: %v\n", err)
 				}
 			}

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -60,7 +61,11 @@ func (a *app) sample(c *cli.Context) error {
 	if err := m.Samplable(prog); err != nil {
 		return err
 	}
-	f := feeder{how: m.Sample, seed: c.Uint64("seed"), count: c.Int("count"), fixed: c.IsSet("count")}
+	how, err := m.With(m.Settings) // until it is known what the settings were
+	if err != nil {
+		return err
+	}
+	f := feeder{how: how.Sample, seed: c.Uint64("seed"), count: c.Int("count"), fixed: c.IsSet("count")}
 	if f.count < 1 || f.count > maxSamples {
 		return usagef(c, "--count %d: want 1 to %d", f.count, maxSamples)
 	}
@@ -72,7 +77,7 @@ func (a *app) sample(c *cli.Context) error {
 	if c.Path("run") != "" && c.Path("onnx") != "" {
 		return usagef(c, "say what to sample: --run DIR or --onnx FILE, not both")
 	}
-	if f.chosen, err = chosenInputs(c, m.Sample); err != nil {
+	if f.chosen, err = chosenInputs(c, how.Sample); err != nil {
 		return err
 	}
 	o, err := sessionOptions(c)
@@ -84,7 +89,7 @@ func (a *app) sample(c *cli.Context) error {
 		return err
 	}
 	defer from.session.Close()
-	f.classes, f.draws = from.classes, from.draws
+	f.how, f.classes, f.draws = from.how, from.classes, from.draws
 	fed, err := f.feed(from.session.Inputs())
 	if err != nil {
 		return fmt.Errorf("%s: %w", from.name, err)
@@ -169,7 +174,8 @@ func chosenInputs(c *cli.Context, how models.Sampling) (map[string]string, error
 // A sampled is what is sampled: a Func in a session.
 type sampled struct {
 	session *onnxruntime.Session
-	name    string   // for people
+	name    string // for people
+	how     models.Sampling
 	classes []string // the names of the data's classes
 	draws   []onnx.Noise
 }
@@ -192,13 +198,13 @@ func (a *app) sampled(c *cli.Context, m models.Model, o onnxruntime.Options) (*s
 		f := r.prog.Func(m.Sample.Func)
 		_, s.draws = onnx.HoistRandom(f)
 		s.session, path, err = r.open(c, f, o)
-		s.name, s.classes = r.from(c, path), r.setup.Classes
+		s.name, s.how, s.classes = r.from(c, path), r.model.Sample, r.setup.Classes
 	}
 	if err != nil || path == "" {
 		return s, err
 	}
 	if err = checkDigest(path); err == nil {
-		err = s.inspect(path)
+		err = s.inspect(m, path)
 	}
 	if err != nil {
 		s.session.Close()
@@ -206,19 +212,36 @@ func (a *app) sampled(c *cli.Context, m models.Model, o onnxruntime.Options) (*s
 	return s, err
 }
 
-// inspect takes what the ONNX file path says of noise and classes.
-func (s *sampled) inspect(path string) error {
+// inspect takes what the ONNX file path says of noise, classes and settings; those of m that it does not name are as they are by
+// default.
+func (s *sampled) inspect(m models.Model, path string) error {
 	sum, err := onnx.Inspect(path)
 	if err != nil {
 		return err
 	}
 	s.draws = sum.Noise
+	settings := maps.Clone(m.Settings)
 	for _, e := range sum.Metadata {
-		if e.Key == train.MetaClasses {
+		switch e.Key {
+		case train.MetaClasses:
 			if err := json.Unmarshal([]byte(e.Value), &s.classes); err != nil {
 				return fmt.Errorf("%s: its metadata %s: %w", path, e.Key, err)
 			}
+		case train.MetaSettings:
+			own, err := models.ParseSettings(e.Value)
+			if err != nil {
+				return fmt.Errorf("%s: its metadata %s: %w", path, e.Key, err)
+			}
+			for name, v := range own {
+				if _, ok := settings[name]; ok {
+					settings[name] = v
+				}
+			}
 		}
 	}
+	if m, err = m.With(settings); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	s.how = m.Sample
 	return nil
 }

@@ -103,16 +103,20 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if err != nil {
 		return train.Config{}, "", err
 	}
+	prog, err := define(m, s)
+	if err != nil {
+		return train.Config{}, "", err
+	}
+	if m, err = m.With(s); err != nil {
+		return train.Config{}, "", err
+	}
 	cfg := train.Config{
-		Seed: c.Uint64("seed"), Settings: s, Out: a.err,
+		Program: prog, Seed: c.Uint64("seed"), Settings: s, Out: a.err,
 		Rhythm: m.Train.Turns(), Solve: m.Train.Fit, Epochs: m.Train.Epochs, Batch: m.Train.Batch, DropLast: m.Train.DropLast,
 		Inputs: m.Train.Inputs, Augment: augmentations(m),
 		Validate: m.Train.Validate, Measures: m.Train.Measures, Monitor: m.Train.Best, Highest: m.Train.Highest,
 		LogEvery: c.Int("log-every"), NoReport: c.Bool("no-report"), Doc: m.Doc, Command: shellWords(append([]string{a.name}, a.args[1:]...)),
 		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"),
-	}
-	if cfg.Program, err = define(m, s); err != nil {
-		return cfg, "", err
 	}
 	if err := m.Trainable(cfg.Program); err != nil {
 		return cfg, "", err

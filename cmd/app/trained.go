@@ -42,7 +42,7 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	prog, err := defineAs(m, setup)
+	m, prog, err := defineAs(m, setup)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -78,15 +78,20 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 	return &trained{m, which, setup, at, prog, state}, nil
 }
 
-// defineAs builds a model's program with the settings of a run, as far as the model has them still.
-func defineAs(m models.Model, setup train.Setup) (*compiler.Program, error) {
+// defineAs is a model, and its program, with the settings of a run, as far as the model has them still.
+func defineAs(m models.Model, setup train.Setup) (models.Model, *compiler.Program, error) {
 	known := maps.Clone(setup.Settings)
 	maps.DeleteFunc(known, func(name string, _ float64) bool { _, ok := m.Settings[name]; return !ok })
 	s, err := m.Settings.With(known)
 	if err != nil {
-		return nil, err
+		return m, nil, err
 	}
-	return define(m, s)
+	prog, err := define(m, s)
+	if err != nil {
+		return m, nil, err
+	}
+	m, err = m.With(s)
+	return m, prog, err
 }
 
 // open opens f in onnxruntime: the file that export left in the run's folder, which must be of this checkpoint, or where

@@ -3,6 +3,7 @@ package models_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -57,5 +58,55 @@ func TestInt(t *testing.T) {
 	}
 	if r := try(models.Settings{"n": -3}, "n"); r != nil {
 		t.Errorf("-3: %v", r)
+	}
+}
+
+// TestModelWith holds what follows from settings, and that the model itself stays as it is.
+func TestModelWith(t *testing.T) {
+	m := models.Model{Name: "pair", Settings: models.Settings{"ratio": 5, "classes": 10},
+		Train:  models.Training{Rhythm: models.Rhythm{{Step: "critic", Setting: "ratio", Fresh: true}, {Step: "gen"}}},
+		Sample: models.Sampling{Inputs: map[string]models.Feed{"label": {Setting: "classes"}, "z": models.Normal}}}
+	for range 2 {
+		got, err := m.With(models.Settings{"ratio": 2, "classes": 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := (models.Turn{Step: "critic", Times: 2, Fresh: true}); got.Train.Rhythm[0] != want || got.Train.Rhythm[1] != m.Train.Rhythm[1] {
+			t.Errorf("the Rhythm is %v", got.Train.Rhythm)
+		}
+		if in := got.Sample.Inputs; in["label"] != models.Label(3) || in["z"] != models.Normal {
+			t.Errorf("the Inputs are %v", in)
+		}
+	}
+	if m.Train.Rhythm[0].Times != 0 || m.Sample.Inputs["label"].Classes != 0 {
+		t.Errorf("the model has become %+v", m)
+	}
+	for want, c := range map[string]models.Settings{
+		`how often its Rhythm runs the step "critic" follows from the setting "ratio", which it does not have: it has classes=3`: {"classes": 3},
+		`the input "label" of its Sampling follows from the setting "classes"`:                                                   {"ratio": 2},
+		"setting ratio is 0, want a whole number from 1":                                                                         {"ratio": 0, "classes": 3},
+		"setting classes is 2.5, want a whole number from 1":                                                                     {"ratio": 2, "classes": 2.5},
+	} {
+		if _, err := m.With(c); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "model pair") {
+			t.Errorf("%v: %v, want %q", c, err, want)
+		}
+	}
+	m.Train.Rhythm[0].Times = 2
+	if _, err := m.With(models.Settings{"ratio": 2, "classes": 3}); err == nil || !strings.Contains(err.Error(), "give one") {
+		t.Errorf("both Times and a Setting: %v", err)
+	}
+}
+
+// TestParseSettings reads back what is written.
+func TestParseSettings(t *testing.T) {
+	for _, s := range []models.Settings{{}, {"lr": 1e-4}, {"lr": 2.5e-17, "size": 28, "a.b": -1}} {
+		if got, err := models.ParseSettings(s.String()); err != nil || !maps.Equal(got, s) {
+			t.Errorf("%v is read as %v: %v", s, got, err)
+		}
+	}
+	for _, text := range []string{"lr", "lr=", "lr=x", "=1,2"} {
+		if _, err := models.ParseSettings(text); err == nil || !strings.Contains(err.Error(), "is not NAME=VALUE") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }

@@ -19,8 +19,10 @@ type Rhythm []Turn
 // A Turn of a [Rhythm] runs one Step, some times in a row.
 type Turn struct {
 	Step  string
-	Times int  // 0 is once
-	Fresh bool // each of these runs has a batch of its own; else it has that of the run before. The first run of all has a new batch anyway.
+	Times int // 0 is once
+	// Setting is the model's setting that says it instead of Times; [Model.With] looks it up.
+	Setting string
+	Fresh   bool // each of these runs has a batch of its own; else it has that of the run before. The first run of all has a new batch anyway.
 }
 
 // maxRuns bounds the runs of a Rhythm: more would be a mistyped number.
@@ -37,6 +39,8 @@ func (r Rhythm) Check(prog *compiler.Program) error {
 			return fmt.Errorf("its Rhythm has the step %q, which it does not define: it has %s", t.Step, entries(prog.Steps()))
 		case t.Times < 0:
 			return fmt.Errorf("its Rhythm runs the step %q %d Times", t.Step, t.Times)
+		case t.Setting != "":
+			return fmt.Errorf("its Rhythm runs the step %q as often as the setting %q says, which is not looked up: Model.With does", t.Step, t.Setting)
 		case t.Times > maxRuns-runs:
 			return fmt.Errorf("its Rhythm has more than %d runs, with %d of the step %q", maxRuns, t.Times, t.Step)
 		}

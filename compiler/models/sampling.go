@@ -30,6 +30,7 @@ type Sampling struct {
 type Feed struct {
 	Noise   string  // onnx.Normal or onnx.Uniform, "normal" and "uniform"; "" for a condition
 	Classes int     // of a condition that is a label: integers [batch], or floats [batch, Classes], which are one-hot; 0 if it is none
+	Setting string  // the model's setting that says how many Classes; [Model.With] looks it up
 	Value   float64 // of another condition, such as an attribute: what all of it is where nobody chooses
 }
 

@@ -73,8 +73,12 @@ type Setup struct {
 // mayChange are the fields of a Setup in which a resumed run may differ; of the program, its state must be the same.
 var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries", "classes", "doc", "command", "environment"}
 
-// MetaClasses is the key of [Setup.Metadata] with the names of the data's classes, as a list in JSON.
-const MetaClasses = "training.classes"
+// MetaClasses and MetaSettings are the keys of [Setup.Metadata] with the names of the data's classes, as a list in JSON, and with the
+// model's settings.
+const (
+	MetaClasses  = "training.classes"
+	MetaSettings = "training.settings"
+)
 
 // Metadata is a summary of the run at a position, for the ONNX files exported there: see onnx.Options. By it the commands tell
 // whether a file in the run's folder is of the checkpoint that they are asked for.
@@ -84,7 +88,7 @@ func (s Setup) Metadata(prog Fingerprinted, at Position) map[string]string {
 		"training.epochs":      strconv.Itoa(at.Epoch),
 		"training.steps":       strconv.FormatInt(at.Step, 10),
 		"training.seed":        strconv.FormatUint(s.Seed, 10),
-		"training.settings":    models.Settings(s.Settings).String(),
+		MetaSettings:           models.Settings(s.Settings).String(),
 		"training.fingerprint": prog.Fingerprint(), // as it was exported: the program may have changed since
 	}
 	if s.Classes != nil {
