@@ -13,6 +13,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
@@ -135,4 +136,62 @@ func TestTrainRhythm(t *testing.T) {
 	needRuntime(t)
 	mustModel(t, dcgan, "verify --run "+whole)
 	mustModel(t, dcgan, "sample --count 4 --png "+dir+"/x.png --run "+whole)
+}
+
+// TestAveragedGAN trains a conditional GAN of the zoo of three classes, whose generator's average weights are state, and draws by
+// them: whole and interrupted within a rhythm, from the run and from the file alone, which says how many classes there are.
+func TestAveragedGAN(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	images, labels := tensor.New(tensor.F32, 48, 1, 8, 8), tensor.New(tensor.I64, 48)
+	for i := range images.Len() {
+		images.Set(i, float64(i*i%251)/250)
+	}
+	for i := range labels.Len() {
+		labels.Set(i, float64(i%3))
+	}
+	if err := numpy.WriteNPZ(filepath.Join(dir, "small.npz"), map[string]*tensor.Tensor{"image": images, "label": labels}); err != nil {
+		t.Fatal(err)
+	}
+	settings := " --set size=8 --set width=4 --set latent=3 --set classes=3 --set ratio=2 --set lr=0.01 --set pac=2"
+	line := "train cgan --data " + dir + "/small.npz --batch 16 --epochs 3" + settings + " --out " + dir
+	whole := dir + "/whole"
+	mustModel(t, gan.CGAN, line+"/whole --set ema=.9")
+	ctx, cancel := context.WithCancel(t.Context())
+	if r := commandOf(ctx, io.Discard, cancelAt{"epoch 2/3", cancel}, []models.Model{gan.CGAN}, line+"/broken --set ema=.9"); r.code != exitError {
+		t.Fatalf("interrupted: exit code %d: %s", r.code, r.err)
+	}
+	mustModel(t, gan.CGAN, line+"/broken --set ema=.9 --resume")
+	if got, want := checkpoints(t, dir+"/broken"), checkpoints(t, whole); !slices.Equal(got, want) {
+		t.Errorf("interrupted, the run ends with %v, the unbroken one with %v", got, want)
+	}
+	contains(t, mustModel(t, gan.CGAN, "export --run "+whole), "generate.onnx", "label i64[batch]")
+
+	needRuntime(t)
+	contains(t, mustModel(t, gan.CGAN, "verify --run "+whole), "generate")
+	draw := func(flags string) *tensor.Tensor {
+		mustModel(t, gan.CGAN, "sample --count 6 --npy "+dir+"/x.npy "+flags)
+		x, err := numpy.ReadNPY(dir + "/x.npy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	of, alone := draw("--run "+whole), draw("--onnx "+whole+"/generate.onnx")
+	if !slices.Equal(of.Float64s(), alone.Float64s()) || slices.Equal(of.Float64s(), draw("--label 1 --run "+whole).Float64s()) {
+		t.Error("the run, its file and the label 1 alone draw otherwise than they should")
+	}
+	// The same training without averages ends with the weights of which the others are averages.
+	mustModel(t, gan.CGAN, line+"/plain --set ema=0")
+	if slices.Equal(of.Float64s(), draw("--run "+dir+"/plain").Float64s()) {
+		t.Error("averaged weights draw what the last ones do")
+	}
+	for _, from := range []string{"--run " + whole, "--onnx " + whole + "/generate.onnx"} {
+		if r := modelCommand(gan.CGAN, "sample --label 3 --npy "+dir+"/x.npy "+from); r.code != exitError || !strings.Contains(r.err, `there is no class "3": want 0 to 2`) {
+			t.Errorf("label 3 of 3 classes, %s: exit code %d: %s", from, r.code, r.err)
+		}
+	}
+	if r := modelCommand(gan.CGAN, line+"/four --set classes=1"); r.code != exitError || !strings.Contains(r.err, "setting classes is 1, want a whole number from 2 to 1000") {
+		t.Errorf("one class: %s", r.err)
+	}
 }

@@ -1,14 +1,17 @@
 package gan_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
+	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
@@ -33,6 +36,9 @@ func load(t *testing.T, m models.Model, seed uint64, changes models.Settings) lo
 	}
 	prog, err := m.Define(s)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err = m.With(s); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Check(prog); err != nil {
@@ -90,7 +96,7 @@ func TestParameters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prog, err := gan.DefineDCGAN(s)
+	prog, err := gan.DCGAN.Define(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +175,7 @@ func TestSteps(t *testing.T) {
 // TestPenalty compares the outputs of a critic's step with what judge makes of the same images: the distance, and the penalty, whose
 // slopes are taken by central differences along each pixel.
 func TestPenalty(t *testing.T) {
-	for _, m := range all[1:] {
+	for _, m := range []models.Model{gan.WGANGP, gan.CGAN} {
 		t.Run(m.Name, func(t *testing.T) {
 			const batch, lambda = 3, 7
 			x := load(t, m, 1, models.Settings{"size": side, "width": 4, "latent": 3, "lambda": lambda})
@@ -192,6 +198,7 @@ func TestPenalty(t *testing.T) {
 			for _, o := range step.Outputs {
 				got[o.Name] = values[o.Value.ID].At(0)
 			}
+			got["distance"] = got["real"] - got["fake"]
 			var fake, mix *tensor.Tensor // what the step drew: its generator's images, and ε
 			for _, v := range step.Values {
 				switch v.Op.(type) {
@@ -250,9 +257,58 @@ func TestPenalty(t *testing.T) {
 	}
 }
 
+// TestPack compares the score of packs with the score, by a critic of as many channels, of what the packs are said to be.
+func TestPack(t *testing.T) {
+	const batch, pac, pixels = 4, 3, side * side
+	x := load(t, gan.SNGAN, 1, models.Settings{"size": side, "width": 4, "latent": 3, "pac": pac})
+	image, _ := ring(rand.New(rand.NewPCG(1, 1)), batch)
+	got := run(t, x, "judge", map[string]*tensor.Tensor{"image": image})["score"]
+	f := graph.NewFunc("judge", false)
+	s, err := gan.SNGAN.Settings.With(models.Settings{"size": side, "width": 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	critic := gan.Nets{Settings: s, Kernel: 4, Spectral: true}.Critic()
+	if _, problems := nn.Bind("critic", critic, map[*nn.Layer]bool{}); problems != nil {
+		t.Fatal(problems)
+	}
+	score := critic.Score(f.Input("packs", graph.F32, batch, pac, side, side), nil)
+	packs := tensor.New(tensor.F32, batch, pac, side, side)
+	for n := range batch {
+		for k := range pac {
+			for i := range pixels {
+				packs.Set((n*pac+k)*pixels+i, 2*image.At((n-k+batch)%batch*pixels+i)-1)
+			}
+		}
+	}
+	in := map[string]*tensor.Tensor{"packs": packs}
+	for _, name := range x.state.Names() {
+		in[name], _ = x.state.Tensor(name)
+	}
+	ctx, err := gorgonia.KernelContext(gorgonia.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := graph.Evaluate(ctx, f, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range batch {
+		if want := values[score.ID].At(n); math.Abs(got.At(n)-want) > 1e-5 {
+			t.Errorf("pack %d has the score %v, want %v", n, got.At(n), want)
+		}
+	}
+}
+
 // TestLabels holds that a label changes what is drawn and how it is judged, and that one that is no class is an error.
 func TestLabels(t *testing.T) {
-	x := load(t, gan.CGAN, 1, models.Settings{"size": side, "width": 4, "latent": 3})
+	for _, m := range []models.Model{gan.CGAN, gan.ProjectionGAN} {
+		t.Run(m.Name, func(t *testing.T) { testLabels(t, m) })
+	}
+}
+
+func testLabels(t *testing.T, m models.Model) {
+	x := load(t, m, 1, models.Settings{"size": side, "width": 4, "latent": 3, "classes": 5})
 	r := rand.New(rand.NewPCG(1, 1))
 	z, image := tensor.New(tensor.F32, 4, 3), tensor.New(tensor.F32, 4, 1, side, side)
 	in := map[string]*tensor.Tensor{"z": z, "image": image, "label": tensor.Of([]int64{0, 1, 2, 2}, 4)}
@@ -275,28 +331,79 @@ func TestLabels(t *testing.T) {
 			t.Errorf("%s: labels 0, 1, 2, 2 differ by %v, %v, %v", entry, differ(0, 1), differ(1, 2), differ(2, 3))
 		}
 	}
-	in["label"] = tensor.Of([]int64{0, 1, 2, 10}, 4)
+	in["label"] = tensor.Of([]int64{0, 1, 2, 5}, 4)
 	delete(in, "image")
-	if _, err := x.Run(t.Context(), "generate", in); err == nil || !strings.Contains(err.Error(), "a label is from 0 to 9") {
-		t.Errorf("label 10 of 10 classes: %v", err)
+	if _, err := x.Run(t.Context(), "generate", in); err == nil || !strings.Contains(err.Error(), "a label is from 0 to 4") {
+		t.Errorf("label 5 of 5 classes: %v", err)
 	}
 }
 
-// TestSettings must refuse sizes that make no model, by name.
+// TestSettings must refuse settings that make no model, by name and in one line.
 func TestSettings(t *testing.T) {
 	for name, values := range map[string][]float64{
-		"size": {0, 4, 27, -28, 1 << 20}, "channels": {0, 2}, "width": {0, -1, 1 << 30}, "latent": {0, 1 << 30},
+		"size": {0, 4, 27, -28, 28.5, 1 << 20}, "channels": {0, 2, 4}, "width": {0, -1, 1 << 30}, "latent": {0, 1.5, 1 << 30}, "lr": {0, -1, 2}, "ttur": {0, -1},
+		"ratio": {0, -1, 2.5, 1e6}, "ema": {-.1, 1, 2}, "pac": {0, -2, 1.5, 1000}, "smooth": {-.1, 1}, "lambda": {-1}, "clip": {0, -.01}, "classes": {0, 1, 2.5, 1e6},
 	} {
 		for _, v := range values {
 			for _, m := range all {
+				if _, ok := m.Settings[name]; !ok {
+					continue
+				}
 				s, err := m.Settings.With(models.Settings{name: v})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := m.Define(s); err == nil || !strings.Contains(err.Error(), "setting "+name+" is") {
+				if _, err := m.Define(s); err == nil || !strings.Contains(err.Error(), "setting "+name+" is ") || strings.Contains(err.Error(), "\n") {
 					t.Errorf("%s with %s=%v: %v", m.Name, name, v, err)
 				}
 			}
+		}
+	}
+}
+
+// TestAverages holds that generate has the average weights where the setting ema keeps them, and the last ones where it is 0.
+func TestAverages(t *testing.T) {
+	for _, m := range all {
+		for _, ema := range []float64{0, .5} {
+			t.Run(fmt.Sprintf("%s/ema %v", m.Name, ema), func(t *testing.T) {
+				x := load(t, m, 1, models.Settings{"size": side, "width": 4, "latent": 3, "ema": ema})
+				r := rand.New(rand.NewPCG(1, 1))
+				image, label := ring(r, 6)
+				in := map[string]*tensor.Tensor{"image": image, "label": label, "z": normal(r, 6, 3)}
+				for range 3 {
+					run(t, x, "generator", in)
+				}
+				set := func(prefix string) []float64 { // what is drawn when all weights of that name are zeros
+					t.Helper()
+					before := x.state.Clone()
+					n := 0
+					for _, p := range x.prog.Params() {
+						if strings.HasPrefix(p.Name, prefix) && (p.Trainable || strings.Contains(p.Name, ".ema.gen")) {
+							was, _ := before.Tensor(p.Name)
+							if err := x.state.Set(p.Name, tensor.New(was.DType(), was.Shape()...)); err != nil {
+								t.Fatal(err)
+							}
+							n++
+						}
+					}
+					if (n > 0) != (ema > 0 || prefix == "gen.") {
+						t.Errorf("%d weights are called %s", n, prefix)
+					}
+					out := run(t, x, "generate", in)["image"].Float64s()
+					for _, name := range before.Names() {
+						was, _ := before.Tensor(name)
+						x.state.Set(name, was)
+					}
+					return out
+				}
+				whole := run(t, x, "generate", in)["image"].Float64s()
+				if same := slices.Equal(whole, set("gen.")); same != (ema > 0) {
+					t.Errorf("without the last weights the images are the same: %v", same)
+				}
+				if same := slices.Equal(whole, set("opt.generator.ema.gen.")); same != (ema == 0) {
+					t.Errorf("without the average weights the images are the same: %v", same)
+				}
+			})
 		}
 	}
 }

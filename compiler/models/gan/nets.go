@@ -1,92 +1,98 @@
-// Package gan has generative adversarial networks over square images: the convolutional GAN of Radford et al. (2016), the
-// Wasserstein GAN with a gradient penalty of Gulrajani et al. (2017), and the latter given a class, p(x|y), after Mirza and
-// Osindero (2014). They share a pair of networks, whose image is half as large, and twice as deep, at each layer of the critic.
-//
-// Networks see pixels in [-1, 1]; the images of a program's inputs and outputs are in [0, 1].
 package gan
 
 import (
-	"fmt"
-
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
-// family is the heading that all are listed under.
-const family = "Generative adversarial networks"
-
-// Models are the package's, for the commands.
-var Models = []models.Model{DCGAN, WGANGP, CGAN}
-
-// Nets are the sizes of a generator and its critic. Of 64×64 images, a Width of 64 and a Kernel of 4 or 5 are the papers'.
+// Nets are the sizes of a convolutional generator and its critic: those of the settings, and what a paper adds. Of 64×64 images, a
+// width of 64 and a Kernel of 4 or 5 are the papers'.
 type Nets struct {
-	Size, Channels int // of an image: rows, which are as many as columns, and 1 or 3 colours
-	Width          int // filters where the image has half its size
-	Kernel         int
-	Norm           bool              // the critic has BatchNorm too
-	Init           graph.Initializer // of the weights; nil means GlorotUniform
+	models.Settings
+	Kernel   int
+	Norm     bool              // the critic has BatchNorm too
+	Spectral bool              // the critic's weights are normalised by their largest singular values
+	Init     graph.Initializer // of the weights; nil means GlorotUniform
 }
 
 // scales are the sizes of the image from the smallest, where the critic ends and the generator begins, to half of the
-// whole: 4, 8, 16, 32 of 64, and 7, 14 of 28.
+// whole: 4, 8, 16, 32 of 64, and 4, 7, 14 of 28.
 func (n Nets) scales() []int {
 	var sizes []int
-	for size := n.Size; size%2 == 0 && size > 4; {
-		size /= 2
+	for size := n.Int("size"); size > 4; {
+		size = (size + 1) / 2
 		sizes = append([]int{size}, sizes...)
 	}
 	return sizes
 }
 
-// Generator maps z [batch latent] to images in [-1, 1], [batch Channels Size Size]: a projection to the smallest image, then
-// transposed convolutions that double it ("fractionally-strided", Radford et al., figure 1).
+// Generator maps z [batch latent] to images in [-1, 1], [batch channels size size]: a projection to the smallest image, then
+// transposed convolutions that double it ("fractionally-strided", Radford et al., figure 1), less a row and a column where the next
+// size is odd. The running statistics of its normalisation are means of about so many steps as its average weights.
 func (n Nets) Generator() nn.Sequential {
 	sizes := n.scales()
-	base, width := sizes[0], n.Width<<(len(sizes)-1)
+	base, width := sizes[0], n.Int("width")<<(len(sizes)-1)
+	norm := func() nn.Module { return &nn.BatchNorm{Momentum: max(.9, n.Float("ema"))} }
 	g := nn.Sequential{&nn.Dense{Units: width * base * base, NoBias: true, Weight: n.Init},
-		nn.Reshape(graph.Dim(width), graph.Dim(base), graph.Dim(base)), &nn.BatchNorm{}, nn.ReLU}
-	for range sizes[1:] {
+		nn.Reshape(graph.Dim(width), graph.Dim(base), graph.Dim(base)), norm(), nn.ReLU}
+	for _, size := range sizes[1:] {
 		width /= 2
-		g = append(g, &nn.ConvTranspose2D{Filters: width, Kernel: n.Kernel, Stride: 2, Same: true, NoBias: true, Weight: n.Init}, &nn.BatchNorm{}, nn.ReLU)
+		g = append(g, &nn.ConvTranspose2D{Filters: width, Kernel: n.Kernel, Stride: 2, Same: true, NoBias: true, Weight: n.Init}, cut(size), norm(), nn.ReLU)
 	}
-	return append(g, &nn.ConvTranspose2D{Filters: n.Channels, Kernel: n.Kernel, Stride: 2, Same: true, Weight: n.Init}, nn.Tanh)
+	return append(g, &nn.ConvTranspose2D{Filters: n.Int("channels"), Kernel: n.Kernel, Stride: 2, Same: true, Weight: n.Init}, cut(n.Int("size")), nn.Tanh)
 }
 
-// Critic maps images, and what else is stacked on them as channels, to one number each, [batch 1]: strided convolutions that
-// halve the image.
-func (n Nets) Critic() nn.Sequential {
+// cut takes the first rows and columns of images, so many of each.
+func cut(size int) nn.Func {
+	return func(x *graph.Value) *graph.Value { return x.Slice(2, 0, size).Slice(3, 0, size) }
+}
+
+// Body is a critic but for its last layer: strided convolutions that halve the image and double the filters.
+func (n Nets) Body() nn.Sequential {
 	var c nn.Sequential
 	for i := range n.scales() {
-		c = append(c, &nn.Conv2D{Filters: n.Width << i, Kernel: n.Kernel, Stride: 2, Same: true, NoBias: n.Norm && i > 0, Weight: n.Init})
+		c = append(c, &nn.Conv2D{Filters: n.Int("width") << i, Kernel: n.Kernel, Stride: 2, Same: true, NoBias: n.Norm && i > 0, Weight: n.Init, SpectralNorm: n.Spectral})
 		if n.Norm && i > 0 {
 			c = append(c, &nn.BatchNorm{})
 		}
 		c = append(c, nn.LeakyReLU(.2))
 	}
-	return append(c, nn.Flatten, &nn.Dense{Units: 1, Weight: n.Init})
+	return append(c, nn.Flatten)
 }
 
-// nets are the Nets of a model's settings, which are checked: sizes are multiplied here.
-func nets(s models.Settings, n Nets) (Nets, error) {
-	n.Size, n.Channels, n.Width = s.Int("size"), s.Int("channels"), s.Int("width")
-	switch {
-	case n.Size < 6 || n.Size > 512 || n.Size%2 != 0:
-		return n, fmt.Errorf("setting size is %d, want the rows of an image: an even number from 6 to 512, such as 28, 32 or 64", n.Size)
-	case n.Channels != 1 && n.Channels != 3:
-		return n, fmt.Errorf("setting channels is %d, want 1 or 3", n.Channels)
-	case n.Width < 1 || n.Width > 1024:
-		return n, fmt.Errorf("setting width is %d, want a number from 1 to 1024", n.Width)
-	case s.Int("latent") < 1 || s.Int("latent") > 1<<16:
-		return n, fmt.Errorf("setting latent is %d, want a number from 1 to %d", s.Int("latent"), 1<<16)
+// Critic scores images by themselves or, given classes, with these as further channels, 1 or 0 all over (Mirza and Osindero 2014,
+// figure 1).
+func (n Nets) Critic() *Concat {
+	return &Concat{append(n.Body(), &nn.Dense{Units: 1, Weight: n.Init, SpectralNorm: n.Spectral})}
+}
+
+// Concat is a critic that is told the class beside the image.
+type Concat struct{ Net nn.Sequential }
+
+// Score is the network's result.
+func (c *Concat) Score(x, y *graph.Value) *graph.Value {
+	if y != nil {
+		x = graph.Join(1, x, y.Reshape(y.Dim(0), y.Dim(1), 1, 1).Expand(y.Dim(0), y.Dim(1), x.Dim(2), x.Dim(3)))
 	}
-	return n, nil
+	return c.Net.Apply(x)
 }
 
-// images declares the input image, [batch channels size size], and gives it in [-1, 1].
-func (n Nets) images(f *graph.Func, batch graph.Dim) *graph.Value {
-	return f.Input("image", graph.F32, batch, graph.Dim(n.Channels), graph.Dim(n.Size), graph.Dim(n.Size)).Scale(2).Shift(-1)
+// Projection is a critic whose score is ψ(φ(x)) + yᵀV·φ(x) (Miyato and Koyama 2018, eq. 3).
+type Projection struct {
+	Phi    nn.Sequential
+	Psi, V nn.Dense // V has a row of φ's size for each class
 }
 
-// picture is a generator's image in [0, 1].
-func picture(x *graph.Value) *graph.Value { return x.Scale(.5).Shift(.5) }
+// Projection scores images given classes.
+func (n Nets) Projection() *Projection {
+	sizes := n.scales()
+	features := sizes[0] * sizes[0] * n.Int("width") << (len(sizes) - 1)
+	return &Projection{n.Body(), nn.Dense{Units: 1, SpectralNorm: n.Spectral}, nn.Dense{Units: features, NoBias: true, SpectralNorm: n.Spectral}}
+}
+
+// Score is the sum of both.
+func (c *Projection) Score(x, y *graph.Value) *graph.Value {
+	phi := c.Phi.Apply(x)
+	return c.Psi.Apply(phi).Add(phi.Mul(c.V.Apply(y)).SumKeep(-1))
+}
