@@ -24,8 +24,9 @@ const (
 	maxEvent     = 64 << 20 // bytes of samples that go into an event
 )
 
-// events is the file of TensorBoard's events that a process appends to. When a run is begun or resumed the file is written anew from the
-// records that the run has then, and those before it are removed; so what follows a checkpoint that is gone back to is in none.
+// events is the file of TensorBoard's events that a process appends to. When a run is resumed a new file is written from the records
+// that the run has then, and the one before it is emptied; so what follows a checkpoint that is gone back to is in none. It is not
+// removed, since a TensorBoard that reads it would look for it for ever, and not see the new one; the next resume removes it.
 type events struct {
 	f   atomicfile.Handle
 	dir Folder
@@ -64,8 +65,14 @@ func openEvents(dir Folder, s Setup, records []Record) (*events, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range old {
-		if err := atomicfile.Remove(path); err != nil {
+	slices.Sort(old)
+	for i, path := range old {
+		if i < len(old)-1 {
+			err = atomicfile.Remove(path)
+		} else {
+			err = empty(path)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -77,6 +84,15 @@ func openEvents(dir Folder, s Setup, records []Record) (*events, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &events{f, dir}, nil
+}
+
+// empty leaves nothing in the file path.
+func empty(path string) error {
+	f, err := atomicfile.OpenLog(path, false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(0), f.Close())
 }
 
 // add appends what a record says.
