@@ -40,6 +40,10 @@ type Builder struct {
 // reserved is the first part of the names of optimizers' state.
 const reserved = "opt"
 
+// GradNorm is the output of a Step that is the 2-norm of its gradient, in the loss's dtype: that of the loss by all parameters that
+// the Step updates, as it is before an optimizer clips it.
+const GradNorm = "grad_norm"
+
 type boundModel struct {
 	prefix string
 	layers []*nn.Layer
@@ -111,8 +115,8 @@ func (b *Builder) EMAFunc(name string, build func(f *graph.Func)) {
 
 // Step defines a training step called name: loss is traced in training form and must be a scalar; opt updates the
 // parameters of model, and no others. Running statistics change in every layer that the loss applies. model is what was
-// given to Model, a part of one, or a slice of such. The step's outputs are "loss" and what the loss function
-// itself names with f.Output.
+// given to Model, a part of one, or a slice of such. The step's outputs are "loss", what the loss function
+// itself names with f.Output, and [GradNorm].
 func (b *Builder) Step(name string, opt optim.Optimizer, model any, loss func(f *graph.Func) *graph.Value) {
 	b.add(&entry{name: name, pos: graph.Caller(), loss: loss, opt: opt, model: model})
 }
@@ -296,7 +300,19 @@ func (e *entry) trace(compiled graph.Pos, averages map[string][]graph.Param) {
 	f.At(e.pos, "", func() {
 		grads := graph.Grad(loss, params...)
 		e.opt.Update(f, reserved+"."+e.name, params, grads)
+		f.Output(GradNorm, optim.Norm(f, moved(f, params, grads)).Cast(loss.DType()))
 	})
+}
+
+// moved are those of grads whose parameters an optimizer has updated: frozen ones need no gradient.
+func moved(f *graph.Func, params, grads []*graph.Value) []*graph.Value {
+	var out []*graph.Value
+	for i, p := range params {
+		if f.Current(p) != p {
+			out = append(out, grads[i])
+		}
+	}
+	return out
 }
 
 // unbound reports symbols that no input has as an axis of its own: nothing would say how large they are.

@@ -103,8 +103,8 @@ func TestTrainRhythm(t *testing.T) {
 		t.Fatalf("%d records: %v", len(records), err)
 	}
 	for _, r := range records {
-		if len(r.Train) != 3 || r.Train["critic"] == 0 || r.Train["gen"] == 0 || r.Train["critic.real"] == 0 {
-			t.Errorf("epoch %d has the metrics %v, want critic, critic.real and gen", r.Epoch, r.Train)
+		if len(r.Train) != 5 || r.Train["critic"] == 0 || r.Train["gen"] == 0 || r.Train["critic.real"] == 0 || !(r.Train["critic.grad_norm"] > 0) || !(r.Train["gen.grad_norm"] > 0) {
+			t.Errorf("epoch %d has the metrics %v, want critic, critic.real, gen, and the norms of both gradients", r.Epoch, r.Train)
 		}
 	}
 	if _, err := os.Stat(train.Folder(whole).Samples(4)); err != nil {

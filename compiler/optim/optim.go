@@ -244,6 +244,15 @@ func adam(name string, o Adam, decay float64, f *graph.Func, group string, param
 	})
 }
 
+// Norm is the joint 2-norm of grads, an f64 scalar. It is infinite if the squares of one of them are.
+func Norm(f *graph.Func, grads []*graph.Value) *graph.Value {
+	total := f.Full(graph.F64, 0)
+	for _, g := range grads {
+		total = total.Add(g.Square().Sum().Cast(graph.F64))
+	}
+	return total.Sqrt()
+}
+
 // ClipNorm scales all gradients together so that their joint 2-norm is at most Max, then hands them to Then (Pascanu et
 // al. 2013).
 type ClipNorm struct {

@@ -3,12 +3,14 @@ package train
 import (
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )
 
 // Curve is the chart of a history: the loss in training and validation, or, where no loss is reported, all metrics of
-// training.
+// training but the norms of gradients, which are of another size.
 func Curve(title string, records []Record) report.Chart {
 	c := curve(title, Loss, records)
 	if len(c.Series) > 0 {
@@ -16,6 +18,9 @@ func Curve(title string, records []Record) report.Chart {
 	}
 	c.Y = "metric"
 	for _, name := range metricNames(records, trained) {
+		if name == compiler.GradNorm || strings.HasSuffix(name, "."+compiler.GradNorm) {
+			continue
+		}
 		if s := curve("", name, records).Series[0]; s.Name == training { // which validation follows
 			s.Name = name
 			c.Series = append(c.Series, s)

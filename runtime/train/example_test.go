@@ -3,7 +3,9 @@ package train_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
@@ -136,8 +138,8 @@ func ExampleFit_steps() {
 		panic(err)
 	}
 	fmt.Println(result.Step, "updates, generator updated", count.At(0), "times")
-	fmt.Println(len(result.History[0].Train), "metrics")
+	fmt.Println("metrics:", slices.Sorted(maps.Keys(result.History[0].Train)))
 	// Output:
 	// 8 updates, generator updated 4 times
-	// 2 metrics
+	// metrics: [gen grad_norm loss]
 }

@@ -85,9 +85,9 @@ func TestRhythm(t *testing.T) {
 			if g := strings.Join(got, " "); g != tt.want {
 				t.Errorf("ran %s\nwant %s", g, tt.want)
 			}
-			want := []string{"train", "train.mae", "tune", "tune.noise"}
+			want := []string{"train", "train.grad_norm", "train.mae", "tune", "tune.grad_norm", "tune.noise"}
 			if len(tt.rhythm) == 1 {
-				want = []string{"loss", "mae"}
+				want = []string{"grad_norm", "loss", "mae"}
 			}
 			if g := slices.Sorted(maps.Keys(res.History[len(res.History)-1].Train)); !slices.Equal(g, want) {
 				t.Errorf("the metrics are %v, want %v", g, want)

@@ -201,7 +201,7 @@ func TestReportNames(t *testing.T) {
 	if n := strings.Count(page, "</svg>"); strings.Contains(page, "<script") || n < 40 || n > mostCharts || len(page) > 2<<20 {
 		t.Errorf("a page of %d bytes with %d drawings", len(page), n)
 	}
-	for _, want := range []string{"The curves of 57 more metrics are left out.", "<td>m099</td>", "<td>NaN</td>", "Not all metrics are shown."} {
+	for _, want := range []string{"The curves of 58 more metrics are left out.", "<td>m099</td>", "<td>NaN</td>", "Not all metrics are shown."} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the report lacks %q", want)
 		}
@@ -262,10 +262,10 @@ func TestEvents(t *testing.T) {
 			t.Fatalf("%d events of %d records: %q", len(got), len(records), got)
 		}
 		for i, r := range records {
-			want := fmt.Sprintf("%d loss/steps %v mae/steps %v", r.Step, float32(r.Train[Loss]), float32(r.Train["mae"]))
+			want := fmt.Sprintf("%d loss/steps %v grad_norm/steps %v mae/steps %v", r.Step, float32(r.Train[Loss]), float32(r.Train["grad_norm"]), float32(r.Train["mae"]))
 			if r.Kind == KindEpoch {
-				want = fmt.Sprintf("%d loss/training %v mae/training %v loss/validation %v mae/validation %v", r.Step,
-					float32(r.Train[Loss]), float32(r.Train["mae"]), float32(r.Validate[Loss]), float32(r.Validate["mae"]))
+				want = fmt.Sprintf("%d loss/training %v grad_norm/training %v mae/training %v loss/validation %v mae/validation %v", r.Step,
+					float32(r.Train[Loss]), float32(r.Train["grad_norm"]), float32(r.Train["mae"]), float32(r.Validate[Loss]), float32(r.Validate["mae"]))
 				if pictures {
 					want += " samples ["
 				}
