@@ -26,8 +26,8 @@ func (l *frequencies) table(x *graph.Value, leaf string) *graph.Value {
 	return l.Run(l, x, func() *graph.Value { return l.Buffer(x, leaf, initializer.Zeros{}, 2, 3) })
 }
 
-// bayes is naive Bayes of two features, in closed form.
-var bayes = models.Model{
+// twoFeatures is naive Bayes of two features, in closed form.
+var twoFeatures = models.Model{
 	Name: "bayes", Doc: "naive Bayes", Settings: models.Settings{"smoothing": 1},
 	Define: func(models.Settings) (*compiler.Program, error) {
 		batch := graph.Sym("batch")
@@ -49,7 +49,7 @@ var bayes = models.Model{
 	},
 	Train: models.Training{
 		Validate: "validate", Inputs: map[string]string{"x": "hair,size"},
-		Fit: func(_ context.Context, s models.State, d models.Examples) (map[string]float64, error) {
+		Fit: func(_ context.Context, _ models.Settings, s models.State, d models.Examples) (map[string]float64, error) {
 			logp, cdf := tensor.New(tensor.F32, 2, 3), tensor.New(tensor.F32, 2, 3)
 			n := float64(d.Len())
 			for i := range d.Len() {
@@ -97,24 +97,24 @@ func TestClosedForm(t *testing.T) {
 		}
 	}
 	line := "train --data " + dir + " --out " + dir + "/run"
-	contains(t, mustModel(t, bayes, line), "training bayes", "(8 examples)", "best loss 1.580")
-	contains(t, mustModel(t, bayes, line+" --resume"), "best loss")
+	contains(t, mustModel(t, twoFeatures, line), "training bayes", "(8 examples)", "best loss 1.580")
+	contains(t, mustModel(t, twoFeatures, line+" --resume"), "best loss")
 	records, err := train.ReadHistory(train.Folder(dir + "/run").Metrics())
 	if err != nil || len(records) != 1 || math.Abs(records[0].Train["loss"]-records[0].Validate["loss"]) > 1e-6 {
 		t.Errorf("%d records, %v: %v", len(records), records, err)
 	}
-	if r := modelCommand(bayes, line+"2 --epochs 3"); r.code != exitUsage || !strings.Contains(r.err, "--epochs 3: the model is fitted in closed form") {
+	if r := modelCommand(twoFeatures, line+"2 --epochs 3"); r.code != exitUsage || !strings.Contains(r.err, "--epochs 3: the model is fitted in closed form") {
 		t.Errorf("--epochs: %s", r.err)
 	}
-	both := bayes
+	both := twoFeatures
 	both.Train.Rhythm = models.Rhythm{{Step: "frob"}}
 	if r := modelCommand(both, line+"2"); r.code != exitError || !strings.Contains(r.err, "has both a Fit, which needs no Step, and the Steps frob") {
 		t.Errorf("Fit and Steps: %s", r.err)
 	}
-	contains(t, mustModel(t, bayes, "export --run "+dir+"/run"), "score.onnx", "draw.onnx")
+	contains(t, mustModel(t, twoFeatures, "export --run "+dir+"/run"), "score.onnx", "draw.onnx")
 	needRuntime(t)
-	contains(t, mustModel(t, bayes, "verify --run "+dir+"/run"), "score", "ok")
-	mustModel(t, bayes, "sample --count 4000 --run "+dir+"/run --out "+dir+"/x.csv")
+	contains(t, mustModel(t, twoFeatures, "verify --run "+dir+"/run"), "score", "ok")
+	mustModel(t, twoFeatures, "sample --count 4000 --run "+dir+"/run --out "+dir+"/x.csv")
 	seen := map[string]float64{}
 	for _, row := range readCSV(t, dir+"/x.csv")[1:] {
 		seen[row[0]] += 1. / 4000

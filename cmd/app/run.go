@@ -11,10 +11,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
@@ -54,12 +56,13 @@ func readArrays(path string) (map[string]*tensor.Tensor, error) {
 func (a *app) runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run an ONNX file on arrays from .npy and .npz files", ArgsUsage: "FILE.onnx",
-		Description: "Inputs are given as --input name=array.npy, or --input arrays.npz with the inputs' names in it.\n" +
+		Description: "Inputs are given as --input name=array.npy, or --input arrays.npz with the inputs' names in it. A file that export\n" +
+			"wrote of a model of tables takes the rows of a CSV file with its columns too, --input rows.csv, as its input row.\n" +
 			"The outputs' types and ranges are printed; --output keeps the outputs themselves. A file that carries a digest of its\n" +
 			"weights, as those of export do, is held to it first." +
 			a.example("run decode.onnx --input z=z.npy --output images.npz"),
 		Flags: engineFlags(
-			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, or FILE.npz; may be repeated"},
+			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, FILE.npz, or FILE.csv of a table's rows; may be repeated"},
 			&cli.PathFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the outputs to `FILE`: .npz, or .npy if there is one output"},
 			jsonFlag,
 		),
@@ -83,7 +86,7 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	in, err := readInputs(c)
+	in, err := readInputs(c, path)
 	if err != nil {
 		return err
 	}
@@ -158,8 +161,28 @@ func writable(flag, path string) error {
 	return nil
 }
 
-// readInputs reads the arrays that --input names.
-func readInputs(c *cli.Context) (map[string]*tensor.Tensor, error) {
+// readRows reads a CSV file of the columns that the ONNX file model is of, as an array i64[rows columns].
+func readRows(file, model string) (map[string]*tensor.Tensor, error) {
+	columns, err := tableColumns(model)
+	if err != nil {
+		return nil, err
+	}
+	if columns == nil {
+		return nil, fmt.Errorf("%s does not say that its inputs are rows of a table: give it .npy or .npz files, not %s", model, file)
+	}
+	table, err := data.OpenTable(file, models.Row, columns)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]int, table.Len())
+	for i := range rows {
+		rows[i] = i
+	}
+	return table.Take(rows...)
+}
+
+// readInputs reads the arrays that --input names, for the ONNX file model.
+func readInputs(c *cli.Context, model string) (map[string]*tensor.Tensor, error) {
 	in := map[string]*tensor.Tensor{}
 	for _, spec := range c.StringSlice("input") {
 		name, file, named := strings.Cut(spec, "=")
@@ -167,9 +190,13 @@ func readInputs(c *cli.Context) (map[string]*tensor.Tensor, error) {
 			file = spec
 		}
 		if file == "" || named && name == "" {
-			return nil, usagef(c, "--input %s: want NAME=FILE.npy, or FILE.npz", spec)
+			return nil, usagef(c, "--input %s: want NAME=FILE.npy, FILE.npz or FILE.csv", spec)
 		}
-		arrays, err := readArrays(file)
+		read := readArrays
+		if filepath.Ext(file) == ".csv" {
+			read = func(file string) (map[string]*tensor.Tensor, error) { return readRows(file, model) }
+		}
+		arrays, err := read(file)
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
@@ -69,6 +70,9 @@ func (a *app) sample(c *cli.Context) error {
 	if f.count < 1 || f.count > maxSamples {
 		return usagef(c, "--count %d: want 1 to %d", f.count, maxSamples)
 	}
+	if m, err = sampledTable(c, m); err != nil {
+		return err
+	}
 	show := newShower(m.Sample)
 	paths, err := sampleFiles(c, show)
 	if err != nil {
@@ -111,6 +115,39 @@ func (a *app) sample(c *cli.Context) error {
 	}
 	fmt.Fprintf(a.out, "%d samples of %s from %s on %s in %v\n", fed.count, m.Name, from.name, c.String("device"), took.Round(time.Microsecond))
 	return nil
+}
+
+// sampledTable is the model m of the table that the run or file to be sampled is of, as far as it can be read: what cannot is told when
+// it is opened.
+func sampledTable(c *cli.Context, m models.Model) (models.Model, error) {
+	if m.For == nil {
+		return m, nil
+	}
+	if path := c.Path("onnx"); path != "" {
+		columns, err := tableColumns(path)
+		return ofTable(m, columns), err
+	}
+	setup, err := train.Folder(c.Path("run")).Setup()
+	if err != nil {
+		return m, nil
+	}
+	return ofTable(m, setup.Columns), nil
+}
+
+// tableColumns are the columns of the table that the ONNX file path is of; nil if it is of none.
+func tableColumns(path string) (columns []data.Column, err error) {
+	sum, err := onnx.Inspect(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range sum.Metadata {
+		if e.Key == train.MetaColumns {
+			if err := json.Unmarshal([]byte(e.Value), &columns); err != nil {
+				return nil, fmt.Errorf("%s: its metadata %s: %w", path, e.Key, err)
+			}
+		}
+	}
+	return columns, nil
 }
 
 // sampleFiles are the files to write, which are found to be writable.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -103,6 +104,10 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if err != nil {
 		return train.Config{}, "", err
 	}
+	m, table, err := readTable(c, m)
+	if err != nil {
+		return train.Config{}, "", err
+	}
 	prog, err := define(m, s)
 	if err != nil {
 		return train.Config{}, "", err
@@ -112,7 +117,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	}
 	cfg := train.Config{
 		Program: prog, Seed: c.Uint64("seed"), Settings: s, Out: a.err,
-		Rhythm: m.Train.Turns(), Solve: m.Train.Fit, Epochs: m.Train.Epochs, Batch: m.Train.Batch, DropLast: m.Train.DropLast,
+		Rhythm: m.Train.Turns(), Epochs: m.Train.Epochs, Batch: m.Train.Batch, DropLast: m.Train.DropLast,
 		Inputs: m.Train.Inputs, Augment: augmentations(m),
 		Validate: m.Train.Validate, Measures: m.Train.Measures, Monitor: m.Train.Best, Highest: m.Train.Highest,
 		LogEvery: c.Int("log-every"), NoReport: c.Bool("no-report"), Doc: m.Doc, Command: shellWords(append([]string{a.name}, a.args[1:]...)),
@@ -121,7 +126,10 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if err := m.Trainable(cfg.Program); err != nil {
 		return cfg, "", err
 	}
-	if cfg.Solve != nil {
+	if fit := m.Train.Fit; fit != nil {
+		cfg.Solve = func(ctx context.Context, state models.State, train models.Examples) (map[string]float64, error) {
+			return fit(ctx, s, state, train)
+		}
 		if c.IsSet("epochs") {
 			return cfg, "", usagef(c, "--epochs %d: the model is fitted in closed form, in one go through the data", c.Int("epochs"))
 		}
@@ -155,7 +163,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if cfg.Engine, err = trainEngine(c, cfg); err != nil {
 		return cfg, "", err
 	}
-	splits, from, err := a.trainingData(c, m, cfg.Program, s)
+	splits, from, err := a.trainingData(c, m, cfg.Program, s, table)
 	if err != nil {
 		return cfg, "", err
 	}

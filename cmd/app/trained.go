@@ -42,7 +42,7 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, prog, err := defineAs(m, setup)
+	m, prog, err := defineAs(ofTable(m, setup.Columns), setup)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}

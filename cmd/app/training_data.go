@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -13,12 +14,54 @@ import (
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 )
 
-// trainingData loads the data, by name or from a person's own files, or has the model generate them, and says where they are from.
-func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Program, s models.Settings) (splits data.Splits, from string, err error) {
-	if from = c.String("data"); from == "" {
-		from = m.Train.Data
+// dataName is what the model is to be trained on, a data set's name or a path, "" if it generates its data.
+func dataName(c *cli.Context, m models.Model) string { return cmp.Or(c.String("data"), m.Train.Data) }
+
+// readTable reads the data of a model of tables, if it does not generate them, and returns the model of that table.
+func readTable(c *cli.Context, m models.Model) (models.Model, *data.Splits, error) {
+	from := dataName(c, m)
+	if m.For == nil || from == "" {
+		return m, nil, nil
 	}
+	splits, err := openData(c, "data", from, data.ImageOptions{})
+	if err != nil {
+		return m, nil, err
+	}
+	var columns []data.Column
+	for _, part := range []struct {
+		name string
+		set  **data.Dataset
+	}{{"training", &splits.Train}, {"validation", &splits.Validation}, {"test", &splits.Test}} {
+		if *part.set == nil {
+			continue
+		}
+		if *part.set, err = (*part.set).Table(models.Row, columns); err != nil {
+			return m, nil, fmt.Errorf("--data %s: the %s part as a table: %w", from, part.name, err)
+		}
+		columns = splits.Train.Categories
+	}
+	return ofTable(m, columns), &splits, nil
+}
+
+// ofTable is the model m of a table with these columns; nil are its own.
+func ofTable(m models.Model, columns []data.Column) models.Model {
+	if m.For == nil || columns == nil {
+		return m
+	}
+	var its []models.Column
+	for _, c := range columns {
+		its = append(its, models.Column(c))
+	}
+	return m.For(its)
+}
+
+// trainingData loads the data, by name or from a person's own files, or has the model generate them, and says where they are from.
+// A table was read before the model was built.
+func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Program, s models.Settings, table *data.Splits) (splits data.Splits, from string, err error) {
+	from = dataName(c, m)
 	switch {
+	case table != nil:
+		splits = *table
 	case from != "":
 		splits, err = openData(c, "data", from, imageOptions(m, prog))
 	case m.Train.Generate != nil:
@@ -54,6 +97,9 @@ func generate(m models.Model, s models.Settings) (splits data.Splits, err error)
 	}
 	if err != nil {
 		return splits, fmt.Errorf("model %s: the data that it generates: %w", m.Name, err)
+	}
+	for _, c := range m.Columns {
+		splits.Train.Categories = append(splits.Train.Categories, data.Column(c))
 	}
 	return splits, nil
 }

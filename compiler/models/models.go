@@ -32,9 +32,17 @@ type Model struct {
 	// Define builds the program.
 	Define func(s Settings) (*compiler.Program, error)
 
+	// Columns are those of the table that it is a model of, if it is of tables; For is then the same model of another table, such as
+	// a CSV file. The data's field [Row] has a row's values side by side.
+	Columns []Column
+	For     func(columns []Column) Model
+
 	Train  Training
 	Sample Sampling
 }
+
+// Row is the field of a table's rows, i64 [columns]: places among the values of each column.
+const Row = "row"
 
 // A Result is how good a model is by one measure: as published, and as this definition was trained.
 type Result struct {
@@ -49,7 +57,7 @@ type Training struct {
 	Step   string // the Step to run on each batch, or
 	Rhythm Rhythm // several Steps in turn, or
 	// Fit sets the state from the data, for a model in closed form, which has no gradient step; what it returns are metrics.
-	Fit func(ctx context.Context, s State, train Examples) (map[string]float64, error)
+	Fit func(ctx context.Context, set Settings, s State, train Examples) (map[string]float64, error)
 	// Inputs are the Steps' inputs and the data set fields that feed them: {"x": "image"}. An input that is not named is fed
 	// by the field of its own name. Several fields of one number an example, such as columns of a table, are put side by side:
 	// {"x": "height,width"}.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,15 +24,16 @@ const maxCSV = 1 << 30
 // of other numbers f32, and any other is of categories: i64, places in the sorted list of its values, which Values has by the column's
 // name. Classes are those of the column "label". An empty cell, and a line of more or fewer columns than the first, is an error.
 func OpenCSV(path string) (*Dataset, error) {
-	d, err := openCSV(path, nil)
+	d, err := openCSV(path, nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read csv file %s: %w", path, err)
 	}
 	return d, nil
 }
 
-// openCSV reads a file. If like is not nil, it has the same columns, of the same types, and no other categories.
-func openCSV(path string, like *Dataset) (*Dataset, error) {
+// openCSV reads a file. If like is not nil, it has the same columns, of the same types, and no other categories. Columns in values are
+// of categories, and have these besides those that are read.
+func openCSV(path string, like *Dataset, values map[string][]string) (*Dataset, error) {
 	f, size, err := regularfile.Open(path)
 	if err != nil {
 		return nil, err
@@ -51,12 +51,17 @@ func openCSV(path string, like *Dataset) (*Dataset, error) {
 			return nil, fmt.Errorf("its columns are %s, and those of the training part %s", strings.Join(names, ", "), strings.Join(want, ", "))
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if like == nil && !slices.Contains(names, name) {
+			return nil, fmt.Errorf("it has no column %s, which values.csv names: its columns are %s", name, some(names))
+		}
+	}
 	d := &Dataset{n: len(rows), Values: map[string][]string{}}
 	for j, name := range names {
 		c := column{name, j, rows, lines}
 		var x *tensor.Tensor
 		if like == nil {
-			x, d.Values[name], err = c.read()
+			x, d.Values[name], err = c.read(values[name])
 		} else {
 			x, err = c.readAs(like.fields[j].Source.DType(), like.Values[name])
 			d.Values[name] = like.Values[name]
@@ -126,9 +131,10 @@ type column struct {
 	lines []int
 }
 
-// read finds out what the column is, and returns its values as an array, with the categories if it is of such.
-func (c column) read() (*tensor.Tensor, []string, error) {
-	whole, numbers := true, true
+// read finds out what the column is, and returns its values as an array, with the categories if it is of such: those that are given,
+// if there are any, and those in its rows.
+func (c column) read(given []string) (*tensor.Tensor, []string, error) {
+	whole, numbers := given == nil, given == nil
 	for i, row := range c.rows {
 		cell := strings.TrimSpace(row[c.at])
 		if cell == "" {
@@ -149,6 +155,9 @@ func (c column) read() (*tensor.Tensor, []string, error) {
 		dtype = tensor.F32
 	default:
 		set := map[string]bool{}
+		for _, v := range given {
+			set[v] = true
+		}
 		for _, row := range c.rows {
 			set[strings.TrimSpace(row[c.at])] = true
 		}
@@ -161,11 +170,15 @@ func (c column) read() (*tensor.Tensor, []string, error) {
 // readAs reads the column as places among categories or, if there are none, as numbers.
 func (c column) readAs(dtype tensor.DType, categories []string) (*tensor.Tensor, error) {
 	x := tensor.New(dtype, len(c.rows))
+	place := map[string]int{}
+	for k, v := range categories {
+		place[v] = k
+	}
 	for i, row := range c.rows {
 		cell := strings.TrimSpace(row[c.at])
 		switch {
 		case categories != nil:
-			k, ok := slices.BinarySearch(categories, cell)
+			k, ok := place[cell]
 			if !ok {
 				return nil, c.mistake(i, fmt.Sprintf("is %q: it is none of %s", cell, some(categories)))
 			}
@@ -191,17 +204,24 @@ func (c column) mistake(row int, what string) error {
 	return fmt.Errorf("line %d: the column %s %s", c.lines[row], c.name, what)
 }
 
-// openCSVs opens a folder with the files train.csv, and validation.csv or test.csv or both.
+// openCSVs opens a folder with the files train.csv, and validation.csv or test.csv or both, and perhaps values.csv.
 func openCSVs(dir string) (s Splits, err error) {
-	if s.Train, err = OpenCSV(filepath.Join(dir, "train.csv")); err != nil {
-		return Splits{}, err
+	var values map[string][]string
+	if path := filepath.Join(dir, "values.csv"); exists(path) {
+		if values, err = readValues(path); err != nil {
+			return Splits{}, fmt.Errorf("read csv file %s: %w", path, err)
+		}
+	}
+	path := filepath.Join(dir, "train.csv")
+	if s.Train, err = openCSV(path, nil, values); err != nil {
+		return Splits{}, fmt.Errorf("read csv file %s: %w", path, err)
 	}
 	for name, to := range map[string]**Dataset{"validation.csv": &s.Validation, "test.csv": &s.Test} {
 		path := filepath.Join(dir, name)
-		if _, err := os.Stat(path); err != nil {
+		if !exists(path) {
 			continue
 		}
-		if *to, err = openCSV(path, s.Train); err != nil {
+		if *to, err = openCSV(path, s.Train, nil); err != nil {
 			return Splits{}, fmt.Errorf("read csv file %s: %w", path, err)
 		}
 	}

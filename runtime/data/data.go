@@ -58,6 +58,8 @@ type Dataset struct {
 	Classes []string
 	// Values names the values of fields that are categories, by the fields' names.
 	Values map[string][]string
+	// Categories describes the columns of a table, a data set that [Dataset.Table] made.
+	Categories []Column
 	// Attributes describes the fields that are attributes, in order; the field "attributes" has them all as one vector.
 	Attributes []Attribute
 

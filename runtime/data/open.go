@@ -17,7 +17,8 @@ import (
 //   - a .npz file: each array is a field, by its name;
 //   - a .npy or idx file: one field, called as the file is up to the first dot;
 //   - a .csv file: each column is a field: see [OpenCSV];
-//   - a folder with train.csv, and validation.csv or test.csv or both, which have its columns and categories;
+//   - a folder with train.csv, and validation.csv or test.csv or both, which have its columns and categories; values.csv, with the
+//     columns column and value, may name categories that no row of train.csv has;
 //   - a folder with the four idx files of MNIST's names: fields "image" and "label", in two splits;
 //   - a folder of images, with a subfolder for each class or without: see [OpenImages];
 //   - a folder of images with a table of their attributes, called attributes.csv: the first line names the columns, the first column

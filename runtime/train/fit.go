@@ -254,7 +254,7 @@ func (c *Config) setup() (Setup, error) {
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
 		Doc: c.Doc, Command: c.Command, Environment: environment(),
 	}
-	s.Classes = c.Train.Classes
+	s.Classes, s.Columns = c.Train.Classes, c.Train.Categories
 	if c.Solve != nil {
 		s.Step = closedForm
 	}
@@ -316,6 +316,8 @@ func (r *loop) failed(err error) error {
 		left = "\n\thint: a lower learning rate, or clipped gradients, may keep it finite"
 		if f, _ := r.c.Program.Entry(bad.Entry); f != nil && slices.ContainsFunc(f.Inputs, func(v *graph.Value) bool { return v.Text() == bad.Value }) {
 			left = "\n\thint: it comes with the data: look there for values that are not finite"
+		} else if r.c.Solve != nil {
+			left = "\n\thint: by the fitted model an example may have the probability 0; a model with smoothing gives every value some"
 		}
 	}
 	if r.saves != nil {

@@ -35,7 +35,7 @@ var (
 
 const (
 	setupVersion = 2
-	maxConfig    = 1 << 20 // bytes of config.json: far above what a run writes
+	maxConfig    = 1 << 24 // bytes of config.json: far above what a run writes
 )
 
 // A Setup is what a run trains on what: the content of config.json. A resumed run must agree with it in all but Epochs,
@@ -57,6 +57,7 @@ type Setup struct {
 	Train       string             `json:"train"` // describes the data, with a hash of the examples
 	Test        string             `json:"test,omitempty"`
 	Classes     []string           `json:"classes,omitempty"` // the names of the data's classes
+	Columns     []data.Column      `json:"columns,omitempty"` // of a table
 	Augment     []string           `json:"augment,omitempty"` // what is done to the data
 	Batch       int                `json:"batch"`
 	DropLast    bool               `json:"drop_last"`
@@ -73,10 +74,11 @@ type Setup struct {
 // mayChange are the fields of a Setup in which a resumed run may differ; of the program, its state must be the same.
 var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries", "classes", "doc", "command", "environment"}
 
-// MetaClasses and MetaSettings are the keys of [Setup.Metadata] with the names of the data's classes, as a list in JSON, and with the
-// model's settings.
+// MetaClasses, MetaColumns and MetaSettings are the keys of [Setup.Metadata] with the names of the data's classes, as a list in JSON,
+// with the columns of a table, as a list of [data.Column], and with the model's settings.
 const (
 	MetaClasses  = "training.classes"
+	MetaColumns  = "training.columns"
 	MetaSettings = "training.settings"
 )
 
@@ -95,6 +97,12 @@ func (s Setup) Metadata(prog Fingerprinted, at Position) map[string]string {
 		classes, err := json.Marshal(s.Classes)
 		if err == nil { // strings always can
 			meta[MetaClasses] = string(classes)
+		}
+	}
+	if s.Columns != nil {
+		columns, err := json.Marshal(s.Columns)
+		if err == nil { // strings always can
+			meta[MetaColumns] = string(columns)
 		}
 	}
 	if b := at.Best; b != nil {
