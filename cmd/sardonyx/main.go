@@ -6,6 +6,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/cmd/app"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/bayes"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/classifier"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
@@ -15,5 +16,5 @@ func main() { app.Main(zoo()...) }
 
 // zoo is the models, by family.
 func zoo() []models.Model {
-	return slices.Concat([]models.Model{vae.Model}, classifier.Models, gan.Models)
+	return slices.Concat(bayes.Models, []models.Model{vae.Model}, classifier.Models, gan.Models)
 }

@@ -1,0 +1,86 @@
+package bayes
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// mostLevels is of 8-bit pixels.
+const mostLevels = 256
+
+// pixels is naive Bayes whose features are the pixels of an image, each of so many levels: level l is the grey l/(levels-1). A grey
+// between two levels is one of them by chance, of which likelihoods are the mean: of two levels, greys are taken as probabilities.
+func pixels(s models.Settings) (m *NaiveBayes, levels int, err error) {
+	side, channels, levels := s.Int("side"), s.Int("channels"), s.Int("levels")
+	m = New(s.Float("smoothing"))
+	for _, v := range []struct {
+		name            string
+		value, from, to int
+	}{{"side", side, 1, 256}, {"channels", channels, 1, 4}, {"levels", levels, 2, mostLevels}} {
+		if v.value < v.from || v.value > v.to {
+			return nil, 0, fmt.Errorf("setting %s is %d, want %d to %d", v.name, v.value, v.from, v.to)
+		}
+	}
+	for range channels * side * side {
+		m.values = append(m.values, levels)
+	}
+	return m, levels, m.check()
+}
+
+// PixelModel describes naive Bayes of pixels to the commands: what the book's chapter 1 ends with, since it does not work.
+var PixelModel = models.Model{
+	Name: "pixelbayes", Family: Model.Family,
+	Doc:      "naive Bayes of an image's pixels, which draws noise (Foster 2019, chapter 1)",
+	Needs:    "5 s",
+	Settings: models.Settings{"smoothing": 1, "side": 28, "channels": 1, "levels": 2},
+	Define: func(s models.Settings) (*compiler.Program, error) {
+		m, levels, err := pixels(s)
+		if err != nil {
+			return nil, err
+		}
+		batch, side, channels := graph.Sym("batch"), s.Dim("side"), s.Dim("channels")
+		logProb := func(f *graph.Func) *graph.Value {
+			image := f.Input("image", graph.F32, batch, channels, side, side)
+			return m.MeanLogProb(image.Flatten().Scale(float64(levels - 1)))
+		}
+		b := compiler.New("pixelbayes")
+		b.Model("bayes", m)
+		b.Func("score", func(f *graph.Func) { f.Output("log_prob", logProb(f)) })
+		b.Func("draw", func(f *graph.Func) {
+			x := m.Draw(f.Input("u", graph.F32, batch, channels*side*side))
+			f.Output("image", x.Cast(graph.F32).Scale(1/float64(levels-1)).Reshape(batch, channels, side, side))
+		})
+		b.Func("validate", func(f *graph.Func) {
+			nats := logProb(f).Mean().Neg()
+			f.Output("loss", nats)
+			f.Output("bits_per_dim", nats.Scale(1/(math.Ln2*float64(len(m.values)))))
+		})
+		return b.Compile()
+	},
+	Train: models.Training{
+		Fit: func(ctx context.Context, set models.Settings, s models.State, train models.Examples) (map[string]float64, error) {
+			m, levels, err := pixels(set)
+			if err != nil {
+				return nil, err
+			}
+			return m.fit(ctx, s, train, "image", func(x *tensor.Tensor) []float32 {
+				pixels := tensor.Data[float32](x)
+				for i := range pixels {
+					pixels[i] *= float32(levels - 1)
+				}
+				return pixels
+			})
+		},
+		Validate: "validate", Data: "mnist",
+	},
+	Sample: models.Sampling{Func: "draw", Inputs: map[string]models.Feed{"u": models.Uniform}, Image: "image"},
+}
+
+// Models are naive Bayes of tables and of pixels.
+var Models = []models.Model{Model, PixelModel}
