@@ -76,6 +76,9 @@ func ownLoop(t *testing.T, dir Folder, o RunOptions, loader bool, stop int64) er
 			t.Fatal(err)
 		}
 		run.Log(m, size)
+		if records := run.Records(); run.Position.Step == 6 && math.Abs(records[len(records)-1].Train["mae"]-m["mae"]) > 1e-9 {
+			t.Errorf("the first record of the second epoch, of its first step, has %v, want %v", records[len(records)-1].Train["mae"], m["mae"])
+		}
 		sum, examples = sum+m["mae"]*float64(size), examples+size
 		if run.Position.Step%5 == 0 {
 			if err := run.Show(t.Context(), x, samples); err != nil {

@@ -3,12 +3,14 @@ package train
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -197,5 +199,26 @@ func TestCurve(t *testing.T) {
 	c = Curve("gan", []Record{{Kind: KindEpoch, Epoch: 1, Train: Metrics{"gen": 1, "critic": -3}}})
 	if len(c.Series) != 2 || c.Series[0].Name != "critic" || c.LogY {
 		t.Errorf("without a loss: %+v", c)
+	}
+}
+
+// TestCurveOf: each metric's line in training goes over steps if they were recorded, and over epochs if not; never over both.
+func TestCurveOf(t *testing.T) {
+	records := []Record{
+		{Kind: KindSteps, Epoch: 1, Step: 5, Train: Metrics{"loss": 4}}, {Kind: KindSteps, Epoch: 1, Step: 10, Train: Metrics{"loss": 3}},
+		{Kind: KindEpoch, Epoch: 1, Step: 12, Train: Metrics{"loss": 3.5, "late": 1}, Validate: Metrics{"loss": 3.1}},
+		{Kind: KindEpoch, Epoch: 2, Step: 24, Train: Metrics{"late": 2}, Validate: Metrics{"loss": 2}},
+	}
+	for metric, want := range map[string]string{
+		"loss": "step [{training [5 10] [4 3]} {validation [12 24] [3.1 2]}]",
+		"late": "epoch [{training [1 2] [1 2]}]",
+		"none": "epoch []",
+	} {
+		if c := curve(metric, metric, records); fmt.Sprint(c.X, " ", c.Series) != want {
+			t.Errorf("%s: %v %v, want %s", metric, c.X, c.Series, want)
+		}
+	}
+	if names := metricNames(records, trained, validated); !slices.Equal(names, []string{"loss", "late"}) {
+		t.Errorf("the metrics are %v", names)
 	}
 }
