@@ -39,13 +39,13 @@ func convolve[T Float](c *Context, s ConvShape, y, x, w []T, mirrored bool) {
 		n := u.cols(p)
 		col, ld := columns(u, p, x, g*in, (g+1)*in, buf)
 		filters := w[g*o*k : (g+1)*o*k]
-		if p.single() {
+		if p.lanes() == 1 {
 			gemm(c.BLAS, false, false, o, n, k, 1, filters, k, col, ld, 0, y[u.pixel(p, g*o):], s.OH*s.OW)
 			return
 		}
 		m := buf[k*n : (k+o)*n]
 		gemm(c.BLAS, false, false, o, n, k, 1, filters, k, col, ld, 0, m, n)
-		u.pixels(p, g*o, (g+1)*o, func(i, j, n int) { copy(y[j:j+n], m[i:i+n]) })
+		deliver(u, p, y, g*o, (g+1)*o, m)
 	})
 }
 
@@ -84,21 +84,25 @@ func ConvInput[T Float](c *Context, s ConvShape, dx, w, dy []T) {
 	}
 	o, in := s.O/s.Groups, s.C/s.Groups
 	k := in * s.KH * s.KW
-	u := s.unfold(min(c.Threads, s.N)) // the bands of an image overlap in dx: one goroutine adds them all
+	u := s.unfold(1) // the bands of an image overlap in dx: one goroutine adds them all, in one order however many there are
 	blocks := u.patches() / u.bands
 	parts := min(in, ceilDiv(c.Threads, blocks*s.Groups))
 	items := blocks * s.Groups * parts
-	share(c, items, Scratch[T](c, workers(c, items)*u.scratch()), func(item int, buf []T) {
+	scratch := Scratch[T](c, len(w)+workers(c, items)*u.scratch())
+	filters := scratch[:len(w)]
+	for g := range s.Groups {
+		Transpose(k, o, filters[g*o*k:], o, w[g*o*k:], k)
+	}
+	share(c, items, scratch[len(w):], func(item int, buf []T) {
 		block, g, part := item/(s.Groups*parts), item/parts%s.Groups, item%parts
 		c0, c1 := part*in/parts, (part+1)*in/parts
-		filters := w[g*o*k+c0*s.KH*s.KW:]
-		direct := u.pointwise() && u.images == 1
+		filters := filters[g*o*k+c0*s.KH*s.KW*o:]
 		for b := range u.bands {
 			p := u.patch(block*u.bands + b)
 			n := u.cols(p)
 			m, ld := results(u, p, dy, g*o, (g+1)*o, buf[k*n:])
-			if direct {
-				gemm(c.BLAS, true, false, c1-c0, n, o, 1, filters, k, m, ld, 0, dx[u.source(p, g*in+c0):], s.H*s.W)
+			if u.pointwise() && p.lanes() == 1 {
+				gemm(c.BLAS, false, false, c1-c0, n, o, 1, filters, o, m, ld, 0, dx[u.source(p, g*in+c0):], s.H*s.W)
 				continue
 			}
 			if b == 0 {
@@ -106,39 +110,44 @@ func ConvInput[T Float](c *Context, s ConvShape, dx, w, dy []T) {
 					clear(dx[(img*s.C+g*in+c0)*s.H*s.W : (img*s.C+g*in+c1)*s.H*s.W])
 				}
 			}
-			gemm(c.BLAS, true, false, (c1-c0)*s.KH*s.KW, n, o, 1, filters, k, m, ld, 0, buf, n)
+			gemm(c.BLAS, false, false, (c1-c0)*s.KH*s.KW, n, o, 1, filters, o, m, ld, 0, buf, n)
 			fold(u, p, dx, g*in+c0, g*in+c1, buf)
 		}
 	})
 }
 
 // ConvWeight is the adjoint of ConvForward in w: from x and dy it makes dw. Goroutines share dw, not the batch, so the
-// images are added up in one order however many there are.
+// images are added up in one order however many there are. What they add up has the filters as columns: the unfolded matrix is
+// then the operand that a product reads where it lies.
 func ConvWeight[T Float](c *Context, s ConvShape, dw, x, dy []T) {
 	if len(dy) == 0 || len(dw) == 0 {
 		clear(dw)
 		return
 	}
-	o, in := s.O/s.Groups, s.C/s.Groups
-	k := in * s.KH * s.KW
+	o, in, size := s.O/s.Groups, s.C/s.Groups, s.KH*s.KW
+	k := in * size
 	u := s.unfold(1)
 	each := ceilDiv(c.Threads, s.Groups) // goroutines for each group: first by channels, then by filters
 	parts := min(in, each)
 	filters := min(o, ceilDiv(each, parts))
 	items := s.Groups * parts * filters
-	share(c, items, Scratch[T](c, workers(c, items)*u.scratch()), func(item int, buf []T) {
+	sum := ceilDiv(in, parts) * size * ceilDiv(o, filters)
+	share(c, items, Scratch[T](c, workers(c, items)*(sum+u.scratch())), func(item int, buf []T) {
 		g, part, filter := item/(parts*filters), item/filters%parts, item%filters
 		c0, c1 := part*in/parts, (part+1)*in/parts
 		o0, o1 := g*o+filter*o/filters, g*o+(filter+1)*o/filters
+		rows, cols := (c1-c0)*size, o1-o0
+		sum, buf := buf[:rows*cols], buf[rows*cols:]
 		beta := T(0)
 		for i := range u.patches() {
 			p := u.patch(i)
 			n := u.cols(p)
 			col, ld := columns(u, p, x, g*in+c0, g*in+c1, buf)
 			m, ldm := results(u, p, dy, o0, o1, buf[k*n:])
-			gemm(c.BLAS, false, true, o1-o0, (c1-c0)*s.KH*s.KW, n, 1, m, ldm, col, ld, beta, dw[o0*k+c0*s.KH*s.KW:], k)
+			gemm(c.BLAS, false, true, rows, cols, n, 1, col, ld, m, ldm, beta, sum, cols)
 			beta = 1
 		}
+		Transpose(cols, rows, dw[o0*k+c0*size:], k, sum, cols)
 	})
 }
 

@@ -44,9 +44,15 @@ var convCases = []kernel.ConvShape{
 	convCase(kernel.ConvShape{N: 2, C: 2, H: 2, W: 40, O: 9, KH: 2, KW: 5, Pads: [4]int{2, 6, 3, 4}}),                       // padded beyond the filter
 	convCase(kernel.ConvShape{N: 1, C: 1, H: 30, W: 70, O: 1, KH: 24, KW: 25, Pads: [4]int{11, 12, 12, 12}}),                // several bands
 	convCase(kernel.ConvShape{N: 1, C: 1, H: 50, W: 101, O: 1, KH: 20, KW: 20, Strides: [2]int{2, 1}, Pads: [4]int{9, 8, 3, 9}}),
-	convCase(kernel.ConvShape{N: 13, C: 3, H: 3, W: 3, O: 2, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}),  // patches of several images
-	convCase(kernel.ConvShape{N: 3, C: 2, H: 1, W: 127, O: 3, KH: 1, KW: 3, Pads: [4]int{0, 1, 0, 1}}), // the largest image that shares a patch
-	convCase(kernel.ConvShape{N: 3, C: 2, H: 1, W: 128, O: 3, KH: 1, KW: 3, Pads: [4]int{0, 1, 0, 1}}),
+	convCase(kernel.ConvShape{N: 13, C: 3, H: 3, W: 3, O: 2, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}), // patches of several images
+	convCase(kernel.ConvShape{N: 3, C: 2, H: 2, W: 23, O: 3, KH: 1, KW: 3, Pads: [4]int{0, 1, 0, 1}}), // the longest rows that share a patch
+	convCase(kernel.ConvShape{N: 3, C: 2, H: 2, W: 24, O: 3, KH: 1, KW: 3, Pads: [4]int{0, 1, 0, 1}}),
+	convCase(kernel.ConvShape{N: 16, C: 1, H: 11, W: 12, O: 2, KH: 1, KW: 1}), // pointwise, on either side of what is copied
+	convCase(kernel.ConvShape{N: 16, C: 1, H: 9, W: 12, O: 2, KH: 1, KW: 1}),
+	convCase(kernel.ConvShape{N: 18, C: 3, H: 7, W: 6, O: 4, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}), // as many images as a patch has, and two
+	convCase(kernel.ConvShape{N: 17, C: 4, H: 9, W: 7, O: 6, KH: 3, KW: 2, Strides: [2]int{2, 3}, Pads: [4]int{0, 1, 2, 0}, Groups: 2}),
+	convCase(kernel.ConvShape{N: 16, C: 40, H: 10, W: 8, O: 3, KH: 5, KW: 5, Strides: [2]int{2, 2}, Pads: [4]int{2, 2, 2, 2}}), // bands of several images
+	convCase(kernel.ConvShape{N: 20, C: 12, H: 11, W: 9, O: 50, KH: 9, KW: 5, Pads: [4]int{4, 2, 4, 2}}),
 	convCase(kernel.ConvShape{N: 3, C: 2, H: 3, W: 43, O: 3, KH: 2, KW: 3, Strides: [2]int{2, 1}, Pads: [4]int{1, 1, 1, 1}}),
 }
 
@@ -91,6 +97,55 @@ func testConv[T kernel.Float](t *testing.T, s kernel.ConvShape, tol float64) {
 		kernel.ConvWeight(c, s, again, x, y)
 		if !slices.Equal(out, again) {
 			t.Fatalf("%T: dw differs from run to run", out)
+		}
+	}
+}
+
+// TestConvThreads wants the bits of one goroutine from several, where each element of a product is the same however the product is
+// cut. gonum's is not: its sums depend on where in memory they begin.
+func TestConvThreads(t *testing.T) {
+	for _, s := range convCases {
+		x, w, y := uniform[float32](s.N*s.C*s.H*s.W), uniform[float32](s.O*s.C/s.Groups*s.KH*s.KW), uniform[float32](s.N*s.O*s.OH*s.OW)
+		var want [3][]float32
+		for _, threads := range []int{1, 2, 3, 7} {
+			c := kernel.NewContext(inOrder{}, threads)
+			got := [3][]float32{spoiled[float32](len(y)), spoiled[float32](len(x)), spoiled[float32](len(w))}
+			kernel.ConvForward(c, s, got[0], x, w)
+			kernel.ConvInput(c, s, got[1], w, y)
+			kernel.ConvWeight(c, s, got[2], x, y)
+			if threads == 1 {
+				want = got
+			}
+			for i, what := range []string{"y", "dx", "dw"} {
+				if !slices.Equal(got[i], want[i]) {
+					t.Errorf("%+v: %s has other bits on %d threads than on one", s, what, threads)
+				}
+			}
+		}
+	}
+}
+
+// inOrder adds up each element of a product in the order of k. All convolutions have an alpha of 1.
+type inOrder struct{ noBLAS }
+
+func (inOrder) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	if tA != blas.NoTrans {
+		panic("no convolution needs this")
+	}
+	rowB, colB := ldb, 1
+	if tB != blas.NoTrans {
+		rowB, colB = 1, ldb
+	}
+	for i := range m {
+		for j := range n {
+			sum := float32(0)
+			for l, x := range a[i*lda : i*lda+k] {
+				sum += x * b[l*rowB+j*colB]
+			}
+			if beta != 0 {
+				sum += c[i*ldc+j]
+			}
+			c[i*ldc+j] = sum
 		}
 	}
 }

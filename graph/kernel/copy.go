@@ -45,7 +45,7 @@ func Copy[E any](c *Context, shape []int, dst []E, to View, src []E, from View) 
 }
 
 // joinAxes drops axes of size 1, joins neighbours that both views walk as one, and puts the axis along which src is
-// contiguous next to the last where dst is contiguous along that: [transpose] takes the two.
+// contiguous next to the last where dst is contiguous along that: [Transpose] takes the two.
 func joinAxes(shape []int, to, from View) ([]int, View, View) {
 	var dims []int
 	t, f := View{Base: to.Base}, View{Base: from.Base}
@@ -79,7 +79,7 @@ func copyAxes[E any](dims []int, dst []E, d int, to []int, src []E, s int, from 
 	case len(dims) == 1:
 		copyRow(n, dst, d, to[0], src, s, from[0])
 	case len(dims) == 2 && to[0] > 0 && to[1] == 1 && from[0] == 1 && from[1] > 0:
-		transpose(n, dims[1], dst[d:], to[0], src[s:], from[1])
+		Transpose(n, dims[1], dst[d:], to[0], src[s:], from[1])
 	case len(dims) == 2 && to[1] == 1 && from[1] == 1 && dims[1] < shortRow:
 		for range n {
 			row := dst[d : d+dims[1]]
@@ -119,34 +119,53 @@ func copyRow[E any](n int, dst []E, d, to int, src []E, s, from int) {
 	}
 }
 
-// transpose copies a matrix whose columns are contiguous in src to rows in dst. ldd is the distance of dst's rows, lds
-// that of src's columns. It goes through a tile on the stack, so that each cache line is read once and written once,
-// even where a power of two as distance maps all of them to a few places in the cache.
-func transpose[E any](rows, cols int, dst []E, ldd int, src []E, lds int) {
-	const tile = 16
+// Transpose copies a matrix whose columns are contiguous in src to rows in dst. ldd is the distance of dst's rows, lds
+// that of src's columns. It takes some rows at a time, so that each cache line is read once and written once, even where a power
+// of two as distance maps all of them to a few places in the cache.
+func Transpose[E any](rows, cols int, dst []E, ldd int, src []E, lds int) {
+	for i := 0; i < rows; i += transposeTile {
+		h := min(transposeTile, rows-i)
+		j := 0
+		if to, ok := any(dst).([]float32); ok && loops.transpose != nil {
+			from, whole := any(src).([]float32), h&^3
+			for ; j+vectorWidth <= cols && whole > 0; j += vectorWidth {
+				_, _ = to[(i+h-1)*ldd+j+vectorWidth-1], from[(j+vectorWidth-1)*lds+i+h-1] // that all are there
+				loops.transpose(&to[i*ldd+j], ldd, &from[j*lds+i], lds, whole)
+				for k := i + whole; k < i+h; k++ {
+					for l := range vectorWidth {
+						to[k*ldd+j+l] = from[(j+l)*lds+k]
+					}
+				}
+			}
+		}
+		for ; j < cols; j += transposeTile {
+			transposeInto(h, min(transposeTile, cols-j), dst[i*ldd+j:], ldd, src[j*lds+i:], lds)
+		}
+	}
+}
+
+const transposeTile = 16
+
+// transposeInto is Transpose of a tile or less, through one on the stack.
+func transposeInto[E any](h, w int, dst []E, ldd int, src []E, lds int) {
+	const tile = transposeTile
 	var buf [tile * tile]E
-	for i := 0; i < rows; i += tile {
-		h := min(tile, rows-i)
-		for j := 0; j < cols; j += tile {
-			w := min(tile, cols-j)
-			for l := range w {
-				copy(buf[l*tile:(l+1)*tile], src[(j+l)*lds+i:][:h])
-			}
-			k := 0
-			for ; k+4 <= h; k += 4 {
-				at := (i+k)*ldd + j
-				r0, r1, r2, r3 := dst[at:][:w], dst[at+ldd:][:w], dst[at+2*ldd:][:w], dst[at+3*ldd:][:w]
-				for l := range r0 {
-					v := (*[4]E)(buf[l*tile+k:])
-					r0[l], r1[l], r2[l], r3[l] = v[0], v[1], v[2], v[3]
-				}
-			}
-			for ; k < h; k++ {
-				row := dst[(i+k)*ldd+j:][:w]
-				for l := range row {
-					row[l] = buf[l*tile+k]
-				}
-			}
+	for l := range w {
+		copy(buf[l*tile:(l+1)*tile], src[l*lds:][:h])
+	}
+	k := 0
+	for ; k+4 <= h; k += 4 {
+		at := k * ldd
+		r0, r1, r2, r3 := dst[at:][:w], dst[at+ldd:][:w], dst[at+2*ldd:][:w], dst[at+3*ldd:][:w]
+		for l := range r0 {
+			v := (*[4]E)(buf[l*tile+k:])
+			r0[l], r1[l], r2[l], r3[l] = v[0], v[1], v[2], v[3]
+		}
+	}
+	for ; k < h; k++ {
+		row := dst[k*ldd:][:w]
+		for l := range row {
+			row[l] = buf[l*tile+k]
 		}
 	}
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -45,6 +46,26 @@ func TestCopy(t *testing.T) {
 		for i := range want {
 			if got[i] != want[i] {
 				t.Fatalf("trial %d, shape %v, to %v, from %v: element %d is %d, want %d", trial, shape, to, from, i, got[i], want[i])
+			}
+		}
+	}
+}
+
+// TestTranspose compares transposes around whole vectors and tiles with a plain loop; around the result stands what must stay.
+func TestTranspose(t *testing.T) {
+	for rows := range 36 {
+		for cols := range 36 {
+			ldd, lds := cols+3, rows+2
+			src, dst := normals[float32](cols*lds, 1), normals[float32](rows*ldd, 2)
+			want := slices.Clone(dst)
+			for i := range rows {
+				for j := range cols {
+					want[i*ldd+j] = src[j*lds+i]
+				}
+			}
+			Transpose(rows, cols, dst, ldd, src, lds)
+			if !slices.Equal(dst, want) {
+				t.Fatalf("%d by %d: %v, want %v", rows, cols, dst, want)
 			}
 		}
 	}

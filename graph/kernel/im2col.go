@@ -2,14 +2,15 @@ package kernel
 
 import "slices"
 
-// A patch is the part of a batch's results that is one matrix product: some whole images, or some rows of one image.
+// A patch is the part of a batch's results that is one matrix product: some rows of some images. Its columns are pixels, each
+// of as many lanes as there are images: what is copied for a filter element is then long, even where rows are short.
 type patch struct{ n0, n1, y0, y1 int }
 
-func (p patch) single() bool { return p.n1-p.n0 == 1 }
+func (p patch) lanes() int { return p.n1 - p.n0 }
 
 // An unfolding turns a convolution into matrix products (im2col, Chellapilla et al. 2006). It says how the batch is cut
-// into patches: small images go several at a time, so that the filters, which every product reads anew, are worth reading;
-// large ones go in bands of rows, so that the unfolded matrix stays in the cache.
+// into patches: images with short rows go several at a time, and all in bands of rows, so that the unfolded matrix stays in the
+// cache.
 type unfolding struct {
 	ConvShape
 	images int // in each patch
@@ -32,20 +33,22 @@ type tap struct {
 
 const (
 	patchColumns  = 128       // enough to be worth reading the filters
-	patchElements = 256 << 10 // of an unfolded matrix
+	patchElements = 256 << 10 // of an unfolded matrix, if that many are patchColumns or a row
+	maxLanes      = 16        // a cache line of float32
+	longRow       = 24        // that is worth copying alone
 )
 
 // unfold plans the products of s, with patches for at least the given number of goroutines where it can.
 func (s ConvShape) unfold(goroutines int) *unfolding {
-	u := &unfolding{ConvShape: s, images: 1, rows: s.OH, phases: s.Strides[0] * s.Strides[1],
+	u := &unfolding{ConvShape: s, images: 1, phases: s.Strides[0] * s.Strides[1],
 		h: (s.H + s.Strides[0] - 1) / s.Strides[0], w: (s.W + s.Strides[1] - 1) / s.Strides[1]}
 	columns := max(patchColumns, patchElements/(s.C/s.Groups*s.KH*s.KW))
-	each := (s.N*s.OH + goroutines - 1) / max(goroutines, 1) // rows for each goroutine
-	if size := s.OH * s.OW; size < patchColumns {
-		u.images = max(1, min(s.N, columns/size, each/s.OH))
-	} else {
-		u.rows = max(1, min(s.OH, columns/s.OW, each))
+	lanes := min(s.N, maxLanes)
+	if s.OW < longRow && !(u.pointwise() && s.OH*s.OW >= patchColumns) && s.H*s.W*lanes <= patchElements {
+		u.images = lanes
 	}
+	each := (s.N*s.OH + goroutines - 1) / max(goroutines, 1) // rows for each goroutine
+	u.rows = max(1, min(s.OH, columns/(s.OW*u.images), each/u.images))
 	u.bands = (s.OH + u.rows - 1) / u.rows
 	for ky := range s.KH {
 		for kx := range s.KW {
@@ -86,21 +89,37 @@ func (u *unfolding) patch(i int) patch {
 // cols is the number of result pixels in p, in each channel: the columns of its matrices.
 func (u *unfolding) cols(p patch) int { return (p.n1 - p.n0) * (p.y1 - p.y0) * u.OW }
 
-// scratch is the memory that a goroutine needs: an unfolded matrix, a matrix of the results of several images, the phases
-// of an image.
+// scratch is the memory that a goroutine needs: an unfolded matrix, a matrix of results and one of gradients of the filters, an
+// image of each lane, and once more by lanes, and their phases.
 func (u *unfolding) scratch() int {
-	rows := u.C / u.Groups * u.KH * u.KW
+	k, o := u.C/u.Groups*u.KH*u.KW, u.O/u.Groups
+	size := k * u.images * u.rows * u.OW
 	if u.images > 1 {
-		rows += u.O / u.Groups
+		size += o * u.images * u.rows * u.OW
 	}
-	return rows*u.images*u.rows*u.OW + u.phaseSize()
+	return size + 2*u.planeSize() + u.phaseSize()
+}
+
+// planeSize is the size of an image of each lane, if there are several.
+func (u *unfolding) planeSize() int {
+	if u.images == 1 {
+		return 0
+	}
+	return u.images * u.H * u.W
 }
 
 func (u *unfolding) phaseSize() int {
 	if u.phases == 1 {
 		return 0
 	}
-	return u.phases * u.h * u.w
+	return u.images * u.phases * u.h * u.w
+}
+
+// planes are the ends of a goroutine's scratch: by lanes, by images, and phases.
+func planes[T Float](u *unfolding, buf []T) (lanes, images, phases []T) {
+	n, m := u.planeSize(), u.phaseSize()
+	buf = buf[len(buf)-2*n-m:]
+	return buf[:n], buf[n : 2*n], buf[2*n:]
 }
 
 // pointwise reports whether the image is its own unfolding: a 1×1 filter at every pixel.
@@ -118,47 +137,53 @@ func (u *unfolding) source(p patch, channel int) int {
 	return (p.n0*u.C+channel)*u.H*u.W + p.y0*u.W
 }
 
-// pixels calls do for each stretch of n elements that is at i in a matrix [channels o0 to o1, pixels of p], and at j in y.
-func (u *unfolding) pixels(p patch, o0, o1 int, do func(i, j, n int)) {
-	n, i := (p.y1-p.y0)*u.OW, 0
-	for o := o0; o < o1; o++ {
-		for img := p.n0; img < p.n1; img++ {
-			do(i, u.pixel(patch{n0: img, y0: p.y0}, o), n)
-			i += n
-		}
-	}
-}
-
-// results is the matrix [channels o0 to o1, pixels of p] of y, and the distance of its rows: a part of y itself, or a copy
+// results is the matrix [channels o0 to o1, columns of p] of y, and the distance of its rows: a part of y itself, or a copy
 // in buf.
 func results[T Float](u *unfolding, p patch, y []T, o0, o1 int, buf []T) (m []T, ld int) {
-	if p.single() {
+	if p.lanes() == 1 {
 		return y[u.pixel(p, o0):], u.OH * u.OW
 	}
-	u.pixels(p, o0, o1, func(i, j, n int) { copy(buf[i:i+n], y[j:j+n]) })
-	return buf, u.cols(p)
+	n := (p.y1 - p.y0) * u.OW
+	ld = u.cols(p)
+	for o := o0; o < o1; o++ {
+		Transpose(n, p.lanes(), buf[(o-o0)*ld:], p.lanes(), y[u.pixel(p, o):], u.O*u.OH*u.OW)
+	}
+	return buf, ld
+}
+
+// deliver is the way back: it copies the matrix m of results to y.
+func deliver[T Float](u *unfolding, p patch, y []T, o0, o1 int, m []T) {
+	n, ld := (p.y1-p.y0)*u.OW, u.cols(p)
+	for o := o0; o < o1; o++ {
+		Transpose(p.lanes(), n, y[u.pixel(p, o):], u.O*u.OH*u.OW, m[(o-o0)*ld:], p.lanes())
+	}
 }
 
 // columns is the unfolded matrix of channels c0 to c1 of x, and the distance of its rows: row (c, ky, kx) holds, for each
 // pixel of p, the input that filter element (ky, kx) of channel c reads there. It is a part of x itself, or in buf.
 func columns[T Float](u *unfolding, p patch, x []T, c0, c1 int, buf []T) (col []T, ld int) {
-	if u.pointwise() && p.single() {
+	if u.pointwise() && p.lanes() == 1 {
 		return x[u.source(p, c0):], u.H * u.W
 	}
-	n, size := (p.y1-p.y0)*u.OW, u.H*u.W
+	size, lanes := u.H*u.W, p.lanes()
 	ld = u.cols(p)
-	phases := buf[len(buf)-u.phaseSize():]
+	byLane, _, phases := planes(u, buf)
+	r0, r1 := u.reads(p)
+	y0, y1 := min(r0*u.Strides[0], u.H), min(r1*u.Strides[0], u.H)
 	for c := c0; c < c1; c++ {
-		for img := p.n0; img < p.n1; img++ {
-			from := x[(img*u.C+c)*size : (img*u.C+c+1)*size]
-			if u.phases > 1 {
-				split(u, p, from, phases)
-				from = phases
-			}
-			for i, t := range u.taps {
-				at := ((c-c0)*len(u.taps)+i)*ld + (img-p.n0)*n
-				read(u, t, p, from[t.phase*u.h*u.w:][:u.h*u.w], buf[at:at+n])
-			}
+		at := (p.n0*u.C + c) * size
+		from := x[at : at+size]
+		if lanes > 1 {
+			Transpose((y1-y0)*u.W, lanes, byLane[y0*u.W*lanes:], lanes, x[at+y0*u.W:], u.C*size)
+			from = byLane
+		}
+		if u.phases > 1 {
+			split(u, r0, r1, lanes, from, phases)
+			from = phases
+		}
+		for i, t := range u.taps {
+			at := ((c-c0)*len(u.taps) + i) * ld
+			read(u, t, p, from[t.phase*u.h*u.w*lanes:][:u.h*u.w*lanes], buf[at:at+ld])
 		}
 	}
 	return buf, ld
@@ -166,22 +191,36 @@ func columns[T Float](u *unfolding, p patch, x []T, c0, c1 int, buf []T) (col []
 
 // fold is the adjoint of columns: it adds the matrix at the start of buf, which it spoils, to channels c0 to c1 of x.
 func fold[T Float](u *unfolding, p patch, x []T, c0, c1 int, buf []T) {
-	n, size, ld := (p.y1-p.y0)*u.OW, u.H*u.W, u.cols(p)
-	phases := buf[len(buf)-u.phaseSize():]
+	size, lanes, ld := u.H*u.W, p.lanes(), u.cols(p)
+	byLane, byImage, phases := planes(u, buf)
+	r0, r1 := u.reads(p)
+	y0, y1 := min(r0*u.Strides[0], u.H), min(r1*u.Strides[0], u.H)
 	for c := c0; c < c1; c++ {
-		for img := p.n0; img < p.n1; img++ {
-			plane := x[(img*u.C+c)*size : (img*u.C+c+1)*size]
-			to := plane
-			if u.phases > 1 {
-				clear(phases)
-				to = phases
-			}
-			for i, t := range u.taps {
-				at := ((c-c0)*len(u.taps)+i)*ld + (img-p.n0)*n
-				add(u, t, p, to[t.phase*u.h*u.w:][:u.h*u.w], buf[at:at+n])
-			}
-			if u.phases > 1 {
-				merge(u, p, plane, phases)
+		at := (p.n0*u.C + c) * size
+		plane := x[at : at+size]
+		if lanes > 1 {
+			plane = byLane[:size*lanes]
+		}
+		to := plane
+		if u.phases > 1 {
+			to = phases
+		}
+		if u.phases > 1 || lanes > 1 {
+			clear(to)
+		}
+		for i, t := range u.taps {
+			at := ((c-c0)*len(u.taps) + i) * ld
+			add(u, t, p, to[t.phase*u.h*u.w*lanes:][:u.h*u.w*lanes], buf[at:at+ld])
+		}
+		if u.phases > 1 {
+			merge(u, r0, r1, lanes, plane, phases)
+		}
+		if lanes > 1 {
+			n := (y1 - y0) * u.W
+			Transpose(lanes, n, byImage, n, plane[y0*u.W*lanes:], lanes)
+			for i := range lanes {
+				out := x[at+i*u.C*size+y0*u.W:][:n]
+				Add(out, out, byImage[i*n:(i+1)*n])
 			}
 		}
 	}
@@ -193,34 +232,55 @@ func (u *unfolding) reads(p patch) (r0, r1 int) {
 	return clampRange(p.y0+slices.MinFunc(u.taps, byRow).dy, p.y1+slices.MaxFunc(u.taps, byRow).dy, 0, u.h)
 }
 
-// split writes the phases of a plane, as far as p reads them. Where a phase is smaller than others it is filled with zeros.
-func split[T Float](u *unfolding, p patch, plane, phases []T) {
-	r0, r1 := u.reads(p)
+// split writes rows r0 to r1 of the phases of a plane. Where a phase is smaller than others it is filled with zeros.
+func split[T Float](u *unfolding, r0, r1, lanes int, plane, phases []T) {
+	st := u.Strides[1]
 	u.phaseRows(r0, r1, func(row, from, n int) {
-		out := phases[row : row+u.w]
-		clear(out[n:])
+		out := phases[row*lanes : (row+u.w)*lanes]
+		clear(out[n*lanes:])
 		if n == 0 {
 			return
 		}
-		src, st := plane[from:], u.Strides[1]
-		for i := range out[:n] {
-			out[i] = src[i*st]
+		src := plane[from*lanes:]
+		if lanes == 1 {
+			for i := range out[:n] {
+				out[i] = src[i*st]
+			}
+			return
+		}
+		for i := range n {
+			copyLanes(out[i*lanes:], src[i*st*lanes:], lanes)
 		}
 	})
 }
 
-// merge is the adjoint of split.
-func merge[T Float](u *unfolding, p patch, plane, phases []T) {
-	r0, r1 := u.reads(p)
+// merge is the adjoint of split: it adds to the plane of an image, and writes to one by lanes.
+func merge[T Float](u *unfolding, r0, r1, lanes int, plane, phases []T) {
+	st := u.Strides[1]
 	u.phaseRows(r0, r1, func(row, from, n int) {
 		if n == 0 {
 			return
 		}
-		dst, st := plane[from:], u.Strides[1]
-		for i, v := range phases[row : row+n] {
-			dst[i*st] += v
+		dst, in := plane[from*lanes:], phases[row*lanes:(row+n)*lanes]
+		if lanes == 1 {
+			for i, v := range in {
+				dst[i*st] += v
+			}
+			return
+		}
+		for i := range n {
+			copyLanes(dst[i*st*lanes:], in[i*lanes:], lanes)
 		}
 	})
+}
+
+// copyLanes copies a pixel.
+func copyLanes[T Float](dst, src []T, lanes int) {
+	if lanes == maxLanes {
+		*(*[maxLanes]T)(dst) = *(*[maxLanes]T)(src)
+		return
+	}
+	copy(dst[:lanes], src)
 }
 
 // phaseRows calls do for each of the rows r0 to r1 of each phase: row is where it starts, from where its first pixel is in
@@ -241,66 +301,74 @@ func (u *unfolding) phaseRows(r0, r1 int, do func(row, from, n int)) {
 	}
 }
 
-// read writes to out what the tap reads of its phase for the pixels of p.
+// read writes to out what the tap reads of its phase for the columns of p.
 func read[T Float](u *unfolding, t tap, p patch, phase, out []T) {
+	lanes := p.lanes()
+	width, w := u.OW*lanes, u.w*lanes
 	y0, y1 := clampRange(t.y0, t.y1, p.y0, p.y1)
 	if y0 == y1 || t.x0 == t.x1 {
 		clear(out)
 		return
 	}
-	clear(out[:(y0-p.y0)*u.OW])
-	clear(out[(y1-p.y0)*u.OW:])
-	out = out[(y0-p.y0)*u.OW : (y1-p.y0)*u.OW]
-	from := (y0+t.dy)*u.w + t.dx
-	if u.OW == u.w { // the rows follow one another as in the phase: only the margins are wrong
+	clear(out[:(y0-p.y0)*width])
+	clear(out[(y1-p.y0)*width:])
+	out = out[(y0-p.y0)*width : (y1-p.y0)*width]
+	from := (y0+t.dy)*w + t.dx*lanes
+	if width == w { // the rows follow one another as in the phase: only the margins are wrong
 		skip := max(0, -from)
 		copy(out[skip:], phase[from+skip:])
-		clearMargins(u, t, out)
+		clearMargins(t.x0*lanes, t.x1*lanes, width, out)
 		return
 	}
-	for i := 0; i < len(out); i += u.OW {
-		row := out[i : i+u.OW]
-		clear(row[:t.x0])
-		copy(row[t.x0:t.x1], phase[from+t.x0:])
-		clear(row[t.x1:])
-		from += u.w
+	x0, x1 := t.x0*lanes, t.x1*lanes
+	for i := 0; i < len(out); i += width {
+		row := out[i : i+width]
+		clear(row[:x0])
+		copy(row[x0:x1], phase[from+x0:])
+		clear(row[x1:])
+		from += w
 	}
 }
 
 // add is the adjoint of read. It clears the margins of in.
 func add[T Float](u *unfolding, t tap, p patch, phase, in []T) {
+	lanes := p.lanes()
+	width, w := u.OW*lanes, u.w*lanes
 	y0, y1 := clampRange(t.y0, t.y1, p.y0, p.y1)
 	if y0 == y1 || t.x0 == t.x1 {
 		return
 	}
-	in = in[(y0-p.y0)*u.OW : (y1-p.y0)*u.OW]
-	from := (y0+t.dy)*u.w + t.dx
-	if u.OW == u.w {
-		clearMargins(u, t, in)
+	in = in[(y0-p.y0)*width : (y1-p.y0)*width]
+	from := (y0+t.dy)*w + t.dx*lanes
+	if width == w {
+		clearMargins(t.x0*lanes, t.x1*lanes, width, in)
 		skip := max(0, -from)
 		n := min(len(in), len(phase)-from) - skip
 		dst := phase[from+skip:][:n]
 		Add(dst, dst, in[skip:][:n])
 		return
 	}
-	for i := 0; i < len(in); i += u.OW {
-		row := in[i+t.x0 : i+t.x1]
-		dst := phase[from+t.x0:][:len(row)]
+	x0, x1 := t.x0*lanes, t.x1*lanes
+	for i := 0; i < len(in); i += width {
+		row := in[i+x0 : i+x1]
+		dst := phase[from+x0:][:len(row)]
 		Add(dst, dst, row)
-		from += u.w
+		from += w
 	}
 }
 
-// clearMargins clears, in whole rows of results, the pixels whose input is outside the image.
-func clearMargins[T Float](u *unfolding, t tap, rows []T) {
-	for x := range t.x0 {
-		for i := x; i < len(rows); i += u.OW {
-			rows[i] = 0
-		}
+// clearMargins clears, in whole rows of results, what is before x0 and from x1 on: the pixels whose input is outside the image.
+func clearMargins[T Float](x0, x1, width int, rows []T) {
+	if x0 == 0 && x1 == width {
+		return
 	}
-	for x := t.x1; x < u.OW; x++ {
-		for i := x; i < len(rows); i += u.OW {
-			rows[i] = 0
+	for i := 0; i < len(rows); i += width {
+		row := rows[i : i+width]
+		for x := range row[:x0] {
+			row[x] = 0
+		}
+		for x := x1; x < width; x++ {
+			row[x] = 0
 		}
 	}
 }

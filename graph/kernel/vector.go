@@ -25,6 +25,7 @@ type vectorLoops struct {
 	sum, dot                            sum32
 	finite                              func(a *float32, n int) bool
 	exp, sigmoid, softplus              partial32
+	transpose                           func(dst *float32, ldd int, src *float32, lds, n int) // of vectorWidth lines; n a multiple of 4
 }
 
 // loops are those of this machine.

@@ -778,6 +778,51 @@ DATA const_ff_8<>+24(SB)/4, $0x000000ff
 DATA const_ff_8<>+28(SB)/4, $0x000000ff
 GLOBL const_ff_8<>(SB), RODATA|NOPTR, $32
 
+// func transposeAVX2(dst *float32, ldd int, src *float32, lds int, n int)
+// Requires: AVX
+TEXT ·transposeAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+16(FP), CX
+	MOVQ n+32(FP), DX
+	MOVQ ldd+8(FP), BX
+	MOVQ lds+24(FP), SI
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	LEAQ (SI)(SI*2), DI
+	LEAQ (CX)(SI*4), R8
+
+next:
+	VMOVUPS     (CX), X0
+	VINSERTF128 $0x01, (R8), Y0, Y0
+	VMOVUPS     (CX)(SI*1), X1
+	VINSERTF128 $0x01, (R8)(SI*1), Y1, Y1
+	VMOVUPS     (CX)(SI*2), X2
+	VINSERTF128 $0x01, (R8)(SI*2), Y2, Y2
+	VMOVUPS     (CX)(DI*1), X3
+	VINSERTF128 $0x01, (R8)(DI*1), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKHPS   Y1, Y0, Y5
+	VUNPCKLPS   Y3, Y2, Y1
+	VUNPCKHPS   Y3, Y2, Y3
+	VUNPCKLPD   Y1, Y4, Y0
+	VUNPCKHPD   Y1, Y4, Y1
+	VUNPCKLPD   Y3, Y5, Y2
+	VUNPCKHPD   Y3, Y5, Y3
+	VMOVUPS     Y0, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y1, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y2, (AX)
+	ADDQ        BX, AX
+	VMOVUPS     Y3, (AX)
+	ADDQ        BX, AX
+	ADDQ        $0x10, CX
+	ADDQ        $0x10, R8
+	SUBQ        $0x04, DX
+	JNZ         next
+	VZEROUPPER
+	RET
+
 // func spinPause()
 TEXT ·spinPause(SB), NOSPLIT, $0
 	PAUSE

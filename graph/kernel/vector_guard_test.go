@@ -18,6 +18,11 @@ func TestVectorBounds(t *testing.T) {
 			f(out[at:], a[at:], b[at:])
 		}
 	}
+	for rows := 1; rows < 20; rows++ {
+		for cols := 1; cols < 20; cols++ {
+			Transpose(rows, cols, out[len(out)-rows*cols:], cols, a[len(a)-rows*cols:], rows)
+		}
+	}
 	for n := range 41 {
 		if !Finite(a[len(a)-n:]) {
 			t.Errorf("%d zeros are not finite", n)

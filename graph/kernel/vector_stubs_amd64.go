@@ -112,5 +112,11 @@ func sigmoidAVX2(out *float32, a *float32, n int, powers *uint64) int
 //go:noescape
 func softplusAVX2(out *float32, a *float32, n int, series *float32) int
 
+// transposeAVX2 writes the elements i of eight lines side by side to dst[i·ldd], for i < n, a multiple of four. The lines are
+// lds elements apart in src.
+//
+//go:noescape
+func transposeAVX2(dst *float32, ldd int, src *float32, lds int, n int)
+
 // spinPause tells the CPU that it waits in a loop.
 func spinPause()

@@ -86,7 +86,7 @@ func TestWithoutLoops(t *testing.T) {
 	withoutLoops(func() {
 		for name, test := range map[string]func(*testing.T){
 			"Binary": TestBinary, "SimpleUnary": TestSimpleUnary, "Math32": TestMath32, "Math32Edges": TestMath32Edges,
-			"Reductions": TestReductions, "SumAccuracy": TestSumAccuracy, "Softmax": TestSoftmax, "Finite": TestFinite,
+			"Reductions": TestReductions, "SumAccuracy": TestSumAccuracy, "Softmax": TestSoftmax, "Finite": TestFinite, "Transpose": TestTranspose,
 		} {
 			t.Run(name, test)
 		}

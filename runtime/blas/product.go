@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"gonum.org/v1/gonum/blas"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 )
 
 //go:generate go run -C _asm . -out ../tile_amd64.s -stubs ../tile_stubs_amd64.go -pkg blas
@@ -20,7 +22,6 @@ const (
 const (
 	maxRows = 8  // of a tile of any level
 	maxCols = 48 // of a tile of any level
-	lines   = 8  // that are transposed at a time
 )
 
 // A tile is a·b, or is added, to a tile of c. Element (i, l) of a is at i·rowA + l·colA, rows of b and c are ldb and ldc apart.
@@ -31,8 +32,6 @@ type level struct {
 	name  string
 	width int      // columns of a vector
 	tiles [][]tile // by rows − 1 and vectors − 1
-	// transpose writes element d of 8 lines of n elements, a multiple of 4, side by side from to[d·ldto] on.
-	transpose func(to *float32, ldto int, from *float32, ldfrom, n int)
 }
 
 // levels are those that the CPU has, the fastest last.
@@ -141,19 +140,7 @@ func (v *level) pack(to []float32, b []float32, ldb int, tB bool, j, n, l, k int
 	if n < size {
 		clear(to[:k*size])
 	}
-	for i := 0; i < n; i += lines {
-		whole := 0
-		if n-i >= lines {
-			if whole = k &^ 3; whole > 0 {
-				v.transpose(&to[i], size, &b[(j+i)*ldb+l], ldb, whole)
-			}
-		}
-		for q := i; q < min(n, i+lines); q++ {
-			for d, x := range b[(j+q)*ldb+l:][:k][whole:] {
-				to[(whole+d)*size+q] = x
-			}
-		}
-	}
+	kernel.Transpose(k, n, to, size, b[j*ldb+l:], ldb)
 	return operand{to, 0, size, 1, 0}
 }
 

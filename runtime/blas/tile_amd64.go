@@ -13,7 +13,7 @@ func init() {
 		{tileAVX2_4x1, tileAVX2_4x2},
 		{tileAVX2_5x1, tileAVX2_5x2},
 		{tileAVX2_6x1, tileAVX2_6x2},
-	}, transposeAVX2}}
+	}}}
 	if cpu.X86.HasAVX512F {
 		levels = append(levels, &level{"AVX-512", 16, [][]tile{
 			{tileAVX512_1x1, tileAVX512_1x2, tileAVX512_1x3},
@@ -24,6 +24,6 @@ func init() {
 			{tileAVX512_6x1, tileAVX512_6x2, tileAVX512_6x3},
 			{tileAVX512_7x1, tileAVX512_7x2, tileAVX512_7x3},
 			{tileAVX512_8x1, tileAVX512_8x2, tileAVX512_8x3},
-		}, transposeAVX2})
+		}})
 	}
 }

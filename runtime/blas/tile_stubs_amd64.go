@@ -183,9 +183,3 @@ func tileAVX512_8x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, 
 //
 //go:noescape
 func tileAVX512_8x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
-
-// transposeAVX2 writes element d of 8 lines of n elements, a multiple of 4, side by side from to[d·ldto] on. The lines are
-// ldfrom elements apart.
-//
-//go:noescape
-func transposeAVX2(to *float32, ldto int, from *float32, ldfrom int, n int)

@@ -66,6 +66,7 @@ func main() {
 		VDIVPS(y, one, y)
 	})
 	softplus()
+	transpose()
 	spinPause()
 	Generate()
 }
@@ -318,6 +319,60 @@ func softplus() {
 		VMOVUPS(y, p.at(p.out))
 	})
 	p.done(name)
+}
+
+// transpose writes transposeAVX2. A vector of it holds four elements of line i and four of line i+4, so that transposing 4×4
+// elements in each half is all there is to do.
+func transpose() {
+	const half = width / 2
+	TEXT("transposeAVX2", NOSPLIT, "func(dst *float32, ldd int, src *float32, lds, n int)")
+	Pragma("noescape")
+	Doc("transposeAVX2 writes the elements i of eight lines side by side to dst[i·ldd], for i < n, a multiple of four. The lines are",
+		"lds elements apart in src.")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	ldd, lds := Load(Param("ldd"), GP64()), Load(Param("lds"), GP64())
+	SHLQ(Imm(2), ldd)
+	SHLQ(Imm(2), lds)
+	three, fourth := GP64(), GP64()
+	LEAQ(Mem{Base: lds, Index: lds, Scale: 2}, three)
+	LEAQ(Mem{Base: src, Index: lds, Scale: half}, fourth)
+	line := func(base Register, i int) Mem {
+		switch i {
+		case 0:
+			return Mem{Base: base}
+		case 3:
+			return Mem{Base: base, Index: three, Scale: 1}
+		}
+		return Mem{Base: base, Index: lds, Scale: uint8(i)}
+	}
+	Label("next")
+	var x, t [half]VecVirtual
+	for i := range x {
+		x[i] = YMM()
+		VMOVUPS(line(src, i), x[i].AsX())
+		VINSERTF128(Imm(1), line(fourth, i), x[i], x[i])
+	}
+	for i := range t {
+		t[i] = YMM()
+	}
+	VUNPCKLPS(x[1], x[0], t[0])
+	VUNPCKHPS(x[1], x[0], t[1])
+	VUNPCKLPS(x[3], x[2], t[2])
+	VUNPCKHPS(x[3], x[2], t[3])
+	VUNPCKLPD(t[2], t[0], x[0])
+	VUNPCKHPD(t[2], t[0], x[1])
+	VUNPCKLPD(t[3], t[1], x[2])
+	VUNPCKHPD(t[3], t[1], x[3])
+	for i := range x {
+		VMOVUPS(x[i], Mem{Base: dst})
+		ADDQ(ldd, dst)
+	}
+	ADDQ(Imm(4*half), src)
+	ADDQ(Imm(4*half), fourth)
+	SUBQ(Imm(half), n)
+	JNZ(LabelRef("next"))
+	VZEROUPPER()
+	RET()
 }
 
 // spinPause writes the function of that name.

@@ -32,7 +32,6 @@ func main() {
 			}
 		}
 	}
-	transpose()
 	Generate()
 }
 
@@ -121,57 +120,4 @@ func bytes(name string) Register {
 	r := Load(Param(name), GP64())
 	SHLQ(Imm(2), r)
 	return r
-}
-
-// transpose writes transposeAVX2. A vector of it holds four elements of line i and four of line i+4, so that transposing 4×4
-// elements in each half is all there is to do.
-func transpose() {
-	const lines = 8
-	TEXT("transposeAVX2", NOSPLIT, "func(to *float32, ldto int, from *float32, ldfrom, n int)")
-	Pragma("noescape")
-	Doc("transposeAVX2 writes element d of 8 lines of n elements, a multiple of 4, side by side from to[d·ldto] on. The lines are",
-		"ldfrom elements apart.")
-	to, ldto := Load(Param("to"), GP64()), bytes("ldto")
-	from, ld := Load(Param("from"), GP64()), bytes("ldfrom")
-	n := Load(Param("n"), GP64())
-	three, fourth := GP64(), GP64()
-	LEAQ(Mem{Base: ld, Index: ld, Scale: 2}, three)
-	LEAQ(Mem{Base: from, Index: ld, Scale: 4}, fourth)
-	line := func(base Register, i int) Mem {
-		switch i {
-		case 0:
-			return Mem{Base: base}
-		case 3:
-			return Mem{Base: base, Index: three, Scale: 1}
-		}
-		return Mem{Base: base, Index: ld, Scale: uint8(i)}
-	}
-	Label("next")
-	var x, t [lines / 2]VecVirtual
-	for i := range x {
-		x[i] = YMM()
-		VMOVUPS(line(from, i), x[i].AsX())
-		VINSERTF128(Imm(1), line(fourth, i), x[i], x[i])
-	}
-	for i := range t {
-		t[i] = YMM()
-	}
-	VUNPCKLPS(x[1], x[0], t[0])
-	VUNPCKHPS(x[1], x[0], t[1])
-	VUNPCKLPS(x[3], x[2], t[2])
-	VUNPCKHPS(x[3], x[2], t[3])
-	VUNPCKLPD(t[2], t[0], x[0])
-	VUNPCKHPD(t[2], t[0], x[1])
-	VUNPCKLPD(t[3], t[1], x[2])
-	VUNPCKHPD(t[3], t[1], x[3])
-	for i := range x {
-		VMOVUPS(x[i], Mem{Base: to})
-		ADDQ(ldto, to)
-	}
-	ADDQ(Imm(4*lines/2), from)
-	ADDQ(Imm(4*lines/2), fourth)
-	SUBQ(Imm(lines/2), n)
-	JNZ(LabelRef("next"))
-	VZEROUPPER()
-	RET()
 }
