@@ -286,6 +286,12 @@ func TestCrashRun(t *testing.T) {
 		d.Crashes(t, nil, func(crash disktest.Crash) {
 			c := c
 			c.Dir = Folder(filepath.Join(crash.Dir, "run"))
+			for path, end := range map[string]string{c.Dir.Report(): "</html>\n", c.Dir.Animation(): "\x00;", c.Dir.Curve(): "IEND\xaeB`\x82"} {
+				if b, err := os.ReadFile(path); err == nil && !strings.HasSuffix(string(b), end) {
+					bad++
+					t.Errorf("%s: %v: %s is not whole", what, crash, filepath.Base(path))
+				}
+			}
 			if key := essence(t, string(c.Dir)) + strconv.Itoa(crash.Marks); tried[key] || bad > 2 {
 				return
 			} else {

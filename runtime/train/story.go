@@ -93,7 +93,9 @@ func (s story) page(samples []sampled, animated bool) report.Page {
 	for _, name := range names[:min(len(names), mostCharts)] {
 		c := curve(name, name, s.records)
 		c.Y = "" // the title says it
-		p.Charts = append(p.Charts, c)
+		if slices.ContainsFunc(c.Series, func(s report.Series) bool { return len(s.X) > 1 }) {
+			p.Charts = append(p.Charts, c)
+		}
 	}
 	if len(names) > mostCharts {
 		p.Status += fmt.Sprintf("\nThe curves of %d more metrics are left out.", len(names)-mostCharts)
@@ -105,19 +107,19 @@ func (s story) page(samples []sampled, animated bool) report.Page {
 		p.Pictures = append(p.Pictures, report.Picture{Title: fmt.Sprintf("epochs %d to %d", samples[0].epoch, samples[len(samples)-1].epoch), Path: s.dir.Animation()})
 	}
 	p.Tables = []report.Table{s.metrics(names), s.epochTable(), s.config(), s.environment()}
-	if s.params != nil {
-		p.Tables = append(p.Tables, s.layers())
+	if layers := s.layers(); len(layers.Rows) > 0 {
+		p.Tables = append(p.Tables, layers)
 	}
 	return p
 }
 
 // standing says in words how far the run is.
 func (s story) standing() string {
-	of := ""
+	at := counted(int64(s.epochs), "epoch")
 	if s.setup.Epochs > 0 {
-		of = fmt.Sprintf(" of %d", s.setup.Epochs)
+		at = fmt.Sprintf("%d of %s", s.epochs, counted(int64(s.setup.Epochs), "epoch"))
 	}
-	at := fmt.Sprintf("%d%s epochs, %d steps", s.epochs, of, s.step)
+	at += ", " + counted(s.step, "step")
 	switch {
 	case s.status != "":
 		return s.status
@@ -131,6 +133,14 @@ func (s story) standing() string {
 	return at
 }
 
+// counted is so many things: "1 epoch", "2 epochs".
+func counted(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
 // facts are the first things to know.
 func (s story) facts() (list [][2]string) {
 	add := func(name, format string, args ...any) {
@@ -141,11 +151,11 @@ func (s story) facts() (list [][2]string) {
 	}
 	add("epochs", "%d", s.epochs)
 	add("steps", "%d", s.step)
-	if s.params != nil {
-		n := 0
-		for _, q := range s.params {
-			n += count(q)
-		}
+	n := 0
+	for _, q := range s.params {
+		n += count(q)
+	}
+	if n > 0 { // not of a model in closed form
 		add("parameters", "%d", n)
 	}
 	var seconds, rate float64
