@@ -167,7 +167,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if err != nil {
 		return cfg, "", err
 	}
-	cfg.Train, cfg.Test = splits.Train, cmp.Or(splits.Validation, splits.Test)
+	cfg.Data, cfg.Train, cfg.Test = from, splits.Train, cmp.Or(splits.Validation, splits.Test)
 	if cfg.Test == nil {
 		cfg.Validate = ""
 		cfg.Measures = slices.DeleteFunc(slices.Clone(cfg.Measures), func(m models.Measure) bool { return !m.Train })

@@ -17,6 +17,7 @@ type File struct {
 	f    Handle
 	w    *bufio.Writer
 	size int64 // once finished
+	soon bool  // on the disk some time, not at once
 	done bool  // finished: written and synced
 	gone bool  // committed, or removed
 }
@@ -43,7 +44,7 @@ func (f *File) Finish() (size int64, err error) {
 	if err == nil {
 		err = f.f.Chmod(0o644) // CreateTemp lets only the owner read
 	}
-	if err == nil {
+	if err == nil && !f.soon {
 		err = f.f.Sync()
 	}
 	if err == nil {
@@ -72,6 +73,9 @@ func (f *File) Commit(path string) error {
 		return err
 	}
 	f.gone = true
+	if f.soon {
+		return nil
+	}
 	return disk.SyncDir(filepath.Dir(path))
 }
 
@@ -109,6 +113,24 @@ func Write(path string, write func(io.Writer) error) error {
 	}
 	defer f.Discard()
 	if err := write(f); err != nil {
+		return err
+	}
+	return f.Commit(path)
+}
+
+// WriteSoon replaces the file path by b without waiting for the disk, for what is written often and is of no use after a crash, which
+// may leave anything of it.
+func WriteSoon(path string, b []byte) error {
+	if err := replaceable(path); err != nil {
+		return err
+	}
+	f, err := Create(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	f.soon = true
+	if _, err := f.Write(b); err != nil {
 		return err
 	}
 	return f.Commit(path)

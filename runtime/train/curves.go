@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ func Curve(title string, records []Record) report.Chart {
 		return c
 	}
 	c.Y = "metric"
-	for _, name := range metricNames(records, trained) {
+	for _, name := range MetricNames(records, trained) {
 		if name == compiler.GradNorm || strings.HasSuffix(name, "."+compiler.GradNorm) {
 			continue
 		}
@@ -74,6 +75,37 @@ func curve(title, metric string, records []Record) report.Chart {
 	return c
 }
 
+// Comparison is the chart of one metric of several runs, by these names: of the validation if all have it there, else of training.
+func Comparison(metric string, names []string, runs []Status) (report.Chart, error) {
+	c := report.Chart{X: "epoch", Y: metric}
+	for _, side := range slices.Backward(sides) { // validation first
+		c.Title, c.Series = metric+" in "+side.name, nil
+		for i, r := range runs {
+			s := report.Series{Name: names[i]}
+			for _, rec := range r.Records {
+				if v, ok := side.of(rec)[metric]; ok && rec.Kind == KindEpoch {
+					s.X, s.Y = append(s.X, float64(rec.Epoch)), append(s.Y, v)
+				}
+			}
+			if len(s.X) > 0 {
+				c.Series = append(c.Series, s)
+			}
+		}
+		if len(c.Series) == len(runs) {
+			break
+		}
+	}
+	c.LogY = spansDecades(c.Series)
+	if len(c.Series) > 0 {
+		return c, nil
+	}
+	var all []Record
+	for _, r := range runs {
+		all = append(all, r.Records...)
+	}
+	return c, fmt.Errorf("no run has the metric %q in training: they have %s", metric, strings.Join(MetricNames(all, trained, validated), ", "))
+}
+
 // spansDecades reports whether a logarithmic axis shows the series better: all are above 0, over two decades or more.
 func spansDecades(series []report.Series) bool {
 	var all []float64
@@ -87,8 +119,8 @@ func spansDecades(series []report.Series) bool {
 	return lo > 0 && hi/lo >= 100
 }
 
-// metricNames are the names of the metrics of records, those that of gives of each: the loss first and then by name.
-func metricNames(records []Record, of ...func(Record) Metrics) []string {
+// MetricNames are the names of the metrics of records, those that each of gives of them: the loss first and then by name.
+func MetricNames(records []Record, of ...func(Record) Metrics) []string {
 	seen := map[string]bool{}
 	for _, r := range records {
 		for _, f := range of {

@@ -13,6 +13,7 @@
 //
 //	config.json               what is trained on what; a resumed run must agree with it
 //	metrics.jsonl             a Record a line
+//	progress.json             how far it is within the epoch, while a process trains
 //	loss.png                  the curve of these
 //	report.html               all of the run on one page
 //	samples/epoch-001.png     what the callbacks draw, or .csv, .txt: what they write

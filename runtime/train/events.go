@@ -115,7 +115,7 @@ func event(dir Folder, r Record, now time.Time) tensorboard.Event {
 		e.Time = now
 	}
 	add := func(m Metrics, what string) {
-		for _, name := range metricNames([]Record{r}, func(Record) Metrics { return m }) {
+		for _, name := range MetricNames([]Record{r}, func(Record) Metrics { return m }) {
 			e.Values = append(e.Values, tensorboard.Scalar(name+"/"+what, m[name]))
 		}
 	}

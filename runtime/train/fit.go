@@ -63,6 +63,7 @@ type Config struct {
 	Settings  map[string]float64 // of the model, to be kept in config.json
 	Doc       string             // what the model is, for people
 	Command   string             // that begins the run, for people
+	Data      string             // what Train is called, for people
 	NoReport  bool               // leave out report.html, samples.gif and TensorBoard's events
 	OnEpoch   []Callback         // called after each epoch's validation
 	Out       io.Writer          // for progress; nil is silent
@@ -104,6 +105,7 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	}
 	r := &loop{c: c, progress: NewProgress(c.Out)}
 	r.Journal = Journal{dir: c.Dir, prog: c.Program, noReport: c.NoReport, say: r.progress.Say, setup: Setup{LogEvery: c.LogEvery}}
+	r.progress.heard = r.beat
 	if err := r.prepare(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
@@ -252,7 +254,7 @@ func (c *Config) setup() (Setup, error) {
 		Step: c.Rhythm.String(), Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta, Highest: c.Highest,
 		Batch: c.Batch, DropLast: c.DropLast, Seed: c.Seed, LogEvery: c.LogEvery,
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
-		Doc: c.Doc, Command: c.Command, Environment: environment(),
+		Doc: c.Doc, Command: c.Command, Data: c.Data, Environment: environment(),
 	}
 	s.Classes, s.Columns = c.Train.Classes, c.Train.Categories
 	if c.Solve != nil {

@@ -54,7 +54,8 @@ type Setup struct {
 	Monitor     string             `json:"monitor"`
 	Highest     bool               `json:"highest,omitempty"`
 	MinDelta    float64            `json:"min_delta"`
-	Train       string             `json:"train"` // describes the data, with a hash of the examples
+	Data        string             `json:"data,omitempty"` // what the data is called
+	Train       string             `json:"train"`          // describes the data, with a hash of the examples
 	Test        string             `json:"test,omitempty"`
 	Classes     []string           `json:"classes,omitempty"` // the names of the data's classes
 	Columns     []data.Column      `json:"columns,omitempty"` // of a table
@@ -72,7 +73,7 @@ type Setup struct {
 }
 
 // mayChange are the fields of a Setup in which a resumed run may differ; of the program, its state must be the same.
-var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries", "classes", "doc", "command", "environment"}
+var mayChange = []string{"epochs", "patience", "engine", "fingerprint", "entries", "classes", "data", "doc", "command", "environment"}
 
 // MetaClasses, MetaColumns and MetaSettings are the keys of [Setup.Metadata] with the names of the data's classes, as a list in JSON,
 // with the columns of a table, as a list of [data.Column], and with the model's settings.

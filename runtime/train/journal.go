@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 )
 
@@ -40,6 +41,8 @@ type Journal struct {
 	drawn        time.Time
 	drawing      time.Duration // how long it took
 	noReport     bool
+	beaten       time.Time // when progress.json was written, or the first step done
+	beats        bool      // it was written
 }
 
 // RunOptions say what a run of one's own loop is.
@@ -105,6 +108,10 @@ func (j *Journal) Log(m Metrics, examples int) {
 	j.at = nil
 	j.examples += examples
 	j.unwritten = errors.Join(j.unwritten, j.log(m, examples, j.times))
+	j.beat(func() Live {
+		_, rate := j.times()
+		return Live{Phase: fmt.Sprintf("epoch %d", j.Position.Epoch+1), Done: j.examples, Rate: rate, Metrics: m}
+	})
 }
 
 // log adds the metrics of a step to the epoch's average, and records them every LogEvery steps, with what times says.
@@ -210,7 +217,11 @@ func (j *Journal) close() error {
 	if j.history == nil {
 		return nil
 	}
-	return errors.Join(j.events.close(), j.history.Close())
+	var beat error
+	if j.beats {
+		beat = atomicfile.Remove(j.dir.Progress())
+	}
+	return errors.Join(beat, j.events.close(), j.history.Close())
 }
 
 // record appends rec to the history.

@@ -218,7 +218,7 @@ func TestCurveOf(t *testing.T) {
 			t.Errorf("%s: %v %v, want %s", metric, c.X, c.Series, want)
 		}
 	}
-	if names := metricNames(records, trained, validated); !slices.Equal(names, []string{"loss", "late"}) {
+	if names := MetricNames(records, trained, validated); !slices.Equal(names, []string{"loss", "late"}) {
 		t.Errorf("the metrics are %v", names)
 	}
 }

@@ -27,6 +27,8 @@ type Progress struct {
 	begun, spoken time.Time
 	total, done   int
 	before        int // examples of this phase that an earlier process did
+
+	heard func(live func() Live) // if not nil, told of each Add
 }
 
 // NewProgress returns a Progress that writes to w; nil is silent.
@@ -59,6 +61,9 @@ func (p *Progress) Begin(name string, total, done int) {
 // Add counts examples, and shows m beside the name of the phase.
 func (p *Progress) Add(examples int, m Metrics) {
 	p.done += examples
+	if p.heard != nil {
+		p.heard(func() Live { return Live{Phase: p.name, Done: p.done, Total: p.total, Rate: p.Rate(), Metrics: m} })
+	}
 	if p.bar != nil {
 		// The bar's own rate would count what an earlier process did.
 		p.bar.Describe(p.fit(fmt.Sprintf("%s%s  %s", p.name, p.pace(), m))) // what a narrow terminal cuts is least missed

@@ -33,6 +33,9 @@ func (j *Journal) clean() error {
 			return err
 		}
 	}
+	if err := atomicfile.Remove(j.dir.Progress()); err != nil {
+		return err
+	}
 	return j.saves.clean()
 }
 

@@ -89,7 +89,7 @@ func (s story) page(samples []sampled, animated bool) report.Page {
 	if s.note != "" {
 		p.Status += "\n" + s.note
 	}
-	names := metricNames(s.records, trained, validated)
+	names := MetricNames(s.records, trained, validated)
 	for _, name := range names[:min(len(names), mostCharts)] {
 		c := curve(name, name, s.records)
 		c.Y = "" // the title says it
@@ -239,7 +239,7 @@ func (s story) epochTable() report.Table {
 	}
 	var columns []func(Record) string
 	for _, side := range sides {
-		for _, name := range metricNames(epochs, side.of) {
+		for _, name := range MetricNames(epochs, side.of) {
 			if len(columns) == mostColumns {
 				t.Note = strings.TrimSpace(t.Note + " Not all metrics are shown.")
 				break
