@@ -7,3 +7,6 @@ const Works = false
 
 // Try does nothing where there is no flock.
 func Try(Opened) error { return nil }
+
+// Release does nothing where there is no flock.
+func Release(Opened) {}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -45,6 +44,7 @@ type History struct {
 	f       atomicfile.Handle
 	path    string
 	records []Record
+	closed  bool
 }
 
 // OpenHistory opens the file path, which is made if none of it is to be kept, keeps its first keep records and cuts off what
@@ -74,6 +74,7 @@ func OpenHistory(path string, keep int) (*History, error) {
 		_, err = f.Seek(end, io.SeekStart)
 	}
 	if err != nil {
+		filelock.Release(f)
 		f.Close()
 		return nil, fmt.Errorf("open metrics %s: %w", path, err)
 	}
@@ -143,10 +144,12 @@ func (h *History) Len() int { return len(h.records) }
 // Sync makes the records durable.
 func (h *History) Sync() error { return h.f.Sync() }
 
-// Close closes the file.
+// Close closes the file and gives it free; the second time it does nothing.
 func (h *History) Close() error {
-	if err := h.f.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
-		return err
+	if h.closed {
+		return nil
 	}
-	return nil
+	h.closed = true
+	filelock.Release(h.f)
+	return h.f.Close()
 }
