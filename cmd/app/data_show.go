@@ -31,6 +31,12 @@ func (a *app) dataShowCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if n := c.Int("count"); n < 1 {
+				return usagef(c, "--count %d: want 1 or more", n)
+			}
+			if err := writable("png", c.Path("png")); err != nil {
+				return err
+			}
 			if _, part := cutPart(from); part == "" {
 				from += ":" + parts[0]
 			}
@@ -42,7 +48,7 @@ func (a *app) dataShowCommand() *cli.Command {
 			if !c.IsSet("count") {
 				n = min(n, e.set.Len())
 			}
-			if n < 1 || n > e.set.Len() {
+			if n > e.set.Len() {
 				return fmt.Errorf("--count %d: %v has %d examples", n, e, e.set.Len())
 			}
 			rows := make([]int, n)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
@@ -61,8 +60,12 @@ func (f feeder) feed(inputs []onnxruntime.Info) (*feeding, error) {
 			batch = d.Symbol
 		}
 	}
+	arrays, err := f.arrays(out, inputs)
+	if err != nil {
+		return nil, err
+	}
 	out.cols = int(math.Ceil(math.Sqrt(float64(out.count))))
-	if err := f.conditions(out, inputs, feeds); err != nil {
+	if err := f.conditions(out, inputs, feeds, arrays); err != nil {
 		return nil, err
 	}
 	return out, f.noise(out, inputs, feeds, batch)
@@ -117,142 +120,6 @@ func (f feeder) noise(out *feeding, inputs []onnxruntime.Info, feeds map[string]
 			return err
 		}
 		out.in[in.Name] = x
-	}
-	return nil
-}
-
-// conditions makes what is chosen, or would have been.
-func (f feeder) conditions(out *feeding, inputs []onnxruntime.Info, feeds map[string]models.Feed) error {
-	labels := 0
-	for _, name := range sortedKeys(feeds) {
-		feed, text := feeds[name], f.chosen[name]
-		_, chosen := f.chosen[name]
-		if feed.Noise != "" && !chosen {
-			continue
-		}
-		in := info(inputs, name)
-		shape, err := exampleShape(in, out.count)
-		if err != nil {
-			return err
-		}
-		x := tensor.New(in.DType, shape...)
-		if feed.Classes > 0 {
-			oneHot := x.DType().Float() && x.Rank() == 2 && x.Dim(1) == feed.Classes
-			if !oneHot && !(x.DType().Integer() && x.Rank() == 1) { // a file that is not of this model
-				return fmt.Errorf("the input %v is not %v: that is integers [batch] or floats [batch %d]", in, feed, feed.Classes)
-			}
-			which := make([]int, feed.Classes) // a row each
-			for i := range which {
-				which[i] = i
-			}
-			if chosen {
-				if which, err = f.labels(name, text, feed.Classes); err != nil {
-					return err
-				}
-			}
-			if len(which) > 1 && labels == 0 {
-				out.cols = (out.count + len(which) - 1) / len(which)
-			}
-			setLabels(x, which, out.cols, labels > 0)
-			if len(which) > 1 {
-				labels++
-			}
-		} else if err := setNumbers(x, name, text, feed.Value, chosen); err != nil {
-			return err
-		}
-		out.in[name] = x
-	}
-	return nil
-}
-
-// setLabels sets x, integers or one-hot, to the classes: one a row of cols samples or, if across, one a column.
-func setLabels(x *tensor.Tensor, classes []int, cols int, across bool) {
-	for i := range x.Dim(0) {
-		at := i / cols
-		if across {
-			at = i % cols
-		}
-		class := classes[at%len(classes)]
-		if x.Rank() == 1 {
-			x.Set(i, float64(class))
-		} else {
-			x.Set(i*x.Dim(1)+class, 1)
-		}
-	}
-}
-
-// labels are the classes that text names, with commas between.
-func (f feeder) labels(input, text string, classes int) ([]int, error) {
-	words := strings.Split(text, ",")
-	if slices.ContainsFunc(f.classes, func(c string) bool { return strings.EqualFold(c, text) }) { // a name may have commas
-		words = []string{text}
-	}
-	var out []int
-	for _, word := range words {
-		i, err := f.class(strings.TrimSpace(word), classes)
-		if err != nil {
-			return nil, fmt.Errorf("--set-input %s=%s: %w", input, text, err)
-		}
-		out = append(out, i)
-	}
-	return out, nil
-}
-
-// class is the class that word names: by its name, in upper or lower case, its number, or a part of its name that no other has.
-func (f feeder) class(word string, classes int) (int, error) {
-	names := f.classes[:min(len(f.classes), classes)]
-	for _, same := range []func(name string) bool{
-		func(name string) bool { return name == word },
-		func(name string) bool { return strings.EqualFold(name, word) },
-	} {
-		if i := slices.IndexFunc(names, same); i >= 0 {
-			return i, nil
-		}
-	}
-	if i, err := strconv.Atoi(word); err == nil && i >= 0 && i < classes {
-		return i, nil
-	}
-	var like []string
-	found := 0
-	for i, name := range names {
-		if word != "" && strings.Contains(strings.ToLower(name), strings.ToLower(word)) {
-			like, found = append(like, name), i
-		}
-	}
-	switch {
-	case len(like) == 1:
-		return found, nil
-	case len(like) > 1:
-		return 0, fmt.Errorf("%q may be each of %s", word, strings.Join(like, ", "))
-	case names == nil:
-		return 0, fmt.Errorf("there is no class %q: want 0 to %d", word, classes-1)
-	}
-	return 0, fmt.Errorf("there is no class %q: want 0 to %d or %s", word, classes-1, strings.Join(names, ", "))
-}
-
-// setNumbers sets every sample of x to the numbers in text, one for all or as many as a sample has, or else to value.
-func setNumbers(x *tensor.Tensor, input, text string, value float64, chosen bool) error {
-	numbers := []float64{value}
-	size := x.Len() / max(x.Dim(0), 1)
-	if chosen {
-		numbers = nil
-		for _, word := range strings.Split(text, ",") {
-			v, err := strconv.ParseFloat(strings.TrimSpace(word), 64)
-			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("--set-input %s=%s: %q is no number", input, text, word)
-			}
-			held := tensor.New(x.DType(), 1)
-			if held.Set(0, v); math.IsInf(held.At(0), 0) || x.DType().Integer() && held.At(0) != v {
-				return fmt.Errorf("--set-input %s=%s: the input is %v, which cannot hold %v", input, text, x.DType(), v)
-			}
-			numbers = append(numbers, v)
-		}
-	}
-	if len(numbers) != 1 && len(numbers) != size {
-		return fmt.Errorf("--set-input %s=%s: %d numbers, and a sample takes %d, or one for all", input, text, len(numbers), size)
-	}
-	for i := range x.Len() {
-		x.Set(i, numbers[i%size%len(numbers)])
 	}
 	return nil
 }

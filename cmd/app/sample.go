@@ -1,7 +1,6 @@
 package app
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
@@ -41,7 +41,7 @@ func (a *app) sampleCommand() *cli.Command {
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 100, Usage: "how many"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the noise"},
 			&cli.StringFlag{Name: "label", Usage: "the class, `NAME` (or a part that no other has) or number; with commas several, a row each"},
-			&cli.StringSliceFlag{Name: "set-input", Usage: "a condition, `INPUT=VALUE`: a class, or a number, or as many as a sample has with commas between; may be repeated"},
+			&cli.StringSliceFlag{Name: "set-input", Usage: "a condition, `INPUT=VALUE`: a class, a number, as many as a sample has with commas between, or FILE.npy with a row for each sample; may be repeated"},
 			&cli.StringSliceFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; may be repeated"},
 			&cli.PathFlag{Name: "png", Usage: "write a picture to `FILE`.png, as --out does"},
 			&cli.PathFlag{Name: "npy", Usage: "write an array to `FILE`.npy, as --out does"},
@@ -142,7 +142,7 @@ func tableColumns(path string) (columns []data.Column, err error) {
 	}
 	for _, e := range sum.Metadata {
 		if e.Key == train.MetaColumns {
-			if err := json.Unmarshal([]byte(e.Value), &columns); err != nil {
+			if err := strictjson.Unmarshal([]byte(e.Value), &columns); err != nil {
 				return nil, fmt.Errorf("%s: its metadata %s: %w", path, e.Key, err)
 			}
 		}
@@ -261,7 +261,7 @@ func (s *sampled) inspect(m models.Model, path string) error {
 	for _, e := range sum.Metadata {
 		switch e.Key {
 		case train.MetaClasses:
-			if err := json.Unmarshal([]byte(e.Value), &s.classes); err != nil {
+			if err := strictjson.Unmarshal([]byte(e.Value), &s.classes); err != nil {
 				return fmt.Errorf("%s: its metadata %s: %w", path, e.Key, err)
 			}
 		case train.MetaSettings:

@@ -88,6 +88,13 @@ var makeToy = sync.OnceValue(func() error {
 			return err
 		}
 	}
+	for name, x := range map[string]*tensor.Tensor{
+		"labels": tensor.Of([]int64{2, 0, 1, 0}, 4), "frob": tensor.Of([]int64{1, 3}, 2), "z": tensor.New(tensor.F32, 3, 2), "none": tensor.New(tensor.F32, 0, 2),
+	} {
+		if err := numpy.WriteNPY(filepath.Join(shared, "toy-"+name+".npy"), x); err != nil {
+			return err
+		}
+	}
 	for _, line := range []string{"train toy --data {}/clothes --out {}/toy", "export toy --run {}/toy"} {
 		if r := modelCommand(toy(condImages), line); r.code != exitOK {
 			return errors.New(r.err)
@@ -125,6 +132,8 @@ func TestSampleConditions(t *testing.T) {
 		{"--count 7", "0 0 0 1 1 1 2"},
 		{"--count 2", "0 1"},
 		{"--count 3 --set-input label=2", "2 2 2"},
+		{"--set-input label={}/toy-labels.npy", "2 0 1 0"},
+		{"--set-input z={}/toy-z.npy --label 1,0", "1 1 0"},
 		{"--count 3 --label 1", "1 1 1"},
 		{"--count 3 --label bag", "1 1 1"},
 		{"--count 3 --label SHIRT", "2 2 2"},
@@ -310,6 +319,12 @@ func TestBadSample(t *testing.T) {
 		{condImages, "--out OUT/x.png --set-input label=1 --set-input label=2", u, "is set twice"},
 		{condImages, "--out OUT/x.png --set-input label=1 --label 2", u, "is set by --set-input too"},
 		{condImages, "--out OUT/x.png --set-input frob=1", e, `cond has no input "frob" to set: it has label (a label of 3 classes), z (normal noise)`},
+		{condImages, "--out OUT/x.png --set-input label={}/toy-labels.npy --count 3", e, "toy-labels.npy: it is i64[4]: want a row for each of 3 samples"},
+		{condImages, "--out OUT/x.png --set-input label={}/toy-frob.npy", e, "toy-frob.npy: there is no class 3: want 0 to 2"},
+		{condImages, "--out OUT/x.png --set-input z={}/toy-labels.npy", e, "toy-labels.npy: it is i64[4], and the input takes f32[4 2] for 4 samples"},
+		{condImages, "--out OUT/x.png --set-input z={}/nowhere.npy", e, "nowhere.npy: "},
+		{condImages, "--out OUT/x.png --set-input label={}/toy-labels.npy --set-input z={}/toy-z.npy", e, "toy-z.npy: it is f32[3 2]: want a row for each of 4 samples"},
+		{condImages, "--out OUT/x.png --set-input z={}/toy-none.npy", e, "toy-none.npy: it is f32[0 2]: want a row for each sample, 1 to "},
 		{condImages, "--out OUT/x.png --set-input z=a", e, `"a" is no number`},
 		{condImages, "--out OUT/x.png --set-input z=NaN", e, `"NaN" is no number`},
 		{condImages, "--out OUT/x.png --set-input z=1,2,3", e, "3 numbers, and a sample takes 2, or one for all"},
@@ -320,7 +335,7 @@ func TestBadSample(t *testing.T) {
 		{toyText, "--out OUT/x.txt --set-input scale=9 --count 50", e, "and the vocabulary has 3"},
 		{toyTable, "--out OUT/x.csv --set-input scale=9 --count 50", e, "the column hair is"},
 	} {
-		t.Run(tt.line, func(t *testing.T) {
+		t.Run(strings.ReplaceAll(tt.line, "{}", ""), func(t *testing.T) {
 			out := t.TempDir()
 			r := modelCommand(toy(tt.how), strings.ReplaceAll("sample --run {}/toy "+tt.line, "OUT", out))
 			if r.code != tt.code || !strings.Contains(r.err, tt.want) {

@@ -6,6 +6,7 @@ package strictjson
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -18,11 +19,59 @@ import (
 // Types with an UnmarshalJSON of their own are asked for the rest; of their JSON only the objects' keys are checked.
 func Unmarshal(b []byte, v any) error {
 	if err := json.Unmarshal(b, v); err != nil { // also of what follows the value, and of nesting without end
-		return err
+		return Plain(err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	return check(dec, reflect.TypeOf(v).Elem(), "")
+}
+
+// Plain is err or, where a value is of the wrong kind, an error that says so in the words of JSON: encoding/json's names types of Go.
+func Plain(err error) error {
+	var bad *json.UnmarshalTypeError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	return fmt.Errorf("%s is %s, and is to be %s", orRoot(bad.Field), kindOf(bad.Value), kindFor(bad.Type))
+}
+
+// kindOf is the kind of a value that encoding/json calls so: "string", "number 1.5".
+func kindOf(value string) string {
+	switch value {
+	case "string":
+		return "text"
+	case "bool":
+		return "true or false"
+	case "array":
+		return "a list"
+	case "object":
+		return "an object"
+	case "number":
+		return "a number"
+	}
+	return "the " + value
+}
+
+// kindFor is what is read into a t.
+func kindFor(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 {
+			return "text in base64"
+		}
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return fmt.Sprintf("a whole number from 0 to %d", uint64(1)<<t.Bits()-1)
+	}
+	return "a whole number"
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()

@@ -216,12 +216,15 @@ func openCSVs(dir string) (s Splits, err error) {
 	if s.Train, err = openCSV(path, nil, values); err != nil {
 		return Splits{}, fmt.Errorf("read csv file %s: %w", path, err)
 	}
-	for name, to := range map[string]**Dataset{"validation.csv": &s.Validation, "test.csv": &s.Test} {
-		path := filepath.Join(dir, name)
+	for _, part := range []struct {
+		name string
+		to   **Dataset
+	}{{"validation.csv", &s.Validation}, {"test.csv", &s.Test}} {
+		path := filepath.Join(dir, part.name)
 		if !exists(path) {
 			continue
 		}
-		if *to, err = openCSV(path, s.Train, nil); err != nil {
+		if *part.to, err = openCSV(path, s.Train, nil); err != nil {
 			return Splits{}, fmt.Errorf("read csv file %s: %w", path, err)
 		}
 	}

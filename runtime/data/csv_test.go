@@ -85,6 +85,16 @@ func TestCSVParts(t *testing.T) {
 	if err != nil || x["hair"].At(0) != 2 || x["n"].DType() != tensor.F32 || s.Validation != nil {
 		t.Errorf("test.csv: %v, %v", x, err)
 	}
+	write("validation.csv", "frob\n1\n")
+	write("test.csv", "frob\n1\n")
+	for range 10 { // of two bad files the same one is told each time
+		if _, err := Open(dir, ImageOptions{}); err == nil || !strings.Contains(err.Error(), "validation.csv") {
+			t.Fatalf("%v", err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "validation.csv")); err != nil {
+		t.Fatal(err)
+	}
 	for text, want := range map[string]string{
 		"hair,n\nshort,2\nred,2\n": `test.csv: line 3: the column hair is "red": it is none of long, none, short`,
 		"hair,m\nshort,2\n":        "its columns are hair, m, and those of the training part hair, n",

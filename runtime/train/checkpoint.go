@@ -136,7 +136,7 @@ func decodeVersion(b []byte, version int, v any) error {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(b, &head); err != nil {
-		return err
+		return strictjson.Plain(err)
 	}
 	if head.Version != version {
 		return fmt.Errorf("its version is %d, and this program reads version %d", head.Version, version)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -58,7 +59,7 @@ func (n number) MarshalJSON() ([]byte, error) {
 func (n *number) UnmarshalJSON(b []byte) error {
 	var s string
 	if json.Unmarshal(b, &s) != nil {
-		return json.Unmarshal(b, (*float64)(n))
+		return strictjson.Plain(json.Unmarshal(b, (*float64)(n)))
 	}
 	switch s {
 	case "NaN":
@@ -86,7 +87,7 @@ func (m Metrics) MarshalJSON() ([]byte, error) {
 func (m *Metrics) UnmarshalJSON(b []byte) error {
 	var in map[string]number
 	if err := json.Unmarshal(b, &in); err != nil {
-		return err
+		return strictjson.Plain(err)
 	}
 	*m = make(Metrics, len(in))
 	for name, v := range in {
