@@ -32,7 +32,9 @@ func program(t *testing.T, steps ...string) *compiler.Program {
 	return prog
 }
 
-func fit(context.Context, models.Settings, models.State, models.Examples) (map[string]float64, error) { return nil, nil }
+func fit(context.Context, models.Settings, models.State, models.Examples) (map[string]float64, error) {
+	return nil, nil
+}
 
 // TestHalfFilled has models that lack something, or that contradict their programs.
 func TestHalfFilled(t *testing.T) {

@@ -25,24 +25,13 @@ type Pass struct {
 	Tolerance float64
 }
 
-// Table lists the passes in the order in which they run.
+// Table lists the passes in the order in which they run: simplify makes equal values that cse then joins, and both leave values
+// unused.
 var Table = []Pass{
 	{Name: "prune", Doc: "drop values that no output and no update needs", Run: graph.Prune},
 	{Name: "simplify", Doc: "drop operations that change nothing, fold transposes into matrix products", Run: simplify, Tolerance: 1e-6},
 	{Name: "cse", Doc: "compute equal values once", Run: cse},
 	{Name: "sweep", Doc: "drop what the rewrites left unused", Run: graph.Prune},
-}
-
-// order holds pairs that must keep their order in the table: simplify makes equal values that cse then joins, and both
-// leave values unused.
-var order = [][2]string{{"prune", "simplify"}, {"simplify", "cse"}, {"cse", "sweep"}}
-
-func init() {
-	for _, o := range order {
-		if a, b := index(o[0]), index(o[1]); a < 0 || b < 0 || a > b {
-			panic(fmt.Sprintf("pass: %s must run before %s", o[0], o[1]))
-		}
-	}
 }
 
 func index(name string) int {

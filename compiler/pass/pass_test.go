@@ -45,7 +45,7 @@ var cases = []struct {
 	{"scales whose product overflows", "simplify", func(f *graph.Func, x, w value) value { return x.Scale(1e30).Scale(1e30) }, "Input Input Scale{By:1e+30} Scale{By:1e+30}"},
 	{"scale of a constant", "simplify", func(f *graph.Func, x, w value) value { return x.Add(f.Full(graph.F32, 3, 3).Scale(2)) }, "Input Input Full{Type:f32[3] Value:3} Full{Type:f32[3] Value:6} Add"},
 	{"shift by zero", "simplify", func(f *graph.Func, x, w value) value { return x.Shift(0).Neg() }, "Input Input Neg"},
-	{"product with ones", "simplify", func(f *graph.Func, x, w value) value { return x.Mul(f.Full(graph.F32, 1, batch, 3)).Neg() }, "Input Input Full{Type:f32[batch 3] Value:1} Neg"},
+	{"product with ones", "simplify", func(f *graph.Func, x, w value) value { return x.Mul(f.Full(graph.F32, 1, batch, 3)).Neg() }, "Input Input Full{Type:f32[batch 3] Value:1} Scale{By:1} Neg"},
 	{"product with a number", "simplify", func(f *graph.Func, x, w value) value { return f.Full(graph.F32, 2).Mul(x) }, "Input Input Full{Value:2} Scale{By:2}"},
 	{"product with ones that widens", "simplify", func(f *graph.Func, x, w value) value { return x.Mul(f.Full(graph.F32, 1, 5, 1, 1)) }, "Input Input Full{Type:f32[5 1 1] Value:1} Mul"},
 	{"sum with zero", "simplify", func(f *graph.Func, x, w value) value { return f.Full(graph.F32, 0).Add(x).Neg() }, "Input Input Full Neg"},
@@ -54,10 +54,11 @@ var cases = []struct {
 	{"sum over one that goes", "simplify", func(f *graph.Func, x, w value) value { return x.Unsqueeze(1).Sum(1) }, "Input Input Reshape{Shape:[batch 1 3]} Sum{Axes:[1]}"},
 	{"expand of a factor", "simplify", func(f *graph.Func, x, w value) value { return x.Sub(x.MeanKeep(1).Expand(batch, 3)) }, "Input Input Mean{Axes:[1] KeepDims:true} Expand{Shape:[batch 3]} Sub"},
 	{"expand that widens", "simplify", func(f *graph.Func, x, w value) value { return x.MeanKeep(1).Expand(2, batch, 1).Add(x) }, "Input Input Mean{Axes:[1] KeepDims:true} Expand{Shape:[2 batch 1]} Add"},
-	{"transpose of a transpose", "simplify", func(f *graph.Func, x, w value) value { return w.T().T().Neg() }, "Input Input Transpose{Perm:[1 0]} Neg"},
+	{"transpose of a transpose", "simplify", func(f *graph.Func, x, w value) value { return w.T().T().Neg() }, "Input Input Transpose{Perm:[1 0]} Transpose{Perm:[0 1]} Neg"},
+	{"transpose that moves nothing", "simplify", func(f *graph.Func, x, w value) value { return w.Transpose(0, 1).Neg() }, "Input Input Neg"},
 	{"transposes that compose", "simplify", func(f *graph.Func, x, w value) value {
 		return x.Unsqueeze(2).Transpose(1, 2, 0).Transpose(2, 0, 1).Transpose(1, 2, 0)
-	}, "Input Input Reshape{Shape:[batch 3 1]} Transpose{Perm:[1 2 0]} Transpose{Perm:[1 2 0]}"},
+	}, "Input Input Reshape{Shape:[batch 3 1]} Transpose{Perm:[1 2 0]} Transpose{Perm:[0 1 2]} Transpose{Perm:[1 2 0]}"},
 	{"transposes whose order counts", "simplify", func(f *graph.Func, x, w value) value {
 		return x.Unsqueeze(2).Transpose(1, 0, 2).Transpose(0, 2, 1)
 	}, "Input Input Reshape{Shape:[batch 3 1]} Transpose{Perm:[1 0 2]} Transpose{Perm:[1 2 0]}"},
@@ -69,6 +70,16 @@ var cases = []struct {
 		"Input Input Transpose{Perm:[1 0]} Gemm{Alpha:1 Beta:1 TransB:true}"},
 	{"batched product with a transpose", "simplify", func(f *graph.Func, x, w value) value { return x.Unsqueeze(0).MatMul(x.Unsqueeze(0).T()) },
 		"Input Input Reshape{Shape:[1 batch 3]} Reshape{Shape:[1 batch 3]} Transpose{Perm:[0 2 1]} MatMul"},
+	{"reshapes that cancel", "simplify", func(f *graph.Func, x, w value) value { return w.Reshape(12).Reshape(3, 4).Neg() },
+		"Input Input Reshape{Shape:[12]} Reshape{Shape:[3 4]} Neg"},
+	{"quotient by an expanded sum", "simplify", func(f *graph.Func, x, w value) value { return x.Div(x.SumKeep(1).Expand(batch, 3)) },
+		"Input Input Sum{Axes:[1] KeepDims:true} Expand{Shape:[batch 3]} Div"},
+	{"product with an expanded number", "simplify", func(f *graph.Func, x, w value) value { return x.Scale(2).Mul(f.Full(graph.F32, 3).Expand(batch, 3)) },
+		"Input Input Scale{By:2} Full{Value:3} Expand{Shape:[batch 3]} Scale{By:3} Scale{By:6}"},
+	{"product broadcast", "simplify", func(f *graph.Func, x, w value) value { return x.Mul(x.SumKeep(1).Expand(batch, 3)) },
+		"Input Input Sum{Axes:[1] KeepDims:true} Expand{Shape:[batch 3]} Mul"},
+	{"sum broadcast", "simplify", func(f *graph.Func, x, w value) value { return x.Add(x.SumKeep(1).Expand(batch, 3)) },
+		"Input Input Sum{Axes:[1] KeepDims:true} Expand{Shape:[batch 3]} Add"},
 	{"gemm of a transpose", "simplify", func(f *graph.Func, x, w value) value {
 		return w.T().Gemm(x, f.Full(graph.F32, 1), graph.Gemm{Alpha: 2, Beta: .5, TransB: true})
 	}, "Input Input Transpose{Perm:[1 0]} Full{Value:1} Gemm{Alpha:2 Beta:0.5 TransA:true TransB:true}"},
@@ -163,6 +174,49 @@ func TestPasses(t *testing.T) {
 		if !covered[p.Name] || p.Doc == "" {
 			t.Errorf("pass %s has no case here, or no doc", p.Name)
 		}
+	}
+}
+
+// TestRules sees that each rule applies in one of the cases, alone too, and that a second simplify finds nothing to do.
+func TestRules(t *testing.T) {
+	all := rules
+	defer func() { rules = all }()
+	for _, r := range all {
+		applies := false
+		for _, c := range cases {
+			rules = []rule{{r.doc, func(m match) *graph.Value {
+				y := r.apply(m)
+				applies = applies || y != nil
+				return y
+			}}}
+			f := trace(c.build)
+			if err := Check(context, f, graph.Binding{"batch": 3}, 5); err != nil {
+				t.Errorf("%s, alone, on %s: %v", r.doc, c.name, err)
+			}
+		}
+		if !applies {
+			t.Errorf("no case has a value for the rule: %s", r.doc)
+		}
+	}
+	rules = all
+	for _, c := range cases {
+		once := graph.Prune(simplify(trace(c.build)))
+		if again := graph.Prune(simplify(once)); again.String() != once.String() {
+			t.Errorf("%s: a second simplify goes on, from\n%v\nto\n%v", c.name, once, again)
+		}
+	}
+}
+
+// TestEndlessRules gives simplify two rules that undo each other: it must end with a mistake.
+func TestEndlessRules(t *testing.T) {
+	defer func(all []rule) { rules = all }(rules)
+	rules = []rule{
+		on("there", func(m match, o graph.Tanh) *graph.Value { return m.args[0].Sigmoid() }),
+		on("and back", func(m match, o graph.Sigmoid) *graph.Value { return m.args[0].Tanh() }),
+	}
+	_, err := Run(trace(func(f *graph.Func, x, w value) value { return x.Tanh().Neg() }), Options{})
+	if err == nil || !strings.Contains(err.Error(), "more than 100 rules apply one after another") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -14,8 +14,8 @@ var graphMutations = []mutation{
 	{"slice: a step beyond the only element stays", "graph/op_slice.go", "o.Step = min(o.Step, max(o.End-o.Start, 1))", "o.Step = max(o.Step, 1)", "./graph", "TestNormalAttributes"},
 	{"identity: floats that print alike are one", "graph/attributes.go", "e.number(math.Float64bits(v.Float()))", "e.number(uint64(v.Float()))", "./graph ./compiler/pass", "Identi|Passes|CSE|Op"},
 	{"cse: arguments do not count", "compiler/pass/cse.go", "key = binary.LittleEndian.AppendUint64(key, uint64(a.ID))", "key = binary.LittleEndian.AppendUint64(key, 0*uint64(a.ID))", "./compiler/pass", ""},
-	{"simplify: a sum with a constant loses it", "compiler/pass/simplify.go", "isFull(y, 0) && same(args[1-i])", "isFull(y, 1) && same(args[1-i])", "./compiler/pass", ""},
-	{"simplify: transposes compose in the wrong order", "compiler/pass/simplify.go", "both[i] = in.Perm[k]", "both[i] = perm[in.Perm[i]] + 0*k", "./compiler/pass", ""},
-	{"simplify: factors are added", "compiler/pass/simplify.go", "graph.Scale{By: o.By * in.By}", "graph.Scale{By: o.By + in.By}", "./compiler/pass", ""},
-	{"simplify: a transpose is folded into the other factor", "compiler/pass/simplify.go", "TransA: ta, TransB: tb}, x, y)", "TransA: tb, TransB: ta}, x, y)", "./compiler/pass", ""},
+	{"simplify: a sum with a constant loses it", "compiler/pass/rules.go", "in.Value == 0 && m.same", "in.Value == 1 && m.same", "./compiler/pass", ""},
+	{"simplify: transposes compose in the wrong order", "compiler/pass/rules.go", "both[i] = in.Perm[k]", "both[i] = o.Perm[in.Perm[i]] + 0*k", "./compiler/pass", ""},
+	{"simplify: factors are added", "compiler/pass/rules.go", "graph.Scale{By: o.By * in.By}", "graph.Scale{By: o.By + in.By}", "./compiler/pass", ""},
+	{"simplify: a transpose is folded into the other factor", "compiler/pass/rules.go", "[]*bool{&o.TransA, &o.TransB}", "[]*bool{&o.TransB, &o.TransA}", "./compiler/pass", ""},
 }
