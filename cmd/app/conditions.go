@@ -31,10 +31,10 @@ func (f feeder) conditions(out *feeding, inputs []onnxruntime.Info, feeds map[st
 		x := tensor.New(in.DType, shape...)
 		if given := arrays[name]; given != nil {
 			if x = given; !slices.Equal(x.Shape(), shape) || x.DType() != in.DType {
-				return fmt.Errorf("--set-input %s=%s: it is %v, and the input takes %v for %d samples", name, text, x, tensor.New(in.DType, shape...), out.count)
+				return fmt.Errorf("%s: it is %v, and the input takes %v for %d samples", f.flag(name), x, tensor.New(in.DType, shape...), out.count)
 			}
 			if err := checkLabels(x, feed.Classes); err != nil {
-				return fmt.Errorf("--set-input %s=%s: %w", name, text, err)
+				return fmt.Errorf("%s: %w", f.flag(name), err)
 			}
 		} else if feed.Classes > 0 {
 			oneHot := x.DType().Float() && x.Rank() == 2 && x.Dim(1) == feed.Classes
@@ -81,6 +81,14 @@ func setLabels(x *tensor.Tensor, classes []int, cols int, across bool) {
 	}
 }
 
+// flag is what chose the input called name, for errors.
+func (f feeder) flag(name string) string {
+	if f.label == name {
+		return "--label " + f.chosen[name]
+	}
+	return "--set-input " + name + "=" + f.chosen[name]
+}
+
 // labels are the classes that text names, with commas between.
 func (f feeder) labels(input, text string, classes int) ([]int, error) {
 	words := strings.Split(text, ",")
@@ -91,7 +99,7 @@ func (f feeder) labels(input, text string, classes int) ([]int, error) {
 	for _, word := range words {
 		i, err := f.class(strings.TrimSpace(word), classes)
 		if err != nil {
-			return nil, fmt.Errorf("--set-input %s=%s: %w", input, text, err)
+			return nil, fmt.Errorf("%s: %w", f.flag(input), err)
 		}
 		out = append(out, i)
 	}
@@ -124,10 +132,20 @@ func (f feeder) class(word string, classes int) (int, error) {
 		return found, nil
 	case len(like) > 1:
 		return 0, fmt.Errorf("%q may be each of %s", word, strings.Join(like, ", "))
-	case names == nil:
+	case names == nil || numbers(names):
 		return 0, fmt.Errorf("there is no class %q: want 0 to %d", word, classes-1)
 	}
 	return 0, fmt.Errorf("there is no class %q: want 0 to %d or %s", word, classes-1, strings.Join(names, ", "))
+}
+
+// numbers reports whether the names of classes say no more than their numbers.
+func numbers(names []string) bool {
+	for i, name := range names {
+		if name != strconv.Itoa(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // setNumbers sets every sample of x to the numbers in text, one for all or as many as a sample has, or else to value.
@@ -167,7 +185,7 @@ func (f feeder) arrays(out *feeding, inputs []onnxruntime.Info) (map[string]*ten
 		}
 		x, err := numpy.ReadNPY(file)
 		if err != nil {
-			return nil, fmt.Errorf("--set-input %s=%s: %w", name, file, err)
+			return nil, fmt.Errorf("%s: %w", f.flag(name), err)
 		}
 		n := 0
 		if x.Rank() > 0 {
@@ -177,9 +195,9 @@ func (f feeder) arrays(out *feeding, inputs []onnxruntime.Info) (map[string]*ten
 		fixed := f.fixed || len(all) > 0 || len(shape) > 0 && shape[0].Size >= 0
 		switch {
 		case n == 0 || n > maxSamples:
-			return nil, fmt.Errorf("--set-input %s=%s: it is %v: want a row for each sample, 1 to %d", name, file, x, maxSamples)
+			return nil, fmt.Errorf("%s: it is %v: want a row for each sample, 1 to %d", f.flag(name), x, maxSamples)
 		case fixed && n != out.count:
-			return nil, fmt.Errorf("--set-input %s=%s: it is %v: want a row for each of %d samples", name, file, x, out.count)
+			return nil, fmt.Errorf("%s: it is %v: want a row for each of %d samples", f.flag(name), x, out.count)
 		}
 		all[name], out.count = x, n
 	}

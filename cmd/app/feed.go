@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -22,6 +23,7 @@ type feeder struct {
 	count   int               // samples
 	fixed   bool              // whether somebody asked for so many
 	chosen  map[string]string // conditions, as --set-input has them
+	label   string            // the one of these that --label has chosen
 	classes []string          // the names of labels' classes, nil if they are not known
 	draws   []onnx.Noise      // what the Func draws itself
 }
@@ -37,12 +39,12 @@ func (f feeder) feed(inputs []onnxruntime.Info) (*feeding, error) {
 	feeds := f.how.Feeds()
 	for _, name := range sortedKeys(feeds) {
 		if !slices.ContainsFunc(inputs, func(i onnxruntime.Info) bool { return i.Name == name }) {
-			return nil, fmt.Errorf("there is no input %q", name)
+			return nil, fmt.Errorf("there is no input %q: it has %s", name, cmp.Or(infos(inputs), "none"))
 		}
 	}
 	for _, name := range sortedKeys(f.chosen) {
 		if _, ok := feeds[name]; !ok {
-			return nil, fmt.Errorf("--set-input %s=%s: %s has no input %q to set: it has %s", name, f.chosen[name], f.how.Func, name, describe(feeds))
+			return nil, fmt.Errorf("%s: %s has no input %q to set: it has %s", f.flag(name), f.how.Func, name, describe(feeds))
 		}
 	}
 	out := &feeding{in: map[string]*tensor.Tensor{}, count: f.count}

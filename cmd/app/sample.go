@@ -81,7 +81,7 @@ func (a *app) sample(c *cli.Context) error {
 	if c.Path("run") != "" && c.Path("onnx") != "" {
 		return usagef(c, "say what to sample: --run DIR or --onnx FILE, not both")
 	}
-	if f.chosen, err = chosenInputs(c, how.Sample); err != nil {
+	if f.chosen, f.label, err = chosenInputs(c, how.Sample); err != nil {
 		return err
 	}
 	o, err := sessionOptions(c)
@@ -182,30 +182,30 @@ func sampleFiles(c *cli.Context, show shower) ([]string, error) {
 	return paths, nil
 }
 
-// chosenInputs are the conditions that --set-input and --label choose, by input.
-func chosenInputs(c *cli.Context, how models.Sampling) (map[string]string, error) {
-	chosen := map[string]string{}
+// chosenInputs are the conditions that --set-input and --label choose, by input, and which of these --label has chosen.
+func chosenInputs(c *cli.Context, how models.Sampling) (chosen map[string]string, labelled string, err error) {
+	chosen = map[string]string{}
 	for _, s := range c.StringSlice("set-input") {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" || value == "" {
-			return nil, usagef(c, "--set-input %s: want INPUT=VALUE", s)
+			return nil, "", usagef(c, "--set-input %s: want INPUT=VALUE", s)
 		}
 		if _, twice := chosen[name]; twice {
-			return nil, usagef(c, "--set-input %s: the input %q is set twice", s, name)
+			return nil, "", usagef(c, "--set-input %s: the input %q is set twice", s, name)
 		}
 		chosen[name] = value
 	}
 	if label := c.String("label"); label != "" {
 		name, err := labelInput(how)
 		if err != nil {
-			return nil, fmt.Errorf("--label %s: %w", label, err)
+			return nil, "", fmt.Errorf("--label %s: %w", label, err)
 		}
 		if _, twice := chosen[name]; twice {
-			return nil, usagef(c, "--label %s: the input %q is set by --set-input too", label, name)
+			return nil, "", usagef(c, "--label %s: the input %q is set by --set-input too", label, name)
 		}
-		chosen[name] = label
+		chosen[name], labelled = label, name
 	}
-	return chosen, nil
+	return chosen, labelled, nil
 }
 
 // A sampled is what is sampled: a Func in a session.

@@ -311,6 +311,8 @@ func TestBadSample(t *testing.T) {
 		want string
 	}{
 		{condImages, "--out OUT/x.png --label boots", e, `there is no class "boots": want 0 to 2 or ankle boot, bag, shirt`},
+		{condImages, "--out OUT/x.png --label boots", e, `: --label boots: there is no class`},
+		{condImages, "--out OUT/x.png --set-input label=boots", e, `: --set-input label=boots: there is no class`},
 		{condImages, "--out OUT/x.png --label b", e, `"b" may be each of ankle boot, bag`},
 		{condImages, "--out OUT/x.png --label 3", e, `there is no class "3"`},
 		{condImages, "--out OUT/x.png --set-input label=-1", e, `there is no class "-1"`},

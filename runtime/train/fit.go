@@ -134,6 +134,8 @@ func (c *Config) complete() error {
 		return fmt.Errorf("patience %d, min delta %v and log every %d steps: none may be negative", c.Patience, c.MinDelta, c.LogEvery)
 	case c.Resume && c.Dir == "":
 		return fmt.Errorf("to resume a run its folder is needed")
+	case c.Solve == nil && c.DropLast && c.Train.Len() < c.Batch:
+		return fmt.Errorf("the data set has %d examples, fewer than one batch of %d, and short batches are left out: take a smaller batch", c.Train.Len(), c.Batch)
 	case c.Validate != "" && c.Test == nil:
 		return fmt.Errorf("to validate with %q test data are needed", c.Validate)
 	}

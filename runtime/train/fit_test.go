@@ -404,7 +404,7 @@ func TestRefused(t *testing.T) {
 		"no metric":     {func(c *Config) { c.Monitor = "fid" }, []string{`no metric "fid"`, "mae, loss"}, nil},
 		"no field":      {func(c *Config) { c.Inputs = Inputs{"y": "label"} }, []string{`no field "label"`}, nil},
 		"unfed":         {func(c *Config) { c.Inputs = nil }, []string{`feeds the input "y"`}, nil},
-		"shape":         {func(c *Config) { c.Inputs = Inputs{"x": "target", "y": "target"} }, []string{`"x" is f32[8 4]`}, nil},
+		"shape":         {func(c *Config) { c.Inputs = Inputs{"x": "target", "y": "target"} }, []string{`the input "x" of "train" is f32[batch 3], and a batch of the field that feeds it is f32[8 4]: take data of that size`}, nil},
 		"dtype": {func(c *Config) {
 			pixels, _ := data.FromTensor(tensor.New(tensor.U8, 37, 3))
 			c.Train, _ = data.New(data.Field{Name: "x", Source: pixels}, data.Field{Name: "target", Source: pixels})
@@ -416,7 +416,7 @@ func TestRefused(t *testing.T) {
 		"empty rhythm":   {func(c *Config) { c.Rhythm = models.Rhythm{} }, []string{"has no Turn"}, nil},
 		"unknown turn":   {func(c *Config) { c.Rhythm = models.Rhythm{{Step: "train"}, {Step: "fly"}} }, []string{`the step "fly"`, "it has train"}, nil},
 		"augmentation":   {func(c *Config) { c.Augment = []data.Augmentation{{Field: "z", Flip: true}} }, []string{`no field "z" to augment`}, nil},
-		"drops too much": {func(c *Config) { c.DropLast, c.Batch = true, 50 }, []string{"fewer than one batch"}, nil},
+		"drops too much": {func(c *Config) { c.DropLast, c.Batch, c.Dir = true, 50, empty }, []string{"fewer than one batch"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := config(t, "")

@@ -198,7 +198,7 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 	}
 	for _, field := range inputs {
 		if !slices.ContainsFunc(d.Fields(), func(s data.Spec) bool { return s.Name == field }) {
-			return fmt.Errorf("the data set has no field %q; it is %v: fields are called as the arrays in a .npz file, or as a .npy file", field, d)
+			return fmt.Errorf("the data set has no field %q; it is %v: fields are called as the columns of a .csv file, the arrays in a .npz file, or a .npy file", field, d)
 		}
 	}
 	if d.Len() == 0 {
@@ -230,6 +230,9 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 				return fmt.Errorf("the input %q of %q is %v, and the field that feeds it is %v: store the array as %v (of pixels, divided by 255)",
 					v.Name, f.Name, v.DType(), t, v.DType())
 			}
+			if err := checkSize(f, v, named[v.Name]); err != nil {
+				return err
+			}
 			in[v.Name] = named[v.Name]
 		}
 		if _, err := f.Bind(in); err != nil {
@@ -237,4 +240,17 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 		}
 	}
 	return nil
+}
+
+// checkSize refuses a batch of examples that are of another size than the input v of f, whatever its symbols are.
+func checkSize(f *graph.Func, v *graph.Value, t *tensor.Tensor) error {
+	same := len(v.Shape()) == t.Rank()
+	for i := 0; same && i < t.Rank(); i++ {
+		d := v.Shape()[i]
+		same = d.Symbolic() || int(d) == t.Dim(i)
+	}
+	if same {
+		return nil
+	}
+	return fmt.Errorf("the input %q of %q is %v, and a batch of the field that feeds it is %v: take data of that size, or settings of the model for this one", v.Name, f.Name, v.Type, t)
 }
