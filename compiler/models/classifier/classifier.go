@@ -90,7 +90,8 @@ var training = models.Training{
 
 func model(name, doc string, body func() nn.Sequential) models.Model {
 	return models.Model{
-		Name: name, Family: "Classifiers, p(y|x)", Doc: doc, Settings: settings(), Train: training,
+		Name: name, Family: "Classifiers, p(y|x)", Doc: doc, Needs: needs[name], Results: results[name],
+		Settings: settings(), Train: training,
 		Define: func(s models.Settings) (*compiler.Program, error) { return Define(name, body(), s) },
 	}
 }

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestZoo sees that each model of the zoo says where it belongs, that families stand together, and that a result says what was measured
+// and, if it is one of ours, by which command.
+func TestZoo(t *testing.T) {
+	var families []string
+	for _, m := range zoo() {
+		if n := len(families); n == 0 || families[n-1] != m.Family {
+			if slices.Contains(families, m.Family) {
+				t.Errorf("%s: the family %q is in two places", m.Name, m.Family)
+			}
+			families = append(families, m.Family)
+		}
+		if m.Family == "" || m.Doc == "" {
+			t.Errorf("%s has no Family or no Doc", m.Name)
+		}
+		for _, r := range m.Results {
+			if r.Measure == "" || r.Command != "" && !strings.HasPrefix(r.Command, "train ") {
+				t.Errorf("%s: a result without a Measure, or reached by another command than train: %+v", m.Name, r)
+			}
+		}
+	}
+}
