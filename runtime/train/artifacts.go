@@ -41,7 +41,7 @@ func (j *Journal) draw(done bool, status string) {
 		return
 	}
 	s := story{dir: j.dir, setup: j.setup, records: j.history.Records(), params: j.prog.Params(), best: j.Position.Best, epochs: j.Position.Epoch, step: j.Position.Step,
-		stale: j.Position.Stale, live: !done && status == "", status: status}
+		early: j.setup.Patience > 0 && j.Position.Stale >= j.setup.Patience, live: !done && status == "", status: status}
 	if err := s.write(done); err != nil {
 		j.say("%v", err)
 	}

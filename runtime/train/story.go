@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -33,7 +32,7 @@ type story struct {
 	best         *Score
 	epochs       int // finished
 	step         int64
-	stale        int
+	early        bool   // it stopped before its last epoch, for want of a better one
 	live         bool   // the run goes on
 	status, note string // status is "" if the numbers tell
 }
@@ -41,31 +40,17 @@ type story struct {
 // WriteReport writes the report and the animation of the run in the folder anew, from what is there. The layers are those of prog,
 // which may be nil.
 func WriteReport(dir Folder, prog *compiler.Program) error {
-	setup, err := dir.Setup()
+	st, err := dir.Status()
 	if err != nil {
 		return err
 	}
-	s := story{dir: dir, setup: setup}
+	s := story{dir: dir, setup: st.Setup, records: st.Records, best: st.Best, epochs: st.Epochs, step: st.Step, live: st.Standing == Running,
+		early: st.Standing == Finished && st.Epochs < st.Setup.Epochs}
+	if st.Standing == Interrupted {
+		s.status = "interrupted: " + s.at()
+	}
 	if prog != nil {
 		s.params = prog.Params()
-	}
-	if s.records, err = ReadHistory(dir.Metrics()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, r := range s.records {
-		if s.step = r.Step; r.Kind == KindEpoch {
-			s.epochs = r.Epoch
-		}
-	}
-	saves, err := OpenCheckpoints(dir.Checkpoints())
-	if err == nil {
-		var last Checkpoint
-		if last, err = saves.Get(Last); err == nil {
-			s.best, s.stale = last.Position.Best, last.Position.Stale
-		}
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNoCheckpoint) {
-		return err
 	}
 	return s.write(true)
 }
@@ -113,24 +98,28 @@ func (s story) page(samples []sampled, animated bool) report.Page {
 	return p
 }
 
-// standing says in words how far the run is.
-func (s story) standing() string {
+// at is how far the run is.
+func (s story) at() string {
 	at := counted(int64(s.epochs), "epoch")
 	if s.setup.Epochs > 0 {
 		at = fmt.Sprintf("%d of %s", s.epochs, counted(int64(s.setup.Epochs), "epoch"))
 	}
-	at += ", " + counted(s.step, "step")
+	return at + ", " + counted(s.step, "step")
+}
+
+// standing says in words what has become of the run.
+func (s story) standing() string {
 	switch {
 	case s.status != "":
 		return s.status
 	case s.live:
-		return "training: " + at + " so far"
+		return "training: " + s.at() + " so far"
 	case s.setup.Epochs > 0 && s.epochs >= s.setup.Epochs:
-		return "finished: " + at
-	case s.setup.Patience > 0 && s.stale >= s.setup.Patience:
-		return fmt.Sprintf("stopped early: %s; no better %s for %d epochs", at, s.setup.Monitor, s.stale)
+		return "finished: " + s.at()
+	case s.early:
+		return fmt.Sprintf("stopped early: %s; no better %s for %s", s.at(), s.setup.Monitor, counted(int64(s.setup.Patience), "epoch"))
 	}
-	return at
+	return s.at()
 }
 
 // counted is so many things: "1 epoch", "2 epochs".

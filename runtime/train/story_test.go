@@ -169,6 +169,27 @@ func TestReportStatus(t *testing.T) {
 	has(t, c, "<td>sardonyx train net --seed 7</td>", false)
 
 	c = drawing(t)
+	c.Patience, c.MinDelta, c.Epochs = 1, 1e9, 9
+	fit(t, t.Context(), c)
+	early := "stopped early: 2 of 9 epochs, 10 steps; no better loss for 1 epoch"
+	has(t, c, early, false)
+	if err := WriteReport(c.Dir, c.Program); err != nil {
+		t.Fatal(err)
+	}
+	has(t, c, early, false)
+
+	c = drawing(t)
+	c.OnEpoch = append(c.OnEpoch, func(_ context.Context, e EpochEnd) error { return WriteReport(c.Dir, nil) })
+	ctx, stopped = stopAfter(t, c, 12)
+	if _, err := Fit(ctx, stopped); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	if err := WriteReport(c.Dir, c.Program); err != nil {
+		t.Fatal(err)
+	}
+	has(t, c, "interrupted: 2 of 3 epochs, 12 steps", false)
+
+	c = drawing(t)
 	c.NoReport = true
 	fit(t, t.Context(), c)
 	for _, path := range []string{c.Dir.Report(), c.Dir.Animation(), c.Dir.TensorBoard()} {
