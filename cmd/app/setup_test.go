@@ -258,7 +258,7 @@ var completions = []struct{ line, want string }{
 	{"evaluate --real mn", "mnist:test mnist:train"},
 	{"evaluate --feat", "--features"},
 	{"completion ", "bash zsh"},
-	{"help run", "run runtime"},
+	{"help run", "run runs runtime"},
 	{"models ", "vae"},
 	{"version ", ""},
 	{"run --output ", ""},

@@ -8,7 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
+
+// maxLocks bounds the kernel's list of locks, in bytes.
+const maxLocks = 16 << 20
 
 // Held reports whether a process holds the lock of the file path, without touching the lock: one that is about to take it must not
 // meet another. known is false where that cannot be told.
@@ -18,7 +23,7 @@ func Held(path string) (held, known bool) {
 		return false, os.IsNotExist(err)
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	list, err := os.ReadFile("/proc/locks")
+	list, err := regularfile.Read("/proc/locks", maxLocks)
 	if !ok || err != nil {
 		return false, false
 	}
