@@ -90,6 +90,11 @@ func Div[T Float](out, a, b []T) {
 }
 
 func fill[T any](out []T, x T) {
+	if y, ok := any(out).([]float32); ok && loops.fill != nil && len(y) >= vectorWidth {
+		n := len(y) &^ (vectorWidth - 1)
+		loops.fill(&y[0], n, any(x).(float32))
+		out = out[n:]
+	}
 	for i := range out {
 		out[i] = x
 	}

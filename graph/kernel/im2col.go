@@ -206,7 +206,9 @@ func fold[T Float](u *unfolding, p patch, x []T, c0, c1 int, buf []T) {
 			to = phases
 		}
 		if u.phases > 1 || lanes > 1 {
-			clear(to)
+			for phase := range u.phases {
+				clear(to[(phase*u.h+r0)*u.w*lanes : (phase*u.h+r1)*u.w*lanes])
+			}
 		}
 		for i, t := range u.taps {
 			at := ((c-c0)*len(u.taps) + i) * ld

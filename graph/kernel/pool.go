@@ -64,11 +64,29 @@ func (s PoolShape) taps(st stretch, do func(lo, hi, from int)) {
 	}
 }
 
+// fours are the two rows of elements of a stretch whose windows are fours side by side, the usual case: kernel and strides of 2,
+// all inside the plane. They are nil if they are not.
+func fours[T Float](s PoolShape, st stretch, x []T) (r0, r1 []T) {
+	x0 := 2*st.ox - s.Pads[1]
+	if s.Kernel != [2]int{2, 2} || s.Strides != [2]int{2, 2} || st.y1-st.y0 != 2 || x0 < 0 || x0+2*st.n > s.W {
+		return nil, nil
+	}
+	at := st.plane + st.y0*s.W + x0
+	return x[at : at+2*st.n], x[at+s.W : at+s.W+2*st.n]
+}
+
 // MaxPool takes the largest element of each window, or NaN if one is NaN.
 func MaxPool[T Float](c *Context, s PoolShape, y, x []T) {
 	step := s.Strides[1]
 	s.stretches(c, func(st stretch) {
 		out := y[st.at : st.at+st.n]
+		if r0, r1 := fours(s, st, x); r0 != nil {
+			for i := range out {
+				a, b := (*[2]T)(r0[2*i:]), (*[2]T)(r1[2*i:])
+				out[i] = max(max(a[0], a[1]), max(b[0], b[1]))
+			}
+			return
+		}
 		inside := s.inside(st)
 		if !inside {
 			for i := range out {

@@ -21,6 +21,8 @@ var poolCases = []kernel.PoolShape{
 	poolCase(kernel.PoolShape{Planes: 1, H: 1, W: 1, Kernel: [2]int{1, 1}, Strides: [2]int{1, 1}}),
 	poolCase(kernel.PoolShape{Planes: 6, H: 6, W: 8, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}),
 	poolCase(kernel.PoolShape{Planes: 3, H: 7, W: 5, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}),
+	poolCase(kernel.PoolShape{Planes: 2, H: 7, W: 141, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 0, 0}}), // fours, and at the edges parts
+	poolCase(kernel.PoolShape{Planes: 2, H: 7, W: 142, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}, Pads: [4]int{0, 1, 1, 1}}),
 	poolCase(kernel.PoolShape{Planes: 5, H: 9, W: 10, Kernel: [2]int{3, 3}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}}),
 	poolCase(kernel.PoolShape{Planes: 2, H: 6, W: 7, Kernel: [2]int{3, 2}, Strides: [2]int{1, 1}, Pads: [4]int{2, 0, 1, 1}}),
 	poolCase(kernel.PoolShape{Planes: 2, H: 9, W: 8, Kernel: [2]int{2, 1}, Strides: [2]int{3, 4}, Pads: [4]int{0, 0, 1, 0}}), // gaps

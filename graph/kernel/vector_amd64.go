@@ -11,7 +11,7 @@ func init() {
 	loops.shift, loops.scale, loops.over, loops.from, loops.into = shiftAVX2, scaleAVX2, overAVX2, fromAVX2, intoAVX2
 	loops.square, loops.sqrt = squareAVX2, sqrtAVX2
 	loops.relu, loops.leakyReLU, loops.step = reluAVX2, leakyReLUAVX2, stepAVX2
-	loops.sum, loops.dot, loops.finite = sumAVX2, dotAVX2, finiteAVX2
+	loops.fill, loops.sum, loops.dot, loops.finite = fillAVX2, sumAVX2, dotAVX2, finiteAVX2
 	loops.transpose = transposeAVX2
 	loops.exp = func(out, a *float32, n int) int { return expAVX2(out, a, n, &powers[0]) }
 	loops.sigmoid = func(out, a *float32, n int) int { return sigmoidAVX2(out, a, n, &powers[0]) }

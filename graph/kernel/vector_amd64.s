@@ -371,6 +371,25 @@ stepTest:
 	VZEROUPPER
 	RET
 
+// func fillAVX2(out *float32, n int, c float32)
+// Requires: AVX
+TEXT ·fillAVX2(SB), NOSPLIT, $0-20
+	MOVQ         out+0(FP), AX
+	MOVQ         n+8(FP), CX
+	VBROADCASTSS c+16(FP), Y0
+	XORQ         DX, DX
+	JMP          fillTest
+
+fillNext:
+	VMOVUPS Y0, (AX)(DX*4)
+	ADDQ    $0x08, DX
+
+fillTest:
+	CMPQ DX, CX
+	JLT  fillNext
+	VZEROUPPER
+	RET
+
 // func sumAVX2(a *float32, b *float32, n int) float32
 // Requires: AVX, SSE
 TEXT ·sumAVX2(SB), NOSPLIT, $0-28

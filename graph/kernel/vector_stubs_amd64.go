@@ -79,6 +79,11 @@ func leakyReLUAVX2(out *float32, a *float32, b *float32, n int, c float32)
 //go:noescape
 func stepAVX2(out *float32, a *float32, b *float32, n int, c float32)
 
+// fillAVX2 is out = c.
+//
+//go:noescape
+func fillAVX2(out *float32, n int, c float32)
+
 // sumAVX2 is Σ a, in eight running sums that are added in pairs.
 //
 //go:noescape

@@ -21,6 +21,7 @@ var vectorKernels = map[string]func(out, a, b []float32){
 	"DivScalar":         func(out, a, b []float32) { Div(out, a, []float32{.7}) },
 	"SubFrom":           func(out, a, b []float32) { Sub(out, []float32{.7}, b) },
 	"DivInto":           func(out, a, b []float32) { Div(out, []float32{.7}, b) },
+	"AddOfOnes":         func(out, a, b []float32) { Add(out, []float32{.3}, []float32{.4}) }, // a fill
 	"Square":            func(out, a, b []float32) { Square(out, a) },
 	"Sqrt":              func(out, a, b []float32) { Sqrt(out, a) },
 	"Reciprocal":        func(out, a, b []float32) { Reciprocal(out, a) },

@@ -52,6 +52,7 @@ func main() {
 		VCMPPS(greater, v.zero, v.a, v.y)
 		VANDPS(v.c, v.y, v.y)
 	})
+	fill()
 	sum("sum", "Σ a", func(a Register, _ Mem) VecVirtual { return a.(VecVirtual) })
 	sum("dot", "Σ a·b", func(a Register, b Mem) VecVirtual {
 		VMULPS(b, a, a)
@@ -149,6 +150,23 @@ func sum(name, doc string, f func(a Register, b Mem) VecVirtual) {
 	VEXTRACTF128(Imm(1), total, high)
 	VADDSS(high, low, low)
 	Store(low, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// fill writes fillAVX2.
+func fill() {
+	TEXT("fillAVX2", NOSPLIT, "func(out *float32, n int, c float32)")
+	Pragma("noescape")
+	Doc("fillAVX2 is out = c.")
+	p := cursor{out: Load(Param("out"), GP64()), n: Load(Param("n"), GP64()), i: GP64()}
+	addr, err := Param("c").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	y := YMM()
+	VBROADCASTSS(addr.Addr, y)
+	p.each("fill", func() { VMOVUPS(y, p.at(p.out)) })
 	VZEROUPPER()
 	RET()
 }
