@@ -41,4 +41,12 @@ var compilerMutations = []mutation{
 	{"spectral norm: the vectors have gradients", "compiler/nn/spectral.go", "Shift(1e-12)).Detach()", "Shift(1e-12))", "./compiler/nn", "Spectral"},
 	{"spectral norm: each application starts from the step's u", "compiler/nn/spectral.go", "f.Current(buffer)", "buffer", "./compiler/nn", "Spectral"},
 	{"clip: the gradients' update is left out", "compiler/optim/optim.go", "f.Update(p, f.Current(p).Clip(-o.Max, o.Max))", "f.Update(p, f.Current(p).Clip(-o.Max, o.Max+1))", "./compiler/optim", "ClipWeights"},
+	{"naive bayes: values that a feature lacks have weight", "compiler/models/bayes/bayes.go", "Less(sizes.Unsqueeze(1)).Where(n.Shift(m.Smoothing), n.Scalar(0))", "Less(sizes.Unsqueeze(1)).Where(n.Shift(m.Smoothing), n.Shift(m.Smoothing))", "./compiler/models/bayes", "Book"},
+	{"naive bayes: draws include the upper end", "compiler/models/bayes/bayes.go", "GreaterEqual(below)", "Greater(below)", "./compiler/models/bayes", "Draw"},
+	{"naive bayes: weights are summed from above", "compiler/models/bayes/bayes.go", ".Causal(w.Dim(1)).T()", ".Causal(w.Dim(1))", "./compiler/models/bayes", "Draw"},
+	{"naive bayes: a value out of range is another feature's", "compiler/models/bayes/bayes.go", ".And(x.Less(d))", "", "./compiler/models/bayes", "Mistakes"},
+	{"naive bayes: a grey is the level below it", "compiler/models/bayes/bayes.go", "down.Add(between.Cast(graph.I64))", "down", "./compiler/models/bayes", "Pixels"},
+	{"naive bayes: a grey counts for the level below only", "compiler/models/bayes/fit.go", "n[k*most+down+1] += part", "n[k*most+down] += part", "./compiler/models/bayes", "Pixels"},
+	{"naive bayes: smoothing is not of the likelihood's total", "compiler/models/bayes/fit.go", "(total + m.Smoothing*float64(d))", "(total + m.Smoothing)", "./compiler/models/bayes", "Book"},
+	{"tables: a part has its own values", "cmd/app/training_data.go", "columns = splits.Train.Categories", "", "./cmd/app", "Tables"},
 }

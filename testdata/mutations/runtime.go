@@ -56,4 +56,6 @@ var runtimeMutations = []mutation{
 	{"measures: the lowest is always the best", "runtime/train/journal.go", "\tif highest {", "\tif false {", "./runtime/train", "Measure"},
 	{"closed form: a failed fit leaves its half", "runtime/train/measure.go", "copyState(r.state, before)", "copyState(before, before)", "./runtime/train", "Solve"},
 	{"journal: the loader is behind", "runtime/train/journal.go", "j.Position.Loader.Epoch < j.Position.Epoch", "false", "./runtime/train", "Journal"},
+	{"tables: values.csv is left out", "runtime/data/csv.go", "c.read(values[name])", "c.read(nil)", "./runtime/data", "ValuesCSV"},
+	{"tables: the columns are not kept", "runtime/train/fit.go", "s.Classes, s.Columns = c.Train.Classes, c.Train.Categories", "s.Classes = c.Train.Classes", "./cmd/app", "Tables"},
 }

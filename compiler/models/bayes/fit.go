@@ -16,7 +16,7 @@ const counted = "bayes.counts"
 const mostExamples = 1 << 24
 
 // fit counts the features of the examples' field, as of gives them, those of one example after another: a number between two values
-// counts for both, by how near it is, as [NaiveBayes.MeanLogProb] has it. It returns the mean negative log-likelihood of the examples, as
+// counts for both, by how near it is, as [NaiveBayes.MeanLogProbs] has it. It returns the mean negative log-likelihood of the examples, as
 // the loss, and the entropy of the model, both in nats.
 func (m *NaiveBayes) fit(ctx context.Context, s models.State, train models.Examples, field string, of func(x *tensor.Tensor) []float32) (map[string]float64, error) {
 	if train.Len() > mostExamples {
@@ -41,13 +41,13 @@ func (m *NaiveBayes) fit(ctx context.Context, s models.State, train models.Examp
 		if err != nil {
 			return nil, err
 		}
-		if x[field] == nil || x[field].Len() != len(rows)*len(m.values) {
-			return nil, fmt.Errorf("the data have no field %q of %d features", field, len(m.values))
+		if x[field] == nil || x[field].Len() != len(rows)*len(m.Values) {
+			return nil, fmt.Errorf("the data have no field %q of %d features", field, len(m.Values))
 		}
 		for i, v := range of(x[field]) {
-			k := i % len(m.values)
-			if !(v >= 0 && v <= float32(m.values[k]-1)) {
-				return nil, fmt.Errorf("example %d: feature %d of the field %s is %v, and its values are 0 to %d", lo+i/len(m.values), k, field, v, m.values[k]-1)
+			k := i % len(m.Values)
+			if !(v >= 0 && v <= float32(m.Values[k]-1)) {
+				return nil, fmt.Errorf("example %d: feature %d of the field %s is %v, and its values are 0 to %d", lo+i/len(m.Values), k, field, v, m.Values[k]-1)
 			}
 			down := int(v)
 			part := float64(v - float32(down))
@@ -57,13 +57,13 @@ func (m *NaiveBayes) fit(ctx context.Context, s models.State, train models.Examp
 			}
 		}
 	}
-	counts = tensor.New(tensor.F32, len(m.values), most)
+	counts = tensor.New(tensor.F32, len(m.Values), most)
 	loss, entropy, total := 0., 0., float64(train.Len())
-	for k, d := range m.values {
-		for l := range d {
+	for k, d := range m.Values {
+		for l := range int(d) {
 			c := n[k*most+l]
 			counts.Set(k*most+l, c)
-			p := (c + m.smoothing) / (total + m.smoothing*float64(d))
+			p := (c + m.Smoothing) / (total + m.Smoothing*float64(d))
 			if p > 0 {
 				loss -= c / total * math.Log(p)
 				entropy -= p * math.Log(p)
@@ -76,8 +76,8 @@ func (m *NaiveBayes) fit(ctx context.Context, s models.State, train models.Examp
 // free is the number of parameters that can be chosen freely: of each feature's probabilities, one is what the others leave.
 func (m *NaiveBayes) free() int {
 	n := 0
-	for _, d := range m.values {
-		n += d - 1
+	for _, d := range m.Values {
+		n += int(d) - 1
 	}
 	return n
 }

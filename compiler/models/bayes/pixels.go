@@ -18,7 +18,7 @@ const mostLevels = 256
 // between two levels is one of them by chance, of which likelihoods are the mean: of two levels, greys are taken as probabilities.
 func pixels(s models.Settings) (m *NaiveBayes, levels int, err error) {
 	side, channels, levels := s.Int("side"), s.Int("channels"), s.Int("levels")
-	m = New(s.Float("smoothing"))
+	m = &NaiveBayes{Smoothing: s.Float("smoothing")}
 	for _, v := range []struct {
 		name            string
 		value, from, to int
@@ -28,7 +28,7 @@ func pixels(s models.Settings) (m *NaiveBayes, levels int, err error) {
 		}
 	}
 	for range channels * side * side {
-		m.values = append(m.values, levels)
+		m.Values = append(m.Values, int64(levels))
 	}
 	return m, levels, m.check()
 }
@@ -36,8 +36,12 @@ func pixels(s models.Settings) (m *NaiveBayes, levels int, err error) {
 // PixelModel describes naive Bayes of pixels to the commands: what the book's chapter 1 ends with, since it does not work.
 var PixelModel = models.Model{
 	Name: "pixelbayes", Family: Model.Family,
-	Doc:      "naive Bayes of an image's pixels, which draws noise (Foster 2019, chapter 1)",
-	Needs:    "5 s",
+	Doc:   "naive Bayes of an image's pixels, which draws noise (Foster 2019, chapter 1)",
+	Needs: "5 s",
+	Results: []models.Result{{
+		Measure: "black and white MNIST, nats (vae: 108 after five epochs)", Reached: "205.8",
+		Command: "train pixelbayes --data mnist --seed 1",
+	}},
 	Settings: models.Settings{"smoothing": 1, "side": 28, "channels": 1, "levels": 2},
 	Define: func(s models.Settings) (*compiler.Program, error) {
 		m, levels, err := pixels(s)
@@ -47,7 +51,7 @@ var PixelModel = models.Model{
 		batch, side, channels := graph.Sym("batch"), s.Dim("side"), s.Dim("channels")
 		logProb := func(f *graph.Func) *graph.Value {
 			image := f.Input("image", graph.F32, batch, channels, side, side)
-			return m.MeanLogProb(image.Flatten().Scale(float64(levels - 1)))
+			return m.MeanLogProbs(image.Flatten().Scale(float64(levels - 1))).Sum(1)
 		}
 		b := compiler.New("pixelbayes")
 		b.Model("bayes", m)
@@ -59,7 +63,7 @@ var PixelModel = models.Model{
 		b.Func("validate", func(f *graph.Func) {
 			nats := logProb(f).Mean().Neg()
 			f.Output("loss", nats)
-			f.Output("bits_per_dim", nats.Scale(1/(math.Ln2*float64(len(m.values)))))
+			f.Output("bits_per_dim", nats.Scale(1/(math.Ln2*float64(len(m.Values)))))
 		})
 		return b.Compile()
 	},
