@@ -55,8 +55,8 @@ func (d *Dataset) Columns() []string {
 	return names
 }
 
-// attributesField is the field that has all attributes as one vector.
-const attributesField = "attributes"
+// AttributesField is the name of the field that has all attributes as one vector.
+const AttributesField = "attributes"
 
 // An attributeColumn is an attribute of each example: the number, or the index of the value's name.
 type attributeColumn struct {
@@ -71,7 +71,7 @@ func withAttributes(images Source, columns []attributeColumn) (*Dataset, error) 
 	v := &vectors{columns: columns, n: images.Len()}
 	var list []Attribute
 	for _, c := range columns {
-		if c.Name == attributesField {
+		if c.Name == AttributesField {
 			return nil, fmt.Errorf("an attribute cannot be called %q: the field with all of them is", c.Name)
 		}
 		src, err := FromTensor(tensor.Of(c.x, len(c.x)))
@@ -89,7 +89,7 @@ func withAttributes(images Source, columns []attributeColumn) (*Dataset, error) 
 		list = append(list, c.Attribute)
 		v.width += len(c.columns())
 	}
-	d, err := New(append(fields, Field{attributesField, v})...)
+	d, err := New(append(fields, Field{AttributesField, v})...)
 	if err != nil {
 		return nil, err
 	}

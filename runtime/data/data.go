@@ -130,7 +130,7 @@ func (d *Dataset) Select(names ...string) (*Dataset, error) {
 		}
 		s.fields = append(s.fields, d.fields[i])
 	}
-	if !slices.Contains(names, attributesField) { // which needs all their names
+	if !slices.Contains(names, AttributesField) { // which needs all their names
 		s.Attributes = slices.DeleteFunc(slices.Clone(s.Attributes), func(a Attribute) bool { return !slices.Contains(names, a.Name) })
 	}
 	if len(names) == 0 {

@@ -218,6 +218,24 @@ func classesOf(files, known []string) (classes []string, labels []int64, err err
 	return classes, labels, nil
 }
 
+// ReadImage reads one image file as [OpenImages] does those of a folder: f32 in [0, 1] of shape [1, channels, height, width].
+func ReadImage(path string, opt ImageOptions) (*tensor.Tensor, error) {
+	src, err := readImages("", []string{path}, &opt)
+	if err != nil {
+		return nil, fmt.Errorf("read image %w", err)
+	}
+	x := tensor.New(tensor.F32, append([]int{1}, src.Shape()...)...)
+	return x, src.Gather(x, []int{0})
+}
+
+// ImageSize is the size in which the image file at path is viewed, from its header alone.
+func ImageSize(path string) (height, width int, err error) {
+	if height, width, err = imageSize(path); err != nil {
+		return 0, 0, fmt.Errorf("read image %s: %w", path, err)
+	}
+	return height, width, nil
+}
+
 // imageSize is the size in which the image at path is viewed.
 func imageSize(path string) (height, width int, err error) {
 	f, size, err := regularfile.Open(path)

@@ -134,6 +134,37 @@ func TestOpenImagesCrop(t *testing.T) {
 	}
 }
 
+// TestReadImage reads one file as those of a folder are read.
+func TestReadImage(t *testing.T) {
+	dir := t.TempDir()
+	path, text := filepath.Join(dir, "wide.png"), filepath.Join(dir, "text.png")
+	img := plain(6, 2, red)
+	for y := range 2 {
+		img.Set(0, y, blue)
+		img.Set(5, y, blue)
+	}
+	writeFile(t, path, encoded(t, img, "png"))
+	writeFile(t, text, []byte("no picture"))
+	if h, w, err := ImageSize(path); h != 2 || w != 6 || err != nil {
+		t.Errorf("the size is %d by %d: %v", h, w, err)
+	}
+	x, err := ReadImage(path, ImageOptions{Height: 2, Width: 2, Crop: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []float64{1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0}; !slices.Equal(x.Shape(), []int{1, 3, 2, 2}) || !slices.Equal(x.Float64s(), want) {
+		t.Errorf("the middle is %v %v, want %v", x, x.Float64s(), want)
+	}
+	for _, bad := range []string{text, filepath.Join(dir, "none.png"), dir} {
+		if _, _, err := ImageSize(bad); err == nil || !strings.HasPrefix(err.Error(), "read image "+bad+": ") {
+			t.Errorf("the size of %s: %v", bad, err)
+		}
+		if _, err := ReadImage(bad, ImageOptions{}); err == nil || !strings.HasPrefix(err.Error(), "read image "+bad+": ") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
 func TestOpenImagesErrors(t *testing.T) {
 	good := encoded(t, plain(4, 4, red), "png")
 	claims := func(w, h uint32) []byte { // a PNG whose header claims another size, with a right checksum

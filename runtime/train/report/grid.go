@@ -37,6 +37,22 @@ func WriteGrid(w io.Writer, images *tensor.Tensor, cols int) error {
 	return png.Encode(w, img)
 }
 
+// WriteImage writes one image, [1 or 3, height, width], into w as PNG, as large as it is.
+func WriteImage(w io.Writer, x *tensor.Tensor) error {
+	if x.Rank() != 3 {
+		return fmt.Errorf("an image must be of shape [1 or 3, height, width], not %v", x.Shape())
+	}
+	x = x.Reshape(append([]int{1}, x.Shape()...)...)
+	if err := CheckGrid(x.Shape(), 1); err != nil {
+		return err
+	}
+	img, err := paint(x, layout{cols: 1, zoom: 1, width: x.Dim(3), height: x.Dim(2)})
+	if err != nil {
+		return err
+	}
+	return png.Encode(w, img)
+}
+
 // CheckGrid reports whether [Grid] can draw images of this shape, for saying so before they are computed.
 func CheckGrid(shape []int, cols int) error {
 	_, err := layOut(shape, cols)
@@ -73,12 +89,16 @@ func layOut(shape []int, cols int) (l layout, err error) {
 }
 
 func grid(x *tensor.Tensor, cols int) (image.Image, error) {
-	if !x.DType().Float() {
-		return nil, fmt.Errorf("images must be f32 or f64, not %v", x)
-	}
 	l, err := layOut(x.Shape(), cols)
 	if err != nil {
 		return nil, err
+	}
+	return paint(x, l)
+}
+
+func paint(x *tensor.Tensor, l layout) (image.Image, error) {
+	if !x.DType().Float() {
+		return nil, fmt.Errorf("images must be f32 or f64, not %v", x)
 	}
 	n, channels, h, w := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
 	zoom, line := l.zoom, l.line

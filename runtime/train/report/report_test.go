@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"flag"
 	"image"
 	"image/color"
@@ -153,6 +154,35 @@ func TestGrid(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWriteImage writes one image as large as it is, and refuses what is none.
+func TestWriteImage(t *testing.T) {
+	x := tensor.New(tensor.F32, 3, 2, 4)
+	for i := range x.Len() {
+		x.Set(i, float64(i)/23)
+	}
+	var b bytes.Buffer
+	if err := WriteImage(&b, x); err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(&b)
+	if err != nil || img.Bounds() != image.Rect(0, 0, 4, 2) {
+		t.Fatalf("the image is %v: %v", img.Bounds(), err)
+	}
+	for i := range 8 {
+		r, g, bl, _ := img.At(i%4, i/4).RGBA()
+		for k, got := range []uint32{r, g, bl} {
+			if want := math.Round(255 * float64(8*k+i) / 23); float64(got>>8) != want {
+				t.Errorf("pixel %d, colour %d is %d, want %v", i, k, got>>8, want)
+			}
+		}
+	}
+	for _, bad := range []*tensor.Tensor{tensor.New(tensor.F32, 2, 4), tensor.New(tensor.F32, 2, 2, 4), tensor.New(tensor.F32, 1, 0, 4), tensor.New(tensor.U8, 1, 2, 4)} {
+		if err := WriteImage(&b, bad); err == nil {
+			t.Errorf("%v is written", bad)
+		}
 	}
 }
 
