@@ -8,6 +8,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/bayes"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/classifier"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/faces"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 )
@@ -16,5 +17,6 @@ func main() { app.Main(zoo()...) }
 
 // zoo is the models, by family.
 func zoo() []models.Model {
-	return slices.Concat(bayes.Models, []models.Model{vae.Model}, classifier.Models, gan.Models)
+	return slices.Concat(bayes.Models, []models.Model{vae.Model, faces.Model}, classifier.Models,
+		[]models.Model{classifier.AttributesModel}, gan.Models)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Check says what in m contradicts prog, which m.Define built: names of Steps, Funcs, inputs and outputs that it does not have, and
-// numbers that cannot be. What is only missing is no contradiction; [Model.Trainable] and [Model.Samplable] tell that.
+// numbers that cannot be. What is only missing is no contradiction; [Model.Trainable], [Model.Samplable] and [Model.Editable] tell that.
 func (m Model) Check(prog *compiler.Program) error {
 	t, s := m.Train, m.Sample
 	switch {
@@ -44,7 +44,10 @@ func (m Model) Check(prog *compiler.Program) error {
 	if err := m.checkInputs(prog); err != nil {
 		return err
 	}
-	return m.checkSampling(prog)
+	if err := m.checkSampling(prog); err != nil {
+		return err
+	}
+	return m.checkEditing(prog)
 }
 
 // checkInputs says which of the Inputs of m's Training feeds none of the entry points that train and validate.

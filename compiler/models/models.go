@@ -39,6 +39,7 @@ type Model struct {
 
 	Train  Training
 	Sample Sampling
+	Edit   Editing
 }
 
 // Row is the field of a table's rows, i64 [columns]: places among the values of each column.

@@ -1,0 +1,136 @@
+// Package faces is the convolutional variational autoencoder of faces of Foster, "Generative Deep Learning": chapter 3 of both
+// editions. What a face is known to have, a smile or a colour of hair, is a direction of its latent space, so that it can be given
+// to a face that has it not: the command edit does.
+package faces
+
+import (
+	"fmt"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/loss"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/compiler/nn"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// blocks are the layers that halve an image, and those that double it.
+const blocks = 4
+
+// VAE has a Gaussian encoder q(z|x) and a decoder of pixels, images of Size rows and columns in three colours.
+type VAE struct {
+	Enc        nn.Sequential
+	Mu, LogVar nn.Dense
+	Dec        nn.Sequential
+}
+
+// New returns a VAE of images of size×size whose outermost blocks have first filters and the others width. The first edition's has
+// 32 and 64, of 128×128, and a dropout of ¼; the second's 128 and 128, of 32×32, and none.
+func New(size, first, width, latent int, dropout float64) *VAE {
+	m := &VAE{Mu: nn.Dense{Units: latent}, LogVar: nn.Dense{Units: latent}}
+	block := func(conv nn.Module) nn.Sequential {
+		s := nn.Sequential{conv, &nn.BatchNorm{}, nn.LeakyReLU(.3)}
+		if dropout > 0 {
+			s = append(s, &nn.Dropout{P: dropout})
+		}
+		return s
+	}
+	base := size >> blocks
+	m.Dec = append(block(&nn.Dense{Units: width * base * base}), nn.Reshape(graph.Dim(width), graph.Dim(base), graph.Dim(base)))
+	for i := range blocks {
+		down, up := width, width
+		if i == 0 {
+			down = first
+		}
+		if i == blocks-2 {
+			up = first
+		}
+		m.Enc = append(m.Enc, block(&nn.Conv2D{Filters: down, Kernel: 3, Stride: 2, Same: true}))
+		if i < blocks-1 {
+			m.Dec = append(m.Dec, block(&nn.ConvTranspose2D{Filters: up, Kernel: 3, Stride: 2, Same: true}))
+		}
+	}
+	m.Dec = append(m.Dec, &nn.ConvTranspose2D{Filters: 3, Kernel: 3, Stride: 2, Same: true}, nn.Sigmoid)
+	return m
+}
+
+// Encode gives the mean and log variance of q(z|x), each [batch latent], for x [batch 3 size size].
+func (m *VAE) Encode(x *graph.Value) (mu, logVar *graph.Value) {
+	h := m.Enc.Apply(x).Flatten()
+	return m.Mu.Apply(h), m.LogVar.Apply(h)
+}
+
+// Define builds the program: encode, decode, reconstruct and validate, and the training step. Its loss is weight times the mean
+// squared error of a pixel, plus the divergence of q(z|x) from the prior.
+func Define(s models.Settings) (*compiler.Program, error) {
+	if err := check(s); err != nil {
+		return nil, err
+	}
+	m := New(s.Int("size"), s.Int("first"), s.Int("width"), s.Int("latent"), s.Float("dropout"))
+	batch, size := graph.Sym("batch"), s.Dim("size")
+	image := func(f *graph.Func) *graph.Value { return f.Input("image", graph.F32, batch, 3, size, size) }
+
+	b := compiler.New("faces")
+	b.Model("", m)
+	b.Func("encode", func(f *graph.Func) {
+		mu, logVar := m.Encode(image(f))
+		f.Output("mu", mu)
+		f.Output("log_var", logVar)
+	})
+	b.Func("decode", func(f *graph.Func) {
+		f.Output("image", m.Dec.Apply(f.Input("z", graph.F32, batch, s.Dim("latent"))))
+	})
+	b.Func("reconstruct", func(f *graph.Func) {
+		mu, _ := m.Encode(image(f))
+		f.Output("reconstruction", m.Dec.Apply(mu))
+	})
+	losses := func(f *graph.Func) *graph.Value {
+		x := image(f)
+		mu, logVar := m.Encode(x)
+		mse := loss.MSE(m.Dec.Apply(vae.Draw(mu, logVar)), x).Mean()
+		kl := loss.KLNormal(mu, logVar).Mean()
+		f.Output("mse", mse)
+		f.Output("kl", kl)
+		return mse.Scale(s.Float("weight")).Add(kl)
+	}
+	b.Func("validate", func(f *graph.Func) { f.Output("loss", losses(f)) })
+	b.Step("train", optim.Adam{LR: s.Float("lr"), Schedule: optim.Cosine{Steps: s.Int("steps"), WarmUp: s.Int("steps") / 20}}, m, losses)
+	return b.Compile()
+}
+
+// check refuses settings that make no network: sizes are multiplied here.
+func check(s models.Settings) error {
+	if n := s.Int("size"); n < 1<<blocks || n > 256 || n%(1<<blocks) != 0 {
+		return fmt.Errorf("setting size is %d, want the rows of an image: a multiple of %d up to 256, such as 32 or 64", n, 1<<blocks)
+	}
+	for _, name := range []string{"first", "width", "latent"} {
+		if n := s.Int(name); n < 1 || n > 4096 {
+			return fmt.Errorf("setting %s is %d, want a number from 1 to 4096", name, n)
+		}
+	}
+	if p := s.Float("dropout"); p < 0 || p >= 1 {
+		return fmt.Errorf("setting dropout is %v, want a number from 0 to below 1", p)
+	}
+	if w := s.Float("weight"); w <= 0 {
+		return fmt.Errorf("setting weight is %v, want a number above 0: what a squared error weighs beside a nat", w)
+	}
+	return nil
+}
+
+// Model describes the VAE of faces to the commands.
+var Model = models.Model{
+	Name:   "faces",
+	Family: "Faces",
+	Doc:    "convolutional VAE of faces, for attribute arithmetic (Foster 2019 and 2023, chapter 3)",
+	Settings: models.Settings{
+		"size": 64, "first": 16, "width": 48, "latent": 200, "dropout": 0, "weight": 100000, "lr": 2e-3, "steps": 5 * (20000 / 32),
+	},
+	Define: Define,
+	Train: models.Training{
+		Step: "train", Validate: "validate", Inputs: map[string]string{"image": "image"},
+		Data: "portraits", Epochs: 5, Batch: 32, DropLast: true,
+	},
+	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
+	Edit:   models.Editing{Encode: "encode", Latent: "mu", Decode: "decode"},
+}
