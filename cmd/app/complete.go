@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/latent"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
@@ -128,6 +129,10 @@ func (a *app) flagValues(name string) []string {
 	switch name {
 	case "device":
 		return onnxruntime.Devices()
+	case "vectors":
+		for _, m := range latent.Methods {
+			list = append(list, string(m))
+		}
 	case "checkpoint":
 		return []string{string(train.Best), string(train.Last)}
 	case "random":
