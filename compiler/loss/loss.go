@@ -79,7 +79,12 @@ func KLNormal(mu, logVar *graph.Value) *graph.Value {
 	if f, ok := matching("KLNormal", mu, logVar); !ok {
 		return f.Poison()
 	}
-	return perExample(mu.Square().Add(logVar.ExpRemainder(2))).Scale(.5)
+	return perExample(klNormal(mu, logVar))
+}
+
+// klNormal is the divergence of each element.
+func klNormal(mu, logVar *graph.Value) *graph.Value {
+	return mu.Square().Add(logVar.ExpRemainder(2)).Scale(.5)
 }
 
 // CrossEntropy is −ln softmax(logits)[label], averaged over each example's positions: logits [batch ... classes], labels
