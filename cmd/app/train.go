@@ -38,7 +38,7 @@ func (a *app) trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "epochs", Usage: "how often to go through the data", DefaultText: "the model's"},
 			&cli.IntFlag{Name: "batch", Usage: "examples a step", DefaultText: "the model's"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the weights, the noise and the order of examples"},
-			setFlag,
+			setFlag, augmentFlag,
 			&cli.PathFlag{Name: "out", Usage: "the run's folder `DIR` (default: runs/MODEL)"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on with the run in the folder"},
 			&cli.IntFlag{Name: "patience", Usage: "stop after this many epochs without a better one, by the validation loss or what the model says instead; 0 never does"},
@@ -115,10 +115,14 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if m, err = m.With(s); err != nil {
 		return train.Config{}, "", err
 	}
+	augment, err := augmentations(c, m)
+	if err != nil {
+		return train.Config{}, "", err
+	}
 	cfg := train.Config{
 		Program: prog, Seed: c.Uint64("seed"), Settings: s, Out: a.err,
 		Rhythm: m.Train.Turns(), Epochs: m.Train.Epochs, Batch: m.Train.Batch, DropLast: m.Train.DropLast,
-		Inputs: m.Train.Inputs, Augment: augmentations(m),
+		Inputs: m.Train.Inputs, Augment: augment,
 		Validate: m.Train.Validate, Measures: m.Train.Measures, Monitor: m.Train.Best, Highest: m.Train.Highest,
 		LogEvery: c.Int("log-every"), NoReport: c.Bool("no-report"), Doc: m.Doc, Command: shellWords(append([]string{a.name}, a.args[1:]...)),
 		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"),

@@ -146,11 +146,24 @@ func has(d *data.Dataset, name string) bool {
 	return false
 }
 
-// augmentations are those of the model's Training.
-func augmentations(m models.Model) []data.Augmentation {
+// augmentFlag changes what is done to the data while training.
+var augmentFlag = &cli.StringSliceFlag{Name: "augment", Usage: "change the examples by chance, anew in each epoch, `FIELD:WHAT`, such as image:binarise or 'image:flip,crop 2', instead of the model's own; may be repeated"}
+
+// augmentations are those of --augment or else of the model's Training.
+func augmentations(c *cli.Context, m models.Model) ([]data.Augmentation, error) {
 	var out []data.Augmentation
+	for _, text := range c.StringSlice(augmentFlag.Name) {
+		a, err := data.ParseAugmentation(text)
+		if err != nil {
+			return nil, usagef(c, "--augment %s: %v", text, err)
+		}
+		out = append(out, a)
+	}
+	if out != nil {
+		return out, nil
+	}
 	for _, a := range m.Train.Augment {
 		out = append(out, data.Augmentation(a))
 	}
-	return out
+	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -31,6 +32,32 @@ func (a Augmentation) String() string {
 		parts = append(parts, "binarise")
 	}
 	return a.Field + ": " + strings.Join(parts, ", ")
+}
+
+// ParseAugmentation reads what [Augmentation.String] writes; blanks may be left out: "image:flip,crop 2".
+func ParseAugmentation(text string) (Augmentation, error) {
+	field, all, ok := strings.Cut(text, ":")
+	a := Augmentation{Field: strings.TrimSpace(field)}
+	if !ok || a.Field == "" {
+		return a, fmt.Errorf("the augmentation %q names no field: want FIELD:WHAT, such as image:binarise", text)
+	}
+	for _, part := range strings.Split(all, ",") {
+		words := strings.Fields(part)
+		var err error
+		switch {
+		case slices.Equal(words, []string{"flip"}) && !a.Flip:
+			a.Flip = true
+		case slices.Equal(words, []string{"binarise"}) && !a.Binarise:
+			a.Binarise = true
+		case len(words) == 2 && words[0] == "crop" && a.Crop == 0:
+			if a.Crop, err = strconv.Atoi(words[1]); err != nil || a.Crop < 1 {
+				return a, fmt.Errorf("the augmentation %q has no crop of %q pixels: want 1 or more", text, words[1])
+			}
+		default:
+			return a, fmt.Errorf("the augmentation %q has %q: want flip, crop N or binarise, each once", text, strings.TrimSpace(part))
+		}
+	}
+	return a, nil
 }
 
 // CheckAugment reports what of list cannot be done to the examples of d.

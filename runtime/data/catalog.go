@@ -43,6 +43,8 @@ type published struct {
 	system  []string       // folders in which a package of the system puts them
 	hint    string         // another way to get them, or ""
 
+	of string // the data set that it is made of, by binarising: then about alone is set beside it
+
 	drawn func() (Splits, error) // makes the data set, if it is no files: then about and licence alone are set beside it, and bytes
 	bytes int64
 }
@@ -69,6 +71,9 @@ var catalog = map[string]published{
 			"https://ossci-datasets.s3.amazonaws.com/mnist/",
 			"https://storage.googleapis.com/cvdf-datasets/mnist/",
 		},
+	},
+	"binarised-mnist": {
+		about: "mnist with each pixel drawn black or white, its grey level the probability, once and for all from seed 1", of: "mnist",
 	},
 	"fashion-mnist": {
 		about:   "Zalando's articles of clothing, 28×28 grey: 60,000 for training and 10,000 for testing, 10 classes",
@@ -121,11 +126,15 @@ func List(dir string) ([]Info, error) {
 			list = append(list, Info{Name: name, About: p.about, Licence: p.licence, Bytes: p.bytes, Drawn: true})
 			continue
 		}
-		places, err := p.places(name, dir)
+		base := name
+		if p.of != "" {
+			base, p = p.of, catalog[p.of]
+		}
+		places, err := p.places(base, dir)
 		if err != nil {
 			return nil, err
 		}
-		info := Info{Name: name, About: p.about, Licence: p.licence, Get: p.get(name)}
+		info := Info{Name: name, About: catalog[name].about, Licence: p.licence, Get: p.get(base)}
 		for _, f := range p.files {
 			info.Bytes += f.size
 		}
@@ -155,6 +164,13 @@ func Load(name, dir string) (Splits, error) {
 	}
 	if p.drawn != nil {
 		return p.drawn()
+	}
+	if p.of != "" {
+		s, err := Load(p.of, dir)
+		if err != nil {
+			return Splits{}, err
+		}
+		return binarised(s)
 	}
 	places, err := p.places(name, dir)
 	if err != nil {

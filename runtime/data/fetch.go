@@ -50,6 +50,9 @@ func Fetch(ctx context.Context, name string, opt FetchOptions) (string, error) {
 	if p.drawn != nil {
 		return "", fmt.Errorf("fetch data set %s: there is nothing to fetch: it is drawn as it is read", name)
 	}
+	if p.of != "" {
+		return Fetch(ctx, p.of, opt)
+	}
 	return fetch(ctx, name, p, opt)
 }
 
