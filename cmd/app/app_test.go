@@ -145,7 +145,7 @@ func TestPrints(t *testing.T) {
 		want []string
 	}{
 		{"models", []string{"Autoencoders and VAEs\n\nvae: variational autoencoder", "data        mnist (image f32[batch 1 28 28])\n", "training    10 epochs; batch 128"}},
-		{"models vae", []string{"vae: variational autoencoder", "functions   encode, decode, reconstruct, validate", "hidden=512, latent=20, lr=0.001", "mnist: handwritten digits"}},
+		{"models vae", []string{"vae: variational autoencoder", "functions   encode, decode, reconstruct, log_weights, validate", "hidden=512, latent=20, likelihood=0, lr=0.001", "likelihood: bernoulli, gaussian, logistic", "mnist: handwritten digits"}},
 		{"data", []string{"mnist: handwritten digits", "fashion-mnist: ", "portraits: drawn faces", "  drawn   as it is read"}},
 		{"data show portraits-32:test --count 3 --png {}/portraits.png", []string{"2000 × (image f32[3 32 32], smile i64[], ",
 			"skin (fair, light, olive, brown, dark), ", "example  smile  glasses  hat", "\n2        "}},

@@ -2,11 +2,13 @@ package app
 
 import (
 	"bytes"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/loss"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
@@ -17,30 +19,37 @@ import (
 // setting more.
 func changedVAE(hidden int) models.Model {
 	m := vae.Model
-	m.Settings = models.Settings{"hidden": 512, "latent": 20, "lr": 1e-3, "beta": .5}
+	m.Density = models.Density{}
+	m.Settings = maps.Clone(m.Settings)
+	m.Settings["beta1"] = .5
 	m.Define = func(s models.Settings) (*compiler.Program, error) {
-		v := vae.New(s.Int("hidden")+hidden, s.Int("latent"))
+		s = maps.Clone(s)
+		s["hidden"] += float64(hidden)
+		v, err := vae.New(s)
+		if err != nil {
+			return nil, err
+		}
 		batch := graph.Sym("batch")
 		image := func(f *graph.Func) *graph.Value { return f.Input("image", graph.F32, batch, 1, 28, 28) }
 		b := compiler.New("vae")
 		b.Model("", v)
 		b.Func("encode", func(f *graph.Func) {
-			mu, _ := v.Encode(image(f))
+			mu, _ := v.Encode(image(f), nil)
 			f.Output("mean", mu)
 		})
 		b.Func("decode", func(f *graph.Func) {
 			z := f.Input("z", graph.F32, batch, graph.Dim(s.Int("latent")))
-			f.Output("image", v.Decode(z).Sigmoid().Reshape(batch, 1, 28, 28))
+			f.Output("image", v.Decode(z, nil).Sigmoid())
 		})
 		b.Func("logits", func(f *graph.Func) {
-			f.Output("logits", v.Decode(f.Input("z", graph.F32, batch, graph.Dim(s.Int("latent")))))
+			f.Output("logits", v.Decode(f.Input("z", graph.F32, batch, graph.Dim(s.Int("latent"))), nil))
 		})
 		losses := func(f *graph.Func) *graph.Value {
-			elbo, _, _ := v.Loss(image(f))
-			return elbo
+			reconstruction, mu, logVar := v.Terms(image(f), nil)
+			return reconstruction.Add(loss.KLNormal(mu, logVar)).Mean()
 		}
 		b.Func("validate", func(f *graph.Func) { f.Output("loss", losses(f)) })
-		b.Step("train", optim.Adam{LR: s.Float("lr"), Beta1: s.Float("beta")}, v, losses)
+		b.Step("train", optim.Adam{LR: s.Float("lr"), Beta1: s.Float("beta1")}, v, losses)
 		return b.Compile()
 	}
 	return m

@@ -50,6 +50,9 @@ func (f feeder) conditions(out *feeding, inputs []onnxruntime.Info, feeds map[st
 					return err
 				}
 			}
+			if len(which) > 1 && f.plane != 0 {
+				return fmt.Errorf("--map: a map is of one class: choose it with --label")
+			}
 			if len(which) > 1 && labels == 0 {
 				out.cols = (out.count + len(which) - 1) / len(which)
 			}

@@ -28,14 +28,18 @@ const (
 // evaluateCommand measures how near one set of examples is to another.
 func (a *app) evaluateCommand() *cli.Command {
 	return &cli.Command{
-		Name: "evaluate", Usage: "measure how near a model's draws are to real examples: FID, KID, precision and recall, and others", ArgsUsage: " ",
-		Description: "Compares two sets of examples, each a data set's NAME or a PATH: a .npy, .npz or idx file, or a folder of pictures. Of\n" +
+		Name: "evaluate", Usage: "measure how near a model's draws are to real examples: FID, KID, precision and recall, and others; or how likely examples are under a model", ArgsUsage: "[MODEL]",
+		Description: "Of a trained model that has a likelihood, it tells how likely examples are: the evidence lower bound, the negative log-likelihood\n" +
+			"(NLL) by importance sampling, which comes down to it as --draws go up, and that in bits a dimension. They are the examples that the\n" +
+			"run was validated on, binarised as they were then, unless --real and --augment say otherwise.\n\n" +
+			"Without a model, compares two sets of examples, each a data set's NAME or a PATH: a .npy, .npz or idx file, or a folder of pictures. Of\n" +
 			"what has parts, one is chosen: mnist:test. Measures are of a network's features, of any ONNX file's output [batch d]; without\n" +
 			"--features they are of raw pixels, which says little of large pictures. Beside each is its floor: the same measure of real\n" +
 			"examples against others of them, from --train, else another part, else the rest of the set, else of two halves." +
 			a.example("evaluate --real mnist:test --fake samples.npy",
 				"evaluate --real mnist:test --fake samples.npy --train mnist:train --features classifier.onnx --output features --classes logits",
-				"evaluate --real photos/test --fake drawn --count 2000 --json"),
+				"evaluate --real photos/test --fake drawn --count 2000 --json",
+				"evaluate "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --draws 500 --count 1000"),
 		Flags: sessionFlags(
 			&cli.StringFlag{Name: "real", Usage: "the real examples: a data set's `NAME`, or the path of one's own"},
 			&cli.StringFlag{Name: "fake", Usage: "the drawn examples: a data set's `NAME`, or the path of one's own"},
@@ -47,8 +51,12 @@ func (a *app) evaluateCommand() *cli.Command {
 			&cli.BoolFlag{Name: "stacked", Usage: "each channel is an example of the network, and the classes of all together are a mode, as in stacked MNIST"},
 			&cli.StringFlag{Name: "field", Value: "image", Usage: "the field `NAME` of the examples, where there are several"},
 			&cli.StringFlag{Name: "labels", Value: "label", Usage: "the field `NAME` of their labels"},
-			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 10000, Usage: "at most so many examples of each set; as many are taken of both"},
-			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of which examples are taken, if not all"},
+			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 10000, Usage: "at most so many examples of each set; as many are taken of both; of a likelihood, the first"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of which examples are taken, if not all; of a likelihood's draws"},
+			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`, of a likelihood"}, checkpointFlag,
+			&cli.PathFlag{Name: "onnx", Usage: "the exported `FILE`, instead of --run"},
+			&cli.IntFlag{Name: "draws", Value: 500, Usage: "how many importance samples are drawn for each example"},
+			augmentFlag,
 			jsonFlag,
 		),
 		Action: a.evaluate,
@@ -56,8 +64,13 @@ func (a *app) evaluateCommand() *cli.Command {
 }
 
 func (a *app) evaluate(c *cli.Context) error {
-	if err := noArgs(c); err != nil {
-		return err
+	if c.Args().Present() || c.IsSet("run") || c.IsSet("onnx") {
+		return a.evaluateModel(c)
+	}
+	for _, flag := range ofDraws {
+		if c.IsSet(flag) {
+			return usagef(c, "--%s is of a model's likelihood: name the model", flag)
+		}
 	}
 	for _, flag := range []string{"real", "fake"} {
 		if c.String(flag) == "" {

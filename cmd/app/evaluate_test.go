@@ -428,7 +428,7 @@ func TestBadEvaluation(t *testing.T) {
 	}{
 		{"evaluate", u, "--real NAME or PATH, and --fake NAME or PATH"},
 		{real, u, "--fake NAME or PATH"},
-		{both + "frob", u, `unexpected argument "frob"`},
+		{both + "frob", u, "--fake is for comparing two sets, without a model"},
 		{both + "--count 11", u, "--count 11: want 12 or more"},
 		{both + "--count -1", u, "--count -1"},
 		{both + "--seed -1", u, `"-1"`},
@@ -436,7 +436,7 @@ func TestBadEvaluation(t *testing.T) {
 		{both + "--classes logits", u, "--classes is of a network"},
 		{both + "--stacked", u, "--stacked is of a network"},
 		{both + "--features {}/sets/net.onnx --device tpu", u, "want cpu or cuda"},
-		{real + "--fake OUT/frob", e, "--fake OUT/frob is neither a data set (fashion-mnist, mnist, portraits, portraits-32) nor a path that exists"},
+		{real + "--fake OUT/frob", e, "--fake OUT/frob is neither a data set (binarised-mnist, fashion-mnist, mnist, portraits, portraits-32) nor a path that exists"},
 		{real + "--fake OUT/frob:test", e, "neither a data set"},
 		{real + "--fake OUT", e, "it has no"},
 		{real + "--fake {}/sets/net.onnx", e, "net.onnx: it is not a folder"},

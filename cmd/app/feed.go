@@ -26,6 +26,7 @@ type feeder struct {
 	label   string            // the one of these that --label has chosen
 	classes []string          // the names of labels' classes, nil if they are not known
 	draws   []onnx.Noise      // what the Func draws itself
+	plane   float64           // if not 0, the noise is a grid over the plane, from -plane to plane both ways
 }
 
 // A feeding is inputs for samples, of which cols belong in a row.
@@ -91,7 +92,11 @@ func (f feeder) noise(out *feeding, inputs []onnxruntime.Info, feeds map[string]
 		}
 		in := info(inputs, name)
 		shape, err := exampleShape(in, out.count)
-		if err == nil {
+		switch {
+		case err != nil:
+		case f.plane != 0 && name == f.how.Noise:
+			out.in[name], err = grid(in, shape, f.plane)
+		default:
 			out.in[name], err = drawn32(in, shape, feeds[name].Noise, draw)
 		}
 		if err != nil {
@@ -124,6 +129,21 @@ func (f feeder) noise(out *feeding, inputs []onnxruntime.Info, feeds map[string]
 		out.in[in.Name] = x
 	}
 	return nil
+}
+
+// grid is the plane of a latent of two numbers, [n 2], for a square of n samples: the first number grows to the right and the second
+// upwards, from -limit to limit.
+func grid(in onnxruntime.Info, shape []int, limit float64) (*tensor.Tensor, error) {
+	if len(shape) != 2 || shape[1] != 2 || !in.DType.Float() {
+		return nil, fmt.Errorf("--map: the latent %v is not of two numbers, so that there is no plane to show", in)
+	}
+	x, side := tensor.New(in.DType, shape...), int(math.Sqrt(float64(shape[0])))
+	step := 2 * limit / float64(max(side-1, 1))
+	for i := range shape[0] {
+		x.Set(2*i, -limit+step*float64(i%side))
+		x.Set(2*i+1, limit-step*float64(i/side))
+	}
+	return x, nil
 }
 
 // describe lists feeds for people: z (normal noise), label (a label of 10 classes).

@@ -245,6 +245,21 @@ type evaluated struct {
 	Classifier []labelledOf `json:"classifier,omitempty"` // for each set with labels
 }
 
+// likelihoodOf is how likely examples are under a model.
+type likelihoodOf struct {
+	Model    string     `json:"model"` // the file or checkpoint
+	Device   string     `json:"device"`
+	Real     examplesOf `json:"real"`
+	Augment  []string   `json:"augment"` // what is done to the examples
+	Draws    int        `json:"draws"`   // importance samples of each example
+	Seed     uint64     `json:"seed"`
+	ELBO     number     `json:"elbo"` // nats an example
+	NLL      number     `json:"nll"`
+	NLLError number     `json:"nll_error"` // of its mean over the examples
+	Bits     number     `json:"bits_per_dim"`
+	Dims     int        `json:"dims"` // of an example
+}
+
 // examplesOf is a set of examples.
 type examplesOf struct {
 	From     string `json:"from"`

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	goruntime "runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,7 +37,7 @@ func (a *app) modelArg(c *cli.Context) (models.Model, error) {
 	return a.model(name)
 }
 
-var setFlag = &cli.StringSliceFlag{Name: "set", Usage: "change one of the model's settings, `NAME=VALUE`; may be repeated"}
+var setFlag = &cli.StringSliceFlag{Name: "set", Usage: "change one of the model's settings, `NAME=VALUE`, a number or, of a choice, its name; may be repeated"}
 
 // settings are the model's with the changes of --set.
 func settings(c *cli.Context, m models.Model) (models.Settings, error) {
@@ -44,7 +45,14 @@ func settings(c *cli.Context, m models.Model) (models.Settings, error) {
 	for _, s := range c.StringSlice("set") {
 		name, value, ok := strings.Cut(s, "=")
 		v, err := strconv.ParseFloat(value, 64)
-		if !ok || err != nil {
+		choices := m.Choices[name]
+		if i := slices.Index(choices, value); i >= 0 {
+			v, err = float64(i), nil
+		}
+		switch {
+		case ok && choices != nil && !(v >= 0 && v < float64(len(choices)) && err == nil):
+			return nil, usagef(c, "--set %s: want one of %s", s, strings.Join(choices, ", "))
+		case !ok || err != nil:
 			return nil, usagef(c, "--set %s: want NAME=VALUE with a number", s)
 		}
 		changes[name] = v

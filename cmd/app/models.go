@@ -104,6 +104,9 @@ func (a *app) showModel(c *cli.Context) error {
 		a.printRow("steps", strings.Join(info.Steps, ", "))
 	}
 	a.printRow("settings", info.Settings.String())
+	for _, name := range sortedKeys(m.Choices) {
+		a.printRow("choices", name+": "+strings.Join(m.Choices[name], ", ")+", from 0")
+	}
 	sets, listErr := data.List("")
 	if i := slices.IndexFunc(sets, func(s data.Info) bool { return s.Name == info.Data }); i >= 0 && listErr == nil {
 		about := sets[i].Name + ": " + sets[i].About

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"strings"
 	"time"
@@ -34,12 +35,14 @@ func (a *app) sampleCommand() *cli.Command {
 			"Files are written as they are called: .npy and .npz are arrays, .csv numbers, and what else there is the model says: .png\n" +
 			"for images and points, .txt for text." +
 			a.example("sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --count 25 --out samples.png",
-				"sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --set-input label=7 --out sevens.png --out sevens.npy"),
+				"sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --set-input label=7 --out sevens.png --out sevens.npy",
+				"sample "+a.exampleModel()+" --run runs/plane --map 3 --count 400 --out map.png"),
 		Flags: sessionFlags(
 			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, checkpointFlag,
 			&cli.PathFlag{Name: "onnx", Usage: "the exported `FILE` to sample"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 100, Usage: "how many"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the noise"},
+			&cli.Float64Flag{Name: "map", Usage: "instead of noise, show the plane of a latent of two numbers, from -`LIMIT` to LIMIT both ways; --count is a square", DefaultText: "none"},
 			&cli.StringFlag{Name: "label", Usage: "the class, `NAME` (or a part that no other has) or number; with commas several, a row each"},
 			&cli.StringSliceFlag{Name: "set-input", Usage: "a condition, `INPUT=VALUE`: a class, a number, as many as a sample has with commas between, or FILE.npy with a row for each sample; may be repeated"},
 			&cli.StringSliceFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; may be repeated"},
@@ -73,6 +76,17 @@ func (a *app) sample(c *cli.Context) error {
 	if m, err = sampledTable(c, m); err != nil {
 		return err
 	}
+	if f.plane = c.Float64("map"); c.IsSet("map") {
+		if f.how.Noise == "" {
+			return fmt.Errorf("--map: the model %s has no latent that the noise is of: its function %s has %s", m.Name, m.Sample.Func, describe(m.Sample.Feeds()))
+		}
+		if !(f.plane > 0) || math.IsInf(f.plane, 0) {
+			return usagef(c, "--map %v: want a number above 0, such as 3", f.plane)
+		}
+		if side := math.Sqrt(float64(f.count)); side != math.Trunc(side) {
+			return usagef(c, "--count %d: a map has as many rows as columns: want a square, such as 400", f.count)
+		}
+	}
 	show := newShower(m.Sample)
 	paths, err := sampleFiles(c, show)
 	if err != nil {
@@ -88,7 +102,7 @@ func (a *app) sample(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	from, err := a.sampled(c, m, o)
+	from, err := a.opened(c, m, m.Sample.Func, o)
 	if err != nil {
 		return err
 	}
@@ -211,14 +225,15 @@ func chosenInputs(c *cli.Context, how models.Sampling) (chosen map[string]string
 // A sampled is what is sampled: a Func in a session.
 type sampled struct {
 	session *onnxruntime.Session
-	name    string // for people
+	setup   train.Setup // of the run; empty if it is none
+	name    string      // for people
 	how     models.Sampling
 	classes []string // the names of the data's classes
 	draws   []onnx.Noise
 }
 
-// sampled opens what --run or --onnx name.
-func (a *app) sampled(c *cli.Context, m models.Model, o onnxruntime.Options) (*sampled, error) {
+// opened opens the Func called name of what --run names, or the file that --onnx names.
+func (a *app) opened(c *cli.Context, m models.Model, name string, o onnxruntime.Options) (*sampled, error) {
 	path := c.Path("onnx")
 	s := &sampled{name: path}
 	var err error
@@ -226,16 +241,16 @@ func (a *app) sampled(c *cli.Context, m models.Model, o onnxruntime.Options) (*s
 		s.session, err = onnxruntime.Open(path, o)
 	} else {
 		if c.Path("run") == "" {
-			return nil, usagef(c, "say what to sample: --run DIR or --onnx FILE")
+			return nil, usagef(c, "say what to %s: --run DIR or --onnx FILE", c.Command.Name)
 		}
 		var r *trained
 		if r, err = a.openRun(c, m); err != nil {
 			return nil, err
 		}
-		f := r.prog.Func(m.Sample.Func)
+		f := r.prog.Func(name)
 		_, s.draws = onnx.HoistRandom(f)
 		s.session, path, err = r.open(c, f, o)
-		s.name, s.how, s.classes = r.from(c, path), r.model.Sample, r.setup.Classes
+		s.name, s.how, s.classes, s.setup = r.from(c, path), r.model.Sample, r.setup.Classes, r.setup
 	}
 	if err != nil || path == "" {
 		return s, err

@@ -17,6 +17,6 @@ func main() { app.Main(zoo()...) }
 
 // zoo is the models, by family.
 func zoo() []models.Model {
-	return slices.Concat(bayes.Models, []models.Model{vae.Model, faces.Model}, classifier.Models,
+	return slices.Concat(bayes.Models, vae.Models, []models.Model{faces.Model}, classifier.Models,
 		[]models.Model{classifier.AttributesModel}, gan.Models)
 }

@@ -44,10 +44,38 @@ func (m Model) Check(prog *compiler.Program) error {
 	if err := m.checkInputs(prog); err != nil {
 		return err
 	}
+	if err := m.checkDensity(prog); err != nil {
+		return err
+	}
 	if err := m.checkSampling(prog); err != nil {
 		return err
 	}
 	return m.checkEditing(prog)
+}
+
+// checkDensity says what in m's Density contradicts prog.
+func (m Model) checkDensity(prog *compiler.Program) error {
+	d := m.Density
+	if d == (Density{}) {
+		return nil
+	}
+	f := prog.Func(d.Func)
+	if f == nil {
+		return fmt.Errorf("model %s uses the function %q, which it does not define: it has %s", m.Name, d.Func, entries(prog.Funcs()))
+	}
+	for _, x := range []struct {
+		what, input string
+		rank        int
+	}{{"Noise", d.Noise, 3}, {"Image", d.Image, 1}} {
+		i := slices.IndexFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == x.input })
+		if i < 0 || f.Inputs[i].Rank() < x.rank {
+			return fmt.Errorf("model %s: the %s of its Density is %q, and the function %q has no such input of %d axes or more: it has %s", m.Name, x.what, x.input, f.Name, x.rank, inputs(f))
+		}
+	}
+	if len(f.Outputs) != 1 || f.Outputs[0].Value.Rank() != 2 {
+		return fmt.Errorf("model %s: the function %q of its Density has the outputs %s: want one, log weights [batch draws]", m.Name, f.Name, outputs(f))
+	}
+	return nil
 }
 
 // checkInputs says which of the Inputs of m's Training feeds none of the entry points that train and validate.

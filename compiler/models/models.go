@@ -28,6 +28,9 @@ type Model struct {
 
 	// Settings are the numbers a person may change with --set, with their defaults.
 	Settings Settings
+	// Choices are the names of the settings that are one of several things: --set takes a name, and the setting is its place among
+	// them, from 0.
+	Choices map[string][]string
 
 	// Define builds the program.
 	Define func(s Settings) (*compiler.Program, error)
@@ -37,9 +40,18 @@ type Model struct {
 	Columns []Column
 	For     func(columns []Column) Model
 
-	Train  Training
-	Sample Sampling
-	Edit   Editing
+	Train   Training
+	Sample  Sampling
+	Density Density
+	Edit    Editing
+}
+
+// A Density says how the likelihood of examples under the model is found: by a Func of log weights ln p(x,z)/q(z|x), whose mean, as
+// weights, is p(x) (Burda et al. 2016). Its other inputs are fed with the data, as training's are.
+type Density struct {
+	Func  string // its only output is log weights [batch draws]
+	Noise string // its input of standard normal noise, [batch draws ...]
+	Image string // its input whose numbers are the dimensions, of bits a dimension
 }
 
 // Row is the field of a table's rows, i64 [columns]: places among the values of each column.

@@ -1,8 +1,11 @@
-// Package vae is the variational autoencoder of Kingma and Welling, "Auto-Encoding Variational Bayes" (2014), as a
-// multi-layer perceptron over 28×28 grey images.
+// Package vae has autoencoders of images: the plain one, the variational autoencoder of Kingma and Welling, "Auto-Encoding
+// Variational Bayes" (2014), and the same given a class, p(x|y), of Sohn et al., "Learning Structured Output Representation using
+// Deep Conditional Generative Models" (2015). Each is a multi-layer perceptron or has convolutions, under one of three likelihoods.
 package vae
 
 import (
+	"fmt"
+
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/loss"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
@@ -11,87 +14,150 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
-// side is the height and width of an image.
-const side = 28
-
-// VAE has a Gaussian encoder q(z|x) and a Bernoulli decoder p(x|z).
-type VAE struct{ Enc, Mu, LogVar, Dec, Out nn.Dense }
-
-// New returns a VAE with the given width of its hidden layers and of its latent z.
-func New(hidden, latent int) *VAE {
-	h, z := nn.Dense{Units: hidden}, nn.Dense{Units: latent}
-	return &VAE{Enc: h, Mu: z, LogVar: z, Dec: h, Out: nn.Dense{Units: side * side}}
+// VAE has a Gaussian encoder q(z|x), and a decoder p(x|z) under a prior p(z) that is standard normal. With a condition y, all are given y
+// but the prior.
+type VAE struct {
+	Nets
+	Mu, LogVar nn.Dense
 }
 
-// Encode gives the mean and log variance of q(z|x), each [batch latent], for x [batch 1 28 28].
-func (m *VAE) Encode(x *graph.Value) (mu, logVar *graph.Value) {
-	h := m.Enc.Apply(x.Flatten()).ReLU()
+// New returns a VAE of the settings.
+func New(s models.Settings) (*VAE, error) {
+	if n, ok := s["classes"]; ok && (n < 1 || n > 1<<16) {
+		return nil, fmt.Errorf("setting classes is %v, want 1 to %d", n, 1<<16)
+	}
+	nets, err := newNets(s)
+	z := nn.Dense{Units: s.Int("latent")}
+	return &VAE{nets, z, z}, err
+}
+
+// Encode gives the mean and log variance of q(z|x), each [batch latent], for x [batch channels size size].
+func (m *VAE) Encode(x, y *graph.Value) (mu, logVar *graph.Value) {
+	h := m.Hidden(x, y)
 	return m.Mu.Apply(h), m.LogVar.Apply(h)
 }
 
-// Decode gives the logits of p(x|z), [batch 784].
-func (m *VAE) Decode(z *graph.Value) *graph.Value {
-	return m.Out.Apply(m.Dec.Apply(z).ReLU())
-}
-
 // Draw gives z ~ q(z|x) by the reparameterisation z = μ + σ·ε (section 2.4).
-func Draw(mu, logVar *graph.Value) *graph.Value {
-	return mu.Add(logVar.Scale(.5).Exp().Mul(mu.NormalLike()))
+func Draw(mu, logVar *graph.Value) *graph.Value { return reparameterise(mu, logVar, mu.NormalLike()) }
+
+func reparameterise(mu, logVar, noise *graph.Value) *graph.Value {
+	return mu.Add(logVar.Scale(.5).Exp().Mul(noise))
 }
 
-// Loss is the negative evidence lower bound in nats, averaged over the batch (eq. 10 with one draw), and its two terms:
-// the reconstruction's cross-entropy, grey levels taken as probabilities, and the divergence of q(z|x) from the prior.
-func (m *VAE) Loss(x *graph.Value) (elbo, reconstruction, kl *graph.Value) {
-	mu, logVar := m.Encode(x)
-	reconstruction = loss.BCEWithLogits(m.Decode(Draw(mu, logVar)), x.Flatten()).Mean()
-	kl = loss.KLNormal(mu, logVar).Mean()
-	return reconstruction.Add(kl), reconstruction, kl
+// Terms are those of the negative evidence lower bound (eq. 10 with one draw), in nats an example: −ln p(x|z), and the divergence of
+// q(z|x) from the prior, of which they are given the mean and log variance too.
+func (m *VAE) Terms(x, y *graph.Value) (reconstruction, mu, logVar *graph.Value) {
+	mu, logVar = m.Encode(x, y)
+	return m.Pixels.NLL(m.Decode(Draw(mu, logVar), y), x), mu, logVar
 }
 
-// Define builds the program: encode, decode, reconstruct and validate, and the training step.
-func Define(s models.Settings) (*compiler.Program, error) {
-	m := New(s.Int("hidden"), s.Int("latent"))
-	batch := graph.Sym("batch")
-	image := func(f *graph.Func) *graph.Value { return f.Input("image", graph.F32, batch, 1, side, side) }
-	picture := func(logits *graph.Value) *graph.Value {
-		return logits.Sigmoid().Reshape(batch, 1, side, side)
+// LogWeights are ln p(x,z)/q(z|x), [batch draws], of draws z ~ q(z|x) with noise [batch draws latent]: what the importance-weighted
+// bound of ln p(x) is made of (Burda et al. 2016, eq. 8).
+func (m *VAE) LogWeights(x, y, noise *graph.Value) *graph.Value {
+	draws := noise.Dim(1)
+	each := func(v *graph.Value) *graph.Value { // [batch ...] as [batch·draws ...]
+		rest := v.Shape()[1:]
+		many := append([]graph.Dim{v.Dim(0), draws}, rest...)
+		return v.Unsqueeze(1).Expand(many...).Reshape(append([]graph.Dim{v.Dim(0).Times(draws)}, rest...)...)
 	}
-
-	b := compiler.New("vae")
-	b.Model("", m)
-	b.Func("encode", func(f *graph.Func) {
-		mu, logVar := m.Encode(image(f))
-		f.Output("mu", mu)
-		f.Output("log_var", logVar)
-	})
-	b.Func("decode", func(f *graph.Func) {
-		f.Output("image", picture(m.Decode(f.Input("z", graph.F32, batch, s.Dim("latent")))))
-	})
-	b.Func("reconstruct", func(f *graph.Func) {
-		mu, _ := m.Encode(image(f))
-		f.Output("reconstruction", picture(m.Decode(mu)))
-	})
-	losses := func(f *graph.Func) *graph.Value {
-		elbo, reconstruction, kl := m.Loss(image(f))
-		f.Output("reconstruction", reconstruction)
-		f.Output("kl", kl)
-		return elbo
+	mu, logVar := m.Encode(x, y)
+	z := reparameterise(mu.Unsqueeze(1), logVar.Unsqueeze(1), noise)
+	if y != nil {
+		y = each(y)
 	}
-	b.Func("validate", func(f *graph.Func) { f.Output("loss", losses(f)) })
-	b.Step("train", optim.Adam{LR: s.Float("lr")}, m, losses)
-	return b.Compile()
+	nll := m.Pixels.NLL(m.Decode(z.Reshape(-1, z.Dim(-1)), y), each(x)).Reshape(z.Dim(0), draws)
+	prior, posterior := z.Square().Sum(-1), noise.Square().Sum(-1).Add(logVar.Sum(-1).Unsqueeze(1))
+	return posterior.Sub(prior).Scale(.5).Sub(nll)
 }
 
-// Model describes the VAE to the commands.
-var Model = models.Model{
-	Name:     "vae",
-	Family:   "Autoencoders and VAEs",
-	Doc:      "variational autoencoder, an MLP with a 20-dimensional latent (Kingma & Welling 2014)",
-	Settings: models.Settings{"hidden": 512, "latent": 20, "lr": 1e-3},
-	Define:   Define,
-	Train: models.Training{
-		Step: "train", Validate: "validate", Inputs: map[string]string{"image": "image"},
-		Data: "mnist", Epochs: 10, Batch: 128,
-	},
-	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
+// Define builds the program of a VAE without a condition.
+func Define(s models.Settings) (*compiler.Program, error) { return define("vae")(s) }
+
+// define builds the program called name of a VAE, given a class if there is a setting classes: encode, decode, reconstruct,
+// log_weights and validate, and the training step. The step's loss is the negative evidence lower bound with the divergence beta times
+// (Higgins et al. 2017, eq. 4), or with free bits; what validates is the bound itself.
+func define(name string) func(s models.Settings) (*compiler.Program, error) {
+	return func(s models.Settings) (*compiler.Program, error) {
+		m, err := New(s)
+		if err != nil {
+			return nil, err
+		}
+		beta, free := s.Float("beta"), s.Float("free")
+		if beta < 0 || free < 0 {
+			return nil, fmt.Errorf("settings beta and free are %v and %v, want 0 or more: a weight, and nats for each number of the latent", beta, free)
+		}
+		batch, latent := graph.Sym("batch"), s.Dim("latent")
+		image := func(f *graph.Func) *graph.Value {
+			return f.Input("image", graph.F32, append([]graph.Dim{batch}, m.image...)...)
+		}
+		label := func(f *graph.Func) *graph.Value { return condition(f, s, batch) }
+		noise := func(f *graph.Func) *graph.Value { return f.Input("z", graph.F32, batch, latent) }
+		picture := func(z, y *graph.Value) *graph.Value { return m.Pixels.Mean(m.Decode(z, y)) }
+
+		b := compiler.New(name)
+		b.Model("", m)
+		entry := entries(b, s)
+		entry("encode", func(f *graph.Func) {
+			mu, logVar := m.Encode(image(f), label(f))
+			f.Output("mu", mu)
+			f.Output("log_var", logVar)
+		})
+		entry("decode", func(f *graph.Func) { f.Output("image", picture(noise(f), label(f))) })
+		entry("reconstruct", func(f *graph.Func) {
+			y := label(f)
+			mu, _ := m.Encode(image(f), y)
+			f.Output("reconstruction", picture(mu, y))
+		})
+		entry("log_weights", func(f *graph.Func) {
+			f.Output("log_weights", m.LogWeights(image(f), label(f), f.Input("noise", graph.F32, batch, graph.Sym("draws"), latent)))
+		})
+		entry("validate", func(f *graph.Func) {
+			reconstruction, mu, logVar := m.Terms(image(f), label(f))
+			kl := loss.KLNormal(mu, logVar)
+			f.Output("loss", reconstruction.Add(kl).Mean())
+			f.Output("reconstruction", reconstruction.Mean())
+			f.Output("kl", kl.Mean())
+		})
+		b.Step("train", optimizer(s), m, func(f *graph.Func) *graph.Value {
+			reconstruction, mu, logVar := m.Terms(image(f), label(f))
+			kl := loss.KLNormal(mu, logVar).Mean()
+			f.Output("reconstruction", reconstruction.Mean())
+			f.Output("kl", kl)
+			if free > 0 {
+				kl = loss.FreeBits(mu, logVar, free)
+			}
+			return reconstruction.Mean().Add(kl.Scale(beta))
+		})
+		return b.Compile()
+	}
+}
+
+// condition is the input label, one-hot, or nil where there is no setting classes.
+func condition(f *graph.Func, s models.Settings, batch graph.Dim) *graph.Value {
+	if _, ok := s["classes"]; !ok {
+		return nil
+	}
+	classes := s.Int("classes")
+	return f.Input("label", graph.I64, batch).InRange(classes, fmt.Sprintf("a label is from 0 to %d", classes-1)).OneHot(classes, graph.F32)
+}
+
+// optimizer is Adam, with a learning rate that falls to 0 along a cosine over steps, if they are given, and averages of the weights, if
+// ema is their decay.
+func optimizer(s models.Settings) (o optim.Optimizer) {
+	adam := optim.Adam{LR: s.Float("lr")}
+	if steps := s.Int("steps"); steps != 0 {
+		adam.Schedule = optim.Cosine{Steps: steps}
+	}
+	if decay := s.Float("ema"); decay != 0 {
+		return optim.EMA{Decay: decay, Then: adam}
+	}
+	return adam
+}
+
+// entries is what defines the entry points of b: with the averages of the weights, if there are such.
+func entries(b *compiler.Builder, s models.Settings) func(name string, build func(f *graph.Func)) {
+	if s.Float("ema") != 0 {
+		return b.EMAFunc
+	}
+	return b.Func
 }

@@ -1,0 +1,66 @@
+package vae
+
+import (
+	"maps"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+)
+
+// settings are what all have, with changes. filters are those of the first of two convolutions; without, the networks are multi-layer
+// perceptrons. steps is the length of the whole training, over which the learning rate falls to 0 along a cosine; 0 leaves it. ema is
+// the decay of averages of the weights, which all but the training step take; 0 is none.
+// free are nats for each number of the latent that cost nothing, and beta is the weight of the divergence.
+func settings(changes models.Settings) models.Settings {
+	s := models.Settings{"size": 28, "channels": 1, "filters": 0, "hidden": 512, "latent": 20, "likelihood": 0, "sigma": 0,
+		"beta": 1, "free": 0, "lr": 1e-3, "steps": 0, "ema": 0}
+	maps.Copy(s, changes)
+	return s
+}
+
+// choices are the settings that are one of several.
+var choices = map[string][]string{"likelihood": likelihoods}
+
+// family is the heading that all are listed under.
+const family = "Autoencoders and VAEs"
+
+// training is how all are trained.
+var training = models.Training{
+	Step: "train", Validate: "validate", Inputs: map[string]string{"image": "image"}, Data: "mnist", Epochs: 10, Batch: 128,
+}
+
+// long is how the VAE with convolutions is trained.
+var long = func() models.Training { t := training; t.Epochs, t.Batch = 30, 64; return t }()
+
+// density is how the likelihood of images is found.
+var density = models.Density{Func: "log_weights", Noise: "noise", Image: "image"}
+
+// Model is the VAE of the paper's appendix C, a multi-layer perceptron.
+var Model = models.Model{
+	Name: "vae", Family: family, Doc: "variational autoencoder, an MLP with a 20-dimensional latent (Kingma & Welling 2014)",
+	Settings: settings(nil), Choices: choices, Define: Define, Train: training, Density: density,
+	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
+}
+
+// ConvModel is the VAE with convolutions.
+var ConvModel = models.Model{
+	Name: "convvae", Family: family, Doc: "variational autoencoder with two convolutions each way",
+	Settings: settings(models.Settings{"filters": 32, "hidden": 256, "latent": 32, "lr": 2e-3, "ema": .999}), Choices: choices, Define: define("convvae"), Train: long, Density: density,
+	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
+}
+
+// AEModel is the plain autoencoder, whose latent is a plane.
+var AEModel = models.Model{
+	Name: "ae", Family: family, Doc: "plain autoencoder, with convolutions and a latent of two numbers (Foster 2019, chapter 3)",
+	Settings: settings(models.Settings{"filters": 32, "hidden": 256, "latent": 2, "ema": .999}), Choices: choices, Define: defineAE, Train: training,
+	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
+}
+
+// CVAEModel is the VAE of p(x|y).
+var CVAEModel = models.Model{
+	Name: "cvae", Family: family, Doc: "conditional VAE p(x|y), given the class (Sohn et al. 2015)",
+	Settings: settings(models.Settings{"classes": 10}), Choices: choices, Define: define("cvae"), Train: training, Density: density,
+	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image", Inputs: map[string]models.Feed{"label": {Setting: "classes"}}},
+}
+
+// Models are the package's, for the commands. The VAE is the first: the commands' examples are of it.
+var Models = []models.Model{Model, ConvModel, CVAEModel, AEModel}
