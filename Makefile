@@ -46,7 +46,7 @@ mutations: ## break the code in a hundred small ways, and see that tests catch e
 	$(GO) run ./testdata/mutations $(ONLY)
 
 bench: ## the other figures of docs/benchmarks.md
-	$(GO) test -run '^$$' -bench 'VAEStep|Measures|Export|Compile|Sgemm|Vectors|Loader|Floor|OneNode|Decoder' -benchmem ./runtime/gorgonia ./runtime/onnxruntime ./runtime/metrics ./runtime/blas ./runtime/data ./graph/kernel ./exporters/onnx ./compiler
+	$(GO) test -run '^$$' -bench 'VAEStep|Steps|Measures|Export|Compile|Sgemm|Vectors|Loader|Floor|OneNode|Decoder' -benchmem ./runtime/gorgonia ./runtime/onnxruntime ./runtime/metrics ./runtime/blas ./runtime/data ./graph/kernel ./exporters/onnx ./compiler
 
 compare: setup ## an epoch of the VAE, PyTorch's and ours in turn
 	docs/compare.sh $(MNIST) $(ROUNDS)
