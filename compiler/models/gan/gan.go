@@ -163,7 +163,7 @@ func model(name, doc string, settings models.Settings, of func(s models.Settings
 	all := maps.Clone(common)
 	maps.Copy(all, settings)
 	m := models.Model{
-		Name: name, Family: family, Doc: doc, Settings: all,
+		Name: name, Family: family, Doc: doc, Results: results[name], Settings: all,
 		Define: func(s models.Settings) (*compiler.Program, error) {
 			if err := check(s); err != nil {
 				return nil, err
