@@ -436,7 +436,7 @@ func TestBadEvaluation(t *testing.T) {
 		{both + "--classes logits", u, "--classes is of a network"},
 		{both + "--stacked", u, "--stacked is of a network"},
 		{both + "--features {}/sets/net.onnx --device tpu", u, "want cpu or cuda"},
-		{real + "--fake OUT/frob", e, "--fake OUT/frob is neither a data set (binarised-mnist, fashion-mnist, mnist, portraits, portraits-32) nor a path that exists"},
+		{real + "--fake OUT/frob", e, "--fake OUT/frob is neither a data set (binarised-mnist, fashion-mnist, mnist, portraits, portraits-32, stacked-mnist) nor a path that exists"},
 		{real + "--fake OUT/frob:test", e, "neither a data set"},
 		{real + "--fake OUT", e, "it has no"},
 		{real + "--fake {}/sets/net.onnx", e, "net.onnx: it is not a folder"},

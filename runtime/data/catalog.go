@@ -43,7 +43,8 @@ type published struct {
 	system  []string       // folders in which a package of the system puts them
 	hint    string         // another way to get them, or ""
 
-	of string // the data set that it is made of, by binarising: then about alone is set beside it
+	of   string                         // the data set that it is made of: then about alone is set beside it, and
+	made func(s Splits) (Splits, error) // how
 
 	drawn func() (Splits, error) // makes the data set, if it is no files: then about and licence alone are set beside it, and bytes
 	bytes int64
@@ -73,7 +74,7 @@ var catalog = map[string]published{
 		},
 	},
 	"binarised-mnist": {
-		about: "mnist with each pixel drawn black or white, its grey level the probability, once and for all from seed 1", of: "mnist",
+		about: "mnist with each pixel drawn black or white, its grey level the probability, once and for all from seed 1", of: "mnist", made: binarised,
 	},
 	"fashion-mnist": {
 		about:   "Zalando's articles of clothing, 28×28 grey: 60,000 for training and 10,000 for testing, 10 classes",
@@ -91,6 +92,10 @@ var catalog = map[string]published{
 		},
 		system: []string{"/usr/share/datasets/fashion-mnist"},
 		hint:   "on Debian and Ubuntu, install the package dataset-fashion-mnist",
+	},
+	"stacked-mnist": {
+		about: "three digits of mnist, drawn at random, as the colours of a picture, 28×28: 60,000 for training and 10,000 for testing, 1,000 modes",
+		of:    "mnist", made: stack,
 	},
 	"portraits": {
 		about:   "drawn faces with attributes, 64×64 in colour: 20,000 for training and 2,000 for testing",
@@ -150,7 +155,8 @@ func List(dir string) ([]Info, error) {
 }
 
 // Load returns the published data set called name: fields "image", f32 in [0, 1] of shape [1 28 28], and "label", i64; or, of
-// portraits, which are drawn as they are read, "image" of shape [3 64 64] or [3 32 32] and the attributes. Load
+// portraits, which are drawn as they are read, "image" of shape [3 64 64] or [3 32 32] and the attributes; or, of stacked-mnist, "image"
+// of shape [3 28 28] and a label of three digits. Load
 // looks in dir (if not ""), in dir/name, in the cache that [Fetch] fills, and where packages put the files, and downloads
 // nothing. Files in dir may be any of the right form; the others must be the published ones, byte for byte. A dir that is not
 // there is an error, lest a misspelt one be passed over.
@@ -170,7 +176,7 @@ func Load(name, dir string) (Splits, error) {
 		if err != nil {
 			return Splits{}, err
 		}
-		return binarised(s)
+		return p.made(s)
 	}
 	places, err := p.places(name, dir)
 	if err != nil {

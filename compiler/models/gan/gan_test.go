@@ -28,7 +28,7 @@ type loaded struct {
 }
 
 // load defines m with changed settings and gives it the state that it starts from.
-func load(t *testing.T, m models.Model, seed uint64, changes models.Settings) loaded {
+func load(t testing.TB, m models.Model, seed uint64, changes models.Settings) loaded {
 	t.Helper()
 	s, err := m.Settings.With(changes)
 	if err != nil {
@@ -61,7 +61,7 @@ func load(t *testing.T, m models.Model, seed uint64, changes models.Settings) lo
 }
 
 // run runs an entry point on those of the tensors that it takes.
-func run(t *testing.T, x loaded, entry string, from map[string]*tensor.Tensor) map[string]*tensor.Tensor {
+func run(t testing.TB, x loaded, entry string, from map[string]*tensor.Tensor) map[string]*tensor.Tensor {
 	t.Helper()
 	f, err := x.prog.Entry(entry)
 	if err != nil {
