@@ -6,8 +6,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
-// Nets are the sizes of a convolutional generator and its critic: those of the settings, and what a paper adds. Of 64×64 images, a
-// width of 64 and a Kernel of 4 or 5 are the papers'.
+// Nets are the sizes of a generator and its critic: those of the settings, and what a paper adds. They are convolutional (of 64×64
+// images, a width of 64 and a Kernel of 4 or 5 are the papers'), or, where the setting conv is 0, perceptrons of two hidden layers of
+// width units, as those of Goodfellow et al. (2014): less able and much cheaper.
 type Nets struct {
 	models.Settings
 	Kernel   int
@@ -31,6 +32,11 @@ func (n Nets) scales() []int {
 // transposed convolutions that double it ("fractionally-strided", Radford et al., figure 1), less a row and a column where the next
 // size is odd. The running statistics of its normalisation are means of about so many steps as its average weights.
 func (n Nets) Generator() nn.Sequential {
+	if n.Int("conv") == 0 {
+		size, channels, width := n.Dim("size"), n.Dim("channels"), n.Int("width")
+		return nn.Sequential{&nn.Dense{Units: width, Weight: n.Init}, nn.ReLU, &nn.Dense{Units: width, Weight: n.Init}, nn.ReLU,
+			&nn.Dense{Units: int(channels * size * size), Weight: n.Init}, nn.Tanh, nn.Reshape(channels, size, size)}
+	}
 	sizes := n.scales()
 	base, width := sizes[0], n.Int("width")<<(len(sizes)-1)
 	norm := func() nn.Module { return &nn.BatchNorm{Momentum: max(.9, n.Float("ema"))} }
@@ -50,6 +56,10 @@ func cut(size int) nn.Func {
 
 // Body is a critic but for its last layer: strided convolutions that halve the image and double the filters.
 func (n Nets) Body() nn.Sequential {
+	if n.Int("conv") == 0 {
+		layer := func() nn.Module { return &nn.Dense{Units: n.Int("width"), Weight: n.Init, SpectralNorm: n.Spectral} }
+		return nn.Sequential{nn.Flatten, layer(), nn.LeakyReLU(.2), layer(), nn.LeakyReLU(.2)}
+	}
 	var c nn.Sequential
 	for i := range n.scales() {
 		c = append(c, &nn.Conv2D{Filters: n.Int("width") << i, Kernel: n.Kernel, Stride: 2, Same: true, NoBias: n.Norm && i > 0, Weight: n.Init, SpectralNorm: n.Spectral})
@@ -61,18 +71,24 @@ func (n Nets) Body() nn.Sequential {
 	return append(c, nn.Flatten)
 }
 
-// Critic scores images by themselves or, given classes, with these as further channels, 1 or 0 all over (Mirza and Osindero 2014,
-// figure 1).
+// Critic scores images by themselves or, given classes, with these beside them (Mirza and Osindero 2014, figure 1): to a convolution,
+// as further channels that are 1 or 0 all over.
 func (n Nets) Critic() *Concat {
-	return &Concat{append(n.Body(), &nn.Dense{Units: 1, Weight: n.Init, SpectralNorm: n.Spectral})}
+	return &Concat{append(n.Body(), &nn.Dense{Units: 1, Weight: n.Init, SpectralNorm: n.Spectral}), n.Int("conv") == 0}
 }
 
 // Concat is a critic that is told the class beside the image.
-type Concat struct{ Net nn.Sequential }
+type Concat struct {
+	Net  nn.Sequential
+	Flat bool // the network sees pixels, not channels
+}
 
 // Score is the network's result.
 func (c *Concat) Score(x, y *graph.Value) *graph.Value {
-	if y != nil {
+	switch {
+	case y != nil && c.Flat:
+		x = graph.Join(1, x.Flatten(), y)
+	case y != nil:
 		x = graph.Join(1, x, y.Reshape(y.Dim(0), y.Dim(1), 1, 1).Expand(y.Dim(0), y.Dim(1), x.Dim(2), x.Dim(3)))
 	}
 	return c.Net.Apply(x)
@@ -86,8 +102,11 @@ type Projection struct {
 
 // Projection scores images given classes.
 func (n Nets) Projection() *Projection {
-	sizes := n.scales()
-	features := sizes[0] * sizes[0] * n.Int("width") << (len(sizes) - 1)
+	features := n.Int("width")
+	if n.Int("conv") != 0 {
+		sizes := n.scales()
+		features *= sizes[0] * sizes[0] << (len(sizes) - 1)
+	}
 	return &Projection{n.Body(), nn.Dense{Units: 1, SpectralNorm: n.Spectral}, nn.Dense{Units: features, NoBias: true, SpectralNorm: n.Spectral}}
 }
 

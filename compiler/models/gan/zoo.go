@@ -4,7 +4,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
 	"github.com/sardonyx-ml/sardonyx/compiler/loss"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 )
 
@@ -19,18 +18,13 @@ func adam(beta1, beta2 float64) func(lr float64) optim.Optimizer {
 	return func(lr float64) optim.Optimizer { return optim.Adam{LR: lr, Beta1: beta1, Beta2: beta2} }
 }
 
-// Original is the GAN of Goodfellow et al. (2014): multi-layer perceptrons, the generator's of rectifiers, and the loss of section 3,
-// which does not saturate. Their critic has maxout units and dropout, and they train by momentum.
+// Original is the GAN of Goodfellow et al. (2014): perceptrons, the generator's of rectifiers, and the loss of section 3, which does not
+// saturate. Their critic has maxout units and dropout, and they train by momentum.
 var Original = model("gan", "the original generative adversarial nets, two multi-layer perceptrons (Goodfellow et al. 2014)",
-	models.Settings{"width": 256, "smooth": 0},
+	models.Settings{"conv": 0, "width": 256, "lr": 1e-3, "ttur": 2, "smooth": 0},
 	func(s models.Settings) GAN {
-		size, channels, width, leaky := s.Dim("size"), s.Dim("channels"), s.Int("width"), nn.LeakyReLU(.2)
-		return GAN{
-			Gen: nn.Sequential{&nn.Dense{Units: width}, nn.ReLU, &nn.Dense{Units: width}, nn.ReLU,
-				&nn.Dense{Units: int(channels * size * size)}, nn.Tanh, nn.Reshape(channels, size, size)},
-			Critic: &Concat{nn.Sequential{nn.Flatten, &nn.Dense{Units: width}, leaky, &nn.Dense{Units: width}, leaky, &nn.Dense{Units: 1}}},
-			Loss:   loss.GAN{Smooth: s.Float("smooth")}, Opt: adam(.5, .999),
-		}
+		n := Nets{Settings: s, Kernel: 4}
+		return GAN{Gen: n.Generator(), Critic: n.Critic(), Loss: loss.GAN{Smooth: s.Float("smooth")}, Opt: adam(.5, .999)}
 	})
 
 // dcgan are the networks of Radford et al. (2016): both normalised by batches, the real and the generated ones apart, with weights
@@ -40,7 +34,7 @@ func dcgan(s models.Settings) Nets {
 }
 
 // DCGAN is the deep convolutional GAN of Radford et al. (2016), with Adam as in section 4.
-var DCGAN = model("dcgan", "deep convolutional GAN (Radford et al. 2016); the paper's is size=64 channels=3 width=64",
+var DCGAN = model("dcgan", "deep convolutional GAN (Radford et al. 2016); the paper's is size=64 channels=3 width=64 lr=2e-4",
 	models.Settings{"latent": 100, "smooth": 0},
 	func(s models.Settings) GAN {
 		n := dcgan(s)
@@ -67,8 +61,8 @@ var WGAN = model("wgan", "Wasserstein GAN with clipped weights (Arjovsky et al. 
 
 // WGANGP is the Wasserstein GAN with a gradient penalty of Gulrajani et al. (2017), eq. 3: E[D(G(z))] − E[D(x)] + λ·E[(‖∇D(x̂)‖ − 1)²],
 // whose gradient is one of second order. The critic has no BatchNorm: the penalty is of each example's own gradient (section 4).
-var WGANGP = model("wgangp", "Wasserstein GAN with gradient penalty (Gulrajani et al. 2017); the paper's faces are size=64 channels=3 width=64",
-	models.Settings{"latent": 128, "lr": 1e-4, "lambda": 10, "ratio": 5},
+var WGANGP = model("wgangp", "Wasserstein GAN with gradient penalty (Gulrajani et al. 2017); the paper's faces are size=64 channels=3 width=64 lr=1e-4 ratio=5",
+	models.Settings{"latent": 128, "lambda": 10, "ratio": 2},
 	func(s models.Settings) GAN {
 		n := Nets{Settings: s, Kernel: 5}
 		return GAN{Gen: n.Generator(), Critic: n.Critic(), Loss: loss.Wasserstein{}, Penalty: loss.GradientPenalty, Opt: adam(.5, .9)}
@@ -93,7 +87,7 @@ var R1GAN = model("r1gan", "GAN with a zero-centred gradient penalty at real exa
 // CGAN is p(x|y): a WGAN-GP whose generator sees the class beside z, and whose critic as channels beside the image's (Mirza and
 // Osindero 2014, eq. 2 and figure 1).
 var CGAN = model("cgan", "conditional GAN p(x|y), a WGAN-GP that is given the class (Mirza & Osindero 2014)",
-	models.Settings{"latent": 32, "lr": 1e-4, "lambda": 10, "ratio": 5, "classes": 10},
+	models.Settings{"latent": 32, "lambda": 10, "ratio": 2, "classes": 10},
 	func(s models.Settings) GAN {
 		n := Nets{Settings: s, Kernel: 5}
 		return GAN{Gen: n.Generator(), Critic: n.Critic(), Loss: loss.Wasserstein{}, Penalty: loss.GradientPenalty, Opt: adam(.5, .9), Classes: s.Int("classes")}
