@@ -23,20 +23,21 @@ const (
 
 // measuredEdit is what edit --measure found.
 type measuredEdit struct {
-	Run        string      `json:"run"`
-	Data       string      `json:"data"`
-	Vectors    string      `json:"vectors"`
-	Add        []string    `json:"add"`
-	Classifier string      `json:"classifier"`
-	Without    int         `json:"without"`  // held-out examples that the data say have none of what is added
-	Examples   int         `json:"examples"` // those of them for which the classifier says so too: the ones that are edited
-	Changed    []changedOf `json:"changed"`
-	Kept       []keptOf    `json:"kept"`
-	KeptMean   *number     `json:"kept_mean,omitempty"`
-	KeptLeast  *number     `json:"kept_least,omitempty"`
-	KeptAll    *number     `json:"kept_all,omitempty"`
-	Least      string      `json:"least,omitempty"` // which attribute that is
-	columns    []int       // of the classifier, for each of Add
+	Run           string      `json:"run"`
+	Data          string      `json:"data"`
+	Vectors       string      `json:"vectors"`
+	Add           []string    `json:"add"`
+	Classifier    string      `json:"classifier"`
+	Without       int         `json:"without"`  // held-out examples that the data say have none of what is added
+	Examples      int         `json:"examples"` // those of them for which the classifier says so too: the ones that are edited
+	Changed       []changedOf `json:"changed"`
+	Kept          []keptOf    `json:"kept"`
+	KeptMean      *number     `json:"kept_mean,omitempty"`
+	KeptLeast     *number     `json:"kept_least,omitempty"`
+	KeptAll       *number     `json:"kept_all,omitempty"`
+	Least         string      `json:"least,omitempty"` // which attribute that is
+	UntouchedMean *number     `json:"untouched_mean,omitempty"`
+	columns       []int       // of the classifier, for each of Add
 }
 
 // changedOf is what became of what was added.
@@ -54,6 +55,7 @@ type keptOf struct {
 	Attribute string `json:"attribute"`
 	Rebuilt   number `json:"rebuilt"` // of unedited reconstructions: what the model alone loses
 	Kept      number `json:"kept"`
+	Untouched number `json:"untouched"` // the share in which the classifier calls it as in the unedited reconstruction: what the edit alone leaves
 }
 
 // measureEdit measures, by a classifier trained on real examples, what adding attributes to held-out ones does.
@@ -286,21 +288,26 @@ func (r *measuredEdit) compare(l *labeller, before, rebuilt, after *tensor.Tenso
 			if l.called(rebuilt, i, l.groups[name]) == was {
 				k.Rebuilt++
 			}
-			if l.called(after, i, l.groups[name]) == was {
+			now := l.called(after, i, l.groups[name])
+			if now == was {
 				k.Kept++
 			} else {
 				all[i] = false
 			}
+			if now == l.called(rebuilt, i, l.groups[name]) {
+				k.Untouched++
+			}
 		}
-		k.Rebuilt, k.Kept = k.Rebuilt/number(n), k.Kept/number(n)
+		k.Rebuilt, k.Kept, k.Untouched = k.Rebuilt/number(n), k.Kept/number(n), k.Untouched/number(n)
 		r.Kept = append(r.Kept, k)
 	}
 	if len(r.Kept) == 0 {
 		return
 	}
-	mean, whole := number(0), number(0)
+	mean, whole, untouched := number(0), number(0), number(0)
 	for _, k := range r.Kept {
 		mean += k.Kept / number(len(r.Kept))
+		untouched += k.Untouched / number(len(r.Kept))
 	}
 	for _, ok := range all {
 		if ok {
@@ -309,7 +316,7 @@ func (r *measuredEdit) compare(l *labeller, before, rebuilt, after *tensor.Tenso
 	}
 	whole /= number(n)
 	least := slices.MinFunc(r.Kept, func(a, b keptOf) int { return cmp.Compare(a.Kept, b.Kept) })
-	r.KeptMean, r.KeptLeast, r.KeptAll, r.Least = &mean, &least.Kept, &whole, least.Attribute
+	r.KeptMean, r.KeptLeast, r.KeptAll, r.Least, r.UntouchedMean = &mean, &least.Kept, &whole, least.Attribute, &untouched
 }
 
 // printEdit prints r for a person.
@@ -323,12 +330,13 @@ func (a *app) printEdit(r measuredEdit) error {
 		return err
 	}
 	fmt.Fprintln(a.out)
-	rows = [][]string{{"OTHERS", "REBUILT", "KEPT"}}
+	percent := func(v number) string { return fmt.Sprintf("%.1f%%", 100*v) }
+	rows = [][]string{{"OTHERS", "REBUILT", "KEPT", "BY THE EDIT ALONE"}}
 	for _, k := range r.Kept {
-		rows = append(rows, []string{k.Attribute, fmt.Sprintf("%.1f%%", 100*k.Rebuilt), fmt.Sprintf("%.1f%%", 100*k.Kept)})
+		rows = append(rows, []string{k.Attribute, percent(k.Rebuilt), percent(k.Kept), percent(k.Untouched)})
 	}
 	if r.KeptMean != nil {
-		rows = append(rows, []string{"their mean", "", fmt.Sprintf("%.1f%%", 100**r.KeptMean)}, []string{"all at once", "", fmt.Sprintf("%.1f%%", 100**r.KeptAll)})
+		rows = append(rows, []string{"their mean", "", percent(*r.KeptMean), percent(*r.UntouchedMean)}, []string{"all at once", "", percent(*r.KeptAll)})
 	}
 	return a.table(rows)
 }

@@ -147,7 +147,7 @@ func TestEdit(t *testing.T) {
 				}
 			}
 			for _, k := range m.Kept {
-				if k.Kept < .95 {
+				if k.Kept < .95 || k.Untouched < .95 {
 					t.Errorf("%s by %s: %s is kept in %.0f%%", add, method, k.Attribute, 100*k.Kept)
 				}
 			}

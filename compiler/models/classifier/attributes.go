@@ -129,7 +129,9 @@ func called(p []float64, at []int) int {
 // AttributesModel describes the classifier of attributes to the commands.
 var AttributesModel = models.Model{
 	Name: "attributes", Family: "Classifiers, p(y|x)",
-	Doc: "classifier of all attributes at once, such as smile and hair=blonde: four convolutions and a sigmoid each",
+	Doc:     "classifier of all attributes at once, such as smile and hair=blonde: four convolutions and a sigmoid each",
+	Needs:   "a quarter of an hour of a shared CPU core, 1 GB",
+	Results: []models.Result{{Measure: "accuracy of smile on portraits", Reached: "0.9635", Command: "train attributes --seed 1 --threads 1"}},
 	Settings: models.Settings{
 		"side": 64, "channels": 3, "columns": 32, "lr": 2e-3, "decay": .05, "steps": 2 * (20000 / 64),
 	},

@@ -15,7 +15,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
-// blocks are the layers that halve an image, and those that double it.
+// blocks are how often the encoder halves an image, and the decoder doubles it.
 const blocks = 4
 
 // VAE has a Gaussian encoder q(z|x) and a decoder of pixels, images of Size rows and columns in three colours.
@@ -38,18 +38,11 @@ func New(size, first, width, latent int, dropout float64) *VAE {
 	}
 	base := size >> blocks
 	m.Dec = append(block(&nn.Dense{Units: width * base * base}), nn.Reshape(graph.Dim(width), graph.Dim(base), graph.Dim(base)))
-	for i := range blocks {
-		down, up := width, width
-		if i == 0 {
-			down = first
-		}
-		if i == blocks-2 {
-			up = first
-		}
-		m.Enc = append(m.Enc, block(&nn.Conv2D{Filters: down, Kernel: 3, Stride: 2, Same: true}))
-		if i < blocks-1 {
-			m.Dec = append(m.Dec, block(&nn.ConvTranspose2D{Filters: up, Kernel: 3, Stride: 2, Same: true}))
-		}
+	for _, filters := range []int{first, width, width, width} {
+		m.Enc = append(m.Enc, block(&nn.Conv2D{Filters: filters, Kernel: 3, Stride: 2, Same: true}))
+	}
+	for _, filters := range []int{width, width, first} {
+		m.Dec = append(m.Dec, block(&nn.ConvTranspose2D{Filters: filters, Kernel: 3, Stride: 2, Same: true}))
 	}
 	m.Dec = append(m.Dec, &nn.ConvTranspose2D{Filters: 3, Kernel: 3, Stride: 2, Same: true}, nn.Sigmoid)
 	return m
@@ -123,6 +116,12 @@ var Model = models.Model{
 	Name:   "faces",
 	Family: "Faces",
 	Doc:    "convolutional VAE of faces, for attribute arithmetic (Foster 2019 and 2023, chapter 3)",
+	Needs:  "half an hour of a shared CPU core, 1 GB",
+	Results: []models.Result{
+		{Measure: "held-out neutral portraits with P(smile) above 0.8 after smile=2.5", Reference: "90%", Reached: "91.1%",
+			Command: "train faces --seed 1 --threads 1"},
+		{Measure: "other attributes kept, by the classifier", Reference: "85%", Reached: "81.2%", Command: "train faces --seed 1 --threads 1"},
+	},
 	Settings: models.Settings{
 		"size": 64, "first": 16, "width": 48, "latent": 200, "dropout": 0, "weight": 100000, "lr": 2e-3, "steps": 5 * (20000 / 32),
 	},
