@@ -1,17 +1,23 @@
 package app
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/classifier"
+	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
@@ -88,9 +94,87 @@ func TestClassifiers(t *testing.T) {
 			contains(t, mustModel(t, m, "inspect "+file), `["across","down","falling","rising"]`, "probabilities", "features")
 			needRuntime(t)
 			mustModel(t, m, "verify "+file)
+			right := 0
+			for _, s := range strokes {
+				picture := filepath.Join(data, "test", s.name, "000.png")
+				var top [][]struct {
+					Class       string
+					Probability float64
+				}
+				if err := json.Unmarshal([]byte(mustModel(t, m, "run "+file+" --input image="+picture+" --top 9 --json")), &top); err != nil {
+					t.Fatal(err)
+				}
+				sum := 0.0
+				for i, p := range top[0] {
+					if sum += p.Probability; i > 0 && p.Probability > top[0][i-1].Probability {
+						t.Errorf("the predictions %v are not in order", top)
+					}
+				}
+				if len(top) != 1 || len(top[0]) != len(strokes) || math.Abs(sum-1) > 1e-5 {
+					t.Fatalf("the predictions are %v, want all four classes of one example", top)
+				}
+				if top[0][0].Class == s.name {
+					right++
+				}
+			}
+			if right < 3 {
+				t.Errorf("%d of 4 pictures get their own names", right)
+			}
 			out := mustModel(t, m, "evaluate --real "+data+":test --fake "+data+":test --train "+data+":train --features "+file+" --output features --classes probabilities")
-			contains(t, out, fmt.Sprintf("accuracy           %.4f", last["accuracy"]), "calibration error", "falling")
+			contains(t, out, fmt.Sprintf("accuracy           %.4f", last["accuracy"]), "calibration error", "falling", "PROBABILITY", "CONFIDENCE")
 		})
+	}
+}
+
+// TestPredictErrors has pictures and files that --top cannot do with: each is refused in one line that says why.
+func TestPredictErrors(t *testing.T) {
+	needRuntime(t)
+	t.Parallel()
+	dir := t.TempDir()
+	writeStrokes(t, filepath.Join(dir, "strokes"), 16)
+	m := classifier.MLPModel
+	set := " --set side=12 --set classes=4 --epochs 1 --batch 16 --limit 32"
+	mustModel(t, m, "train mlp --data "+filepath.Join(dir, "strokes")+set+" --out "+dir+"/named")
+	mustModel(t, m, "export mlp --run "+dir+"/named")
+	images, labels := tensor.New(tensor.F32, 32, 1, 12, 12), tensor.New(tensor.I64, 32)
+	if err := numpy.WriteNPZ(dir+"/plain.npz", map[string]*tensor.Tensor{"image": images, "label": labels}); err != nil {
+		t.Fatal(err)
+	}
+	mustModel(t, m, "train mlp --data "+dir+"/plain.npz"+set+" --out "+dir+"/plain")
+	mustModel(t, m, "export mlp --run "+dir+"/plain")
+	wide := image.NewGray(image.Rect(0, 0, 20, 10))
+	f, err := os.Create(dir + "/wide.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(png.Encode(f, wide), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/text.png", []byte("no picture"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	named, fits := "run "+dir+"/named/classify.onnx", " --input image="+dir+"/strokes/test/down/000.png"
+	out := mustModel(t, m, named+" --input image="+dir+"/wide.png --resize --top 2")
+	contains(t, out, "EXAMPLE", "PROBABILITY")
+	contains(t, mustModel(t, m, "run "+dir+"/plain/classify.onnx"+fits), "probabilities") // names are for --top only
+	for _, c := range []struct {
+		line string
+		code int
+		want string
+	}{
+		{named + " --top 2 --input image=" + dir + "/wide.png", exitError, "the picture has 10×20 pixels (height × width), and the input takes 12×12: --resize scales it"},
+		{named + " --top 2 --input image=" + dir + "/text.png", exitError, "not a readable image"},
+		{named + " --top 2 --input image=" + dir + "/none.png", exitError, "none.png"},
+		{named + " --top 2 --input x=" + dir + "/wide.png", exitError, "has no input of that name"},
+		{named + " --top 2 --input " + dir + "/wide.png", exitUsage, "say which input the picture is"},
+		{named + " --top 0" + fits, exitUsage, "--top 0: want 1 or more"},
+		{"run " + dir + "/plain/classify.onnx --top 2" + fits, exitError, "does not name its classes"},
+	} {
+		r := modelCommand(m, c.line)
+		if r.code != c.code || strings.Count(strings.TrimSpace(r.err), "\n") > 1 {
+			t.Errorf("%s: exit code %d, %q", c.line, r.code, r.err)
+		}
+		contains(t, r.err, c.want)
 	}
 }
 

@@ -57,12 +57,15 @@ func (a *app) runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run an ONNX file on arrays from .npy and .npz files", ArgsUsage: "FILE.onnx",
 		Description: "Inputs are given as --input name=array.npy, or --input arrays.npz with the inputs' names in it. A file that export\n" +
-			"wrote of a model of tables takes the rows of a CSV file with its columns too, --input rows.csv, as its input row.\n" +
+			"wrote of a model of tables takes the rows of a CSV file with its columns too, --input rows.csv, as its input row. An input\n" +
+			"of pictures takes one as PNG, JPEG or GIF, --input image=boot.png, in [0, 1] as in training.\n" +
 			"The outputs' types and ranges are printed; --output keeps the outputs themselves. A file that carries a digest of its\n" +
-			"weights, as those of export do, is held to it first." +
-			a.example("run decode.onnx --input z=z.npy --output images.npz"),
+			"weights, as those of export do, is held to it first. With --top, the most probable classes of each example are printed\n" +
+			"instead, by the names that export left in a classifier's file." +
+			a.example("run decode.onnx --input z=z.npy --output images.npz", "run classify.onnx --input image=boot.png --top 3"),
 		Flags: engineFlags(
-			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, FILE.npz, or FILE.csv of a table's rows; may be repeated"},
+			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, FILE.npz, NAME=FILE.png (or .jpg, .gif), or FILE.csv of a table's rows; may be repeated"},
+			resizeFlag, topFlag,
 			&cli.PathFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the outputs to `FILE`: .npz, or .npy if there is one output"},
 			jsonFlag,
 		),
@@ -82,9 +85,18 @@ func (a *app) run(c *cli.Context) error {
 	if err := writable("output", out); err != nil {
 		return err
 	}
+	if n := c.Int("top"); c.IsSet("top") && n < 1 {
+		return usagef(c, "--top %d: want 1 or more", n)
+	}
 	eng, err := chosenEngine(c)
 	if err != nil {
 		return err
+	}
+	var classes []string
+	if c.IsSet("top") {
+		if classes, err = namedClasses(path); err != nil {
+			return err
+		}
 	}
 	in, err := readInputs(c, path)
 	if err != nil {
@@ -108,6 +120,12 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	var top []predicted
+	if classes != nil {
+		if top, err = predictions(got, classes, c.Int("top")); err != nil {
+			return fmt.Errorf("--top of %s: %w", path, err)
+		}
+	}
 	switch filepath.Ext(out) {
 	case ".npz":
 		err = numpy.WriteNPZ(out, got)
@@ -119,7 +137,12 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.printArrays(c, "OUTPUT", got); err != nil || out == "" || c.Bool("json") {
+	if classes != nil {
+		err = a.printPredictions(c, top)
+	} else {
+		err = a.printArrays(c, "OUTPUT", got)
+	}
+	if err != nil || out == "" || c.Bool("json") {
 		return err
 	}
 	fmt.Fprintf(a.out, "wrote %s\n", out)
@@ -190,11 +213,16 @@ func readInputs(c *cli.Context, model string) (map[string]*tensor.Tensor, error)
 			file = spec
 		}
 		if file == "" || named && name == "" {
-			return nil, usagef(c, "--input %s: want NAME=FILE.npy, FILE.npz or FILE.csv", spec)
+			return nil, usagef(c, "--input %s: want NAME=FILE.npy, FILE.npz, FILE.csv or NAME=FILE.png", spec)
 		}
 		read := readArrays
-		if filepath.Ext(file) == ".csv" {
+		switch {
+		case filepath.Ext(file) == ".csv":
 			read = func(file string) (map[string]*tensor.Tensor, error) { return readRows(file, model) }
+		case data.IsImage(file) && !named:
+			return nil, usagef(c, "--input %s: say which input the picture is, NAME=%s", spec, file)
+		case data.IsImage(file):
+			read = func(file string) (map[string]*tensor.Tensor, error) { return pictureInput(c, file, model, name) }
 		}
 		arrays, err := read(file)
 		if err != nil {

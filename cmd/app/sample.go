@@ -276,8 +276,8 @@ func (s *sampled) inspect(m models.Model, path string) error {
 	for _, e := range sum.Metadata {
 		switch e.Key {
 		case train.MetaClasses:
-			if err := strictjson.Unmarshal([]byte(e.Value), &s.classes); err != nil {
-				return fmt.Errorf("%s: its metadata %s: %w", path, e.Key, err)
+			if s.classes, err = readClasses(path, e.Value); err != nil {
+				return err
 			}
 		case train.MetaSettings:
 			own, err := models.ParseSettings(e.Value)

@@ -40,7 +40,8 @@ type Summary struct {
 // A Value is an input or output as a file declares it.
 type Value struct {
 	Name string
-	Type string // f32[batch 784]; ? where the file does not say
+	Type string  // f32[batch 784]; ? where the file does not say
+	Dims []int64 // sizes of the axes, -1 where it is not fixed; nil where the file does not say how many
 	Doc  string
 	// Default says that an initializer gives an input's contents where the caller does not.
 	Default bool
@@ -104,10 +105,10 @@ func Read(r io.ReaderAt, size int64) (*Summary, error) {
 		if stored[v.Name] && m.IRVersion < 4 {
 			continue // old files list their weights as inputs
 		}
-		s.Inputs = append(s.Inputs, Value{v.Name, typeText(v.Type), v.Doc, stored[v.Name]})
+		s.Inputs = append(s.Inputs, Value{v.Name, typeText(v.Type), fixedDims(v.Type), v.Doc, stored[v.Name]})
 	}
 	for _, v := range g.Outputs {
-		s.Outputs = append(s.Outputs, Value{Name: v.Name, Type: typeText(v.Type), Doc: v.Doc})
+		s.Outputs = append(s.Outputs, Value{Name: v.Name, Type: typeText(v.Type), Dims: fixedDims(v.Type), Doc: v.Doc})
 	}
 	if err := s.metadata(m.Metadata); err != nil {
 		return nil, err
@@ -222,6 +223,20 @@ func typeText(t *wire.TensorType) string {
 		}
 	}
 	return fmt.Sprintf("%v[%s]", t.Elem, strings.Join(p, " "))
+}
+
+// fixedDims are the sizes of t's axes, -1 where they are not fixed.
+func fixedDims(t *wire.TensorType) []int64 {
+	if t == nil || t.Shape == nil {
+		return nil
+	}
+	out := make([]int64, len(t.Shape))
+	for i, d := range t.Shape {
+		if out[i] = d.Value; d.Unknown || d.Param != "" || d.Value < 0 {
+			out[i] = -1
+		}
+	}
+	return out
 }
 
 // countNodes counts the operators of g and of the graphs in its nodes' attributes.

@@ -37,8 +37,8 @@ func TestInspect(t *testing.T) {
 	}
 	want := &Summary{
 		Bytes: r.Bytes, IR: 8, Opsets: []wire.Opset{{Version: 17}}, Producer: "sardonyx v1", Doc: "d", Graph: "encode",
-		Inputs:  []Value{{Name: "x", Type: "f32[batch 3]"}},
-		Outputs: []Value{{Name: "h", Type: "f32[batch 2]"}},
+		Inputs:  []Value{{Name: "x", Type: "f32[batch 3]", Dims: []int64{-1, 3}}},
+		Outputs: []Value{{Name: "h", Type: "f32[batch 2]", Dims: []int64{-1, 2}}},
 		Initializers: []Initializer{
 			{Name: "enc.fc.weight", Type: "f32[3 2]", Len: 6, Bytes: 24}, {Name: "enc.fc.bias", Type: "f32[2]", Len: 2, Bytes: 8}},
 		Params: 8, Nodes: []OpCount{{"Add", 1}, {"MatMul", 1}}, NodeCount: 2,

@@ -127,6 +127,9 @@ func readImages(dir string, files []string, opt *ImageOptions) (Source, error) {
 	return FromPixels(pixels)
 }
 
+// IsImage reports whether a file of this name is one that [ReadImage] reads.
+func IsImage(name string) bool { return readable(name) }
+
 // readable reports whether name is one of an image in a format that is read.
 func readable(name string) bool {
 	return slices.Contains([]string{".png", ".jpg", ".jpeg", ".gif"}, strings.ToLower(filepath.Ext(name)))
