@@ -21,6 +21,7 @@ const (
 	scoreSplits    = 10
 	topK           = 5
 	calibratedBins = 15
+	mostConfused   = 5
 	leastExamples  = 2 * (metrics.DensityK + 1) // of a set: halves of it must do too
 	pixelExamples  = 1000                       // of which the correlation of pixels is taken
 )
@@ -273,6 +274,9 @@ func (a *app) printEvaluation(r evaluated) error {
 		if err := a.printConfusion(l); err != nil {
 			return err
 		}
+		if err := a.printMistakes(l); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -295,6 +299,26 @@ func (a *app) printConfusion(l labelledOf) error {
 			row = append(row, strconv.Itoa(n))
 		}
 		rows = append(rows, row)
+	}
+	return a.table(rows)
+}
+
+// printMistakes prints the most frequent mistakes, and how far confidence can be relied on.
+func (a *app) printMistakes(l labelledOf) error {
+	rows := [][]string{{"MOST CONFUSED", "TAKEN FOR", "EXAMPLES", "SHARE"}}
+	for _, m := range l.Confused {
+		rows = append(rows, []string{l.class(m.Label), l.class(m.Predicted), strconv.Itoa(m.Examples), fmt.Sprintf("%.4f", m.Share)})
+	}
+	if len(rows) > 1 {
+		fmt.Fprintln(a.out)
+		if err := a.table(rows); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(a.out)
+	rows = [][]string{{"PROBABILITY", "EXAMPLES", "CONFIDENCE", "ACCURACY"}}
+	for _, b := range l.Reliability {
+		rows = append(rows, []string{fmt.Sprintf("%.3f to %.3f", b.Low, b.High), strconv.Itoa(b.Examples), fmt.Sprintf("%.4f", b.Confidence), fmt.Sprintf("%.4f", b.Accuracy)})
 	}
 	return a.table(rows)
 }

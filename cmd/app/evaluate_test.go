@@ -332,6 +332,18 @@ func TestEvaluateNetwork(t *testing.T) {
 	if fake.Set != "fake" || fake.Accuracy != 1 || fake.CalibrationError <= 0 {
 		t.Errorf("on %s: %+v, want all right and not certain", fake.Set, fake)
 	}
+	mistakes, counted := 0, 0
+	for _, m := range real.Confused {
+		if mistakes += m.Examples; m.Label == m.Predicted || m.Examples != real.Confusion[m.Label][m.Predicted] {
+			t.Errorf("the mistake %+v is not in the confusion matrix %v", m, real.Confusion)
+		}
+	}
+	for _, b := range real.Reliability {
+		counted += b.Examples
+	}
+	if mistakes != wrong || counted != 30 || len(fake.Confused) != 0 {
+		t.Errorf("%d mistakes, want %d; %d examples in the reliability table, want 30; of right predictions the mistakes %v", mistakes, wrong, counted, fake.Confused)
+	}
 	for i, row := range fake.Confusion {
 		for j, n := range row {
 			if (n == 0) != (i != j) {

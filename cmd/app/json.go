@@ -302,12 +302,31 @@ type valueOf struct {
 
 // labelledOf is how a classifier does on labelled examples.
 type labelledOf struct {
-	Set              string   `json:"set"` // real or fake
-	From             string   `json:"from"`
-	Accuracy         number   `json:"accuracy"`
-	TopK             int      `json:"top_k,omitempty"`
-	TopKAccuracy     *number  `json:"top_k_accuracy,omitempty"`
-	CalibrationError number   `json:"calibration_error"`
-	Classes          []string `json:"classes,omitempty"`
-	Confusion        [][]int  `json:"confusion"` // by label, then by prediction
+	Set              string      `json:"set"` // real or fake
+	From             string      `json:"from"`
+	Accuracy         number      `json:"accuracy"`
+	TopK             int         `json:"top_k,omitempty"`
+	TopKAccuracy     *number     `json:"top_k_accuracy,omitempty"`
+	CalibrationError number      `json:"calibration_error"`
+	Reliability      []binOf     `json:"reliability"` // without bins that are empty
+	Classes          []string    `json:"classes,omitempty"`
+	Confusion        [][]int     `json:"confusion"` // by label, then by prediction
+	Confused         []mistakeOf `json:"confused"`  // the most frequent mistakes
+}
+
+// binOf is a bin of a reliability table.
+type binOf struct {
+	Low        number `json:"low"` // above it
+	High       number `json:"high"`
+	Examples   int    `json:"examples"`
+	Confidence number `json:"confidence"`
+	Accuracy   number `json:"accuracy"`
+}
+
+// mistakeOf says how often a class is called another.
+type mistakeOf struct {
+	Label     int    `json:"label"`
+	Predicted int    `json:"predicted"`
+	Examples  int    `json:"examples"`
+	Share     number `json:"share"` // of the label's
 }

@@ -237,11 +237,22 @@ func judge(set *data.Dataset, d drawn) (labelledOf, error) {
 		n := number(v)
 		l.TopK, l.TopKAccuracy = topK, &n
 	}
-	calibration, err := metrics.CalibrationError(d.scores, d.labels, calibratedBins)
+	bins, err := metrics.Reliability(d.scores, d.labels, calibratedBins)
 	if err != nil {
 		return l, err
 	}
-	l.CalibrationError = number(calibration)
-	l.Confusion, err = metrics.Confusion(d.scores, d.labels)
-	return l, err
+	l.CalibrationError = number(metrics.CalibrationError(bins))
+	for _, b := range bins {
+		if b.Count > 0 {
+			l.Reliability = append(l.Reliability, binOf{number(b.Low), number(b.High), b.Count, number(b.Confidence), number(b.Accuracy)})
+		}
+	}
+	if l.Confusion, err = metrics.Confusion(d.scores, d.labels); err != nil {
+		return l, err
+	}
+	l.Confused = []mistakeOf{}
+	for _, m := range metrics.Confused(l.Confusion, mostConfused) {
+		l.Confused = append(l.Confused, mistakeOf{m.Label, m.Predicted, m.Count, number(m.Share)})
+	}
+	return l, nil
 }

@@ -1,8 +1,10 @@
 package metrics
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -234,22 +236,32 @@ func Confusion(scores *tensor.Tensor, labels []int64) ([][]int, error) {
 	return out, nil
 }
 
-// CalibrationError is the expected calibration error (Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3): the
-// mean distance between confidence, the highest of an example's probabilities p [n classes], and accuracy, over bins of
-// confidence ((m-1)/bins, m/bins], weighted by examples. The paper uses 15. It is from 0, the best, to 1. Rows that are no
-// probabilities are an error.
-func CalibrationError(p *tensor.Tensor, labels []int64, bins int) (float64, error) {
-	rows, err := probabilities("calibration error", p)
+// A Confidence is a bin of a reliability table: the examples whose highest probability is above Low and at most High.
+type Confidence struct {
+	Low, High  float64
+	Count      int
+	Confidence float64 // mean of their highest probabilities; 0 of no examples
+	Accuracy   float64 // share of them that is right; 0 of no examples
+}
+
+// Reliability is the table of a reliability diagram (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2): how
+// confident and how right the probabilities p [n classes] are, in so many bins of even width. Rows that are no probabilities are an
+// error.
+func Reliability(p *tensor.Tensor, labels []int64, bins int) ([]Confidence, error) {
+	rows, err := probabilities("calibration", p)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if bins < 1 {
-		return 0, fmt.Errorf("calibration error: %d bins: want 1 or more", bins)
+		return nil, fmt.Errorf("calibration: %d bins: want 1 or more", bins)
 	}
-	if err := labelled("calibration error", len(rows), p.Dim(1), labels); err != nil {
-		return 0, err
+	if err := labelled("calibration", len(rows), p.Dim(1), labels); err != nil {
+		return nil, err
 	}
-	gap := map[int]float64{} // of each bin, Σ(right - confidence)
+	table := make([]Confidence, bins)
+	for i := range table {
+		table[i].Low, table[i].High = float64(i)/float64(bins), float64(i+1)/float64(bins)
+	}
 	for i, row := range rows {
 		best := 0
 		for k, v := range row {
@@ -257,17 +269,56 @@ func CalibrationError(p *tensor.Tensor, labels []int64, bins int) (float64, erro
 				best = k
 			}
 		}
-		bin := int(math.Ceil(row[best]*float64(bins))) - 1
+		bin := &table[int(math.Ceil(row[best]*float64(bins)))-1]
+		bin.Count++
+		bin.Confidence += row[best]
 		if int64(best) == labels[i] {
-			gap[bin]++
+			bin.Accuracy++
 		}
-		gap[bin] -= row[best]
 	}
-	sum := 0.0
-	for bin := range bins {
-		sum += math.Abs(gap[bin])
+	for i := range table {
+		if n := float64(table[i].Count); n > 0 {
+			table[i].Confidence /= n
+			table[i].Accuracy /= n
+		}
 	}
-	return sum / float64(len(rows)), nil
+	return table, nil
+}
+
+// CalibrationError is the expected calibration error of a [Reliability] table (Guo et al. 2017, equation 3): the mean distance of
+// confidence from accuracy over bins, weighted by examples. The paper uses 15 bins. It is from 0, the best, to 1.
+func CalibrationError(table []Confidence) float64 {
+	sum, n := 0.0, 0
+	for _, b := range table {
+		sum += float64(b.Count) * math.Abs(b.Accuracy-b.Confidence)
+		n += b.Count
+	}
+	return sum / float64(max(n, 1))
+}
+
+// A Mistake says how often examples of one class are called another.
+type Mistake struct {
+	Label, Predicted, Count int
+	Share                   float64 // of the examples with that label
+}
+
+// Confused are the n most frequent mistakes of a confusion matrix, as [Confusion] counts it, the most frequent first; of equal ones the
+// lower label's.
+func Confused(confusion [][]int, n int) []Mistake {
+	var all []Mistake
+	for label, row := range confusion {
+		total := 0
+		for _, k := range row {
+			total += k
+		}
+		for predicted, k := range row {
+			if k > 0 && predicted != label {
+				all = append(all, Mistake{label, predicted, k, float64(k) / float64(total)})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Mistake) int { return cmp.Compare(b.Count, a.Count) })
+	return all[:min(n, len(all))]
 }
 
 // Softmax is the class probabilities of logits [n classes], as f64.

@@ -50,11 +50,11 @@ func TestClassesReference(t *testing.T) {
 		equal(t, "the top-k accuracy", got, want)
 	}
 	for bins, want := range map[int]float64{15: 0.39278139813322643, 4: 0.24576820576459338, 1: 0.24576820576459343} {
-		got, err := CalibrationError(p, labels, bins) // Σ |bin|/n·|accuracy - confidence|
+		table, err := Reliability(p, labels, bins)
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "the calibration error", got, want)
+		equal(t, "the calibration error", CalibrationError(table), want) // Σ |bin|/n·|accuracy - confidence|
 	}
 	confusion, err := Confusion(p, labels)
 	if want := [][]int{{1, 2, 1, 2}, {0, 0, 0, 0}, {4, 0, 1, 1}, {0, 0, 0, 0}}; err != nil || !slices.EqualFunc(confusion, want, slices.Equal) {
@@ -81,11 +81,23 @@ func TestClassesExact(t *testing.T) {
 	if mean, _, err := InceptionScore(constants(4, .5, .5), 2); err != nil || mean != 1 {
 		t.Errorf("even probabilities score %v (%v)", mean, err)
 	}
-	if e, err := CalibrationError(sure, []int64{0, 1, 2}, 15); err != nil || e != 0 {
-		t.Errorf("certain and right: calibration error %v (%v)", e, err)
+	if table, err := Reliability(sure, []int64{0, 1, 2}, 15); err != nil || CalibrationError(table) != 0 {
+		t.Errorf("certain and right: calibration error %v (%v)", CalibrationError(table), err)
 	}
-	if e, err := CalibrationError(sure, []int64{1, 2, 0}, 15); err != nil || e != 1 {
-		t.Errorf("certain and wrong: calibration error %v (%v)", e, err)
+	if table, err := Reliability(sure, []int64{1, 2, 0}, 15); err != nil || CalibrationError(table) != 1 {
+		t.Errorf("certain and wrong: calibration error %v (%v)", CalibrationError(table), err)
+	}
+	half := rows([]float64{.5, .5}, []float64{.25, .75}, []float64{.125, .875}, []float64{1, 0}) // 0.5 is in the lower of two bins
+	table, err := Reliability(half, []int64{1, 1, 0, 0}, 2)
+	if want := []Confidence{{0, .5, 1, .5, 0}, {.5, 1, 3, .875, 2.0 / 3}}; err != nil || !slices.Equal(table, want) {
+		t.Errorf("the reliability table is %v, want %v (%v)", table, want, err)
+	}
+	mistakes := Confused([][]int{{5, 3, 0}, {4, 0, 4}, {0, 1, 9}}, 3)
+	if want := []Mistake{{1, 0, 4, .5}, {1, 2, 4, .5}, {0, 1, 3, .375}}; !slices.Equal(mistakes, want) {
+		t.Errorf("the most frequent mistakes are %v, want %v", mistakes, want)
+	}
+	if m := Confused([][]int{{5, 0}, {0, 0}}, 3); len(m) != 0 {
+		t.Errorf("without mistakes there are %v", m)
 	}
 	tied := constants(3, 2, 2, 2)
 	for k, want := range []float64{1.0 / 3, 2.0 / 3, 1} {
@@ -127,11 +139,11 @@ func TestClassesRefusals(t *testing.T) {
 		_, _, err = InceptionScore(p, splits)
 		refused(t, err, "with an example in each")
 	}
-	_, err = CalibrationError(logits, []int64{0}, 15)
+	_, err = Reliability(logits, []int64{0}, 15)
 	refused(t, err, "logits need a softmax")
-	_, err = CalibrationError(p, labels, 0)
+	_, err = Reliability(p, labels, 0)
 	refused(t, err, "want 1 or more")
-	_, err = CalibrationError(p, labels[1:], 15)
+	_, err = Reliability(p, labels[1:], 15)
 	refused(t, err, "there are 11 labels for 12 examples")
 	_, err = TopK(p, []int64{0, 2, 2, 0, 0, 2, 2, 0, 0, 4, 2, 0}, 1)
 	refused(t, err, "label 4 of example 9 is none of the 4 classes")
