@@ -16,7 +16,7 @@ func TestZoo(t *testing.T) {
 	t.Parallel()
 	named := func(name, family string) models.Model {
 		m := vae.Model
-		m.Name, m.Family, m.Doc, m.Needs = name, family, "a model", ""
+		m.Name, m.Family, m.Doc, m.Needs, m.Results = name, family, "a model", "", nil
 		return m
 	}
 	first, last := named("first", "Flows"), named("last", "Flows")
