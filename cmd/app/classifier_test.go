@@ -178,6 +178,38 @@ func TestPredictErrors(t *testing.T) {
 	}
 }
 
+// TestTrainingLength has the schedule as long as the training, unless --set says otherwise; a resumed run keeps its own.
+func TestTrainingLength(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeStrokes(t, filepath.Join(dir, "strokes"), 9) // 36 examples: of 16, two whole batches
+	line := "train mlp --data " + filepath.Join(dir, "strokes") + " --set side=12 --set classes=4 --batch 16 --no-report --out " + dir
+	steps := func(run string, m models.Model, more string, want float64) {
+		t.Helper()
+		mustModel(t, m, line+run+more)
+		setup, err := train.Folder(dir + run).Setup()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := setup.Settings["steps"]; got != want {
+			t.Errorf("%s%s: the schedule has %v steps, want %v", run, more, got, want)
+		}
+	}
+	whole := classifier.MLPModel
+	whole.Train.DropLast = false
+	steps("/a", classifier.MLPModel, " --epochs 10", 20)
+	steps("/a", classifier.MLPModel, " --epochs 12 --resume", 20)
+	steps("/b", whole, " --epochs 10", 30)
+	steps("/c", classifier.MLPModel, " --epochs 1 --set steps=64", 64)
+	r := modelCommand(classifier.MLPModel, line+"/c --epochs 2 --resume")
+	if r.code != exitOK {
+		t.Errorf("a run whose length was chosen is not resumed without it: %s", r.err)
+	}
+	lacking := classifier.MLPModel
+	lacking.Train.Length = "frob"
+	contains(t, modelCommand(lacking, line+"/d").err, `is the setting "frob", which it does not have`)
+}
+
 // TestClassifierSettings has settings that make no classifier: each is refused in one line that names it.
 func TestClassifierSettings(t *testing.T) {
 	for _, c := range []struct {

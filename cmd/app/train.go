@@ -179,6 +179,9 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if splits.Validation != nil && splits.Test != nil {
 		fmt.Fprintf(a.err, "validating on the validation part (%d examples); the test part (%d) is left out of training\n", splits.Validation.Len(), splits.Test.Len())
 	}
+	if err := setLength(c, m, &cfg, s); err != nil {
+		return cfg, "", err
+	}
 	draw, err := sampleCallback(m, cfg.Program, cfg.Seed, cfg.Train.Classes)
 	if err != nil {
 		return cfg, "", fmt.Errorf("model %s: %w", m.Name, err)
@@ -187,6 +190,36 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 		cfg.OnEpoch = append(cfg.OnEpoch, draw)
 	}
 	return cfg, from, nil
+}
+
+// setLength sets the setting that is the length of the whole training, if the model has one that --set does not choose, and builds the
+// program for it. A run that is resumed keeps the length that it had, whatever its --epochs are now: its schedule must not jump.
+func setLength(c *cli.Context, m models.Model, cfg *train.Config, s models.Settings) error {
+	name := m.Train.Length
+	if name == "" || slices.ContainsFunc(c.StringSlice(setFlag.Name), func(text string) bool { return strings.HasPrefix(text, name+"=") }) {
+		return nil
+	}
+	if _, ok := s[name]; !ok {
+		return fmt.Errorf("model %s: the Length of its Training is the setting %q, which it does not have: it has %s", m.Name, name, s)
+	}
+	batches := cfg.Train.Len() / cfg.Batch
+	if !cfg.DropLast && cfg.Train.Len()%cfg.Batch > 0 {
+		batches++
+	}
+	if batches > 0 {
+		s[name] = float64(cfg.Epochs) * float64(batches)
+	}
+	if old, err := cfg.Dir.Setup(); err == nil && cfg.Resume {
+		if v, ok := old.Settings[name]; ok {
+			s[name] = v
+		}
+	}
+	prog, err := define(m, s)
+	if err != nil {
+		return err
+	}
+	cfg.Program = prog
+	return nil
 }
 
 // trainEngine is the engine that trains: with the BLAS that --blas names; else, for a run that is resumed, with the one that it

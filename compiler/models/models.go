@@ -90,6 +90,9 @@ type Training struct {
 	Epochs   int
 	Batch    int
 	DropLast bool // leave out an epoch's last batch if it is short
+	// Length is the setting that is the number of batches of the whole training, as for a schedule of the learning rate, where it is
+	// not chosen otherwise; "" for none. A run that is resumed keeps its own.
+	Length string
 }
 
 // An Augmentation changes a field of each example by chance, in the order of its members, anew in each epoch; data.Augmentation

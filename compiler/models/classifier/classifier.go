@@ -77,7 +77,7 @@ func Define(name string, body nn.Sequential, s models.Settings) (*compiler.Progr
 }
 
 // settings are what all classifiers have. steps is the length of the whole training, over which the learning rate rises for a
-// tenth and then falls to zero along a cosine: for other --epochs, it is these times the batches of one.
+// tenth and then falls to zero along a cosine: the command sets it.
 func settings() models.Settings {
 	return models.Settings{"side": 28, "channels": 1, "classes": 10, "lr": 2e-3, "decay": .05, "steps": 5 * (60000 / 128)}
 }
@@ -85,7 +85,7 @@ func settings() models.Settings {
 // training is how all classifiers are trained. A short last batch is left out: its statistics would be poor.
 var training = models.Training{
 	Step: "train", Validate: "validate", Inputs: map[string]string{"image": "image", "label": "label"},
-	Data: "mnist", Epochs: 5, Batch: 128, DropLast: true,
+	Data: "mnist", Epochs: 5, Batch: 128, DropLast: true, Length: "steps",
 }
 
 func model(name, doc string, body func() nn.Sequential) models.Model {
