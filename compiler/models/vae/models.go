@@ -1,7 +1,9 @@
 package vae
 
 import (
+	"fmt"
 	"maps"
+	"math"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 )
@@ -15,6 +17,28 @@ func settings(changes models.Settings) models.Settings {
 		"beta": 1, "free": 0, "lr": 1e-3, "steps": 0, "ema": 0}
 	maps.Copy(s, changes)
 	return s
+}
+
+// check says which of the settings of nets make none, or none of a class.
+func check(s models.Settings) error {
+	if n, ok := s["classes"]; ok && (n < 1 || n > 1<<16) {
+		return fmt.Errorf("setting classes is %v, want 1 to %d", n, 1<<16)
+	}
+	size, channels, filters := s.Int("size"), s.Int("channels"), s.Int("filters")
+	switch {
+	case size < 4 || size > 512 || size%4 != 0:
+		return fmt.Errorf("setting size is %d, want the rows of an image: a multiple of 4 from 4 to 512, such as 28, 32 or 64", size)
+	case channels != 1 && channels != 3:
+		return fmt.Errorf("setting channels is %d, want 1 or 3", channels)
+	case filters < 0 || filters > 1024:
+		return fmt.Errorf("setting filters is %d, want the filters of the first convolution, to 1024, or 0 for a multi-layer perceptron", filters)
+	}
+	for _, name := range []string{"hidden", "latent"} {
+		if n := s.Int(name); n < 1 || n > math.MaxInt32 {
+			return fmt.Errorf("setting %s is %d, want 1 to %d", name, n, math.MaxInt32)
+		}
+	}
+	return nil
 }
 
 // choices are the settings that are one of several.

@@ -1,9 +1,6 @@
 package vae
 
 import (
-	"fmt"
-	"math"
-
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
@@ -44,20 +41,10 @@ const kernel = 4
 
 // newNets returns nets of the settings: with filters, two convolutions that halve the image twice; without, multi-layer perceptrons.
 func newNets(s models.Settings) (Nets, error) {
+	if err := check(s); err != nil {
+		return Nets{}, err
+	}
 	size, channels, hidden, filters := s.Int("size"), s.Int("channels"), s.Int("hidden"), s.Int("filters")
-	switch {
-	case size < 4 || size > 512 || size%4 != 0:
-		return Nets{}, fmt.Errorf("setting size is %d, want the rows of an image: a multiple of 4 from 4 to 512, such as 28, 32 or 64", size)
-	case channels != 1 && channels != 3:
-		return Nets{}, fmt.Errorf("setting channels is %d, want 1 or 3", channels)
-	case filters < 0 || filters > 1024:
-		return Nets{}, fmt.Errorf("setting filters is %d, want the filters of the first convolution, to 1024, or 0 for a multi-layer perceptron", filters)
-	}
-	for _, name := range []string{"hidden", "latent"} {
-		if n := s.Int(name); n < 1 || n > math.MaxInt32 {
-			return Nets{}, fmt.Errorf("setting %s is %d, want 1 to %d", name, n, math.MaxInt32)
-		}
-	}
 	pixels, err := likelihood(s)
 	if err != nil {
 		return Nets{}, err

@@ -5,6 +5,7 @@ package vae
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/loss"
@@ -23,9 +24,6 @@ type VAE struct {
 
 // New returns a VAE of the settings.
 func New(s models.Settings) (*VAE, error) {
-	if n, ok := s["classes"]; ok && (n < 1 || n > 1<<16) {
-		return nil, fmt.Errorf("setting classes is %v, want 1 to %d", n, 1<<16)
-	}
 	nets, err := newNets(s)
 	z := nn.Dense{Units: s.Int("latent")}
 	return &VAE{nets, z, z}, err
@@ -54,18 +52,15 @@ func (m *VAE) Terms(x, y *graph.Value) (reconstruction, mu, logVar *graph.Value)
 // LogWeights are ln p(x,z)/q(z|x), [batch draws], of draws z ~ q(z|x) with noise [batch draws latent]: what the importance-weighted
 // bound of ln p(x) is made of (Burda et al. 2016, eq. 8).
 func (m *VAE) LogWeights(x, y, noise *graph.Value) *graph.Value {
-	draws := noise.Dim(1)
 	each := func(v *graph.Value) *graph.Value { // [batch ...] as [batch·draws ...]
-		rest := v.Shape()[1:]
-		many := append([]graph.Dim{v.Dim(0), draws}, rest...)
-		return v.Unsqueeze(1).Expand(many...).Reshape(append([]graph.Dim{v.Dim(0).Times(draws)}, rest...)...)
+		return v.Unsqueeze(1).Expand(slices.Concat(noise.Shape()[:2], v.Shape()[1:])...).Reshape(append([]graph.Dim{-1}, v.Shape()[1:]...)...)
 	}
 	mu, logVar := m.Encode(x, y)
 	z := reparameterise(mu.Unsqueeze(1), logVar.Unsqueeze(1), noise)
 	if y != nil {
 		y = each(y)
 	}
-	nll := m.Pixels.NLL(m.Decode(z.Reshape(-1, z.Dim(-1)), y), each(x)).Reshape(z.Dim(0), draws)
+	nll := m.Pixels.NLL(m.Decode(z.Reshape(-1, z.Dim(-1)), y), each(x)).Reshape(noise.Shape()[:2]...)
 	prior, posterior := z.Square().Sum(-1), noise.Square().Sum(-1).Add(logVar.Sum(-1).Unsqueeze(1))
 	return posterior.Sub(prior).Scale(.5).Sub(nll)
 }
