@@ -273,7 +273,7 @@ func TestEditErrors(t *testing.T) {
 		{"edit frob --run {}/editor", e, `no model is called "frob"`},
 		{"edit attributes --run {}/labeller", e, "model attributes cannot edit images: its Editing, which names the functions that encode and decode, is empty"},
 		{"edit faces --image {}/discs/000.png --add big=1", u, "say which training run: --run DIR"},
-		{"edit faces --run {}/run --image {}/discs/000.png --add big=1 --out OUT/x.png", e, "is a run of vae, not of faces"},
+		{"edit faces --run {}/labeller --image {}/discs/000.png --add big=1 --out OUT/x.png", e, "is a run of attributes, not of faces"},
 		{editor + "--add big=1", u, "say what to edit: --image FILE, or --example N of the data"},
 		{editor + "--image {}/discs/000.png", u, "say what to do: --add NAME=K, or --to FILE"},
 		{picture + "--add big", u, "--add big: want NAME=K, NAME=VALUE or NAME=VALUE:K"},

@@ -30,11 +30,12 @@ func world(n int) (*tensor.Tensor, []Column) {
 		hat := has(.2 + .6*smile)
 		hair := []int{0, 0, 1, 2}[r.IntN(4)]
 		age := 20 + 40*r.Float64()
-		for k, v := range []float64{smile, hat, 2*smile - 1 + .3*r.NormFloat64(), 0, 0, 0, age, 1} {
+		mouth := 2*smile - 1 + .3*r.NormFloat64()
+		for k, v := range []float64{smile, hat, mouth, 0, 0, 0, age, 1} {
 			columns[k].X[i] = v
 		}
 		columns[3+hair].X[i] = 1
-		for j, v := range []float64{2 * smile, 3 * hat, []float64{0, 1, 0}[hair], []float64{0, 0, 4}[hair], age / 10, 0} {
+		for j, v := range []float64{smile + mouth/2, 3 * hat, []float64{0, 1, 0}[hair], []float64{0, 0, 4}[hair], age / 10, 0} {
 			z.Set(i*6+j, v+.1*r.NormFloat64())
 		}
 	}
@@ -66,7 +67,7 @@ func TestDirections(t *testing.T) {
 		}
 		v := got[test.column]
 		for j, want := range test.want {
-			if len(v) != len(test.want) || math.Abs(v[j]-want) > .06 {
+			if len(v) != len(test.want) || !(math.Abs(v[j]-want) <= .06) {
 				t.Errorf("%s by %s is %.3f, want %.3f", test.column, test.method, v, test.want)
 				break
 			}
