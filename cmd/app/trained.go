@@ -42,13 +42,17 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, prog, err := defineAs(ofTable(m, setup.Columns), setup)
-	if err != nil {
+	_, unknown := a.model(setup.Program)
+	of, prog, err := defineAs(ofTable(m, setup.Columns), setup)
+	switch {
+	case err != nil && m.Name != setup.Program && unknown == nil: // the settings are another model's
+		return nil, fmt.Errorf("%s is a run of %s, not of %s: name its model", dir, setup.Program, m.Name)
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w", dir, err)
-	}
-	if prog.Name() != setup.Program {
+	case prog.Name() != setup.Program:
 		return nil, fmt.Errorf("%s is a run of %s, not of %s: name its model", dir, setup.Program, prog.Name())
 	}
+	m = of
 	state, err := runtime.NewState(prog, setup.Seed)
 	if err != nil {
 		return nil, err
