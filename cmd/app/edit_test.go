@@ -103,6 +103,7 @@ var makeEditor = sync.OnceValue(func() error {
 		"train faces --data {}/discs --set size=16 --set first=12 --set width=24 --set latent=8 --set weight=10000 --set lr=5e-3 --set steps=516 --batch 16 --epochs 12 --no-report --seed 2 --out {}/editor",
 		"train attributes --data {}/discs --set side=16 --set columns=5 --set steps=210 --batch 16 --epochs 5 --no-report --out {}/labeller",
 		"export attributes --run {}/labeller --func classify",
+		"edit faces --run {}/editor --image {}/discs/000.png --add big=1 --out {}/first.png", // which measures the directions
 	} {
 		if r := edits(line); r.code != exitOK {
 			return fmt.Errorf("sardonyx %s: exit code %d: %s", line, r.code, r.err)
