@@ -156,7 +156,7 @@ func (a *app) drawEdit(c *cli.Context, e *editor, adds []addition) error {
 	}
 	step := make([]float64, from.Dim(1))
 	if target == nil {
-		vectors, err := a.vectors(c, e)
+		vectors, err := a.vectors(c, e, adds)
 		if err != nil {
 			return err
 		}

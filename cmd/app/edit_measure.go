@@ -72,7 +72,7 @@ func (a *app) measureEdit(c *cli.Context, e *editor, adds []addition, o onnxrunt
 		return err
 	}
 	defer by.session.Close()
-	vectors, err := a.vectors(c, e)
+	vectors, err := a.vectors(c, e, adds)
 	if err != nil {
 		return err
 	}

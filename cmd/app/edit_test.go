@@ -286,7 +286,7 @@ func TestEditErrors(t *testing.T) {
 		{picture + "--add colour=red:1e4", u, "want a number from -1000 to 1000"},
 		{picture + "--add colour=red:frob", u, `"frob" is no number`},
 		{picture + "--add big=1 --add big=2", u, "--add big=2: big is added twice"},
-		{picture + "--add frob=2", e, `--add frob=2: the data have no attribute "frob", or all of them alike: they have big, colour, right`},
+		{picture + "--examples 5 --add frob=2", e, `--add frob=2: the data have no attribute "frob", or all of them alike: they have big, colour, right`},
 		{picture + "--add colour=pink", e, `--add colour=pink: colour has no value "pink": it has blue, green, red`},
 		{picture + "--add colour=2", e, "--add colour=2: colour has several values: say which, colour=blue or another of blue, green, red"},
 		{picture + "--add big=frob", e, `--add big=frob: "frob" is no number, and big has no values to name: want big=K`},
@@ -316,7 +316,7 @@ func TestEditErrors(t *testing.T) {
 	} {
 		r := edits(strings.ReplaceAll(test.line, "OUT", dir))
 		want := strings.ReplaceAll(test.want, "OUT", dir)
-		first, rest, _ := strings.Cut(strings.TrimPrefix(r.err, "measuring attributes"), "\n")
+		first, rest, _ := strings.Cut(r.err, "\n")
 		if r.code != test.code || !strings.Contains(first, want) {
 			t.Errorf("%s: exit code %d, %q; want %d, %q", test.line, r.code, r.err, test.code, want)
 		}

@@ -78,10 +78,13 @@ func strength(s string) (float64, bool) {
 // sum is what all additions together add to a latent.
 func sum(adds []addition, vectors map[string][]float64, size int) ([]float64, error) {
 	out := make([]float64, size)
+	if err := known(adds, sortedKeys(vectors)); err != nil {
+		return nil, err
+	}
 	for _, s := range adds {
-		v, err := s.vector(vectors)
-		if err != nil {
-			return nil, fmt.Errorf("--add %s: %w", s.text, err)
+		v := vectors[s.column()]
+		if latent.Unit(v) == nil {
+			return nil, fmt.Errorf("--add %s: the model tells nothing apart by %s: its direction has no length", s.text, s.column())
 		}
 		if s.given {
 			v = latent.Unit(v)
@@ -95,16 +98,23 @@ func sum(adds []addition, vectors map[string][]float64, size int) ([]float64, er
 	return out, nil
 }
 
-// vector finds the addition's direction.
-func (s addition) vector(vectors map[string][]float64) ([]float64, error) {
-	if v, ok := vectors[s.column()]; ok {
-		if latent.Unit(v) == nil {
-			return nil, fmt.Errorf("the model tells nothing apart by %s: its direction has no length", s.column())
+// known says which of the additions are of none of the columns of the data's attributes.
+func known(adds []addition, columns []string) error {
+	for _, s := range adds {
+		if err := s.among(columns); err != nil {
+			return fmt.Errorf("--add %s: %w", s.text, err)
 		}
-		return v, nil
+	}
+	return nil
+}
+
+// among says why the addition is of none of the columns.
+func (s addition) among(columns []string) error {
+	if slices.Contains(columns, s.column()) {
+		return nil
 	}
 	var names, values []string
-	for _, column := range sortedKeys(vectors) {
+	for _, column := range columns {
 		name, value, _ := strings.Cut(column, "=")
 		if !slices.Contains(names, name) {
 			names = append(names, name)
@@ -115,17 +125,18 @@ func (s addition) vector(vectors map[string][]float64) ([]float64, error) {
 	}
 	switch {
 	case !slices.Contains(names, s.name):
-		return nil, fmt.Errorf("the data have no attribute %q, or all of them alike: they have %s", s.name, strings.Join(names, ", "))
+		return fmt.Errorf("the data have no attribute %q, or all of them alike: they have %s", s.name, strings.Join(names, ", "))
 	case values == nil:
-		return nil, fmt.Errorf("%q is no number, and %s has no values to name: want %s=K", s.value, s.name, s.name)
+		return fmt.Errorf("%q is no number, and %s has no values to name: want %s=K", s.value, s.name, s.name)
 	case s.value == "":
-		return nil, fmt.Errorf("%s has several values: say which, %s=%s or another of %s", s.name, s.name, values[0], strings.Join(values, ", "))
+		return fmt.Errorf("%s has several values: say which, %s=%s or another of %s", s.name, s.name, values[0], strings.Join(values, ", "))
 	}
-	return nil, fmt.Errorf("%s has no value %q: it has %s", s.name, s.value, strings.Join(values, ", "))
+	return fmt.Errorf("%s has no value %q: it has %s", s.name, s.value, strings.Join(values, ", "))
 }
 
-// vectors are the directions of the attributes, by columns: those in the run's folder, or measured now and left there.
-func (a *app) vectors(c *cli.Context, e *editor) (map[string][]float64, error) {
+// vectors are the directions of the attributes, by columns, for the additions: those in the run's folder, or measured now and left
+// there.
+func (a *app) vectors(c *cli.Context, e *editor, adds []addition) (map[string][]float64, error) {
 	if e.from == "" {
 		return nil, usagef(c, "the run does not say what it was trained on: name data with attributes, --data NAME or --data PATH")
 	}
@@ -158,6 +169,9 @@ func (a *app) vectors(c *cli.Context, e *editor) (map[string][]float64, error) {
 	}
 	set := splits.Train
 	if err := e.attributed(set); err != nil {
+		return nil, err
+	}
+	if err := known(adds, set.Columns()); err != nil { // before the work
 		return nil, err
 	}
 	if n := min(most, set.Len()); n < set.Len() {

@@ -71,7 +71,7 @@ func checkFunc(t *testing.T, prog *compiler.Program, f *graph.Func, state *runti
 	}
 	defer s.Close()
 	pure, noise := onnx.HoistRandom(f)
-	for _, b := range []graph.Binding{{"batch": 1, "seq": 4}, {"batch": 3, "seq": 2}} {
+	for _, b := range []graph.Binding{{"batch": 1, "seq": 4, "draws": 3}, {"batch": 3, "seq": 2, "draws": 1}} {
 		in := modelInputs(t, pure, noise, b)
 		all := maps.Clone(in)
 		for _, p := range pure.Params {
