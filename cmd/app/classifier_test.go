@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/classifier"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
@@ -157,11 +159,29 @@ func TestPredictErrors(t *testing.T) {
 	out := mustModel(t, m, named+" --input image="+dir+"/wide.png --resize --top 2")
 	contains(t, out, "EXAMPLE", "PROBABILITY")
 	contains(t, mustModel(t, m, "run "+dir+"/plain/classify.onnx"+fits), "probabilities") // names are for --top only
+	file, err := os.ReadFile(dir + "/plain/classify.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := wire.Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range other.Metadata {
+		if other.Metadata[i].Key == "Image.NominalPixelRange" {
+			other.Metadata[i].Value = "NominalRange_0_255"
+		}
+	}
+	var changed bytes.Buffer
+	if err := errors.Join(other.Encode(&changed), os.WriteFile(dir+"/bytes.onnx", changed.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		line string
 		code int
 		want string
 	}{
+		{"run " + dir + "/bytes.onnx" + fits, exitError, "bytes.onnx takes pixels of the range NominalRange_0_255, and a picture is given in [0, 1]: give an array"},
 		{named + " --top 2 --input image=" + dir + "/wide.png", exitError, "the picture has 10×20 pixels (height × width), and the input takes 12×12: --resize scales it"},
 		{named + " --top 2 --input image=" + dir + "/text.png", exitError, "not a readable image"},
 		{named + " --top 2 --input image=" + dir + "/none.png", exitError, "none.png"},

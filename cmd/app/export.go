@@ -110,7 +110,7 @@ func (a *app) export(c *cli.Context) error {
 	for _, f := range fs { // one that cannot be exported keeps back no other
 		fo := o
 		fo.Doc = m.Doc
-		fo.Metadata = r.metadata()
+		fo.Metadata, fo.Images = r.metadata(), m.Images(f)
 		fo.Training = f.Training
 		report, err := onnx.ExportFile(exportPath(dir, f, o.Profile), f, r.state, fo)
 		if a.leftOut(c, f, err) {

@@ -37,6 +37,11 @@ func pictureInput(c *cli.Context, file, model, input string) (map[string]*tensor
 	if !strings.HasPrefix(v.Type, "f32[") || len(v.Dims) != 4 || v.Dims[1] != 1 && v.Dims[1] != 3 || min(v.Dims[2], v.Dims[3]) < 1 || max(v.Dims[2], v.Dims[3]) > most {
 		return nil, fmt.Errorf("--input %s=%s: the input is %s, and pictures are f32[batch channels height width] of a fixed size with 1 or 3 channels: give an array", input, file, v.Type)
 	}
+	for _, e := range sum.Metadata {
+		if e.Key == onnx.MetaPixelRange && !strings.EqualFold(e.Value, onnx.Normalized) {
+			return nil, fmt.Errorf("--input %s=%s: %s takes pixels of the range %s, and a picture is given in [0, 1]: give an array", input, file, model, e.Value)
+		}
+	}
 	height, width := int(v.Dims[2]), int(v.Dims[3])
 	h, w, err := data.ImageSize(file)
 	if err == nil && !c.Bool("resize") && (h != height || w != width) {

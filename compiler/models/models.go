@@ -95,6 +95,37 @@ type Training struct {
 	Length string
 }
 
+// Images are the inputs and outputs of f that are images in [0, 1]: f32[batch, 1 or 3, height, width] that are called image, as the field
+// of data is, are fed by it in training, or are shown or edited as such.
+func (m Model) Images(f *graph.Func) []string {
+	names := []string{ImageField, m.Sample.Image}
+	if output, kind := m.Sample.Shown(); kind.Name == Images.Name {
+		names = append(names, output)
+	}
+	for input, field := range m.Train.Inputs {
+		if field == ImageField {
+			names = append(names, input)
+		}
+	}
+	var out []string
+	add := func(name string, v *graph.Value) {
+		s := v.Shape()
+		if slices.Contains(names, name) && v.DType() == graph.F32 && len(s) == 4 && (s[1] == 1 || s[1] == 3) {
+			out = append(out, name)
+		}
+	}
+	for _, v := range f.Inputs {
+		add(v.Name, v)
+	}
+	for _, o := range f.Outputs {
+		add(o.Name, o.Value)
+	}
+	return out
+}
+
+// ImageField is the field that data sets have images in, in [0, 1].
+const ImageField = "image"
+
 // An Augmentation changes a field of each example by chance, in the order of its members, anew in each epoch; data.Augmentation
 // says how. Of the data that validate, fields are only binarised, always alike.
 type Augmentation struct {

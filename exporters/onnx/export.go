@@ -62,6 +62,11 @@ type Options struct {
 	ProducerVersion string            // "" means the version of this module in the running program
 	Metadata        map[string]string // more metadata, such as a summary of the training; written in the order of the keys
 
+	// Images are the inputs and outputs that are images in [0, 1] as files have them, [batch, 1 or 3, height, width]. The file says so,
+	// in ONNX's terms: they have the type denotation IMAGE, and the metadata Image.BitmapPixelFormat (Gray8 or Rgb8, if all have as many
+	// channels), Image.ColorSpaceGamma and Image.NominalPixelRange.
+	Images []string
+
 	// Vectors are test vectors, kept in the metadata for later verification. Without any, the exporter makes them: it draws
 	// inputs (see [DrawInputs]) at two sizes of the batch and runs the model with our own kernels, a vector being at most 4 MiB. A
 	// training step's vectors begin at the first state, and hold of the new state what fits into 64 KiB and is not decided
@@ -226,6 +231,8 @@ type exporter struct {
 	first   map[string]*tensor.Tensor // of the state, if it stands beside the model
 	vectors []Vector
 	lacking string // why there are no more vectors
+
+	imageMeta map[string]string // of the images
 }
 
 func (x *exporter) model() (*wire.Model, error) {
@@ -244,6 +251,7 @@ func (x *exporter) model() (*wire.Model, error) {
 	for _, v := range x.f.Inputs {
 		g.Inputs = append(g.Inputs, &wire.ValueInfo{Name: v.Name, Type: tensorType(v.Type), Doc: x.noiseDoc(v.Name)})
 	}
+	x.images(g)
 	x.params(g)
 	meta, err := x.metadata(g.Initializers)
 	if len(x.e.diags) > 0 {

@@ -54,6 +54,7 @@ func (x *exporter) metadata(stored []*wire.Tensor) ([]wire.Entry, error) {
 			return nil, fmt.Errorf("metadata key %q: keys that begin with %s are the exporter's own", k, metaPrefix)
 		}
 	}
+	maps.Copy(meta, x.imageMeta)
 	sum, err := digest(stored, func(w io.Writer, t *wire.Tensor) error { return t.WriteRaw(w) })
 	if err != nil {
 		return nil, err

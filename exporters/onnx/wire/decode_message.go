@@ -380,11 +380,14 @@ func (d *decoder) value(f field, to *[]*ValueInfo) error {
 			return d.str(f, &v.Name)
 		case 2:
 			return d.sub(f, "TypeProto", func(f field) error {
-				if f.num != 1 {
-					return nil
+				switch f.num {
+				case 1:
+					v.Type = &TensorType{}
+					return d.tensorType(f, v.Type)
+				case 6:
+					return d.str(f, &v.Denotation)
 				}
-				v.Type = &TensorType{}
-				return d.tensorType(f, v.Type)
+				return nil
 			})
 		case 3:
 			return d.str(f, &v.Doc)

@@ -293,6 +293,7 @@ func (e *encoder) values(field protowire.Number, list []*ValueInfo) {
 			if v.Type != nil {
 				e.message(2, func(e *encoder) {
 					e.message(1, func(e *encoder) { e.tensorType(v.Type) })
+					e.opt(6, v.Denotation)
 				})
 			}
 			e.opt(3, v.Doc)

@@ -78,6 +78,8 @@ type ValueInfo struct {
 	Name string
 	Type *TensorType // nil if a decoded value is no tensor (a sequence, a map) or has no type
 	Doc  string
+	// Denotation says what the value stands for, TypeProto.denotation: "IMAGE", whose format the model's metadata tell.
+	Denotation string
 }
 
 // A TensorType is a TypeProto.Tensor. A nil Shape is an unknown rank; an empty one is a scalar's.

@@ -71,7 +71,7 @@ func fullModel() *Model {
 			{Name: "t", Value: &Tensor{Type: Int64, Dims: []int64{1}, Data: []int64{9}}},
 			{Name: "fs", Value: []float32{1, 2}}, {Name: "is", Value: []int64{-1, 0, 300}}, {Name: "ss", Value: []string{"", "b"}},
 		}})
-	g.Outputs = append(g.Outputs, &ValueInfo{Name: "d", Type: &TensorType{Elem: Float}, Doc: "no shape"})
+	g.Outputs = append(g.Outputs, &ValueInfo{Name: "d", Type: &TensorType{Elem: Float}, Doc: "no shape", Denotation: "IMAGE"})
 	g.Values = []*ValueInfo{{Name: "c", Type: &TensorType{Elem: Float, Shape: []Dim{{Unknown: true}, {Value: 2}}}}}
 	return m
 }
