@@ -64,7 +64,7 @@ func (a *app) runsCommand() *cli.Command {
 			a.example("runs", "runs runs/vae runs/vae-wide --png compare.png"),
 		Flags: []cli.Flag{
 			&cli.PathFlag{Name: "png", Usage: "draw the curves of the runs into one picture, `FILE`"},
-			&cli.StringFlag{Name: "metric", Value: train.Loss, Usage: "of which metric, of the validation if all have it there"},
+			&cli.StringFlag{Name: "metric", Value: train.Loss, Usage: "of which metric, of the validation unless more runs have it in training"},
 			jsonFlag,
 		},
 		Action: a.runs,

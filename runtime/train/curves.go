@@ -22,7 +22,11 @@ func Curve(title string, records []Record) report.Chart {
 		if name == compiler.GradNorm || strings.HasSuffix(name, "."+compiler.GradNorm) {
 			continue
 		}
-		if s := curve("", name, records).Series[0]; s.Name == training { // which validation follows
+		one := curve("", name, records)
+		if one.X != c.X && (one.X == "step" || len(c.Series) == 0) { // steps are finer, and one axis has not both
+			c.X, c.Series = one.X, nil
+		}
+		if s := one.Series[0]; one.X == c.X && s.Name == training { // which validation follows
 			s.Name = name
 			c.Series = append(c.Series, s)
 		}
@@ -75,11 +79,11 @@ func curve(title, metric string, records []Record) report.Chart {
 	return c
 }
 
-// Comparison is the chart of one metric of several runs, by these names: of the validation if all have it there, else of training.
+// Comparison is the chart of one metric of several runs, by these names: of the validation, unless more runs have it in training.
 func Comparison(metric string, names []string, runs []Status) (report.Chart, error) {
-	c := report.Chart{X: "epoch", Y: metric}
+	var c report.Chart
 	for _, side := range slices.Backward(sides) { // validation first
-		c.Title, c.Series = metric+" in "+side.name, nil
+		one := report.Chart{Title: metric + " in " + side.name, X: "epoch", Y: metric}
 		for i, r := range runs {
 			s := report.Series{Name: names[i]}
 			for _, rec := range r.Records {
@@ -88,11 +92,11 @@ func Comparison(metric string, names []string, runs []Status) (report.Chart, err
 				}
 			}
 			if len(s.X) > 0 {
-				c.Series = append(c.Series, s)
+				one.Series = append(one.Series, s)
 			}
 		}
-		if len(c.Series) == len(runs) {
-			break
+		if len(one.Series) > len(c.Series) {
+			c = one
 		}
 	}
 	c.LogY = spansDecades(c.Series)
@@ -103,7 +107,7 @@ func Comparison(metric string, names []string, runs []Status) (report.Chart, err
 	for _, r := range runs {
 		all = append(all, r.Records...)
 	}
-	return c, fmt.Errorf("no run has the metric %q in training: they have %s", metric, strings.Join(MetricNames(all, trained, validated), ", "))
+	return c, fmt.Errorf("no run has the metric %q in a finished epoch: they have %s", metric, strings.Join(MetricNames(all, trained, validated), ", "))
 }
 
 // spansDecades reports whether a logarithmic axis shows the series better: all are above 0, over two decades or more.

@@ -200,6 +200,37 @@ func TestCurve(t *testing.T) {
 	if len(c.Series) != 2 || c.Series[0].Name != "critic" || c.LogY {
 		t.Errorf("without a loss: %+v", c)
 	}
+	c = Curve("gan", []Record{
+		{Kind: KindSteps, Epoch: 1, Step: 5, Train: Metrics{"gen": 2, "critic": -2}},
+		{Kind: KindEpoch, Epoch: 1, Step: 8, Train: Metrics{"gen": 1, "critic": -3, "a_measure": 7}},
+	})
+	if got := fmt.Sprint(c.X, " ", c.Series); got != "step [{critic [5] [-2]} {gen [5] [2]}]" {
+		t.Errorf("steps without a loss: %s", got)
+	}
+}
+
+// TestComparison: the side that more runs have, the validation if as many; a run without records is none of them.
+func TestComparison(t *testing.T) {
+	both := Status{Records: []Record{{Kind: KindEpoch, Epoch: 1, Train: Metrics{"loss": 1}, Validate: Metrics{"loss": 2, "accuracy": .5}}}}
+	plain := Status{Records: []Record{{Kind: KindEpoch, Epoch: 1, Train: Metrics{"loss": 3}}}}
+	for _, c := range []struct {
+		metric string
+		runs   []Status
+		want   string
+	}{
+		{"loss", []Status{both, both}, "loss in validation [{a [1] [2]} {b [1] [2]}]"},
+		{"loss", []Status{both, {}}, "loss in validation [{a [1] [2]}]"},
+		{"loss", []Status{both, plain}, "loss in training [{a [1] [1]} {b [1] [3]}]"},
+		{"accuracy", []Status{plain, both}, "accuracy in validation [{b [1] [0.5]}]"},
+	} {
+		chart, err := Comparison(c.metric, []string{"a", "b"}, c.runs)
+		if got := fmt.Sprint(chart.Title, " ", chart.Series); err != nil || got != c.want {
+			t.Errorf("%s: %s, %v, want %s", c.metric, got, err, c.want)
+		}
+	}
+	if _, err := Comparison("kl", []string{"a"}, []Status{both}); err == nil || !strings.Contains(err.Error(), "loss, accuracy") {
+		t.Errorf("a metric that no run has: %v", err)
+	}
 }
 
 // TestCurveOf: each metric's line in training goes over steps if they were recorded, and over epochs if not; never over both.
