@@ -145,22 +145,23 @@ func findRuns(ctx context.Context, dirs []string) (list []runOf, each bool, err 
 	return list, each, nil
 }
 
-// runsIn are the folders of runs: dir, or those below it. Folders that cannot be read are passed over.
+// runsIn are the folders of runs: dir, which may be a link, or those below it. Folders that cannot be read are passed over.
 func runsIn(ctx context.Context, dir string) (found []string, err error) {
 	dir = filepath.Clean(dir)
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(os.DirFS(dir), ".", func(rel string, d fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil || !d.IsDir() {
 			return nil
 		}
+		path := filepath.Join(dir, filepath.FromSlash(rel))
 		if _, err := os.Stat(train.Folder(path).Config()); err == nil {
 			found = append(found, path)
-			return filepath.SkipDir
+			return fs.SkipDir
 		}
-		if rel, err := filepath.Rel(dir, path); err == nil && strings.Count(rel, string(filepath.Separator)) >= runsDepth-1 && rel != "." {
-			return filepath.SkipDir
+		if strings.Count(rel, "/") >= runsDepth-1 {
+			return fs.SkipDir
 		}
 		return nil
 	})

@@ -102,6 +102,13 @@ func TestRuns(t *testing.T) {
 		list[1].State != "broken" || list[1].Problem == "" || list[2].Settings["latent"] != 5 || list[2].Of != 9 {
 		t.Errorf("%+v", list)
 	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err == nil { // where there are links
+		contains(t, must(t, "runs", link), link+"/a ", link+"/more/b ")
+		if r := command("runs", link+"/a"); strings.Contains(r.out, " 0 B") {
+			t.Errorf("a run through a link has no size:\n%s", r.out)
+		}
+	}
 	if err := os.RemoveAll(filepath.Join(dir, "more")); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +121,7 @@ func TestRuns(t *testing.T) {
 		"runs " + dir + "/a/config.json":                  {exitError, "is no folder"},
 		"runs " + dir + "/a --png OUT/x.jpg":              {exitUsage, "want the name of a .png file"},
 		"runs " + dir + "/a --png OUT/frob/x.png":         {exitError, "the folder OUT/frob is not there"},
-		"runs " + dir + "/a --png OUT/x.png --metric fid": {exitError, `no run has the metric "fid" in training: they have loss, `},
+		"runs " + dir + "/a --png OUT/x.png --metric fid": {exitError, `no run has the metric "fid" in a finished epoch: they have loss, `},
 		"runs " + dir + " --metric fid":                   {exitUsage, "--metric is for --png FILE"},
 	} {
 		badInput(t, line, want.code, want.text)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -89,10 +88,10 @@ func (f Folder) Status() (Status, error) {
 	return s, nil
 }
 
-// Size is how many bytes the files of the folder have.
+// Size is how many bytes the files of the folder, which may be a link, have.
 func (f Folder) Size() (int64, error) {
 	var size int64
-	err := filepath.WalkDir(string(f), func(_ string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(string(f)), ".", func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return ignoreGone(err)
 		}
@@ -102,7 +101,10 @@ func (f Folder) Size() (int64, error) {
 		}
 		return ignoreGone(err)
 	})
-	return size, err
+	if err != nil {
+		return size, fmt.Errorf("the size of %s: %w", f, err)
+	}
+	return size, nil
 }
 
 // ignoreGone is err, unless it is of a file that has been removed meanwhile.
