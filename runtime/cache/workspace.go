@@ -5,14 +5,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/filelock"
 )
 
-// workspaces is the pattern of the names of folders to work in.
-const workspaces = ".fetch-*"
+// workspaces is how the names of folders to work in begin.
+const workspaces = ".fetch-"
 
 // Workspace makes a folder to work in, in the folder dir, which is made too, and removes those there of processes that were
 // killed. release removes it.
@@ -20,18 +21,22 @@ func Workspace(dir string) (path string, release func(), err error) {
 	if err := atomicfile.MkdirAll(dir); err != nil {
 		return "", nil, err
 	}
-	old, err := filepath.Glob(filepath.Join(dir, workspaces))
+	files, err := os.ReadDir(dir)
 	if err != nil {
 		return "", nil, err
 	}
-	for _, o := range old {
-		if f := claim(o); f != nil {
-			os.RemoveAll(o)
+	for _, f := range files {
+		if !strings.HasPrefix(f.Name(), workspaces) {
+			continue
+		}
+		old := filepath.Join(dir, f.Name())
+		if f := claim(old); f != nil {
+			os.RemoveAll(old)
 			f.Close()
 		}
 	}
 	for {
-		path, err := os.MkdirTemp(dir, workspaces)
+		path, err := os.MkdirTemp(dir, workspaces+"*")
 		if err != nil {
 			return "", nil, err
 		}

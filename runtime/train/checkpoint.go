@@ -123,11 +123,13 @@ func OpenCheckpoints(dir string) (*Checkpoints, error) {
 
 // lost is err, which says that dir has no index, unless there are states in dir: the index is written before the first.
 func lost(dir string, err error) error {
-	states, globErr := filepath.Glob(filepath.Join(dir, "step-*.safetensors"))
-	if globErr != nil || len(states) == 0 {
-		return err
+	files, _ := os.ReadDir(dir) // what cannot be read has no states
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), "step-") && filepath.Ext(f.Name()) == ".safetensors" {
+			return fmt.Errorf("%s has states (%s) but has lost its %s, which says where in the run they are", dir, f.Name(), indexName)
+		}
 	}
-	return fmt.Errorf("%s has states (%s) but has lost its %s, which says where in the run they are", dir, filepath.Base(states[0]), indexName)
+	return err
 }
 
 // decodeVersion reads the JSON b, which must say that it is of this version, into v.

@@ -37,14 +37,20 @@ func openEvents(dir Folder, s Setup, records []Record) (*events, error) {
 	if err := atomicfile.MkdirAll(dir.TensorBoard()); err != nil {
 		return nil, err
 	}
-	old, err := filepath.Glob(filepath.Join(dir.TensorBoard(), eventsPrefix+"*"+eventsSuffix))
+	files, err := os.ReadDir(dir.TensorBoard())
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
 	number := now.Unix()
-	for _, path := range old {
-		text := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), eventsPrefix), eventsSuffix)
+	var old []string // in the order of their names
+	for _, f := range files {
+		text, begins := strings.CutPrefix(f.Name(), eventsPrefix)
+		text, ends := strings.CutSuffix(text, eventsSuffix)
+		if !begins || !ends {
+			continue
+		}
+		old = append(old, filepath.Join(dir.TensorBoard(), f.Name()))
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			number = max(number, n+1) // TensorBoard is to read it last
 		}
@@ -65,7 +71,6 @@ func openEvents(dir Folder, s Setup, records []Record) (*events, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(old)
 	for i, path := range old {
 		if i < len(old)-1 {
 			err = atomicfile.Remove(path)

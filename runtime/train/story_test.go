@@ -331,6 +331,26 @@ func TestEvents(t *testing.T) {
 	holds(t, c.Dir, true)
 }
 
+// TestEventsFolder: of each beginning only the last file says anything, also in a folder whose name is no pattern.
+func TestEventsFolder(t *testing.T) {
+	dir := Folder(filepath.Join(t.TempDir(), "rates [.1"))
+	for range 3 {
+		e, err := openEvents(dir, Setup{}, nil)
+		if err = errors.Join(err, e.close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := os.ReadDir(dir.TensorBoard())
+	if err != nil || len(files) != 2 {
+		t.Fatalf("the files are %v, %v: want the last two", files, err)
+	}
+	for i, f := range files {
+		if info, err := f.Info(); err != nil || info.Size() > 0 != (i == 1) {
+			t.Errorf("%s: %v, %v: want the last alone to say anything", f.Name(), info, err)
+		}
+	}
+}
+
 // TestSamplesOf finds the samples of epochs, in their order, and no others.
 func TestSamplesOf(t *testing.T) {
 	dir := Folder(t.TempDir())
