@@ -21,6 +21,7 @@ type examples struct {
 	field      data.Spec
 	labels     string                   // the field of labels, "" if there is none
 	others     map[string]*data.Dataset // the other parts, by what would name them
+	prefer     []string                 // which part is meant where from names none: the first of these that there is
 }
 
 // String is the flag with its value, or the value of what is no flag.
@@ -85,8 +86,14 @@ func (e *examples) open(c *cli.Context, opt data.ImageOptions) error {
 	if err != nil {
 		return err
 	}
+	sets := []*data.Dataset{splits.Train, splits.Validation, splits.Test}
+	for _, p := range e.prefer {
+		if part == "" && sets[slices.Index(parts, p)] != nil {
+			part, e.from = p, base+":"+p
+		}
+	}
 	var have []string
-	for i, set := range []*data.Dataset{splits.Train, splits.Validation, splits.Test} {
+	for i, set := range sets {
 		if set == nil {
 			continue
 		}
@@ -98,6 +105,8 @@ func (e *examples) open(c *cli.Context, opt data.ImageOptions) error {
 		}
 	}
 	switch {
+	case part == "" && e.prefer != nil:
+		return fmt.Errorf("%v has no part %s: there is %s", e, strings.Join(e.prefer, " or "), strings.Join(have, ", "))
 	case part == "" && len(have) == 1:
 		e.set, e.others = e.others[have[0]], nil
 	case part == "":

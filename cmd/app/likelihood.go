@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,27 +85,22 @@ func (a *app) evaluateModel(c *cli.Context) error {
 func (a *app) likely(c *cli.Context, m models.Model, from *sampled) (*examples, []data.Augmentation, error) {
 	e := &examples{flag: "real", from: c.String("real")}
 	if e.from == "" {
-		base := from.setup.Data
-		if base == "" {
-			base = m.Train.Data
-		}
-		if base == "" {
+		e.flag, e.from = "", cmp.Or(from.setup.Data, m.Train.Data)
+		if e.from == "" {
 			return nil, nil, usagef(c, "say of what: --real NAME or PATH")
 		}
-		e.flag, e.from = "", base+":test"
+		e.prefer = []string{"validation", "test"} // as train chooses
 	}
-	prog, err := define(m, m.Settings)
-	if err != nil {
+	opt := data.ImageOptions{}
+	for _, in := range from.session.Inputs() {
+		if in.Name == m.Density.Image {
+			opt = imagesFor(in)
+		}
+	}
+	if err := e.open(c, opt); err != nil {
 		return nil, nil, err
 	}
-	if err := e.open(c, imageOptions(m, prog)); err != nil {
-		return nil, nil, err
-	}
-	image := m.Train.Inputs[m.Density.Image]
-	if image == "" {
-		image = m.Density.Image
-	}
-	if err := e.choose(image, c.String("labels")); err != nil {
+	if err := e.choose(fieldOf(m, m.Density.Image), c.String("labels")); err != nil {
 		return nil, nil, err
 	}
 	list, err := augmentations(c, m)

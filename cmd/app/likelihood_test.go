@@ -103,6 +103,22 @@ func TestBinarisedLikelihood(t *testing.T) {
 	as("--onnx {}/run/log_weights.onnx --real {}/images.npz", "")
 }
 
+// TestHeldOutLikelihood takes the examples that the run was validated on, the validation part before the test one, in the run's size.
+func TestHeldOutLikelihood(t *testing.T) {
+	needRuntime(t)
+	needRun(t)
+	dir := t.TempDir()
+	for i, part := range []string{"train", "val", "test"} {
+		if err := writePictures(filepath.Join(dir, "set", part), tensor.New(tensor.F32, 20-i, 1, 4, 4), 20-i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, "train vae --data "+dir+"/set --set size=8 --set hidden=6 --set latent=4 --batch 16 --epochs 1 --out "+dir+"/run")
+	contains(t, must(t, "evaluate vae --run "+dir+"/run --draws 3"), dir+"/set:validation", "19 of 19 examples, f32[1 8 8]")
+	must(t, "train vae "+tiny+" --out "+dir+"/other")
+	badInput(t, "evaluate vae --run "+dir+"/other --draws 3", exitError, "images.npz has no part validation or test: there is ")
+}
+
 // TestBadLikelihood must be refused in one line.
 func TestBadLikelihood(t *testing.T) {
 	needRuntime(t)

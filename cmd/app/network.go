@@ -107,10 +107,18 @@ func (n *network) batch() int {
 
 // images is the size of pictures that the network takes, if it says so.
 func (n *network) images() data.ImageOptions {
-	if n == nil || n.stacked || len(n.in.Shape) != 4 {
+	if n == nil || n.stacked {
 		return data.ImageOptions{}
 	}
-	ch, h, w := n.in.Shape[1].Size, n.in.Shape[2].Size, n.in.Shape[3].Size
+	return imagesFor(n.in)
+}
+
+// imagesFor is the size of pictures that the input takes, if it says so.
+func imagesFor(in onnxruntime.Info) data.ImageOptions {
+	if len(in.Shape) != 4 {
+		return data.ImageOptions{}
+	}
+	ch, h, w := in.Shape[1].Size, in.Shape[2].Size, in.Shape[3].Size
 	if h < 1 || w < 1 || ch != 1 && ch != 3 {
 		return data.ImageOptions{}
 	}
