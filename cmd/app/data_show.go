@@ -51,10 +51,7 @@ func (a *app) dataShowCommand() *cli.Command {
 			if n > e.set.Len() {
 				return fmt.Errorf("--count %d: %v has %d examples", n, e, e.set.Len())
 			}
-			rows := make([]int, n)
-			for i := range rows {
-				rows[i] = i
-			}
+			rows := rowsFrom(0, n)
 			if c.IsSet("seed") {
 				rows = pick(n, e.set.Len(), c.Uint64("seed"), 0)
 			}

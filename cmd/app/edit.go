@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -349,8 +350,5 @@ func (e *editor) field() string { return fieldOf(e.model, e.in) }
 
 // fieldOf is the field of the data that feeds an input in training.
 func fieldOf(m models.Model, input string) string {
-	if name := m.Train.Inputs[input]; name != "" {
-		return name
-	}
-	return input
+	return cmp.Or(m.Train.Inputs[input], input)
 }

@@ -239,7 +239,7 @@ func fields(m models.Model, prog *compiler.Program) []port {
 	list := []port{}
 	for _, f := range fed(m, prog) {
 		for _, v := range f.Inputs {
-			name := cmp.Or(m.Train.Inputs[v.Name], v.Name)
+			name := fieldOf(m, v.Name)
 			if !v.IsSize() && !slices.ContainsFunc(list, func(p port) bool { return p.Name == name }) {
 				list = append(list, port{Name: name, Type: v.Type.String()})
 			}

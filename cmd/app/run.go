@@ -197,11 +197,7 @@ func readRows(file, model string) (map[string]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]int, table.Len())
-	for i := range rows {
-		rows[i] = i
-	}
-	return table.Take(rows...)
+	return table.Take(rowsFrom(0, table.Len())...)
 }
 
 // readInputs reads the arrays that --input names, for the ONNX file model.

@@ -2,7 +2,6 @@ package train
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -267,12 +266,7 @@ func (s story) config() report.Table {
 		delete(fields, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		value := string(fields[name])
-		var text string
-		if json.Unmarshal(fields[name], &text) == nil {
-			value = text
-		}
-		t.Rows = append(t.Rows, []string{strings.ReplaceAll(name, "_", " "), value})
+		t.Rows = append(t.Rows, []string{strings.ReplaceAll(name, "_", " "), words(fields[name])})
 	}
 	return t
 }
