@@ -103,7 +103,7 @@ func (a *app) runs(c *cli.Context) error {
 	if err := a.listRuns(list); err != nil {
 		return err
 	}
-	if each && len(list) > 1 {
+	if each {
 		if err := a.compareRuns(list); err != nil {
 			return err
 		}
@@ -253,9 +253,12 @@ func lasting(d time.Duration) string {
 	return fmt.Sprintf("%.1fs", d.Seconds())
 }
 
-// compareRuns prints how runs differ, and their metrics.
+// compareRuns prints how the runs that can be read differ, and their metrics, if these are two or more.
 func (a *app) compareRuns(list []runOf) error {
 	list = slices.DeleteFunc(slices.Clone(list), func(r runOf) bool { return r.State == broken })
+	if len(list) < 2 {
+		return nil
+	}
 	var setups []train.Setup
 	names := shortNames(list)
 	for _, r := range list {

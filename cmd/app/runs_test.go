@@ -102,6 +102,9 @@ func TestRuns(t *testing.T) {
 		list[1].State != "broken" || list[1].Problem == "" || list[2].Settings["latent"] != 5 || list[2].Of != 9 {
 		t.Errorf("%+v", list)
 	}
+	if one := must(t, "runs", filepath.Join(dir, "a"), filepath.Join(dir, "c")); strings.Contains(one, "of epoch") {
+		t.Errorf("a run is compared with one that cannot be read:\n%s", one)
+	}
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(dir, link); err == nil { // where there are links
 		contains(t, must(t, "runs", link), link+"/a ", link+"/more/b ")
