@@ -340,7 +340,7 @@ func (e *editor) read(c *cli.Context, path string) (*tensor.Tensor, error) {
 		return nil, err
 	}
 	if (h != e.shape[1] || w != e.shape[2]) && !c.Bool("resize") {
-		return nil, fmt.Errorf("it is %d×%d pixels (width × height), and %s takes %d×%d: --resize cuts out its middle and scales it", w, h, e.model.Name, e.shape[2], e.shape[1])
+		return nil, fmt.Errorf("it is %d×%d pixels (height × width), and %s takes %d×%d: --resize cuts out its middle and scales it", h, w, e.model.Name, e.shape[1], e.shape[2])
 	}
 	return data.ReadImage(path, data.ImageOptions{Height: e.shape[1], Width: e.shape[2], Grey: e.shape[0] == 1, Crop: true})
 }
