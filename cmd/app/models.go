@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -134,9 +133,9 @@ func (a *app) printModel(m modelInfo) {
 	a.printRow("data", m.from())
 	a.printRow("training", m.training())
 	for _, r := range m.Results {
-		text := r.Measure + ": reached " + cmp.Or(r.Reached, "no result yet")
-		if r.Reached == "" {
-			text = r.Measure + ": no result yet"
+		text := r.Measure + ": no result yet"
+		if r.Reached != "" {
+			text = r.Measure + ": reached " + r.Reached
 		}
 		if r.Reference != "" {
 			text += "; reference " + r.Reference
