@@ -96,15 +96,15 @@ func means(z *mat.Dense, columns []Column) map[string][]float64 {
 func regression(z *mat.Dense, columns []Column) (map[string][]float64, error) {
 	n, d := z.Dims()
 	p := len(columns)
+	if p == 0 { // a matrix without columns there is not
+		return map[string][]float64{}, nil
+	}
 	x := mat.NewDense(n, p, nil)
 	for k, c := range columns { // of mean 0 and variance 1
 		mean, std := stat.PopMeanStdDev(c.X, nil)
 		for i, v := range c.X {
 			x.Set(i, k, (v-mean)/std)
 		}
-	}
-	if p == 0 {
-		return map[string][]float64{}, nil
 	}
 	var gram, target mat.Dense
 	gram.Mul(x.T(), x)

@@ -90,6 +90,16 @@ func TestUnit(t *testing.T) {
 	}
 }
 
+// TestNoDirections has examples that agree in all: there is no direction, by any method.
+func TestNoDirections(t *testing.T) {
+	for _, method := range Methods {
+		got, err := Directions(tensor.New(tensor.F32, 3, 2), []Column{{"smile", []float64{1, 1, 1}}}, method)
+		if err != nil || len(got) > 0 {
+			t.Errorf("%s: %v, %v, want none", method, got, err)
+		}
+	}
+}
+
 // TestDirectionsErrors refuses what does not fit together.
 func TestDirectionsErrors(t *testing.T) {
 	z, columns := world(10)
