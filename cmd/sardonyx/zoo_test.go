@@ -7,7 +7,7 @@ import (
 )
 
 // TestZoo sees that each model of the zoo says where it belongs, that families stand together, and that a result says what was measured
-// and, if it is one of ours, by which command.
+// and, if it is one of ours, by which command. A schedule's default length, the setting steps, must follow --epochs and the data.
 func TestZoo(t *testing.T) {
 	var families []string
 	for _, m := range zoo() {
@@ -19,6 +19,9 @@ func TestZoo(t *testing.T) {
 		}
 		if m.Family == "" || m.Doc == "" {
 			t.Errorf("%s has no Family or no Doc", m.Name)
+		}
+		if m.Settings["steps"] > 0 && m.Train.Length != "steps" {
+			t.Errorf("%s: its schedule has %v steps for any --epochs: its Length is %q", m.Name, m.Settings["steps"], m.Train.Length)
 		}
 		for _, r := range m.Results {
 			if r.Measure == "" || r.Command != "" && !strings.HasPrefix(r.Command, "train ") {

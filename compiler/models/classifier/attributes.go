@@ -139,6 +139,6 @@ var AttributesModel = models.Model{
 	Train: models.Training{
 		Step: "train", Validate: "validate", Inputs: map[string]string{"image": "image", "attributes": "attributes"},
 		Measures: []models.Measure{{Name: "accuracy", Take: accuracies}},
-		Data:     "portraits", Epochs: 2, Batch: 64, DropLast: true,
+		Data:     "portraits", Epochs: 2, Batch: 64, DropLast: true, Length: "steps",
 	},
 }

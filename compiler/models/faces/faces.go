@@ -128,7 +128,7 @@ var Model = models.Model{
 	Define: Define,
 	Train: models.Training{
 		Step: "train", Validate: "validate", Inputs: map[string]string{"image": "image"},
-		Data: "portraits", Epochs: 5, Batch: 32, DropLast: true,
+		Data: "portraits", Epochs: 5, Batch: 32, DropLast: true, Length: "steps",
 	},
 	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
 	Edit:   models.Editing{Encode: "encode", Latent: "mu", Decode: "decode"},
