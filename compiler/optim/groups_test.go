@@ -107,6 +107,10 @@ func TestClipWeights(t *testing.T) {
 	if got := fall(t, optim.ClipWeights{Max: .01, Then: optim.SGD{LR: 1e-6}}, 1)[0]["dec.bias"]; math.Abs(got-.01) > 1e-9 {
 		t.Errorf("a parameter that starts outside is %v, want .01", got)
 	}
+	frozen := optim.ClipWeights{Max: .01, Then: optim.Groups{{Match: "enc.*"}, {Match: "*", Then: optim.SGD{LR: .1}}}}
+	if got := fall(t, frozen, 1)[0]["enc.weight"]; got != 5 {
+		t.Errorf("a frozen parameter is %v, want 5", got)
+	}
 }
 
 // TestGroupMistakes must say what is wrong with groups and averages.

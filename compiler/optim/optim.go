@@ -324,13 +324,15 @@ type ClipWeights struct {
 	Then Optimizer
 }
 
-// Update adds the updates of Then and cuts what comes of them.
+// Update adds the updates of Then and cuts what comes of them. What Then leaves as it is, such as a group without an optimizer, stays.
 func (o ClipWeights) Update(f *graph.Func, group string, params, grads []*graph.Value) {
 	if !wrapped(f, "ClipWeights", o.Max, o.Then) {
 		return
 	}
 	o.Then.Update(f, group, params, grads)
 	for _, p := range params {
-		f.As(p, func() { f.Update(p, f.Current(p).Clip(-o.Max, o.Max)) })
+		if moved := f.Current(p); moved != p {
+			f.As(p, func() { f.Update(p, moved.Clip(-o.Max, o.Max)) })
+		}
 	}
 }
