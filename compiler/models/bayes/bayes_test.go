@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -329,6 +330,7 @@ func TestMistakes(t *testing.T) {
 		{bayes.Model, examples{"row": whole(nil, 2, 4)}, `no field "row" of 5 features`},
 		{bayes.Model, examples{"x": whole(nil, 2, 5)}, `no field "row" of 5 features`},
 		{bayes.PixelModel, examples{"image": of([]float64{2}, 1, 1, 28, 28)}, "example 0: feature 0 of the field image is 2, and its values are 0 to 1"},
+		{bayes.PixelModel, examples{"image": tensor.Of(slices.Repeat([]uint8{0, 255}, 392), 1, 1, 28, 28)}, "example 0: feature 1 of the field image is 255, and its values are 0 to 1"},
 		{bayes.PixelModel, examples{"image": of([]float64{0, math.NaN()}, 1, 1, 28, 28)}, "feature 1 of the field image is NaN"},
 	} {
 		if err := fit(c.m, c.train); err == nil || !strings.Contains(err.Error(), c.want) {

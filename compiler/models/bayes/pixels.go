@@ -74,7 +74,7 @@ var PixelModel = models.Model{
 				return nil, err
 			}
 			return m.fit(ctx, s, train, "image", func(x *tensor.Tensor) []float32 {
-				pixels := tensor.Data[float32](x)
+				pixels := tensor.Data[float32](x.Cast(tensor.F32))
 				for i := range pixels {
 					pixels[i] *= float32(levels - 1)
 				}
