@@ -331,8 +331,8 @@ func (o ClipWeights) Update(f *graph.Func, group string, params, grads []*graph.
 	}
 	o.Then.Update(f, group, params, grads)
 	for _, p := range params {
-		if moved := f.Current(p); moved != p {
-			f.As(p, func() { f.Update(p, moved.Clip(-o.Max, o.Max)) })
+		if f.Current(p) != p {
+			f.As(p, func() { f.Update(p, f.Current(p).Clip(-o.Max, o.Max)) })
 		}
 	}
 }
