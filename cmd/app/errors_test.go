@@ -272,7 +272,7 @@ func TestBrokenModel(t *testing.T) {
 		if code != exitError {
 			t.Errorf("%v: exit code %d", flags, code)
 		}
-		contains(t, errs.String(), "sardonyx: model first has mistakes:", "no luck", "sardonyx: model last has mistakes:", "none either",
+		contains(t, errs.String(), "sardonyx: model first: no luck\n", "sardonyx: model last: none either\n",
 			"sardonyx: model empty has no Define", "sardonyx: two models are called vae")
 		if flags == nil {
 			contains(t, out.String(), "first: a broken one", "vae: ", "parameters  835384", "last: a broken one", "empty: ")

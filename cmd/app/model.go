@@ -75,6 +75,9 @@ func define(m models.Model, s models.Settings) (prog *compiler.Program, err erro
 		return nil, fmt.Errorf("model %s has no Define, which builds its program", m.Name)
 	}
 	if prog, err = m.Define(s); err != nil {
+		if !hasLines(err) {
+			return nil, fmt.Errorf("model %s: %w", m.Name, err)
+		}
 		return nil, fmt.Errorf("model %s has mistakes:\n%w", m.Name, err)
 	}
 	if m, err = m.With(s); err != nil {

@@ -38,11 +38,16 @@ func escape(s, keep string) string {
 // message is the text of an error for a terminal. It is one line, but for mistakes in a model and for errors that are
 // several, which have lines of their own.
 func message(err error) string {
-	var mistakes graph.Diags
-	if errors.As(err, &mistakes) || several(err) {
+	if hasLines(err) {
 		return escape(err.Error(), "\n\t")
 	}
 	return plain(err.Error())
+}
+
+// hasLines reports whether err is mistakes in a model or several errors.
+func hasLines(err error) bool {
+	var mistakes graph.Diags
+	return errors.As(err, &mistakes) || several(err)
 }
 
 // several reports whether err is, or wraps, a list of errors.

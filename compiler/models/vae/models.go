@@ -19,10 +19,13 @@ func settings(changes models.Settings) models.Settings {
 	return s
 }
 
+// mostClasses is what [models.Model.With] takes too.
+const mostClasses = 10000
+
 // check says which of the settings of nets make none, or none of a class.
 func check(s models.Settings) error {
-	if n, ok := s["classes"]; ok && (n < 1 || n > 1<<16) {
-		return fmt.Errorf("setting classes is %v, want 1 to %d", n, 1<<16)
+	if n, ok := s["classes"]; ok && (n < 1 || n > mostClasses) {
+		return fmt.Errorf("setting classes is %v, want 1 to %d", n, mostClasses)
 	}
 	size, channels, filters := s.Int("size"), s.Int("channels"), s.Int("filters")
 	switch {
