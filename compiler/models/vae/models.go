@@ -58,6 +58,9 @@ var training = models.Training{
 // long is how the VAE with convolutions is trained.
 var long = func() models.Training { t := training; t.Epochs, t.Batch = 30, 64; return t }()
 
+// editing is how images are changed in the latent space.
+var editing = models.Editing{Encode: "encode", Latent: "mu", Decode: "decode"}
+
 // density is how the likelihood of images is found.
 var density = models.Density{Func: "log_weights", Noise: "noise", Image: "image"}
 
@@ -65,7 +68,7 @@ var density = models.Density{Func: "log_weights", Noise: "noise", Image: "image"
 var Model = models.Model{
 	Name: "vae", Family: family, Doc: "variational autoencoder, an MLP with a 20-dimensional latent (Kingma & Welling 2014)",
 	Results:  []models.Result{{Measure: "negative log-likelihood of MNIST binarised anew, nats, importance-weighted", Reference: "86.76 (another MLP, Burda et al. 2016)"}},
-	Settings: settings(nil), Choices: choices, Define: Define, Train: training, Density: density,
+	Settings: settings(nil), Choices: choices, Define: Define, Train: training, Density: density, Edit: editing,
 	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
 }
 
@@ -73,7 +76,7 @@ var Model = models.Model{
 var ConvModel = models.Model{
 	Name: "convvae", Family: family, Doc: "variational autoencoder with two convolutions each way",
 	Results:  []models.Result{{Measure: "negative log-likelihood of MNIST binarised anew, nats, importance-weighted, 500 samples", Reference: "87 or less"}, {Measure: "negative evidence lower bound of MNIST binarised anew, nats, after 3 epochs of 30", Reference: "86.47 (a CNN)", Reached: "101.99", Command: "train convvae --data mnist --augment image:binarise --seed 1"}},
-	Settings: settings(models.Settings{"filters": 32, "hidden": 256, "latent": 32, "lr": 2e-3, "ema": .999}), Choices: choices, Define: define("convvae"), Train: long, Density: density,
+	Settings: settings(models.Settings{"filters": 32, "hidden": 256, "latent": 32, "lr": 2e-3, "ema": .999}), Choices: choices, Define: define("convvae"), Train: long, Density: density, Edit: editing,
 	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
 }
 
@@ -81,7 +84,7 @@ var ConvModel = models.Model{
 var AEModel = models.Model{
 	Name: "ae", Family: family, Doc: "plain autoencoder, with convolutions and a latent of two numbers (Foster 2019, chapter 3)",
 	Settings: settings(models.Settings{"filters": 32, "hidden": 256, "latent": 2, "ema": .999}), Choices: choices, Define: defineAE, Train: training,
-	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
+	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"}, Edit: models.Editing{Encode: "encode", Latent: "z", Decode: "decode"},
 }
 
 // CVAEModel is the VAE of p(x|y).
