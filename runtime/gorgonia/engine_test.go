@@ -564,7 +564,11 @@ func TestStepAllocates(t *testing.T) {
 		return float64(after.TotalAlloc-before.TotalAlloc) / steps
 	}
 	small, large := perStep(8, 2), perStep(128, 64)
-	if large > small+64<<10 || small > 4<<20 { // 60 and 90 KB; the race detector, which empties pools, makes it a megabyte
+	growth := 64. * (1 << 10)
+	if underRace { // megabytes, of what products pack, are allocated anew now and then
+		growth = 4 << 20
+	}
+	if large > small+growth || small > 4<<20 { // 60 and 90 KB
 		t.Errorf("a step allocates %.0f bytes, that of a small model and batch %.0f", large, small)
 	}
 }
