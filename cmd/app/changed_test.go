@@ -19,7 +19,7 @@ import (
 // setting more.
 func changedVAE(hidden int) models.Model {
 	m := vae.Model
-	m.Density = models.Density{}
+	m.Density, m.Edit = models.Density{}, models.Editing{}
 	m.Settings = maps.Clone(m.Settings)
 	m.Settings["beta1"] = .5
 	m.Define = func(s models.Settings) (*compiler.Program, error) {
