@@ -15,8 +15,8 @@ var results = map[string][]models.Result{
 	}},
 	"lenet": {{Measure: "accuracy on MNIST's test part", Reference: "0.9905 (LeCun et al. 1998)"}},
 	"twoconv": {{
-		Measure: "accuracy on Fashion-MNIST's test part", Reference: "0.934 (Xiao et al. 2017, list of benchmarks)", Reached: "0.9094",
-		Command: "train twoconv --data fashion-mnist --seed 1",
+		Measure: "accuracy on Fashion-MNIST's test part", Reference: "0.934 (Xiao et al. 2017, list of benchmarks)", Reached: "0.9178",
+		Command: "train twoconv --data fashion-mnist --augment image:flip --epochs 15 --seed 1",
 	}},
 	"resnet": {{Measure: "accuracy on MNIST's test part"}},
 }
