@@ -17,6 +17,27 @@ type Examples interface {
 	Take(rows ...int) (map[string]*tensor.Tensor, error)
 }
 
+// EachBatch takes all examples of e in order, size at a time, and hands do each batch of n with the place of its first example.
+func EachBatch(ctx context.Context, e Examples, size int, do func(first, n int, x map[string]*tensor.Tensor) error) error {
+	for lo := 0; lo < e.Len(); lo += size {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows := make([]int, min(size, e.Len()-lo))
+		for i := range rows {
+			rows[i] = lo + i
+		}
+		x, err := e.Take(rows...)
+		if err == nil {
+			err = do(lo, len(rows), x)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // State is what a model's own Go functions see of the state; a runtime.State is such.
 type State interface {
 	Names() []string

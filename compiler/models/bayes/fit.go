@@ -28,26 +28,14 @@ func (m *NaiveBayes) fit(ctx context.Context, s models.State, train models.Examp
 	}
 	most := counts.Dim(1)
 	n := make([]float64, counts.Len())
-	const batch = 256
-	for lo := 0; lo < train.Len(); lo += batch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		rows := make([]int, min(batch, train.Len()-lo))
-		for i := range rows {
-			rows[i] = lo + i
-		}
-		x, err := train.Take(rows...)
-		if err != nil {
-			return nil, err
-		}
-		if x[field] == nil || x[field].Len() != len(rows)*len(m.Values) {
-			return nil, fmt.Errorf("the data have no field %q of %d features", field, len(m.Values))
+	err = models.EachBatch(ctx, train, 256, func(first, examples int, x map[string]*tensor.Tensor) error {
+		if x[field] == nil || x[field].Len() != examples*len(m.Values) {
+			return fmt.Errorf("the data have no field %q of %d features", field, len(m.Values))
 		}
 		for i, v := range of(x[field]) {
 			k := i % len(m.Values)
 			if !(v >= 0 && v <= float32(m.Values[k]-1)) {
-				return nil, fmt.Errorf("example %d: feature %d of the field %s is %v, and its values are 0 to %d", lo+i/len(m.Values), k, field, v, m.Values[k]-1)
+				return fmt.Errorf("example %d: feature %d of the field %s is %v, and its values are 0 to %d", first+i/len(m.Values), k, field, v, m.Values[k]-1)
 			}
 			down := int(v)
 			part := float64(v - float32(down))
@@ -56,6 +44,10 @@ func (m *NaiveBayes) fit(ctx context.Context, s models.State, train models.Examp
 				n[k*most+down+1] += part
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	counts = tensor.New(tensor.F32, len(m.Values), most)
 	loss, entropy, total := 0., 0., float64(train.Len())

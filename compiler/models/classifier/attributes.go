@@ -64,25 +64,17 @@ func accuracies(ctx context.Context, m models.Measuring) (map[string]float64, er
 		return nil, fmt.Errorf("the data have no attributes with names")
 	}
 	columns := named.Columns()
+	of := groups(columns)
 	right, known := map[string]float64{}, map[string]bool{}
-	const batch = 250
-	for lo := 0; lo < m.Data.Len(); lo += batch {
-		var rows []int
-		for i := lo; i < min(lo+batch, m.Data.Len()); i++ {
-			rows = append(rows, i)
-		}
-		x, err := m.Data.Take(rows...)
-		if err != nil {
-			return nil, err
-		}
+	err := models.EachBatch(ctx, m.Data, 250, func(_, n int, x map[string]*tensor.Tensor) error {
 		out, err := m.Run(ctx, "classify", map[string]*tensor.Tensor{"image": x["image"]})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p, has := out["probabilities"].Float64s(), x["attributes"].Float64s()
-		for i := range rows {
+		for i := range n {
 			p, has := p[i*len(columns):(i+1)*len(columns)], has[i*len(columns):(i+1)*len(columns)]
-			for name, at := range groups(columns) {
+			for name, at := range of {
 				if slices.ContainsFunc(at, func(k int) bool { return has[k] != 0 && has[k] != 1 }) {
 					continue
 				}
@@ -92,6 +84,10 @@ func accuracies(ctx context.Context, m models.Measuring) (map[string]float64, er
 				}
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	for name := range known { // also one that is never right
 		right[name] += 0
