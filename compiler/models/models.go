@@ -123,6 +123,13 @@ func (m Model) Images(f *graph.Func) []string {
 	return out
 }
 
+// OneHotLabel declares the input label, i64[batch] from 0 to classes-1, which a run checks, and gives it one-hot, f32[batch classes]: the
+// condition y of p(x|y).
+func OneHotLabel(f *graph.Func, batch graph.Dim, classes int) *graph.Value {
+	label := f.Input("label", graph.I64, batch)
+	return label.InRange(classes, fmt.Sprintf("a label is from 0 to %d", classes-1)).OneHot(classes, graph.F32)
+}
+
 // ImageField is the field that data sets have images in, in [0, 1].
 const ImageField = "image"
 

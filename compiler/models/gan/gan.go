@@ -52,8 +52,7 @@ func (g GAN) label(f *graph.Func, batch graph.Dim) *graph.Value {
 	if g.Classes == 0 {
 		return nil
 	}
-	label := f.Input("label", graph.I64, batch)
-	return label.InRange(g.Classes, fmt.Sprintf("a label is from 0 to %d", g.Classes-1)).OneHot(g.Classes, graph.F32)
+	return models.OneHotLabel(f, batch, g.Classes)
 }
 
 // pack puts beside each example the n−1 before it in the batch, and the last before the first, as further channels: what a critic

@@ -132,8 +132,7 @@ func condition(f *graph.Func, s models.Settings, batch graph.Dim) *graph.Value {
 	if _, ok := s["classes"]; !ok {
 		return nil
 	}
-	classes := s.Int("classes")
-	return f.Input("label", graph.I64, batch).InRange(classes, fmt.Sprintf("a label is from 0 to %d", classes-1)).OneHot(classes, graph.F32)
+	return models.OneHotLabel(f, batch, s.Int("classes"))
 }
 
 // optimizer is Adam, with a learning rate that falls to 0 along a cosine over steps, if they are given, and averages of the weights, if
