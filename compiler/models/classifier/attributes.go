@@ -10,7 +10,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/loss"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
-	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -50,9 +49,7 @@ func DefineAttributes(s models.Settings) (*compiler.Program, error) {
 		f.Output("features", features)
 	})
 	b.Func("validate", func(f *graph.Func) { f.Output("loss", losses(f)) })
-	b.Step("train", optim.AdamW{
-		LR: s.Float("lr"), WeightDecay: s.Float("decay"), Schedule: optim.Cosine{Steps: s.Int("steps"), WarmUp: s.Int("steps") / 10},
-	}, m, losses)
+	b.Step("train", optimizer(s), m, losses)
 	return b.Compile()
 }
 

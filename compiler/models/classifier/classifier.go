@@ -70,10 +70,14 @@ func Define(name string, body nn.Sequential, s models.Settings) (*compiler.Progr
 		f.Output("features", features)
 	})
 	b.Func("validate", func(f *graph.Func) { f.Output("loss", losses(f)) })
-	b.Step("train", optim.AdamW{
-		LR: s.Float("lr"), WeightDecay: s.Float("decay"), Schedule: optim.Cosine{Steps: s.Int("steps"), WarmUp: s.Int("steps") / 10},
-	}, m, losses)
+	b.Step("train", optimizer(s), m, losses)
 	return b.Compile()
+}
+
+// optimizer is that of all classifiers.
+func optimizer(s models.Settings) optim.Optimizer {
+	steps := s.Int("steps")
+	return optim.AdamW{LR: s.Float("lr"), WeightDecay: s.Float("decay"), Schedule: optim.Cosine{Steps: steps, WarmUp: steps / 10}}
 }
 
 // settings are what all classifiers have. steps is the length of the whole training, over which the learning rate rises for a

@@ -49,20 +49,21 @@ func newNets(s models.Settings) (Nets, error) {
 	if err != nil {
 		return Nets{}, err
 	}
+	he := initializer.HeNormal{}
 	n := Nets{
-		Body: nn.Sequential{nn.Flatten}, Enc: nn.Dense{Units: hidden, Weight: initializer.HeNormal{}}, Dec: nn.Dense{Units: hidden, Weight: initializer.HeNormal{}}, Out: &nn.Dense{Units: channels * size * size},
+		Body: nn.Sequential{nn.Flatten}, Enc: nn.Dense{Units: hidden, Weight: he}, Dec: nn.Dense{Units: hidden, Weight: he}, Out: &nn.Dense{Units: channels * size * size},
 		Pixels: pixels, image: []graph.Dim{graph.Dim(channels), graph.Dim(size), graph.Dim(size)},
 	}
 	if filters > 0 {
 		least := size / 4 // rows after the convolutions
 		n.Body = nn.Sequential{
-			&nn.Conv2D{Filters: filters, Kernel: kernel, Stride: 2, Same: true, Weight: initializer.HeNormal{}}, nn.ReLU,
-			&nn.Conv2D{Filters: 2 * filters, Kernel: kernel, Stride: 2, Same: true, Weight: initializer.HeNormal{}}, nn.ReLU, nn.Flatten,
+			&nn.Conv2D{Filters: filters, Kernel: kernel, Stride: 2, Same: true, Weight: he}, nn.ReLU,
+			&nn.Conv2D{Filters: 2 * filters, Kernel: kernel, Stride: 2, Same: true, Weight: he}, nn.ReLU, nn.Flatten,
 		}
 		n.Out = nn.Sequential{
-			&nn.Dense{Units: 2 * filters * least * least, Weight: initializer.HeNormal{}}, nn.ReLU, nn.Reshape(graph.Dim(2*filters), graph.Dim(least), graph.Dim(least)),
-			&nn.ConvTranspose2D{Filters: filters, Kernel: kernel, Stride: 2, Same: true, Weight: initializer.HeNormal{}}, nn.ReLU,
-			&nn.ConvTranspose2D{Filters: channels, Kernel: kernel, Stride: 2, Same: true, Weight: initializer.HeNormal{}},
+			&nn.Dense{Units: 2 * filters * least * least, Weight: he}, nn.ReLU, nn.Reshape(graph.Dim(2*filters), graph.Dim(least), graph.Dim(least)),
+			&nn.ConvTranspose2D{Filters: filters, Kernel: kernel, Stride: 2, Same: true, Weight: he}, nn.ReLU,
+			&nn.ConvTranspose2D{Filters: channels, Kernel: kernel, Stride: 2, Same: true, Weight: he},
 		}
 	}
 	return n, nil
