@@ -103,24 +103,18 @@ func (f *File) remove() {
 }
 
 // Write replaces the file path by what write writes.
-func Write(path string, write func(io.Writer) error) error {
-	if err := replaceable(path); err != nil {
-		return err
-	}
-	f, err := Create(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer f.Discard()
-	if err := write(f); err != nil {
-		return err
-	}
-	return f.Commit(path)
-}
+func Write(path string, write func(io.Writer) error) error { return replace(path, false, write) }
 
 // WriteSoon replaces the file path by b without waiting for the disk, for what is written often and is of no use after a crash, which
 // may leave anything of it.
 func WriteSoon(path string, b []byte) error {
+	return replace(path, true, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+func replace(path string, soon bool, write func(io.Writer) error) error {
 	if err := replaceable(path); err != nil {
 		return err
 	}
@@ -129,8 +123,8 @@ func WriteSoon(path string, b []byte) error {
 		return err
 	}
 	defer f.Discard()
-	f.soon = true
-	if _, err := f.Write(b); err != nil {
+	f.soon = soon
+	if err := write(f); err != nil {
 		return err
 	}
 	return f.Commit(path)
