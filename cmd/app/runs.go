@@ -296,15 +296,12 @@ func (a *app) compareRuns(list []runOf) error {
 		records, epochs = append(records, *rec), append(epochs, strconv.Itoa(rec.Epoch))
 	}
 	rows = append(rows, epochs)
-	for _, side := range []struct {
-		name string
-		of   func(train.Record) train.Metrics
-	}{{"training", func(r train.Record) train.Metrics { return r.Train }}, {"validation", func(r train.Record) train.Metrics { return r.Validate }}} {
-		for _, name := range train.MetricNames(records, side.of) {
-			row := []string{side.name + " " + name}
+	for _, side := range train.Sides {
+		for _, name := range train.MetricNames(records, side.Of) {
+			row := []string{side.Name + " " + name}
 			for _, r := range records {
 				cell := ""
-				if v, ok := side.of(r)[name]; ok {
+				if v, ok := side.Of(r)[name]; ok {
 					cell = strconv.FormatFloat(v, 'g', 6, 64)
 				}
 				row = append(row, cell)

@@ -260,8 +260,7 @@ func progressLine(l train.Live, bar int) string {
 
 // course is the course of the loss in training, or of the first metric where there is none, as a line of so many blocks at most.
 func course(records []train.Record, width int) string {
-	of := func(r train.Record) train.Metrics { return r.Train }
-	names := train.MetricNames(records, of)
+	names := train.MetricNames(records, train.Sides[0].Of)
 	if len(names) == 0 || width < 1 {
 		return ""
 	}

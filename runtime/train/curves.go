@@ -43,11 +43,14 @@ const (
 func trained(r Record) Metrics   { return r.Train }
 func validated(r Record) Metrics { return r.Validate }
 
-// sides are both.
-var sides = []struct {
-	name string
-	of   func(Record) Metrics
-}{{training, trained}, {validation, validated}}
+// A Side is one kind of a record's metrics.
+type Side struct {
+	Name string // for people
+	Of   func(Record) Metrics
+}
+
+// Sides are the metrics of training and those of validation.
+var Sides = []Side{{training, trained}, {validation, validated}}
 
 // curve is the chart of one metric, in training and validation, over steps if it was recorded within epochs.
 func curve(title, metric string, records []Record) report.Chart {
@@ -82,12 +85,12 @@ func curve(title, metric string, records []Record) report.Chart {
 // Comparison is the chart of one metric of several runs, by these names: of the validation, unless more runs have it in training.
 func Comparison(metric string, names []string, runs []Status) (report.Chart, error) {
 	var c report.Chart
-	for _, side := range slices.Backward(sides) { // validation first
-		one := report.Chart{Title: metric + " in " + side.name, X: "epoch", Y: metric}
+	for _, side := range slices.Backward(Sides) { // validation first
+		one := report.Chart{Title: metric + " in " + side.Name, X: "epoch", Y: metric}
 		for i, r := range runs {
 			s := report.Series{Name: names[i]}
 			for _, rec := range r.Records {
-				if v, ok := side.of(rec)[metric]; ok && rec.Kind == KindEpoch {
+				if v, ok := side.Of(rec)[metric]; ok && rec.Kind == KindEpoch {
 					s.X, s.Y = append(s.X, float64(rec.Epoch)), append(s.Y, v)
 				}
 			}

@@ -177,26 +177,26 @@ func (s story) metrics(names []string) report.Table {
 	t := report.Table{Title: "Metrics", Marked: -1, Head: []string{"metric", "of", "first", "last", "lowest", "highest", "in the best epoch"}}
 	best := s.bestEpoch()
 	for _, name := range names {
-		for _, side := range sides {
+		for _, side := range Sides {
 			var list []Record
 			for _, r := range s.records {
-				if _, ok := side.of(r)[name]; ok && r.Kind == KindEpoch {
+				if _, ok := side.Of(r)[name]; ok && r.Kind == KindEpoch {
 					list = append(list, r)
 				}
 			}
 			if list == nil {
 				continue
 			}
-			value := func(r Record) float64 { return side.of(r)[name] }
+			value := func(r Record) float64 { return side.Of(r)[name] }
 			at := func(r Record) string { return fmt.Sprintf("%s (epoch %d)", digits(value(r)), r.Epoch) }
 			compare := func(a, b Record) int { return cmp.Compare(value(a), value(b)) }
-			row := []string{name, side.name, digits(value(list[0])), digits(value(list[len(list)-1])), at(slices.MinFunc(list, compare)), at(slices.MaxFunc(list, compare)), ""}
+			row := []string{name, side.Name, digits(value(list[0])), digits(value(list[len(list)-1])), at(slices.MinFunc(list, compare)), at(slices.MaxFunc(list, compare)), ""}
 			if best != nil {
-				if v, ok := side.of(*best)[name]; ok {
+				if v, ok := side.Of(*best)[name]; ok {
 					row[6] = digits(v)
 				}
 			}
-			if t.Rows = append(t.Rows, row); name == s.setup.Monitor && best != nil && (side.name != training || best.Validate == nil) {
+			if t.Rows = append(t.Rows, row); name == s.setup.Monitor && best != nil && (side.Name != training || best.Validate == nil) {
 				t.Marked = len(t.Rows) - 1
 			}
 		}
@@ -226,15 +226,15 @@ func (s story) epochTable() report.Table {
 		}
 	}
 	var columns []func(Record) string
-	for _, side := range sides {
-		for _, name := range MetricNames(epochs, side.of) {
+	for _, side := range Sides {
+		for _, name := range MetricNames(epochs, side.Of) {
 			if len(columns) == mostColumns {
 				t.Note = strings.TrimSpace(t.Note + " Not all metrics are shown.")
 				break
 			}
-			t.Head = append(t.Head, name+" ("+side.name+")")
+			t.Head = append(t.Head, name+" ("+side.Name+")")
 			columns = append(columns, func(r Record) string {
-				if v, ok := side.of(r)[name]; ok {
+				if v, ok := side.Of(r)[name]; ok {
 					return digits(v)
 				}
 				return ""
