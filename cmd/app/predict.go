@@ -37,10 +37,8 @@ func pictureInput(c *cli.Context, file, model, input string) (map[string]*tensor
 	if !strings.HasPrefix(v.Type, "f32[") || len(v.Dims) != 4 || v.Dims[1] != 1 && v.Dims[1] != 3 || min(v.Dims[2], v.Dims[3]) < 1 || max(v.Dims[2], v.Dims[3]) > most {
 		return nil, fmt.Errorf("--input %s=%s: the input is %s, and pictures are f32[batch channels height width] of a fixed size with 1 or 3 channels: give an array", input, file, v.Type)
 	}
-	for _, e := range sum.Metadata {
-		if e.Key == onnx.MetaPixelRange && !strings.EqualFold(e.Value, onnx.Normalized) {
-			return nil, fmt.Errorf("--input %s=%s: %s takes pixels of the range %s, and a picture is given in [0, 1]: give an array", input, file, model, e.Value)
-		}
+	if has, ok := sum.Meta(onnx.MetaPixelRange); ok && !strings.EqualFold(has, onnx.Normalized) {
+		return nil, fmt.Errorf("--input %s=%s: %s takes pixels of the range %s, and a picture is given in [0, 1]: give an array", input, file, model, has)
 	}
 	height, width := int(v.Dims[2]), int(v.Dims[3])
 	h, w, err := data.ImageSize(file)
@@ -63,14 +61,12 @@ func namedClasses(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range sum.Metadata {
-		if e.Key == train.MetaClasses {
-			classes, err := readClasses(path, e.Value)
-			if err == nil && len(classes) == 0 {
-				err = fmt.Errorf("%s: its metadata %s names no class", path, e.Key)
-			}
-			return classes, err
+	if text, ok := sum.Meta(train.MetaClasses); ok {
+		classes, err := readClasses(path, text)
+		if err == nil && len(classes) == 0 {
+			err = fmt.Errorf("%s: its metadata %s names no class", path, train.MetaClasses)
 		}
+		return classes, err
 	}
 	return nil, fmt.Errorf("%s does not name its classes, which --top is to print: its metadata has no %s, as of data without names", path, train.MetaClasses)
 }

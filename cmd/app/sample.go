@@ -154,11 +154,9 @@ func tableColumns(path string) (columns []data.Column, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range sum.Metadata {
-		if e.Key == train.MetaColumns {
-			if err := strictjson.Unmarshal([]byte(e.Value), &columns); err != nil {
-				return nil, fmt.Errorf("%s: its metadata %s: %w", path, e.Key, err)
-			}
+	if text, ok := sum.Meta(train.MetaColumns); ok {
+		if err := strictjson.Unmarshal([]byte(text), &columns); err != nil {
+			return nil, fmt.Errorf("%s: its metadata %s: %w", path, train.MetaColumns, err)
 		}
 	}
 	return columns, nil
@@ -273,21 +271,19 @@ func (s *sampled) inspect(m models.Model, path string) error {
 	}
 	s.draws = sum.Noise
 	settings := maps.Clone(m.Settings)
-	for _, e := range sum.Metadata {
-		switch e.Key {
-		case train.MetaClasses:
-			if s.classes, err = readClasses(path, e.Value); err != nil {
-				return err
-			}
-		case train.MetaSettings:
-			own, err := models.ParseSettings(e.Value)
-			if err != nil {
-				return fmt.Errorf("%s: its metadata %s: %w", path, e.Key, err)
-			}
-			for name, v := range own {
-				if _, ok := settings[name]; ok {
-					settings[name] = v
-				}
+	if text, ok := sum.Meta(train.MetaClasses); ok {
+		if s.classes, err = readClasses(path, text); err != nil {
+			return err
+		}
+	}
+	if text, ok := sum.Meta(train.MetaSettings); ok {
+		own, err := models.ParseSettings(text)
+		if err != nil {
+			return fmt.Errorf("%s: its metadata %s: %w", path, train.MetaSettings, err)
+		}
+		for name, v := range own {
+			if _, ok := settings[name]; ok {
+				settings[name] = v
 			}
 		}
 	}

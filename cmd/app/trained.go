@@ -134,15 +134,11 @@ func (r *trained) file(c *cli.Context, f *graph.Func, p onnx.Profile) (string, e
 	if err != nil {
 		return "", err
 	}
-	in := map[string]string{}
-	for _, m := range sum.Metadata {
-		in[m.Key] = m.Value
-	}
 	meta := r.metadata()
 	for _, key := range sortedKeys(meta) {
-		if in[key] != meta[key] {
+		if has, _ := sum.Meta(key); has != meta[key] {
 			return "", fmt.Errorf("%s was not exported from the %s checkpoint of the run, or before the model changed: its %s is %q, not %q: export it again, or choose another --checkpoint",
-				path, r.which, key, in[key], meta[key])
+				path, r.which, key, has, meta[key])
 		}
 	}
 	return path, nil

@@ -37,6 +37,15 @@ type Summary struct {
 	First        string       // the SHA-256 of a training step's first state that it wants
 }
 
+// Meta is the metadata called key, of several the first, and whether the file has such.
+func (s *Summary) Meta(key string) (value string, ok bool) {
+	i := slices.IndexFunc(s.Metadata, func(e wire.Entry) bool { return e.Key == key })
+	if i < 0 {
+		return "", false
+	}
+	return s.Metadata[i].Value, true
+}
+
 // A Value is an input or output as a file declares it.
 type Value struct {
 	Name string
