@@ -105,20 +105,21 @@ var (
 	MLPModel     = model("mlp", "classifier: a multi-layer perceptron (Foster 2023, chapter 2)", MLP)
 	CNNModel     = model("cnn", "classifier: four convolutions with batch normalisation (Foster 2023, chapter 2)", CNN)
 	LeNetModel   = model("lenet", "classifier: LeNet-5 (LeCun et al. 1998)", LeNet)
-	TwoConvModel = model("twoconv", "classifier: two convolutions with batch normalisation, of under 100,000 parameters (Xiao et al. 2017)", TwoConv)
-	ResNetModel  = resNetModel()
+	TwoConvModel = sized(model("twoconv", "classifier: two convolutions with batch normalisation, of under 100,000 parameters (Xiao et al. 2017)", nil),
+		"kernel", 3, 11, TwoConv)
+	// ResNetModel's deepest, 200, has 1,202 layers, the paper's most.
+	ResNetModel = sized(model("resnet", "classifier: a residual network of 6·blocks+2 layers (He et al. 2016)", nil), "blocks", 1, 200, ResNet)
 )
 
-func resNetModel() models.Model {
-	const name, most = "resnet", 200 // of 1,202 layers, the deepest of the paper's
-	m := model(name, "classifier: a residual network of 6·blocks+2 layers (He et al. 2016)", nil)
-	m.Settings["blocks"] = 1
+// sized is m with a setting from 1 to most, which its body is made by.
+func sized(m models.Model, setting string, value float64, most int, body func(int) nn.Sequential) models.Model {
+	m.Settings[setting] = value
 	m.Define = func(s models.Settings) (*compiler.Program, error) {
-		n := s.Int("blocks")
+		n := s.Int(setting)
 		if n < 1 || n > most {
-			return nil, fmt.Errorf("setting blocks is %d, want 1 to %d", n, most)
+			return nil, fmt.Errorf("setting %s is %d, want 1 to %d", setting, n, most)
 		}
-		return Define(name, ResNet(n), s)
+		return Define(m.Name, body(n), s)
 	}
 	return m
 }
