@@ -153,7 +153,7 @@ func TestAveragedGAN(t *testing.T) {
 	if err := numpy.WriteNPZ(filepath.Join(dir, "small.npz"), map[string]*tensor.Tensor{"image": images, "label": labels}); err != nil {
 		t.Fatal(err)
 	}
-	settings := " --set size=8 --set width=4 --set latent=3 --set classes=3 --set ratio=2 --set lr=0.01 --set pac=2"
+	settings := " --set size=8 --set width=4 --set latent=3 --set classes=3 --set ratio=2 --set lr=0.01 --set pac=4"
 	line := "train cgan --data " + dir + "/small.npz --batch 16 --epochs 3" + settings + " --out " + dir
 	whole := dir + "/whole"
 	mustModel(t, gan.CGAN, line+"/whole --set ema=.9")
@@ -190,6 +190,11 @@ func TestAveragedGAN(t *testing.T) {
 		if r := modelCommand(gan.CGAN, "sample --label 3 --npy "+dir+"/x.npy "+from); r.code != exitError || !strings.Contains(r.err, `there is no class "3": want 0 to 2`) {
 			t.Errorf("label 3 of 3 classes, %s: exit code %d: %s", from, r.code, r.err)
 		}
+	}
+	if r := modelCommand(gan.CGAN, line+"/packed --set pac=17"); r.code != exitError || !strings.Contains(r.err, "the setting pac is 17, and a batch must have so many examples at least: it is 16") || strings.Count(r.err, "\n") != 1 {
+		t.Errorf("packs larger than the batch: %s", r.err)
+	} else if _, err := os.Stat(dir + "/packed"); err == nil {
+		t.Error("packs larger than the batch leave a folder")
 	}
 	if r := modelCommand(gan.CGAN, line+"/four --set classes=1"); r.code != exitError || !strings.Contains(r.err, "setting classes is 1, want a whole number from 2 to 1000") {
 		t.Errorf("one class: %s", r.err)

@@ -13,6 +13,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
@@ -235,8 +236,55 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 			}
 			in[v.Name] = named[v.Name]
 		}
-		if _, err := f.Bind(in); err != nil {
+		b, err := f.Bind(in)
+		if err == nil {
+			err = checkAsserts(f, b)
+		}
+		if err != nil {
 			return fmt.Errorf("%q cannot run on a batch of %d examples of %v: %w", f.Name, n, d, err)
+		}
+	}
+	return nil
+}
+
+// checkAsserts runs those of f's Asserts that nothing but the sizes b decide, such as how many examples a batch needs: the others wait
+// for the data.
+func checkAsserts(f *graph.Func, b graph.Binding) error {
+	sized, wanted := make([]bool, len(f.Values)), make([]bool, len(f.Values))
+	for i, v := range f.Values {
+		switch v.Op.(type) {
+		case graph.Input, graph.Param:
+			continue
+		}
+		sized[i] = !slices.ContainsFunc(v.Args, func(a *graph.Value) bool { return !sized[a.ID] })
+	}
+	for i, v := range slices.Backward(f.Values) {
+		if _, ok := v.Op.(graph.Assert); ok && sized[i] {
+			wanted[i] = true
+		}
+		for _, a := range v.Args {
+			wanted[a.ID] = wanted[a.ID] || wanted[i]
+		}
+	}
+	known, c := make([]*tensor.Tensor, len(f.Values)), kernel.NewContext(nil, 1)
+	for i, v := range f.Values {
+		if !wanted[i] {
+			continue
+		}
+		shape, err := v.Shape().Eval(b)
+		if err == nil {
+			_, err = tensor.Count(shape)
+		}
+		if err != nil {
+			return &graph.RunError{Value: v, Err: err}
+		}
+		args := make([]*tensor.Tensor, len(v.Args))
+		for k, a := range v.Args {
+			args[k] = known[a.ID]
+		}
+		known[i] = tensor.New(v.DType(), shape...)
+		if err := v.Eval(c, known[i], args); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
@@ -49,5 +50,36 @@ func TestDrawnSizes(t *testing.T) {
 	}
 	if _, err := Run(t.Context(), x, prog.Step("gen"), nil); err == nil {
 		t.Error("a step runs on no batch")
+	}
+}
+
+// TestSizeAsserts refuses, before anything runs, a batch that an Assert on sizes alone does not take, also the short last one. What
+// depends on the data is left to the run.
+func TestSizeAsserts(t *testing.T) {
+	prog := program(t, 4, optim.SGD{LR: .1}, func(b *compiler.Builder, m *net) {
+		b.Func("check", func(f *graph.Func) {
+			x := f.Input("x", graph.F32, batch, 3)
+			n := f.Arange(batch).Size()
+			n = n.Assert(n.Greater(n.Scalar(2)), "at least 3 examples")
+			x = x.Assert(x.Greater(x.Scalar(1e9)), "only the data tell")
+			f.Output("loss", x.Mean().Mul(n.Cast(graph.F32)))
+		})
+	})
+	f := prog.Func("check")
+	for _, tt := range []struct {
+		examples, batch int
+		dropLast        bool
+		want            string
+	}{
+		{7, 7, false, ""},
+		{6, 3, false, ""},
+		{7, 5, true, ""},
+		{7, 5, false, "cannot run on a batch of 2 examples"},
+		{7, 2, true, "cannot run on a batch of 2 examples"},
+	} {
+		err := checkFeed(f, dataset(t, tt.examples, 1), tt.batch, tt.dropLast, nil)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "at least 3 examples: it is 2")) {
+			t.Errorf("%d examples in batches of %d: %v, want %q", tt.examples, tt.batch, err, tt.want)
+		}
 	}
 }

@@ -56,14 +56,20 @@ func (g GAN) label(f *graph.Func, batch graph.Dim) *graph.Value {
 }
 
 // pack puts beside each example the n−1 before it in the batch, and the last before the first, as further channels: what a critic
-// sees that is to tell sets of n apart (PacGAN, Lin et al. 2018, section 3). There, no example is in two packs.
+// sees that is to tell sets of n apart (PacGAN, Lin et al. 2018, section 3). There, no example is in two packs. Steps refuse a batch of
+// fewer than n; elsewhere such a batch's first example is repeated.
 func pack(v *graph.Value, n int) *graph.Value {
 	if v == nil || n == 1 {
 		return v
 	}
 	f, parts := v.Func(), []*graph.Value{v}
+	at := f.Arange(v.Dim(0))
+	batch := at.Size()
+	if f.Training {
+		batch = batch.Assert(batch.GreaterEqual(f.FullInt(graph.I64, int64(n))), fmt.Sprintf("the setting pac is %d, and a batch must have so many examples at least", n))
+	}
 	for i := 1; i < n; i++ {
-		parts = append(parts, v.Gather(f.Arange(v.Dim(0)).Sub(f.FullInt(graph.I64, int64(i))), 0))
+		parts = append(parts, v.Gather(at.Sub(f.FullInt(graph.I64, int64(i))).Max(f.FullInt(graph.I64, 0).Sub(batch)), 0))
 	}
 	return graph.Join(1, parts...)
 }

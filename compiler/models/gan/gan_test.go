@@ -298,6 +298,28 @@ func TestPack(t *testing.T) {
 			t.Errorf("pack %d has the score %v, want %v", n, got.At(n), want)
 		}
 	}
+
+	// Of a batch that is smaller than a pack nothing is learned; it is judged all the same.
+	few, _ := ring(rand.New(rand.NewPCG(1, 1)), 1)
+	same := run(t, x, "judge", map[string]*tensor.Tensor{"image": few})["score"].At(0)
+	if want := run(t, x, "judge", map[string]*tensor.Tensor{"image": twice(few)})["score"].At(0); math.Abs(same-want) > 1e-5 {
+		t.Errorf("packs of one image have the score %v, of two copies %v", same, want)
+	}
+	for step, in := range map[string]map[string]*tensor.Tensor{"critic": {"image": few}, "generator": {"batch": tensor.Scalar(int64(1))}} {
+		if _, err := x.Run(t.Context(), step, in); err == nil || !strings.Contains(err.Error(), "the setting pac is 3, and a batch must have so many examples at least: it is 1") {
+			t.Errorf("%s: packs of 3 of a batch of 1: %v", step, err)
+		}
+	}
+}
+
+// twice is the batch x and the same again.
+func twice(x *tensor.Tensor) *tensor.Tensor {
+	shape := x.Shape()
+	out := tensor.New(x.DType(), append([]int{2 * shape[0]}, shape[1:]...)...)
+	for i := range out.Len() {
+		out.Set(i, x.At(i%x.Len()))
+	}
+	return out
 }
 
 // TestLabels holds that a label changes what is drawn and how it is judged, and that one that is no class is an error.
