@@ -35,7 +35,8 @@ func (a *app) editCommand() *cli.Command {
 			"for, or to the image of --to, which follows. Several images are rows.\n\n" +
 			"An attribute is a direction of length 1 between the latents of examples with it and without it, and K how far to go; a negative\n" +
 			"K takes the attribute away. Directions are measured over the data that the run was trained on, once: they stay in the run's\n" +
-			"folder as vectors-METHOD-KEY.npz, an array for each attribute." +
+			"folder as vectors-METHOD-KEY.npz, an array for each attribute. KEY tells of what: a folder or file that has changed, or another\n" +
+			"checkpoint, has others." +
 			a.example("edit faces --run runs/faces --image me.png --add smile=2 --add hair=blonde --out blonde.png",
 				"edit faces --run runs/faces --example 3 --example 7 --add glasses=2 --add smile=-1",
 				"edit faces --run runs/faces --image me.png --to you.png --steps 9 --out morph.png --each",
@@ -242,14 +243,9 @@ func newEditor(c *cli.Context, r *trained, o onnxruntime.Options) (*editor, erro
 	how := r.model.Edit
 	enc, dec := r.prog.Func(how.Encode), r.prog.Func(how.Decode)
 	e := &editor{trained: r, in: enc.Inputs[0].Name, out: how.Latent, z: dec.Inputs[0].Name, made: dec.Outputs[0].Name,
-		size: int(dec.Inputs[0].Shape()[1]), from: c.String("data")}
+		size: int(dec.Inputs[0].Shape()[1]), from: cmp.Or(c.String("data"), runName(r.model, r.setup))}
 	for _, d := range enc.Inputs[0].Shape()[1:] {
 		e.shape = append(e.shape, int(d))
-	}
-	for _, from := range []string{r.setup.Data, r.model.Train.Data} {
-		if e.from == "" {
-			e.from = from
-		}
 	}
 	for _, x := range []struct {
 		f  *graph.Func

@@ -90,32 +90,14 @@ func (a *app) measureEdit(c *cli.Context, e *editor, adds []addition, o onnxrunt
 		r.columns = append(r.columns, i)
 		r.Changed = append(r.Changed, changedOf{Column: s.column(), Removing: s.given && s.k < 0})
 	}
-	images, before, err := by.chosen(c.Context, e, set, &r)
+	before, rebuilt, after, err := by.scores(c.Context, e, set, step, &r)
 	if err != nil {
 		return err
 	}
 	if r.Examples == 0 {
 		return fmt.Errorf("none of the %d held-out examples of %s begins without what is added: %d by the data, and of those none by the classifier", set.Len(), e.from, r.Without)
 	}
-	z, err := e.encode(c.Context, images)
-	if err != nil {
-		return err
-	}
-	moved := tensor.New(tensor.F32, z.Shape()...)
-	for i := range z.Len() {
-		moved.Set(i, z.At(i)+step[i%e.size])
-	}
-	var scores [2]*tensor.Tensor // of reconstructions, and of edited images
-	for i, z := range []*tensor.Tensor{z, moved} {
-		x, err := e.decode(c.Context, z)
-		if err != nil {
-			return err
-		}
-		if scores[i], err = by.score(c.Context, x); err != nil {
-			return err
-		}
-	}
-	r.compare(by, before, scores[0], scores[1])
+	r.compare(by, before, rebuilt, after)
 	if c.Bool("json") {
 		return a.writeJSON(r)
 	}
@@ -203,42 +185,81 @@ func (l *labeller) score(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor,
 	return p, nil
 }
 
-// chosen are the held-out examples that begin without what is added, or with what is taken away: by the data, and by the classifier.
-func (l *labeller) chosen(ctx context.Context, e *editor, set *data.Dataset, r *measuredEdit) (images, scores *tensor.Tensor, err error) {
-	var all, ps []float32
-	const batch = 256
-	for lo := 0; lo < set.Len(); lo += batch {
-		x, err := e.take(set, rowsFrom(lo, min(lo+batch, set.Len()))...)
+// measureBatch is how many held-out examples are in memory at once.
+const measureBatch = 128
+
+// scores are those of the held-out examples that begin without what is added, of their reconstructions, and of what step makes of them.
+func (l *labeller) scores(ctx context.Context, e *editor, set *data.Dataset, step []float64, r *measuredEdit) (before, rebuilt, after *tensor.Tensor, err error) {
+	var all [3][]float32
+	for lo := 0; lo < set.Len(); lo += measureBatch {
+		x, err := e.take(set, rowsFrom(lo, min(lo+measureBatch, set.Len()))...)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		p, err := l.score(ctx, x[e.field()])
+		images, scores, err := l.chosen(ctx, e, x, r)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		has, n := x[data.AttributesField], p.Dim(0)
-		size := x[e.field()].Len() / n
-		for i := range n {
-			begins, called := true, true
-			for a, column := range r.columns {
-				at := i*len(l.columns) + column
-				if r.Changed[a].Removing {
-					begins, called = begins && has.At(at) == 1, called && p.At(at) > present
-				} else {
-					begins, called = begins && has.At(at) == 0, called && p.At(at) < absent
-				}
+		if images == nil {
+			continue
+		}
+		z, err := e.encode(ctx, images)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		moved := tensor.New(tensor.F32, z.Shape()...)
+		for i := range z.Len() {
+			moved.Set(i, z.At(i)+step[i%e.size])
+		}
+		all[0] = append(all[0], tensor.Data[float32](scores)...)
+		for i, z := range []*tensor.Tensor{z, moved} {
+			x, err := e.decode(ctx, z)
+			if err != nil {
+				return nil, nil, nil, err
 			}
-			if begins {
-				r.Without++
+			if scores, err = l.score(ctx, x); err != nil {
+				return nil, nil, nil, err
 			}
-			if begins && called {
-				r.Examples++
-				all = append(all, tensor.Data[float32](x[e.field()])[i*size:(i+1)*size]...)
-				ps = append(ps, tensor.Data[float32](p)[i*len(l.columns):(i+1)*len(l.columns)]...)
-			}
+			all[1+i] = append(all[1+i], tensor.Data[float32](scores)...)
 		}
 	}
-	return tensor.Of(all, append([]int{r.Examples}, e.shape...)...), tensor.Of(ps, r.Examples, len(l.columns)), nil
+	of := func(i int) *tensor.Tensor { return tensor.Of(all[i], r.Examples, len(l.columns)) }
+	return of(0), of(1), of(2), nil
+}
+
+// chosen are those of the examples x that begin without what is added, or with what is taken away, by the data and by the classifier,
+// with their scores; nil if none do. They are counted.
+func (l *labeller) chosen(ctx context.Context, e *editor, x map[string]*tensor.Tensor, r *measuredEdit) (images, scores *tensor.Tensor, err error) {
+	p, err := l.score(ctx, x[e.field()])
+	if err != nil {
+		return nil, nil, err
+	}
+	var all, ps []float32
+	has, n := x[data.AttributesField], p.Dim(0)
+	size, count := x[e.field()].Len()/n, 0
+	for i := range n {
+		begins, called := true, true
+		for a, column := range r.columns {
+			at := i*len(l.columns) + column
+			if r.Changed[a].Removing {
+				begins, called = begins && has.At(at) == 1, called && p.At(at) > present
+			} else {
+				begins, called = begins && has.At(at) == 0, called && p.At(at) < absent
+			}
+		}
+		if begins {
+			r.Without++
+		}
+		if begins && called {
+			count++
+			all = append(all, tensor.Data[float32](x[e.field()])[i*size:(i+1)*size]...)
+			ps = append(ps, tensor.Data[float32](p)[i*len(l.columns):(i+1)*len(l.columns)]...)
+		}
+	}
+	if r.Examples += count; count == 0 {
+		return nil, nil, nil
+	}
+	return tensor.Of(all, append([]int{count}, e.shape...)...), tensor.Of(ps, count, len(l.columns)), nil
 }
 
 // called is the value of an attribute at some columns of example i: 0 or 1, or which is the most probable.

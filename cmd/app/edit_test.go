@@ -128,6 +128,12 @@ func TestEdit(t *testing.T) {
 	if v, ok := last[len(last)-1].Validate["accuracy.right"]; ok {
 		t.Errorf("the accuracy of a number is %v", v)
 	}
+	small := 0 // held-out discs
+	for _, line := range strings.Split(string(readFile(t, filepath.Join(shared, "discs", "attributes.csv"))), "\n") {
+		if strings.Contains(line, ",no,") && strings.HasSuffix(line, ",test") {
+			small++
+		}
+	}
 	for add, least := range map[string]number{
 		"--add big=3": .95, "--add colour=green:4": .95, "--add big=-3": .95, "--add big=3 --add colour=blue": .95,
 		"--add colour=red": .8, // as far as the mean of the red ones
@@ -142,6 +148,9 @@ func TestEdit(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("%s by %s: %d examples, changed %+v, kept %+v", add, method, m.Examples, m.Changed, m.Kept)
+			if add == "--add big=3" && (m.Without != small || m.Examples < small*9/10) {
+				t.Errorf("%d of %d held-out examples are edited, and %d are small", m.Examples, m.Without, small)
+			}
 			for _, c := range m.Changed {
 				if c.Raised < least {
 					t.Errorf("%s by %s: %s is raised in %.0f%% of %d examples", add, method, c.Column, 100*c.Raised, m.Examples)
@@ -206,6 +215,38 @@ func TestEditFiles(t *testing.T) {
 	vectors, err := filepath.Glob(filepath.Join(shared, "editor", "vectors-regression-*.npz"))
 	if err != nil || len(vectors) == 0 {
 		t.Fatalf("there are no directions in the run's folder: %v", err)
+	}
+}
+
+// TestEditChangedData measures directions anew if the data in a folder have changed, and only then: with yes and no exchanged they point
+// the other way.
+func TestEditChangedData(t *testing.T) {
+	t.Parallel()
+	needEditor(t)
+	dir := t.TempDir()
+	if err := writeDiscs(dir); err != nil {
+		t.Fatal(err)
+	}
+	draw := func(name string, measures bool) string {
+		t.Helper()
+		r := edits("edit faces --run {}/editor --image {}/discs/000.png --examples 64 --data " + dir + " --add big=3 --vectors means --out " + dir + "/" + name)
+		if r.code != exitOK || strings.Contains(r.err, "measuring attributes over 64 examples") != measures {
+			t.Fatalf("%s: exit code %d, %q; measures anew: want %v", name, r.code, r.err, measures)
+		}
+		defer os.Remove(filepath.Join(dir, name)) // which would be a change
+		return string(readFile(t, filepath.Join(dir, name)))
+	}
+	first := draw("a.png", true)
+	if draw("b.png", false) != first {
+		t.Error("the same edit again gives another picture")
+	}
+	table := filepath.Join(dir, "attributes.csv")
+	swapped := strings.NewReplacer(",yes,", ",no,", ",no,", ",yes,").Replace(string(readFile(t, table)))
+	if err := os.WriteFile(table, []byte(swapped), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if draw("c.png", true) == first {
+		t.Error("other attributes give the same picture")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -146,7 +147,11 @@ func (a *app) vectors(c *cli.Context, e *editor, adds []addition) (map[string][]
 	for _, k := range sortedKeys(meta) {
 		fmt.Fprintf(key, "%q=%q\n", k, meta[k])
 	}
-	fmt.Fprintf(key, "%q %q %d\n", e.from, method, most)
+	of, err := e.contents()
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(key, "%q %q %q %d\n", e.from, of, method, most)
 	file := filepath.Join(c.Path("run"), fmt.Sprintf("vectors-%s-%s.npz", method, hex.EncodeToString(key.Sum(nil)[:6])))
 
 	switch arrays, err := numpy.ReadNPZ(file); {
@@ -200,12 +205,20 @@ func (a *app) vectors(c *cli.Context, e *editor, adds []addition) (map[string][]
 	return vectors, nil
 }
 
+// contents tells what the data hold apart from what they held before. What is published, drawn or generated is known by its name.
+func (e *editor) contents() (string, error) {
+	if _, err := os.Stat(e.from); err != nil || slices.Contains(data.Names(), e.from) {
+		return "", nil
+	}
+	return data.FilesHash(e.from)
+}
+
 // splits are the data with attributes.
 func (e *editor) splits(c *cli.Context) (data.Splits, error) {
 	if e.splitsNow != nil {
 		return *e.splitsNow, nil
 	}
-	splits, err := openData(c, "data", e.from, data.ImageOptions{Height: e.shape[1], Width: e.shape[2], Grey: e.shape[0] == 1, Crop: true})
+	splits, err := openRunData(c, e.model, e.setup, "data", e.from, data.ImageOptions{Height: e.shape[1], Width: e.shape[2], Grey: e.shape[0] == 1, Crop: true})
 	if err != nil {
 		return splits, err
 	}

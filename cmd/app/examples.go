@@ -80,12 +80,18 @@ func openPart(c *cli.Context, flag string, opt data.ImageOptions) (*examples, er
 
 // open opens the part of a data set that e.from names.
 func (e *examples) open(c *cli.Context, opt data.ImageOptions) error {
-	e.others = map[string]*data.Dataset{}
-	base, part := cutPart(e.from)
+	base, _ := cutPart(e.from)
 	splits, err := openData(c, e.flag, base, opt)
 	if err != nil {
 		return err
 	}
+	return e.cut(splits)
+}
+
+// cut takes the part of splits that e.from names.
+func (e *examples) cut(splits data.Splits) error {
+	e.others = map[string]*data.Dataset{}
+	base, part := cutPart(e.from)
 	sets := []*data.Dataset{splits.Train, splits.Validation, splits.Test}
 	for _, p := range e.prefer {
 		if part == "" && sets[slices.Index(parts, p)] != nil {

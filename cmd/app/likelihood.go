@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +84,7 @@ func (a *app) evaluateModel(c *cli.Context) error {
 func (a *app) likely(c *cli.Context, m models.Model, from *sampled) (*examples, []data.Augmentation, error) {
 	e := &examples{flag: "real", from: c.String("real")}
 	if e.from == "" {
-		e.flag, e.from = "", cmp.Or(from.setup.Data, m.Train.Data)
+		e.flag, e.from = "", runName(m, from.setup)
 		if e.from == "" {
 			return nil, nil, usagef(c, "say of what: --real NAME or PATH")
 		}
@@ -97,7 +96,12 @@ func (a *app) likely(c *cli.Context, m models.Model, from *sampled) (*examples, 
 			opt = imagesFor(in)
 		}
 	}
-	if err := e.open(c, opt); err != nil {
+	base, _ := cutPart(e.from)
+	splits, err := openRunData(c, m, from.setup, e.flag, base, opt)
+	if err == nil {
+		err = e.cut(splits)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	if err := e.choose(fieldOf(m, m.Density.Image), c.String("labels")); err != nil {

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"image"
 	"io"
 	"math"
 	"path/filepath"
@@ -117,6 +118,40 @@ func TestHeldOutLikelihood(t *testing.T) {
 	contains(t, must(t, "evaluate vae --run "+dir+"/run --draws 3"), dir+"/set:validation", "19 of 19 examples, f32[1 8 8]")
 	must(t, "train vae "+tiny+" --out "+dir+"/other")
 	badInput(t, "evaluate vae --run "+dir+"/other --draws 3", exitError, "images.npz has no part validation or test: there is ")
+}
+
+// TestGeneratedHeldOut takes the examples that the model generates, for the run's settings, where the run was trained on such: to find
+// how likely they are, and to edit them.
+func TestGeneratedHeldOut(t *testing.T) {
+	needRuntime(t)
+	m := vae.Model
+	m.Train.Data, m.Train.Augment = "", nil
+	m.Train.Generate = func(s models.Settings) (train, test map[string]*tensor.Tensor, err error) {
+		of := func(n int) map[string]*tensor.Tensor {
+			x := tensor.New(tensor.F32, n, 1, s.Int("size"), s.Int("size"))
+			for i := range x.Len() {
+				x.Set(i, float64(i*i%251)/250)
+			}
+			return map[string]*tensor.Tensor{"image": x}
+		}
+		return of(32), of(7), nil
+	}
+	dir := t.TempDir()
+	mustModel(t, m, "train vae --set size=8 --set hidden=6 --set latent=4 --batch 16 --epochs 1 --out "+dir+"/run")
+	contains(t, mustModel(t, m, "evaluate vae --run "+dir+"/run --draws 3"), "data that vae generates:test", "7 of 7 examples, f32[1 8 8]")
+	other := dir + "/other.png"
+	if err := writePNG(other, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
+		t.Fatal(err)
+	}
+	mustModel(t, m, "edit vae --run "+dir+"/run --example 6 --to "+other+" --out "+dir+"/x.png")
+	for line, want := range map[string]string{
+		"--example 7 --to " + other: "--example 7: data that vae generates has 7 examples",
+		"--example 6 --add smile=2":     "data that vae generates has no attributes",
+	} {
+		if r := modelCommand(m, "edit vae --run "+dir+"/run --out "+dir+"/y.png "+line); r.code != exitError || !strings.Contains(r.err, want) {
+			t.Errorf("%s: %q, want %q", line, r.err, want)
+		}
+	}
 }
 
 // TestBadLikelihood must be refused in one line.

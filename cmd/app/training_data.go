@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
 // dataName is what the model is to be trained on, a data set's name or a path, "" if it generates its data.
@@ -55,6 +57,22 @@ func ofTable(m models.Model, columns []data.Column) models.Model {
 	return m.For(its)
 }
 
+// generatedName is what the data that m makes itself are called.
+func generatedName(m models.Model) string { return "data that " + m.Name + " generates" }
+
+// runName is what the data of a run of m are called: by the run or, if it does not say it, by the model.
+func runName(m models.Model, setup train.Setup) string { return cmp.Or(setup.Data, m.Train.Data) }
+
+// openRunData opens what a flag, or the run of m where flag is "", names: what m generated for the run is made anew.
+func openRunData(c *cli.Context, m models.Model, setup train.Setup, flag, from string, opt data.ImageOptions) (data.Splits, error) {
+	if m.Train.Generate == nil || from != generatedName(m) {
+		return openData(c, flag, from, opt)
+	}
+	s := maps.Clone(m.Settings)
+	maps.Copy(s, setup.Settings)
+	return generate(m, s)
+}
+
 // trainingData loads the data, by name or from a person's own files, or has the model generate them, and says where they are from.
 // A table was read before the model was built.
 func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Program, s models.Settings, table *data.Splits) (splits data.Splits, from string, err error) {
@@ -65,7 +83,7 @@ func (a *app) trainingData(c *cli.Context, m models.Model, prog *compiler.Progra
 	case from != "":
 		splits, err = openData(c, "data", from, imageOptions(m, prog))
 	case m.Train.Generate != nil:
-		from = "data that " + m.Name + " generates"
+		from = generatedName(m)
 		splits, err = generate(m, s)
 	default:
 		err = usagef(c, "say what to train on: --data NAME or --data PATH")
