@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 	"github.com/sardonyx-ml/sardonyx/runtime/metrics"
+	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )
 
 // The numbers that measures are taken with, the papers' where there are so many examples.
@@ -49,6 +51,7 @@ func (a *app) evaluateCommand() *cli.Command {
 			&cli.PathFlag{Name: "features", Usage: "the ONNX `FILE` of the network (default: raw pixels)"},
 			&cli.StringFlag{Name: "output", Usage: "the network's output `NAME` with features, if it has several"},
 			&cli.StringFlag{Name: "classes", Usage: "the network's output `NAME` with class scores: probabilities, or logits, whose softmax is taken"},
+			&cli.PathFlag{Name: "confusion", Usage: "draw what the classes of labelled examples are taken for as `FILE`.png, beside what is printed"},
 			&cli.BoolFlag{Name: "stacked", Usage: "each channel is an example of the network, and the classes of all together are a mode, as in stacked MNIST"},
 			&cli.StringFlag{Name: "field", Value: "image", Usage: "the field `NAME` of the examples, where there are several"},
 			&cli.StringFlag{Name: "labels", Value: "label", Usage: "the field `NAME` of their labels"},
@@ -81,6 +84,9 @@ func (a *app) evaluate(c *cli.Context) error {
 	if n := c.Int("count"); n < leastExamples {
 		return usagef(c, "--count %d: want %d or more", n, leastExamples)
 	}
+	if err := checkConfusion(c); err != nil {
+		return err
+	}
 	net, err := openNetwork(c)
 	if err != nil {
 		return err
@@ -96,6 +102,9 @@ func (a *app) evaluate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Path("confusion") != "" && e.real.labels == "" && e.fake.labels == "" {
+		return fmt.Errorf("--confusion %s: neither %v nor %v has labels, whole numbers in a field %q: --labels names another", c.Path("confusion"), e.real, e.fake, c.String("labels"))
+	}
 	if err := e.draw(c.Context); err != nil {
 		return err
 	}
@@ -107,10 +116,14 @@ func (a *app) evaluate(c *cli.Context) error {
 	if err := e.measure(c.Context, kernel.NewContext(b, cpus)); err != nil {
 		return err
 	}
+	print := a.printEvaluation
 	if c.Bool("json") {
-		return a.writeJSON(e.report)
+		print = func(r evaluated) error { return a.writeJSON(r) }
 	}
-	return a.printEvaluation(e.report)
+	if err := print(e.report); err != nil || c.Path("confusion") == "" {
+		return err
+	}
+	return a.drawConfusion(c, e.report.Classifier)
 }
 
 // An evaluation is the sets that are compared, and what was measured.
@@ -285,7 +298,7 @@ func (a *app) printEvaluation(r evaluated) error {
 func (a *app) printConfusion(l labelledOf) error {
 	const most = 20
 	if len(l.Confusion) > most {
-		fmt.Fprintf(a.out, "the confusion matrix of %d classes is for --json\n", len(l.Confusion))
+		fmt.Fprintf(a.out, "the confusion matrix of %d classes is for --confusion and --json\n", len(l.Confusion))
 		return nil
 	}
 	head := []string{"LABEL \\ PREDICTED"}
@@ -321,6 +334,41 @@ func (a *app) printMistakes(l labelledOf) error {
 		rows = append(rows, []string{fmt.Sprintf("%.3f to %.3f", b.Low, b.High), strconv.Itoa(b.Examples), fmt.Sprintf("%.4f", b.Confidence), fmt.Sprintf("%.4f", b.Accuracy)})
 	}
 	return a.table(rows)
+}
+
+// checkConfusion finds what is wrong with --confusion before anything is read.
+func checkConfusion(c *cli.Context) error {
+	path := c.Path("confusion")
+	switch {
+	case !c.IsSet("confusion"):
+		return nil
+	case filepath.Ext(path) != ".png":
+		return usagef(c, "--confusion %s: want a name that ends in .png", path)
+	case c.Path("features") == "" || c.String("classes") == "":
+		return usagef(c, "--confusion needs a classifier of the examples: --features FILE and --classes NAME")
+	case c.Bool("stacked"):
+		return usagef(c, "--confusion is of single examples: leave out --stacked")
+	}
+	return writable("confusion", path)
+}
+
+// drawConfusion draws the confusion matrices of all labelled sets.
+func (a *app) drawConfusion(c *cli.Context, sets []labelledOf) error {
+	var list []report.Confusion
+	for _, l := range sets {
+		m := report.Confusion{Title: fmt.Sprintf("%s: accuracy %.4f", plain(l.From), l.Accuracy), Counts: l.Confusion}
+		for k := range l.Confusion {
+			m.Classes = append(m.Classes, plain(l.class(k)))
+		}
+		list = append(list, m)
+	}
+	if err := report.WriteConfusions(c.Path("confusion"), list...); err != nil {
+		return err
+	}
+	if !c.Bool("json") {
+		fmt.Fprintf(a.out, "\nwrote %s\n", c.Path("confusion"))
+	}
+	return nil
 }
 
 // class is the name of class k.

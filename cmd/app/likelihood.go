@@ -25,7 +25,7 @@ const maxDrawn = 1 << 23
 // ofDraws and ofSets are the flags of evaluate that are of the likelihood of a model, and of comparing two sets.
 var (
 	ofDraws = []string{"run", "checkpoint", "onnx", "draws", "augment"}
-	ofSets  = []string{"fake", "train", "features", "output", "classes", "stacked"}
+	ofSets  = []string{"fake", "train", "features", "output", "classes", "confusion", "stacked"}
 )
 
 // evaluateModel finds the likelihood of examples under the model that the argument names.

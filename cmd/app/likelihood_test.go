@@ -146,7 +146,7 @@ func TestGeneratedHeldOut(t *testing.T) {
 	mustModel(t, m, "edit vae --run "+dir+"/run --example 6 --to "+other+" --out "+dir+"/x.png")
 	for line, want := range map[string]string{
 		"--example 7 --to " + other: "--example 7: data that vae generates has 7 examples",
-		"--example 6 --add smile=2":     "data that vae generates has no attributes",
+		"--example 6 --add smile=2": "data that vae generates has no attributes",
 	} {
 		if r := modelCommand(m, "edit vae --run "+dir+"/run --out "+dir+"/y.png "+line); r.code != exitError || !strings.Contains(r.err, want) {
 			t.Errorf("%s: %q, want %q", line, r.err, want)
