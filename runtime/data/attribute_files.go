@@ -217,14 +217,14 @@ func (t *table) columns() ([]attributeColumn, error) {
 // The words of an attribute that an example has or has not, by what they mean.
 var yesNo = map[string]float32{"no": 0, "yes": 1, "false": 0, "true": 1}
 
-// column is attribute k. The first row decides what it is: no and yes, a number, or names; numbers that all are 0 and 1, or -1 and 1,
-// are no and yes too.
+// column is attribute k. The first row decides what it is: no and yes, a number, or names; numbers that all are written 0 and 1, or -1
+// and 1, are no and yes too. One that is written 0.0 or 1.0 is measured: it only happens to be at an end.
 func (t *table) column(k int) (attributeColumn, error) {
 	c := attributeColumn{Attribute: Attribute{Name: t.names[k]}, x: make([]float32, len(t.rows))}
 	first := t.rows[0]
 	_, words := yesNo[strings.ToLower(first.values[k])]
 	_, err := strconv.ParseFloat(first.values[k], 32)
-	numbers := err == nil
+	numbers, counted := err == nil, true
 	var known []string // the names in the training part
 	for i, r := range t.rows {
 		v := r.values[k]
@@ -245,6 +245,8 @@ func (t *table) column(k int) (attributeColumn, error) {
 				return c, t.errorf(r.line, "%s of %s is %q, not a finite number, as it is in line %d", c.Name, r.file, v, first.line)
 			}
 			c.x[i] = float32(f)
+			_, err = strconv.Atoi(v)
+			counted = counted && err == nil
 		case r.split == "train" && !slices.Contains(known, v):
 			if known = append(known, v); len(known) > maxValues {
 				return c, t.errorf(r.line, "%s has more than %d different values: leave the column out, or group them", c.Name, maxValues)
@@ -255,7 +257,7 @@ func (t *table) column(k int) (attributeColumn, error) {
 	case words:
 		c.Values = noYes
 		return c, nil
-	case numbers && (within(c.x, 0, 1) || within(c.x, -1, 1)):
+	case numbers && counted && (within(c.x, 0, 1) || within(c.x, -1, 1)):
 		c.Values = noYes
 		for i := range c.x {
 			c.x[i] = max(c.x[i], 0)

@@ -82,6 +82,35 @@ func TestAttributesCSV(t *testing.T) {
 	}
 }
 
+// TestNumbersOrYesNo reads columns of 0 and 1, which are no and yes, unless one of them is written as a measured number is.
+func TestNumbersOrYesNo(t *testing.T) {
+	for _, tt := range []struct {
+		column string // a cell for each of three images
+		values []string
+		want   []float64
+	}{
+		{"0 1 1", noYes, []float64{0, 1, 1}},
+		{"-1 1 -1", noYes, []float64{0, 1, 0}},
+		{"1 1 1", noYes, []float64{1, 1, 1}},
+		{"0.0 1.0 1.0", nil, []float64{0, 1, 1}},
+		{"0 1 1.0", nil, []float64{0, 1, 1}},
+		{"-1.0 1.0 1", nil, []float64{-1, 1, 1}},
+		{"0 1 1e0", nil, []float64{0, 1, 1}},
+		{"0 1 0.5", nil, []float64{0, 1, .5}},
+		{"0 1 2", nil, []float64{0, 1, 2}},
+		{"-1 0 1", nil, []float64{-1, 0, 1}},
+	} {
+		tb := &table{file: "t", names: []string{"has"}}
+		for i, v := range strings.Fields(tt.column) {
+			tb.rows = append(tb.rows, tableRow{line: i + 2, file: "a.png", split: "train", values: []string{v}})
+		}
+		c := must(tb.columns())(t)[0]
+		if got := tensor.Of(c.x, len(c.x)).Float64s(); !slices.Equal(c.Values, tt.values) || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v, with the values %v; want %v, %v", tt.column, got, c.Values, tt.want, tt.values)
+		}
+	}
+}
+
 // A column called label is what a classifier learns.
 func TestAttributesLabel(t *testing.T) {
 	dir := t.TempDir()
