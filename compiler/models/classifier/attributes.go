@@ -25,7 +25,7 @@ func Strided() nn.Sequential {
 
 // DefineAttributes builds the program of a classifier of attributes: classify and validate, and the training step. It gives each
 // column of a data set's field "attributes" a probability of its own. A column is 0 or 1, as an example has the attribute, or that
-// value of it, or not; elements that are neither are numbers, such as an age, of which nothing is learned.
+// value of it, or not. One with anything else in the batch is a number, such as an age, of which nothing is learned.
 func DefineAttributes(s models.Settings) (*compiler.Program, error) {
 	m := New(Strided(), s.Int("columns"))
 	batch, side := graph.Sym("batch"), s.Dim("side")
@@ -35,7 +35,7 @@ func DefineAttributes(s models.Settings) (*compiler.Program, error) {
 	losses := func(f *graph.Func) *graph.Value {
 		logits, has := m.Logits(image(f)), f.Input("attributes", graph.F32, batch, s.Dim("columns"))
 		zero, one := has.Scalar(0), has.Scalar(1)
-		known := has.Equal(zero).Or(has.Equal(one)).Cast(graph.F32)
+		known := has.Equal(zero).Or(has.Equal(one)).Cast(graph.F32).ReduceMinKeep(0).Expand(batch, s.Dim("columns"))
 		right := logits.Greater(zero).Cast(graph.F32).Equal(has).Cast(graph.F32)
 		f.Output("accuracy", right.Mul(known).Sum().Div(known.Sum().Max(one)))
 		return loss.BCEWithLogits(logits.Mul(known), has.Mul(known)).Mean()
@@ -54,7 +54,7 @@ func DefineAttributes(s models.Settings) (*compiler.Program, error) {
 }
 
 // accuracies are the shares of examples whose attributes the classifier calls by their values, one for each attribute that has values:
-// yes or no above and below ½, of several names the most probable.
+// yes or no above and below ½, of several names the most probable. An attribute that is neither 0 nor 1 of any example is a number.
 func accuracies(ctx context.Context, m models.Measuring) (map[string]float64, error) {
 	named, ok := m.Data.(interface{ Columns() []string })
 	if !ok || named.Columns() == nil {
@@ -62,7 +62,7 @@ func accuracies(ctx context.Context, m models.Measuring) (map[string]float64, er
 	}
 	columns := named.Columns()
 	of := groups(columns)
-	right, known := map[string]float64{}, map[string]bool{}
+	right, number := map[string]float64{}, map[string]bool{}
 	err := models.EachBatch(ctx, m.Data, 250, func(_, n int, x map[string]*tensor.Tensor) error {
 		out, err := m.Run(ctx, "classify", map[string]*tensor.Tensor{"image": x["image"]})
 		if err != nil {
@@ -72,10 +72,7 @@ func accuracies(ctx context.Context, m models.Measuring) (map[string]float64, er
 		for i := range n {
 			p, has := p[i*len(columns):(i+1)*len(columns)], has[i*len(columns):(i+1)*len(columns)]
 			for name, at := range of {
-				if slices.ContainsFunc(at, func(k int) bool { return has[k] != 0 && has[k] != 1 }) {
-					continue
-				}
-				known[name] = true
+				number[name] = number[name] || slices.ContainsFunc(at, func(k int) bool { return has[k] != 0 && has[k] != 1 })
 				if called(p, at) == called(has, at) {
 					right[name] += 1 / float64(m.Data.Len())
 				}
@@ -86,8 +83,10 @@ func accuracies(ctx context.Context, m models.Measuring) (map[string]float64, er
 	if err != nil {
 		return nil, err
 	}
-	for name := range known { // also one that is never right
-		right[name] += 0
+	for name := range of {
+		if right[name] += 0; number[name] { // one that is never right has an accuracy too
+			delete(right, name)
+		}
 	}
 	return right, nil
 }

@@ -34,8 +34,8 @@ func TestAttributes(t *testing.T) {
 	attributes := tensor.Of([]float32{
 		1, 1, 0, 0, 31,
 		0, 0, 1, 0, 44.5,
-		1, 0, 0, 1, .5,
-		1, 0, 1, 0, 20,
+		1, 0, 0, 1, 0, // of a number too
+		1, 0, 1, 0, 1,
 		0, 0, 0, 1, 1e3,
 	}, n, columns)
 	state["attributes"] = attributes
