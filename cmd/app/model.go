@@ -74,7 +74,10 @@ func define(m models.Model, s models.Settings) (prog *compiler.Program, err erro
 	if m.Define == nil {
 		return nil, fmt.Errorf("model %s has no Define, which builds its program", m.Name)
 	}
-	if prog, err = m.Define(s); err != nil {
+	if err = m.Limits.Check(s); err == nil {
+		prog, err = m.Define(s)
+	}
+	if err != nil {
 		if !hasLines(err) {
 			return nil, fmt.Errorf("model %s: %w", m.Name, err)
 		}

@@ -14,6 +14,10 @@ type Adversarial interface {
 	Generator(fake *graph.Value) *graph.Value
 }
 
+// A Penalty is one number an example for a critic that is not as smooth as it should be, at or between real and generated examples:
+// [GradientPenalty] is one.
+type Penalty = func(critic func(x *graph.Value) *graph.Value, real, fake *graph.Value) *graph.Value
+
 // GAN is the loss of Goodfellow et al. 2014: the critic classifies (eq. 1), and the generator maximises ln D(G(z)), the form
 // of section 3 that does not saturate. D is σ of the critic's logits:
 //

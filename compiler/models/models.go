@@ -28,6 +28,8 @@ type Model struct {
 
 	// Settings are the numbers a person may change with --set, with their defaults.
 	Settings Settings
+	// Limits are what the settings may be, which the commands check: [Usual], with changes, are those of the zoo. nil checks nothing.
+	Limits Limits
 	// Choices are the names of the settings that are one of several things: --set takes a name, and the setting is its place among
 	// them, from 0.
 	Choices map[string][]string
@@ -122,16 +124,6 @@ func (m Model) Images(f *graph.Func) []string {
 	}
 	return out
 }
-
-// OneHotLabel declares the input label, i64[batch] from 0 to classes-1, which a run checks, and gives it one-hot, f32[batch classes]: the
-// condition y of p(x|y).
-func OneHotLabel(f *graph.Func, batch graph.Dim, classes int) *graph.Value {
-	label := f.Input("label", graph.I64, batch)
-	return label.InRange(classes, fmt.Sprintf("a label is from 0 to %d", classes-1)).OneHot(classes, graph.F32)
-}
-
-// ImageField is the field that data sets have images in, in [0, 1].
-const ImageField = "image"
 
 // An Augmentation changes a field of each example by chance, in the order of its members, anew in each epoch; data.Augmentation
 // says how. Of the data that validate, fields are only binarised, always alike.

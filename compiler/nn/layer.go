@@ -53,12 +53,18 @@ func (l *Layer) layer() *Layer { return l }
 
 // Param is the layer's trainable parameter called leaf, in the Func of x.
 func (l *Layer) Param(x *graph.Value, leaf string, init graph.Initializer, dims ...graph.Dim) *graph.Value {
+	if l.path == "" {
+		return nameless(x, leaf)
+	}
 	l.use()
 	return x.Func().Param(l.path+"."+leaf, init, dims...)
 }
 
 // Buffer is the layer's state called leaf, which no gradient trains, in the Func of x.
 func (l *Layer) Buffer(x *graph.Value, leaf string, init graph.Initializer, dims ...graph.Dim) *graph.Value {
+	if l.path == "" {
+		return nameless(x, leaf)
+	}
 	l.use()
 	return x.Func().Buffer(l.path+"."+leaf, graph.F32, init, dims...)
 }
@@ -76,11 +82,16 @@ func (l *Layer) Run(self any, x *graph.Value, do func() *graph.Value) *graph.Val
 		return mistake(x, fmt.Sprintf("%s: the layer is nil", typeName(self)), "give the field a layer: &nn.Dense{...}")
 	}
 	if l.path == "" {
-		return mistake(x, fmt.Sprintf("%s: the layer has no name: it is not part of a model", typeName(self)),
-			"hold it in an exported field of a struct whose pointer is given to Builder.Model; a copy made before that has no name either")
+		return nameless(x, typeName(self))
 	}
 	l.use()
 	return x.Func().In(l.path, do)
+}
+
+// nameless records that the layer, or what wants state called leaf, is no part of a model.
+func nameless(x *graph.Value, what string) *graph.Value {
+	return mistake(x, what+": the layer has no name: it is not part of a model",
+		"hold it in an exported field of a struct whose pointer is given to Builder.Model; a copy made before that has no name either")
 }
 
 // mistake records a mistake about x and returns poison.

@@ -49,8 +49,22 @@ func LeakyReLU(alpha float64) Func {
 }
 
 // Reshape gives each example the shape dims, for Sequential: x [batch ...] becomes [batch dims...].
-func Reshape(dims ...graph.Dim) Func {
+func Reshape[D int | graph.Dim](dims ...D) Func {
 	return func(x *graph.Value) *graph.Value {
-		return x.Reshape(append([]graph.Dim{x.Dim(0)}, dims...)...)
+		all := []graph.Dim{x.Dim(0)}
+		for _, d := range dims {
+			all = append(all, graph.Dim(d))
+		}
+		return x.Reshape(all...)
 	}
+}
+
+// If is a Sequential of the modules if yes, else an empty one, which does nothing: what a chain has only sometimes.
+//
+//	append(nn.Sequential{conv, nn.ReLU}, nn.If(p > 0, &nn.Dropout{P: p})...)
+func If(yes bool, modules ...Module) Sequential {
+	if !yes {
+		return nil
+	}
+	return modules
 }

@@ -5,7 +5,6 @@
 package bayes
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
@@ -25,10 +24,8 @@ type NaiveBayes struct {
 // weights are n_kl + a, f32[features values], 0 where feature k has no value l, and sizes d_k, i64[features].
 func (m *NaiveBayes) weights(f *graph.Func) (weights, sizes *graph.Value) {
 	sizes = f.Const(tensor.Of(m.Values, len(m.Values)))
-	return m.Run(m, sizes, func() *graph.Value {
-		n := m.Buffer(sizes, "counts", initializer.Ones{}, sizes.Dim(0), graph.Dim(slices.Max(m.Values)))
-		return f.Arange(n.Dim(1)).Less(sizes.Unsqueeze(1)).Where(n.Shift(m.Smoothing), n.Scalar(0))
-	}), sizes
+	n := m.Buffer(sizes, "counts", initializer.Ones{}, sizes.Dim(0), graph.Dim(slices.Max(m.Values)))
+	return f.Arange(n.Dim(1)).Less(sizes.Unsqueeze(1)).Where(n.Shift(m.Smoothing), n.Scalar(0)), sizes
 }
 
 // LogProbs are ln p(x_k) = ln (n_kl + a)/(N + a·d_k) of each feature, f64[batch features], for x i64[batch features]; ln p(x) is their
@@ -46,8 +43,8 @@ func (m *NaiveBayes) LogProbs(x *graph.Value) *graph.Value {
 func (m *NaiveBayes) Draw(u *graph.Value) *graph.Value {
 	w, d := m.weights(u.Func())
 	below := w.MatMul(u.Func().Causal(w.Dim(1)).T().Cast(graph.F32)) // Σ of the weights up to each value's
-	x := u.Unsqueeze(2).Mul(w.SumKeep(1)).GreaterEqual(below).Cast(graph.F32).Sum(2).Cast(graph.I64)
-	return x.Min(d.Sub(d.Scalar(1))) // sums are rounded
+	// Sums are rounded, so that all values may be below u_k.
+	return u.Unsqueeze(2).Mul(w.SumKeep(1)).GreaterEqual(below).Cast(graph.F32).Sum(2).Cast(graph.I64).Min(d.Sub(d.Scalar(1)))
 }
 
 // MeanLogProbs are the means of ln p(x_k), f64[batch features], over x that are v, f32[batch features], rounded by chance: up to the
@@ -58,12 +55,4 @@ func (m *NaiveBayes) MeanLogProbs(v *graph.Value) *graph.Value {
 	between := part.Greater(part.Scalar(0))
 	above := between.Where(m.LogProbs(down.Add(between.Cast(graph.I64))).Mul(part), part) // 0·ln 0 is none
 	return m.LogProbs(down).Mul(part.Neg().Shift(1)).Add(above)
-}
-
-// check refuses what no model can be.
-func (m *NaiveBayes) check() error {
-	if !(m.Smoothing >= 0) {
-		return fmt.Errorf("setting smoothing is %v, want 0 or more", m.Smoothing)
-	}
-	return nil
 }

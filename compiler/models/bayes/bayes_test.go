@@ -8,13 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"gonum.org/v1/gonum/blas/gonum"
-
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/bayes"
-	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -72,24 +69,11 @@ func fill(t tensor.DType, values []float64, shape []int) *tensor.Tensor {
 // fit defines m with changed settings and fits it to train, or to what it generates.
 func fit(t *testing.T, m models.Model, changes models.Settings, train examples) (*compiler.Program, state, map[string]float64) {
 	t.Helper()
+	prog := modelstest.Define(t, m, changes)
+	s := state(modelstest.State(t, prog, rand.New(rand.NewPCG(1, 2))))
 	set, err := m.Settings.With(changes)
 	if err != nil {
 		t.Fatal(err)
-	}
-	prog, err := m.Define(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Check(prog); err != nil {
-		t.Error(err)
-	}
-	s := state{}
-	for _, p := range prog.Params() {
-		shape, err := p.Type.Shape.Eval(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s[p.Name] = tensor.New(p.Type.DType, shape...)
 	}
 	if train == nil {
 		if train, _, err = m.Train.Generate(set); err != nil {
@@ -101,23 +85,6 @@ func fit(t *testing.T, m models.Model, changes models.Settings, train examples) 
 		t.Fatal(err)
 	}
 	return prog, s, metrics
-}
-
-// run runs a Func, and returns its output.
-func run(t *testing.T, prog *compiler.Program, name, output string, in state) *tensor.Tensor {
-	t.Helper()
-	f := prog.Func(name)
-	all, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range f.Outputs {
-		if o.Name == output {
-			return all[o.Value.ID]
-		}
-	}
-	t.Fatalf("%s has no output %s", name, output)
-	return nil
 }
 
 // TestBook has the figures of the book's example, in the digits that it prints.
@@ -142,10 +109,10 @@ func TestBook(t *testing.T) {
 		possible  int
 	}{{0, "0.00541460", 3024}, {1, "0.00431299", 4032}} {
 		prog, s, metrics := fit(t, bayes.Model, models.Settings{"smoothing": c.smoothing}, nil)
-		if got := fmt.Sprintf("%.8f", math.Exp(run(t, prog, "score", "log_prob", s.with("row", avatar)).At(0))); got != c.p {
+		if got := fmt.Sprintf("%.8f", math.Exp(modelstest.Output(t, prog.Func("score"), "log_prob", s.with("row", avatar)).At(0))); got != c.p {
 			t.Errorf("smoothing %v: the avatar has the probability %s, want %s", c.smoothing, got, c.p)
 		}
-		all := run(t, prog, "score", "log_prob", s.with("row", every))
+		all := modelstest.Output(t, prog.Func("score"), "log_prob", s.with("row", every))
 		possible, sum, entropy, bun := 0, 0., 0., 0.
 		for i := range all.Len() {
 			p := math.Exp(all.At(i))
@@ -215,7 +182,7 @@ func TestDraw(t *testing.T) {
 	const n = 20000
 	for _, smoothing := range []float64{0, 1, .3} {
 		prog, s, _ := fit(t, bayes.Model, models.Settings{"smoothing": smoothing}, nil)
-		x := run(t, prog, "draw", "row", s.with("u", uniform(rand.New(rand.NewPCG(7, 1)), n, 5)))
+		x := modelstest.Output(t, prog.Func("draw"), "row", s.with("u", uniform(rand.New(rand.NewPCG(7, 1)), n, 5)))
 		probability := func(k, v int) float64 {
 			return (counts[k][v] + smoothing) / (50 + smoothing*float64(len(counts[k])))
 		}
@@ -246,7 +213,7 @@ func TestDraw(t *testing.T) {
 	for k := range 5 {
 		tensor.Data[float32](u)[5+k] = math.Nextafter32(1, 0)
 	}
-	x := run(t, prog, "draw", "row", s.with("u", u))
+	x := modelstest.Output(t, prog.Func("draw"), "row", s.with("u", u))
 	if got := fmt.Sprint(x.Raw()); got != "[0 0 0 0 1 6 5 2 3 7]" {
 		t.Errorf("the ends of [0, 1) give %s", got)
 	}
@@ -260,7 +227,7 @@ func TestPixels(t *testing.T) {
 	prog, s, metrics := fit(t, bayes.PixelModel, small, examples{"image": images})
 	// Of two levels, greys are taken as probabilities: pixel 0 is 1 with (0 + 1/4 + 1/2)/3 = 1/4, pixel 1 always.
 	h := func(x float64) float64 { return -x*math.Log(.25) - (1-x)*math.Log(.75) }
-	got := run(t, prog, "score", "log_prob", s.with("image", images))
+	got := modelstest.Output(t, prog.Func("score"), "log_prob", s.with("image", images))
 	for i, grey := range []float64{0, .25, .5} {
 		if want := -h(grey); math.Abs(got.At(i)-want) > 1e-6 {
 			t.Errorf("image %d has ln p %v, want %v", i, got.At(i), want)
@@ -269,11 +236,11 @@ func TestPixels(t *testing.T) {
 	if want := h(.25); math.Abs(metrics["loss"]-want) > 1e-7 || math.Abs(metrics["entropy"]-want) > 1e-7 {
 		t.Errorf("loss and entropy are %v, want both %v", metrics, want)
 	}
-	bits := run(t, prog, "validate", "bits_per_dim", s)
+	bits := modelstest.Output(t, prog.Func("validate"), "bits_per_dim", s)
 	if want := h(.25) / math.Ln2 / 2; math.Abs(bits.At(0)-want) > 1e-6 {
 		t.Errorf("%v bits a dimension, want %v", bits.At(0), want)
 	}
-	x := run(t, prog, "draw", "image", s.with("u", of([]float64{.74, .3, .76, .3}, 2, 2)))
+	x := modelstest.Output(t, prog.Func("draw"), "image", s.with("u", of([]float64{.74, .3, .76, .3}, 2, 2)))
 	if got := fmt.Sprint(x.Raw(), x.Shape()); got != "[0 1 1 1] [2 2 1 1]" {
 		t.Errorf("the draws are %s", got)
 	}
@@ -292,26 +259,14 @@ func TestPixels(t *testing.T) {
 
 // TestMistakes sees what is said of settings and data that cannot be.
 func TestMistakes(t *testing.T) {
-	for _, c := range []struct {
-		m    models.Model
-		set  models.Settings
-		want string
-	}{
-		{bayes.Model, models.Settings{"smoothing": -1}, "setting smoothing is -1, want 0 or more"},
-		{bayes.PixelModel, models.Settings{"levels": 1}, "setting levels is 1, want 2 to 256"},
-		{bayes.PixelModel, models.Settings{"levels": 257}, "setting levels is 257, want 2 to 256"},
-		{bayes.PixelModel, models.Settings{"side": 0}, "setting side is 0, want 1 to 256"},
-		{bayes.PixelModel, models.Settings{"channels": 5}, "setting channels is 5, want 1 to 4"},
-		{bayes.PixelModel, models.Settings{"smoothing": -.5}, "setting smoothing is -0.5, want 0 or more"},
-	} {
-		set, err := c.m.Settings.With(c.set)
-		if err == nil {
-			_, err = c.m.Define(set)
-		}
-		if err == nil || err.Error() != c.want {
-			t.Errorf("%v: %v, want %q", c.set, err, c.want)
-		}
-	}
+	modelstest.Refuses(t, bayes.Model, map[string]models.Settings{"setting smoothing is -1, want 0 or more": {"smoothing": -1}})
+	modelstest.Refuses(t, bayes.PixelModel, map[string]models.Settings{
+		"setting levels is 1, want a whole number from 2 to 256":   {"levels": 1},
+		"setting levels is 257, want a whole number from 2 to 256": {"levels": 257},
+		"setting side is 0, want a whole number from 1 to 256":     {"side": 0},
+		"setting channels is 5, want a whole number from 1 to 4":   {"channels": 5},
+		"setting smoothing is -0.5, want 0 or more":                {"smoothing": -.5},
+	})
 	fit := func(m models.Model, train examples) error {
 		s := state{"bayes.counts": tensor.New(tensor.F32, 5, 8)}
 		if m.Name == "pixelbayes" {
@@ -339,7 +294,7 @@ func TestMistakes(t *testing.T) {
 	}
 	// A value that no column has is no index into another's.
 	prog, s, _ := fitted(t)
-	if _, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), prog.Func("score"), s.with("row", whole([]float64{0, 0, 3, 0, 0}, 1, 5))); err == nil || !strings.Contains(err.Error(), "a feature is a whole number from 0") {
+	if _, err := modelstest.Evaluate(prog.Func("score"), s.with("row", whole([]float64{0, 0, 3, 0, 0}, 1, 5))); err == nil || !strings.Contains(err.Error(), "a feature is a whole number from 0") {
 		t.Errorf("a value out of range: %v", err)
 	}
 }

@@ -2,8 +2,8 @@ package bayes
 
 import (
 	"context"
-	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
@@ -11,26 +11,12 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// mostLevels is of 8-bit pixels.
-const mostLevels = 256
-
 // pixels is naive Bayes whose features are the pixels of an image, each of so many levels: level l is the grey l/(levels-1). A grey
 // between two levels is one of them by chance, of which likelihoods are the mean: of two levels, greys are taken as probabilities.
-func pixels(s models.Settings) (m *NaiveBayes, levels int, err error) {
-	side, channels, levels := s.Int("side"), s.Int("channels"), s.Int("levels")
-	m = &NaiveBayes{Smoothing: s.Float("smoothing")}
-	for _, v := range []struct {
-		name            string
-		value, from, to int
-	}{{"side", side, 1, 256}, {"channels", channels, 1, 4}, {"levels", levels, 2, mostLevels}} {
-		if v.value < v.from || v.value > v.to {
-			return nil, 0, fmt.Errorf("setting %s is %d, want %d to %d", v.name, v.value, v.from, v.to)
-		}
-	}
-	for range channels * side * side {
-		m.Values = append(m.Values, int64(levels))
-	}
-	return m, levels, m.check()
+func pixels(s models.Settings) (m *NaiveBayes, levels int) {
+	levels = s.Int("levels")
+	values := slices.Repeat([]int64{int64(levels)}, s.Int("channels")*s.Int("side")*s.Int("side"))
+	return &NaiveBayes{Values: values, Smoothing: s.Float("smoothing")}, levels
 }
 
 // PixelModel describes naive Bayes of pixels to the commands: what the book's chapter 1 ends with, since it does not work.
@@ -43,22 +29,19 @@ var PixelModel = models.Model{
 		Command: "train pixelbayes --data mnist --seed 1",
 	}},
 	Settings: models.Settings{"smoothing": 1, "side": 28, "channels": 1, "levels": 2},
+	Limits:   models.Usual.With(models.Limits{"side": models.Whole(1, 256), "channels": models.Whole(1, 4)}),
 	Define: func(s models.Settings) (*compiler.Program, error) {
-		m, levels, err := pixels(s)
-		if err != nil {
-			return nil, err
-		}
-		batch, side, channels := graph.Sym("batch"), s.Dim("side"), s.Dim("channels")
+		m, levels := pixels(s)
+		side, channels := s.Dim("side"), s.Dim("channels")
 		logProb := func(f *graph.Func) *graph.Value {
-			image := f.Input("image", graph.F32, batch, channels, side, side)
-			return m.MeanLogProbs(image.Flatten().Scale(float64(levels - 1))).Sum(1)
+			return m.MeanLogProbs(s.Image(f).Flatten().Scale(float64(levels - 1))).Sum(1)
 		}
 		b := compiler.New("pixelbayes")
 		b.Model("bayes", m)
 		b.Func("score", func(f *graph.Func) { f.Output("log_prob", logProb(f)) })
 		b.Func("draw", func(f *graph.Func) {
-			x := m.Draw(f.Input("u", graph.F32, batch, channels*side*side))
-			f.Output("image", x.Cast(graph.F32).Scale(1/float64(levels-1)).Reshape(batch, channels, side, side))
+			x := m.Draw(f.Input("u", graph.F32, models.Batch, channels*side*side))
+			f.Output("image", x.Cast(graph.F32).Scale(1/float64(levels-1)).Reshape(models.Batch, channels, side, side))
 		})
 		b.Func("validate", func(f *graph.Func) {
 			nats := logProb(f).Mean().Neg()
@@ -69,10 +52,7 @@ var PixelModel = models.Model{
 	},
 	Train: models.Training{
 		Fit: func(ctx context.Context, set models.Settings, s models.State, train models.Examples) (map[string]float64, error) {
-			m, levels, err := pixels(set)
-			if err != nil {
-				return nil, err
-			}
+			m, levels := pixels(set)
 			return m.fit(ctx, s, train, "image", func(x *tensor.Tensor) []float32 {
 				pixels := tensor.Data[float32](x.Cast(tensor.F32))
 				for i := range pixels {

@@ -29,18 +29,15 @@ func Of(columns []models.Column) models.Model {
 			Command: "train naivebayes --set smoothing=0",
 		}},
 		Settings: models.Settings{"smoothing": 1},
+		Limits:   models.Usual,
 		Columns:  columns, For: Of,
 		Define: func(s models.Settings) (*compiler.Program, error) {
-			m := build(s)
-			if err := m.check(); err != nil {
-				return nil, err
-			}
-			batch, width := graph.Sym("batch"), graph.Dim(len(columns))
-			row := func(f *graph.Func) *graph.Value { return f.Input(models.Row, graph.I64, batch, width) }
+			m, width := build(s), graph.Dim(len(columns))
+			row := func(f *graph.Func) *graph.Value { return f.Input(models.Row, graph.I64, models.Batch, width) }
 			b := compiler.New("naivebayes")
 			b.Model("bayes", m)
 			b.Func("score", func(f *graph.Func) { f.Output("log_prob", m.LogProbs(row(f)).Sum(1)) })
-			b.Func("draw", func(f *graph.Func) { f.Output(models.Row, m.Draw(f.Input("u", graph.F32, batch, width))) })
+			b.Func("draw", func(f *graph.Func) { f.Output(models.Row, m.Draw(f.Input("u", graph.F32, models.Batch, width))) })
 			b.Func("validate", func(f *graph.Func) { f.Output("loss", m.LogProbs(row(f)).Sum(1).Mean().Neg()) })
 			return b.Compile()
 		},

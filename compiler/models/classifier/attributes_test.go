@@ -8,6 +8,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/classifier"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -39,8 +40,8 @@ func TestAttributes(t *testing.T) {
 		0, 0, 0, 1, 1e3,
 	}, n, columns)
 	state["attributes"] = attributes
-	_, out := run(t, prog.Func("validate"), state)
-	_, called := run(t, prog.Func("classify"), state)
+	_, out := modelstest.Run(t, prog.Func("validate"), state)
+	_, called := modelstest.Run(t, prog.Func("classify"), state)
 	p := called["probabilities"]
 
 	loss, right, smile, hair := 0., 0., 0., 0.
@@ -72,7 +73,7 @@ func TestAttributes(t *testing.T) {
 	measure := m.Train.Measures[0]
 	classify := func(_ context.Context, name string, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
 		state["image"] = in["image"]
-		_, out := run(t, prog.Func(name), state)
+		_, out := modelstest.Run(t, prog.Func(name), state)
 		return out, nil
 	}
 	got, err := measure.Take(t.Context(), models.Measuring{Run: classify, Data: faces{state["image"], attributes}})

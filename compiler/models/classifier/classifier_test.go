@@ -6,41 +6,24 @@ import (
 	"strings"
 	"testing"
 
-	"gonum.org/v1/gonum/blas/gonum"
-
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/classifier"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // define compiles m with changed settings, and draws its state, running statistics and biases that are not those it starts from.
 func define(t *testing.T, m models.Model, changes models.Settings) (*compiler.Program, map[string]*tensor.Tensor) {
 	t.Helper()
-	s, err := m.Settings.With(changes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := m.Define(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Check(prog); err != nil {
-		t.Error(err)
-	}
+	prog := modelstest.Define(t, m, changes)
 	r := rand.New(rand.NewPCG(1, 2))
-	state := map[string]*tensor.Tensor{}
+	state := modelstest.State(t, prog, r)
 	for _, p := range prog.Params() {
-		shape, err := p.Type.Shape.Eval(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x := tensor.New(p.Type.DType, shape...)
-		state[p.Name] = x
+		x := state[p.Name]
 		switch {
-		case strings.HasPrefix(p.Name, "opt."), p.Name == graph.RandomState: // the optimizer's begin as zeros
+		case strings.HasPrefix(p.Name, "opt."):
 		case strings.HasSuffix(p.Name, ".bias"), strings.HasSuffix(p.Name, ".mean"):
 			for i := range x.Len() {
 				x.Set(i, .2*r.NormFloat64())
@@ -49,8 +32,6 @@ func define(t *testing.T, m models.Model, changes models.Settings) (*compiler.Pr
 			for i := range x.Len() {
 				x.Set(i, .3+r.Float64())
 			}
-		case p.Init != nil:
-			p.Init.Init(x, r)
 		}
 	}
 	return prog, state
@@ -67,19 +48,6 @@ func examples(state map[string]*tensor.Tensor, n, channels, side, classes int) {
 		label.Set(i, float64(r.IntN(classes)))
 	}
 	state["image"], state["label"] = image, label
-}
-
-func run(t *testing.T, f *graph.Func, in map[string]*tensor.Tensor) (all []*tensor.Tensor, out map[string]*tensor.Tensor) {
-	t.Helper()
-	all, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out = map[string]*tensor.Tensor{}
-	for _, o := range f.Outputs {
-		out[o.Name] = all[o.Value.ID]
-	}
-	return all, out
 }
 
 // TestSizes counts the parameters against the published numbers.
@@ -142,8 +110,8 @@ func TestFunctions(t *testing.T) {
 		}
 		return x
 	}
-	_, got := run(t, prog.Func("classify"), state)
-	_, losses := run(t, prog.Func("validate"), state)
+	_, got := modelstest.Run(t, prog.Func("classify"), state)
+	_, losses := modelstest.Run(t, prog.Func("validate"), state)
 	loss := 0.0
 	for k := range n {
 		x := make([]float64, side*side)
@@ -188,7 +156,7 @@ func TestTopK(t *testing.T) {
 		if len(f.Diags) > 0 {
 			t.Fatal(f.Diags)
 		}
-		_, out := run(t, f, map[string]*tensor.Tensor{"logits": logits, "labels": labels})
+		_, out := modelstest.Run(t, f, map[string]*tensor.Tensor{"logits": logits, "labels": labels})
 		want := 0.
 		for _, p := range places {
 			if p < k {
@@ -216,12 +184,8 @@ func TestTraining(t *testing.T) {
 			}
 			var first, last map[string]*tensor.Tensor
 			for range steps {
-				all, out := run(t, step, state)
-				if last = out; first == nil {
-					first = out
-				}
-				for _, u := range step.Updates {
-					state[u.Name] = all[u.Value.ID]
+				if last = modelstest.Train(t, step, state); first == nil {
+					first = last
 				}
 			}
 			if f, l := first["loss"].At(0), last["loss"].At(0); !(l < .5*f) || last["accuracy"].At(0) < .8 {

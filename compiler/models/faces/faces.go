@@ -4,12 +4,9 @@
 package faces
 
 import (
-	"fmt"
-
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/loss"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -18,7 +15,7 @@ import (
 // blocks are how often the encoder halves an image, and the decoder doubles it.
 const blocks = 4
 
-// VAE has a Gaussian encoder q(z|x) and a decoder of pixels, images of Size rows and columns in three colours.
+// VAE has a Gaussian encoder q(z|x) and a decoder of pixels, images of size rows and columns in three colours.
 type VAE struct {
 	Enc        nn.Sequential
 	Mu, LogVar nn.Dense
@@ -28,19 +25,14 @@ type VAE struct {
 // New returns a VAE of images of size×size whose outermost blocks have first filters and the others width. The first edition's has
 // 32 and 64, of 128×128, and a dropout of ¼; the second's 128 and 128, of 32×32, and none.
 func New(size, first, width, latent int, dropout float64) *VAE {
-	m := &VAE{Mu: nn.Dense{Units: latent}, LogVar: nn.Dense{Units: latent}}
-	block := func(conv nn.Module) nn.Sequential {
-		s := nn.Sequential{conv, &nn.BatchNorm{}, nn.LeakyReLU(.3)}
-		if dropout > 0 {
-			s = append(s, &nn.Dropout{P: dropout})
-		}
-		return s
+	m, base := &VAE{Mu: nn.Dense{Units: latent}, LogVar: nn.Dense{Units: latent}}, size>>blocks
+	block := func(layer nn.Module) nn.Sequential {
+		return append(nn.Sequential{layer, &nn.BatchNorm{}, nn.LeakyReLU(.3)}, nn.If(dropout > 0, &nn.Dropout{P: dropout})...)
 	}
-	base := size >> blocks
-	m.Dec = append(block(&nn.Dense{Units: width * base * base}), nn.Reshape(graph.Dim(width), graph.Dim(base), graph.Dim(base)))
 	for _, filters := range []int{first, width, width, width} {
 		m.Enc = append(m.Enc, block(&nn.Conv2D{Filters: filters, Kernel: 3, Stride: 2, Same: true}))
 	}
+	m.Dec = append(block(&nn.Dense{Units: width * base * base}), nn.Reshape(width, base, base))
 	for _, filters := range []int{width, width, first} {
 		m.Dec = append(m.Dec, block(&nn.ConvTranspose2D{Filters: filters, Kernel: 3, Stride: 2, Same: true}))
 	}
@@ -57,12 +49,10 @@ func (m *VAE) Encode(x *graph.Value) (mu, logVar *graph.Value) {
 // Define builds the program: encode, decode, reconstruct and validate, and the training step. Its loss is weight times the mean
 // squared error of a pixel, plus the divergence of q(z|x) from the prior.
 func Define(s models.Settings) (*compiler.Program, error) {
-	if err := check(s); err != nil {
-		return nil, err
-	}
 	m := New(s.Int("size"), s.Int("first"), s.Int("width"), s.Int("latent"), s.Float("dropout"))
-	batch, size := graph.Sym("batch"), s.Dim("size")
-	image := func(f *graph.Func) *graph.Value { return f.Input("image", graph.F32, batch, 3, size, size) }
+	image := func(f *graph.Func) *graph.Value {
+		return f.Input("image", graph.F32, models.Batch, 3, s.Dim("size"), s.Dim("size"))
+	}
 
 	b := compiler.New("faces")
 	b.Model("", m)
@@ -71,9 +61,7 @@ func Define(s models.Settings) (*compiler.Program, error) {
 		f.Output("mu", mu)
 		f.Output("log_var", logVar)
 	})
-	b.Func("decode", func(f *graph.Func) {
-		f.Output("image", m.Dec.Apply(f.Input("z", graph.F32, batch, s.Dim("latent"))))
-	})
+	b.Func("decode", func(f *graph.Func) { f.Output("image", m.Dec.Apply(s.Noise(f))) })
 	b.Func("reconstruct", func(f *graph.Func) {
 		mu, _ := m.Encode(image(f))
 		f.Output("reconstruction", m.Dec.Apply(mu))
@@ -81,7 +69,7 @@ func Define(s models.Settings) (*compiler.Program, error) {
 	losses := func(f *graph.Func) *graph.Value {
 		x := image(f)
 		mu, logVar := m.Encode(x)
-		mse := loss.MSE(m.Dec.Apply(vae.Draw(mu, logVar)), x).Mean()
+		mse := loss.MSE(m.Dec.Apply(nn.Reparameterise(mu, logVar, mu.NormalLike())), x).Mean()
 		kl := loss.KLNormal(mu, logVar).Mean()
 		f.Output("mse", mse)
 		f.Output("kl", kl)
@@ -90,25 +78,6 @@ func Define(s models.Settings) (*compiler.Program, error) {
 	b.Func("validate", func(f *graph.Func) { f.Output("loss", losses(f)) })
 	b.Step("train", optim.Adam{LR: s.Float("lr"), Schedule: optim.Cosine{Steps: s.Int("steps"), WarmUp: s.Int("steps") / 20}}, m, losses)
 	return b.Compile()
-}
-
-// check refuses settings that make no network: sizes are multiplied here.
-func check(s models.Settings) error {
-	if n := s.Int("size"); n < 1<<blocks || n > 256 || n%(1<<blocks) != 0 {
-		return fmt.Errorf("setting size is %d, want the rows of an image: a multiple of %d up to 256, such as 32 or 64", n, 1<<blocks)
-	}
-	for _, name := range []string{"first", "width", "latent"} {
-		if n := s.Int(name); n < 1 || n > 4096 {
-			return fmt.Errorf("setting %s is %d, want a number from 1 to 4096", name, n)
-		}
-	}
-	if p := s.Float("dropout"); p < 0 || p >= 1 {
-		return fmt.Errorf("setting dropout is %v, want a number from 0 to below 1", p)
-	}
-	if w := s.Float("weight"); w <= 0 {
-		return fmt.Errorf("setting weight is %v, want a number above 0: what a squared error weighs beside a nat", w)
-	}
-	return nil
 }
 
 // Model describes the VAE of faces to the commands.
@@ -125,6 +94,7 @@ var Model = models.Model{
 	Settings: models.Settings{
 		"size": 64, "first": 16, "width": 48, "latent": 200, "dropout": 0, "weight": 100000, "lr": 2e-3, "steps": 5 * (20000 / 32),
 	},
+	Limits: models.Usual.With(models.Limits{"size": models.Rows(1<<blocks, 256), "latent": models.Whole(1, 4096)}),
 	Define: Define,
 	Train: models.Training{
 		Step: "train", Validate: "validate", Inputs: map[string]string{"image": "image"},

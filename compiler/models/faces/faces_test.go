@@ -3,34 +3,14 @@ package faces_test
 import (
 	"math"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
-	"gonum.org/v1/gonum/blas/gonum"
-
-	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/faces"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
-
-func define(t *testing.T, changes models.Settings) *compiler.Program {
-	t.Helper()
-	s, err := faces.Model.Settings.With(changes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := faces.Define(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := faces.Model.Check(prog); err != nil {
-		t.Error(err)
-	}
-	return prog
-}
 
 // TestSizes counts the parameters of the books' networks: what their layers have, by hand. A convolution has 9·in·out + out, and the
 // batch normalisation behind it 2·out that are trained.
@@ -52,42 +32,18 @@ func TestSizes(t *testing.T) {
 		want := block(3, c.first) + block(c.first, c.width) + 2*block(c.width, c.width) + // encoder
 			2*(c.base*z+z) + (z*c.base + c.base) + 2*c.base + // μ and ln σ², and the decoder's dense layer
 			2*block(c.width, c.width) + block(c.width, c.first) + conv(c.first, 3)
-		if got := define(t, c.changes).ParamCount(); int(got) != want {
+		if got := modelstest.Define(t, faces.Model, c.changes).ParamCount(); int(got) != want {
 			t.Errorf("%s: %d parameters, want %d", c.name, got, want)
 		}
 	}
-}
-
-func run(t *testing.T, f *graph.Func, in map[string]*tensor.Tensor) ([]*tensor.Tensor, map[string]*tensor.Tensor) {
-	t.Helper()
-	all, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]*tensor.Tensor{}
-	for _, o := range f.Outputs {
-		out[o.Name] = all[o.Value.ID]
-	}
-	return all, out
 }
 
 // TestFunctions trains on a few pictures until they are known, and compares the loss with its terms, computed from what encode and
 // decode give.
 func TestFunctions(t *testing.T) {
 	const n, size, latent, weight, steps = 6, 16, 5, 4000, 120
-	prog := define(t, models.Settings{"size": size, "first": 8, "width": 12, "latent": latent, "weight": weight, "lr": 1e-2, "steps": steps})
-	r := rand.New(rand.NewPCG(1, 2))
-	state := map[string]*tensor.Tensor{}
-	for _, p := range prog.Params() {
-		shape, err := p.Type.Shape.Eval(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		state[p.Name] = tensor.New(p.Type.DType, shape...)
-		if p.Init != nil {
-			p.Init.Init(state[p.Name], r)
-		}
-	}
+	prog := modelstest.Define(t, faces.Model, models.Settings{"size": size, "first": 8, "width": 12, "latent": latent, "weight": weight, "lr": 1e-2, "steps": steps})
+	state := modelstest.State(t, prog, rand.New(rand.NewPCG(1, 2)))
 	x := tensor.New(tensor.F32, n, 3, size, size) // blobs of different colours and places
 	for i := range n {
 		for k := range 3 {
@@ -102,12 +58,8 @@ func TestFunctions(t *testing.T) {
 	step := prog.Step("train")
 	var first, last float64
 	for i := range steps {
-		all, out := run(t, step, state)
-		if last = out["loss"].At(0); i == 0 {
+		if last = modelstest.Train(t, step, state)["loss"].At(0); i == 0 {
 			first = last
-		}
-		for _, u := range step.Updates {
-			state[u.Name] = all[u.Value.ID]
 		}
 	}
 	if !(last < .25*first) {
@@ -115,8 +67,8 @@ func TestFunctions(t *testing.T) {
 	}
 
 	validate := prog.Func("validate")
-	all, losses := run(t, validate, state)
-	_, encoded := run(t, prog.Func("encode"), state)
+	all, losses := modelstest.Run(t, validate, state)
+	_, encoded := modelstest.Run(t, prog.Func("encode"), state)
 	var noise *tensor.Tensor
 	for _, v := range validate.Values {
 		if _, ok := v.Op.(graph.RandomNormal); ok {
@@ -130,7 +82,7 @@ func TestFunctions(t *testing.T) {
 		z.Set(i, mu+math.Exp(logVar/2)*noise.At(i))
 	}
 	state["z"] = z
-	_, decoded := run(t, prog.Func("decode"), state)
+	_, decoded := modelstest.Run(t, prog.Func("decode"), state)
 	mse := 0.
 	for i := range x.Len() {
 		d := decoded["image"].At(i) - x.At(i)
@@ -142,8 +94,8 @@ func TestFunctions(t *testing.T) {
 		}
 	}
 	state["z"] = encoded["mu"]
-	_, decoded = run(t, prog.Func("decode"), state)
-	_, rebuilt := run(t, prog.Func("reconstruct"), state)
+	_, decoded = modelstest.Run(t, prog.Func("decode"), state)
+	_, rebuilt := modelstest.Run(t, prog.Func("reconstruct"), state)
 	for i := range x.Len() {
 		if got, want := rebuilt["reconstruction"].At(i), decoded["image"].At(i); math.Abs(got-want) > 1e-6 || got < 0 || got > 1 {
 			t.Fatalf("element %d of the reconstruction is %v, and decoded from the mean %v", i, got, want)
@@ -153,30 +105,16 @@ func TestFunctions(t *testing.T) {
 
 // TestSettings refuses sizes that make no network.
 func TestSettings(t *testing.T) {
-	for want, changes := range map[string]models.Settings{
-		"setting size is 40, want the rows of an image: a multiple of 16 up to 256": {"size": 40},
+	modelstest.Refuses(t, faces.Model, map[string]models.Settings{
+		"setting size is 40, want the rows of an image: a multiple of 16 from 16 to 256": {"size": 40},
 		"setting size is 0":                           {"size": 0},
 		"setting size is 65536":                       {"size": 1 << 16},
-		"setting width is -1, want a number from 1":   {"width": -1},
+		"setting width is -1, want a whole number":    {"width": -1},
 		"setting latent is 0":                         {"latent": 0},
 		"setting first is 1e+06":                      {"first": 1e6},
 		"setting weight is -1, want a number above 0": {"weight": -1},
-	} {
-		s, err := faces.Model.Settings.With(changes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := faces.Define(s); err == nil || !strings.Contains(err.Error(), strings.ReplaceAll(want, "1e+06", "1000000")) {
-			t.Errorf("%v: %v, want %s", changes, err, want)
-		}
-	}
-	for _, dropout := range []float64{-1, 1, 2} {
-		s, err := faces.Model.Settings.With(models.Settings{"dropout": dropout})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := faces.Define(s); err == nil {
-			t.Errorf("a dropout of %v compiles", dropout)
-		}
-	}
+		"setting dropout is -1":                       {"dropout": -1},
+		"setting dropout is 1":                        {"dropout": 1},
+		"setting dropout is 2":                        {"dropout": 2},
+	})
 }

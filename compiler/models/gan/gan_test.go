@@ -11,6 +11,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -30,20 +31,7 @@ type loaded struct {
 // load defines m with changed settings and gives it the state that it starts from.
 func load(t testing.TB, m models.Model, seed uint64, changes models.Settings) loaded {
 	t.Helper()
-	s, err := m.Settings.With(changes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := m.Define(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, err = m.With(s); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Check(prog); err != nil {
-		t.Fatal(err)
-	}
+	prog := modelstest.Define(t, m, changes)
 	state, err := runtime.NewState(prog, seed)
 	if err != nil {
 		t.Fatal(err)
@@ -92,14 +80,7 @@ func normal(r *rand.Rand, shape ...int) *tensor.Tensor {
 // TestParameters holds that DCGAN is the paper's at the paper's size: the networks of PyTorch's dcgan example have 3,576,704 and
 // 2,765,568 parameters, without a bias where ours have one: in the generator's last layer, and in the critic's first and last.
 func TestParameters(t *testing.T) {
-	s, err := gan.DCGAN.Settings.With(models.Settings{"size": 64, "channels": 3, "width": 64})
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := gan.DCGAN.Define(s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	prog := modelstest.Define(t, gan.DCGAN, models.Settings{"size": 64, "channels": 3, "width": 64})
 	got := map[string]int{}
 	for _, p := range prog.Params() {
 		if p.Trainable {
@@ -373,13 +354,7 @@ func TestSettings(t *testing.T) {
 				if _, ok := m.Settings[name]; !ok {
 					continue
 				}
-				s, err := m.Settings.With(models.Settings{name: v})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := m.Define(s); err == nil || !strings.Contains(err.Error(), "setting "+name+" is ") || strings.Contains(err.Error(), "\n") {
-					t.Errorf("%s with %s=%v: %v", m.Name, name, v, err)
-				}
+				modelstest.Refuses(t, m, map[string]models.Settings{"setting " + name + " is ": {name: v}})
 			}
 		}
 	}

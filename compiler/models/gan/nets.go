@@ -32,21 +32,20 @@ func (n Nets) scales() []int {
 // transposed convolutions that double it ("fractionally-strided", Radford et al., figure 1), less a row and a column where the next
 // size is odd. The running statistics of its normalisation are means of about so many steps as its average weights.
 func (n Nets) Generator() nn.Sequential {
+	sizes, size, channels, width := n.scales(), n.Int("size"), n.Int("channels"), n.Int("width")
 	if n.Int("conv") == 0 {
-		size, channels, width := n.Dim("size"), n.Dim("channels"), n.Int("width")
-		return nn.Sequential{&nn.Dense{Units: width, Weight: n.Init}, nn.ReLU, &nn.Dense{Units: width, Weight: n.Init}, nn.ReLU,
-			&nn.Dense{Units: int(channels * size * size), Weight: n.Init}, nn.Tanh, nn.Reshape(channels, size, size)}
+		dense := func(units int) nn.Module { return &nn.Dense{Units: units, Weight: n.Init} }
+		return nn.Sequential{dense(width), nn.ReLU, dense(width), nn.ReLU, dense(channels * size * size), nn.Tanh, nn.Reshape(channels, size, size)}
 	}
-	sizes := n.scales()
-	base, width := sizes[0], n.Int("width")<<(len(sizes)-1)
 	norm := func() nn.Module { return &nn.BatchNorm{Momentum: max(.9, n.Float("ema"))} }
-	g := nn.Sequential{&nn.Dense{Units: width * base * base, NoBias: true, Weight: n.Init},
-		nn.Reshape(graph.Dim(width), graph.Dim(base), graph.Dim(base)), norm(), nn.ReLU}
+	base, width := sizes[0], width<<(len(sizes)-1)
+	g := nn.Sequential{&nn.Dense{Units: width * base * base, NoBias: true, Weight: n.Init}, nn.Reshape(width, base, base), norm(), nn.ReLU}
 	for _, size := range sizes[1:] {
 		width /= 2
-		g = append(g, &nn.ConvTranspose2D{Filters: width, Kernel: n.Kernel, Stride: 2, Same: true, NoBias: true, Weight: n.Init}, cut(size), norm(), nn.ReLU)
+		g = append(g, &nn.ConvTranspose2D{Filters: width, Kernel: n.Kernel, Stride: 2, Same: true, NoBias: true, Weight: n.Init},
+			cut(size), norm(), nn.ReLU)
 	}
-	return append(g, &nn.ConvTranspose2D{Filters: n.Int("channels"), Kernel: n.Kernel, Stride: 2, Same: true, Weight: n.Init}, cut(n.Int("size")), nn.Tanh)
+	return append(g, &nn.ConvTranspose2D{Filters: channels, Kernel: n.Kernel, Stride: 2, Same: true, Weight: n.Init}, cut(size), nn.Tanh)
 }
 
 // cut takes the first rows and columns of images, so many of each.
@@ -62,11 +61,10 @@ func (n Nets) Body() nn.Sequential {
 	}
 	var c nn.Sequential
 	for i := range n.scales() {
-		c = append(c, &nn.Conv2D{Filters: n.Int("width") << i, Kernel: n.Kernel, Stride: 2, Same: true, NoBias: n.Norm && i > 0, Weight: n.Init, SpectralNorm: n.Spectral})
-		if n.Norm && i > 0 {
-			c = append(c, &nn.BatchNorm{})
-		}
-		c = append(c, nn.LeakyReLU(.2))
+		norm := n.Norm && i > 0
+		c = append(c, &nn.Conv2D{Filters: n.Int("width") << i, Kernel: n.Kernel, Stride: 2, Same: true, NoBias: norm,
+			Weight: n.Init, SpectralNorm: n.Spectral})
+		c = append(append(c, nn.If(norm, &nn.BatchNorm{})...), nn.LeakyReLU(.2))
 	}
 	return append(c, nn.Flatten)
 }
@@ -85,33 +83,27 @@ type Concat struct {
 
 // Score is the network's result.
 func (c *Concat) Score(x, y *graph.Value) *graph.Value {
-	switch {
-	case y != nil && c.Flat:
-		x = graph.Join(1, x.Flatten(), y)
-	case y != nil:
-		x = graph.Join(1, x, y.Reshape(y.Dim(0), y.Dim(1), 1, 1).Expand(y.Dim(0), y.Dim(1), x.Dim(2), x.Dim(3)))
+	if y != nil && c.Flat {
+		x = x.Flatten()
 	}
-	return c.Net.Apply(x)
+	return c.Net.Apply(nn.Given(x, y))
 }
 
 // Projection is a critic whose score is ψ(φ(x)) + yᵀV·φ(x) (Miyato and Koyama 2018, eq. 3).
 type Projection struct {
 	Phi    nn.Sequential
-	Psi, V nn.Dense // V has a row of φ's size for each class
+	Psi, V nn.Dense // V has a row for each class, of φ's size, which Score finds
 }
 
 // Projection scores images given classes.
 func (n Nets) Projection() *Projection {
-	features := n.Int("width")
-	if n.Int("conv") != 0 {
-		sizes := n.scales()
-		features *= sizes[0] * sizes[0] << (len(sizes) - 1)
-	}
-	return &Projection{n.Body(), nn.Dense{Units: 1, SpectralNorm: n.Spectral}, nn.Dense{Units: features, NoBias: true, SpectralNorm: n.Spectral}}
+	return &Projection{n.Body(), nn.Dense{Units: 1, SpectralNorm: n.Spectral}, nn.Dense{NoBias: true, SpectralNorm: n.Spectral}}
 }
 
 // Score is the sum of both.
 func (c *Projection) Score(x, y *graph.Value) *graph.Value {
 	phi := c.Phi.Apply(x)
-	return c.Psi.Apply(phi).Add(phi.Mul(c.V.Apply(y)).SumKeep(-1))
+	psi := c.Psi.Apply(phi)
+	c.V.Units = int(phi.Dim(-1))
+	return psi.Add(phi.Mul(c.V.Apply(y)).SumKeep(-1))
 }

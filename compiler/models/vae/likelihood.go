@@ -1,7 +1,6 @@
 package vae
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
@@ -56,28 +55,23 @@ type Learned struct{ nn.Layer }
 
 // Apply gives the number.
 func (l *Learned) Apply(x *graph.Value) *graph.Value {
-	return l.Run(l, x, func() *graph.Value { return l.Param(x, "log_scale", initializer.Constant{Value: -1}) })
+	return l.Param(x, "log_scale", initializer.Constant{Value: -1})
 }
 
 // likelihoods are the choices of the setting likelihood.
 var likelihoods = []string{"bernoulli", "gaussian", "logistic"}
 
 // likelihood is that of the settings likelihood and, of a Gaussian, sigma.
-func likelihood(s models.Settings) (Likelihood, error) {
+func likelihood(s models.Settings) Likelihood {
 	sigma := s.Float("sigma")
-	if sigma < 0 {
-		return nil, fmt.Errorf("setting sigma is %v, want the standard deviation of a pixel under a Gaussian, or 0 to learn it", sigma)
+	switch s.Int("likelihood") {
+	case 1:
+		if sigma > 0 {
+			return &Gaussian{nn.Func(func(out *graph.Value) *graph.Value { return out.Scalar(math.Log(sigma)) })}
+		}
+		return &Gaussian{&Learned{}}
+	case 2:
+		return &Logistic{&Learned{}}
 	}
-	switch n := s.Int("likelihood"); {
-	case n == 0:
-		return Bernoulli{}, nil
-	case n == 1 && sigma > 0:
-		return &Gaussian{nn.Func(func(out *graph.Value) *graph.Value { return out.Scalar(math.Log(sigma)) })}, nil
-	case n == 1:
-		return &Gaussian{&Learned{}}, nil
-	case n == 2:
-		return &Logistic{&Learned{}}, nil
-	default:
-		return nil, fmt.Errorf("setting likelihood is %d, want one of %v, or its place among them, from 0", n, likelihoods)
-	}
+	return Bernoulli{}
 }

@@ -3,7 +3,6 @@ package vae
 import (
 	"fmt"
 	"maps"
-	"math"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 )
@@ -19,30 +18,12 @@ func settings(changes models.Settings) models.Settings {
 	return s
 }
 
-// mostClasses is what [models.Model.With] takes too.
-const mostClasses = 10000
-
-// check says which of the settings of nets make none, or none of a class.
-func check(s models.Settings) error {
-	if n, ok := s["classes"]; ok && (n < 1 || n > mostClasses) {
-		return fmt.Errorf("setting classes is %v, want 1 to %d", n, mostClasses)
-	}
-	size, channels, filters := s.Int("size"), s.Int("channels"), s.Int("filters")
-	switch {
-	case size < 4 || size > 512 || size%4 != 0:
-		return fmt.Errorf("setting size is %d, want the rows of an image: a multiple of 4 from 4 to 512, such as 28, 32 or 64", size)
-	case channels != 1 && channels != 3:
-		return fmt.Errorf("setting channels is %d, want 1 or 3", channels)
-	case filters < 0 || filters > 1024:
-		return fmt.Errorf("setting filters is %d, want the filters of the first convolution, to 1024, or 0 for a multi-layer perceptron", filters)
-	}
-	for _, name := range []string{"hidden", "latent"} {
-		if n := s.Int(name); n < 1 || n > math.MaxInt32 {
-			return fmt.Errorf("setting %s is %d, want 1 to %d", name, n, math.MaxInt32)
-		}
-	}
-	return nil
-}
+// limits are the usual ones; convolutions halve images twice.
+var limits = models.Usual.With(models.Limits{
+	"size":       models.Rows(4, 512),
+	"classes":    models.Whole(1, 10000), // what [models.Model.With] takes too
+	"likelihood": {Min: 0, Max: float64(len(likelihoods) - 1), Step: 1, Want: fmt.Sprintf("one of %v, or its place among them, from 0", likelihoods)},
+})
 
 // choices are the settings that are one of several.
 var choices = map[string][]string{"likelihood": likelihoods}
@@ -68,7 +49,7 @@ var density = models.Density{Func: "log_weights", Noise: "noise", Image: "image"
 var Model = models.Model{
 	Name: "vae", Family: family, Doc: "variational autoencoder, an MLP with a 20-dimensional latent (Kingma & Welling 2014)",
 	Results:  []models.Result{{Measure: "negative log-likelihood of MNIST binarised anew, nats, importance-weighted", Reference: "86.76 (another MLP, Burda et al. 2016)"}},
-	Settings: settings(nil), Choices: choices, Define: Define, Train: training, Density: density, Edit: editing,
+	Settings: settings(nil), Limits: limits, Choices: choices, Define: Define, Train: training, Density: density, Edit: editing,
 	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
 }
 
@@ -82,21 +63,21 @@ var ConvModel = models.Model{
 		Measure: "negative evidence lower bound of MNIST binarised anew, nats", Reference: "86.47 (a CNN)",
 		Reached: "91.94", Command: "train convvae --data mnist --augment image:binarise --seed 1",
 	}},
-	Settings: settings(models.Settings{"filters": 32, "hidden": 256, "latent": 32, "lr": 2e-3, "ema": .999}), Choices: choices, Define: define("convvae"), Train: long, Density: density, Edit: editing,
+	Settings: settings(models.Settings{"filters": 32, "hidden": 256, "latent": 32, "lr": 2e-3, "ema": .999}), Limits: limits, Choices: choices, Define: define("convvae"), Train: long, Density: density, Edit: editing,
 	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"},
 }
 
 // AEModel is the plain autoencoder, whose latent is a plane.
 var AEModel = models.Model{
 	Name: "ae", Family: family, Doc: "plain autoencoder, with convolutions and a latent of two numbers (Foster 2019, chapter 3)",
-	Settings: settings(models.Settings{"filters": 32, "hidden": 256, "latent": 2, "ema": .999}), Choices: choices, Define: defineAE, Train: training,
+	Settings: settings(models.Settings{"filters": 32, "hidden": 256, "latent": 2, "ema": .999}), Limits: limits, Choices: choices, Define: defineAE, Train: training,
 	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image"}, Edit: models.Editing{Encode: "encode", Latent: "z", Decode: "decode"},
 }
 
 // CVAEModel is the VAE of p(x|y).
 var CVAEModel = models.Model{
 	Name: "cvae", Family: family, Doc: "conditional VAE p(x|y), given the class (Sohn et al. 2015)",
-	Settings: settings(models.Settings{"classes": 10}), Choices: choices, Define: define("cvae"), Train: training, Density: density,
+	Settings: settings(models.Settings{"classes": 10}), Limits: limits, Choices: choices, Define: define("cvae"), Train: training, Density: density,
 	Sample: models.Sampling{Func: "decode", Noise: "z", Image: "image", Inputs: map[string]models.Feed{"label": {Setting: "classes"}}},
 }
 

@@ -5,13 +5,11 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"gonum.org/v1/gonum/blas/gonum"
-
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -23,38 +21,12 @@ func define(t *testing.T) (*compiler.Program, map[string]*tensor.Tensor) {
 	return defineOf(t, vae.Model, models.Settings{"hidden": hidden, "latent": latent, "lr": 1e-2})
 }
 
-// build compiles a model with changes of its settings.
-func build(m models.Model, changes models.Settings) (*compiler.Program, error) {
-	s, err := m.Settings.With(changes)
-	if err != nil {
-		return nil, err
-	}
-	prog, err := m.Define(s)
-	if err != nil {
-		return nil, err
-	}
-	return prog, m.Check(prog)
-}
-
 // defineOf is define of any of the models, whose settings have changes. Images are of the settings' size; there are labels too.
 func defineOf(t *testing.T, m models.Model, changes models.Settings) (*compiler.Program, map[string]*tensor.Tensor) {
 	t.Helper()
-	prog, err := build(m, changes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	prog := modelstest.Define(t, m, changes)
 	r := rand.New(rand.NewPCG(1, 2))
-	state := map[string]*tensor.Tensor{}
-	for _, p := range prog.Params() {
-		shape, err := p.Type.Shape.Eval(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		state[p.Name] = tensor.New(p.Type.DType, shape...)
-		if p.Trainable {
-			p.Init.Init(state[p.Name], r)
-		}
-	}
+	state := modelstest.State(t, prog, r)
 	for _, name := range []string{"enc.bias", "mu.bias", "log_var.bias", "code.bias", "dec.bias", "out.bias"} { // not the zeros they start as
 		if state[name] == nil {
 			continue
@@ -73,23 +45,6 @@ func defineOf(t *testing.T, m models.Model, changes models.Settings) (*compiler.
 	}
 	state["image"], state["label"] = image, tensor.Of([]int64{0, 2, 1, 2}, batch)
 	return prog, state
-}
-
-func evaluate(f *graph.Func, in map[string]*tensor.Tensor) ([]*tensor.Tensor, error) {
-	return graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, in)
-}
-
-func run(t *testing.T, f *graph.Func, in map[string]*tensor.Tensor) ([]*tensor.Tensor, map[string]*tensor.Tensor) {
-	t.Helper()
-	all, err := evaluate(f, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]*tensor.Tensor{}
-	for _, o := range f.Outputs {
-		out[o.Name] = all[o.Value.ID]
-	}
-	return all, out
 }
 
 // dense is x·W + b for one example, in float64.
@@ -123,7 +78,7 @@ func TestFunctions(t *testing.T) {
 	}
 	validate := prog.Func("validate")
 	state[graph.RandomState] = tensor.Of([]int64{3, 1}, 2)
-	all, losses := run(t, validate, state)
+	all, losses := modelstest.Run(t, validate, state)
 	var noise *tensor.Tensor
 	for _, v := range validate.Values {
 		if _, ok := v.Op.(graph.RandomNormal); ok {
@@ -134,9 +89,9 @@ func TestFunctions(t *testing.T) {
 		t.Fatalf("the noise is %v", noise)
 	}
 	state["z"] = noise
-	_, encoded := run(t, prog.Func("encode"), state)
-	_, decoded := run(t, prog.Func("decode"), state)
-	_, rebuilt := run(t, prog.Func("reconstruct"), state)
+	_, encoded := modelstest.Run(t, prog.Func("encode"), state)
+	_, decoded := modelstest.Run(t, prog.Func("decode"), state)
+	_, rebuilt := modelstest.Run(t, prog.Func("reconstruct"), state)
 
 	decode := func(z []float64) []float64 { return dense(state, "out", relu(dense(state, "dec", z))) }
 	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
@@ -177,7 +132,7 @@ func TestTraining(t *testing.T) {
 	var first, last float64
 	const steps = 60
 	for i := range steps {
-		all, out := run(t, step, state)
+		all, out := modelstest.Run(t, step, state)
 		if last = out["loss"].At(0); i == 0 {
 			first = last
 		}
