@@ -25,6 +25,7 @@ var layers = []struct {
 	{"compiler/loss", 4},
 	{"compiler/optim", 4},
 	{"compiler/pass", 4},
+	{"compiler/memory", 4},
 	{"compiler", 5},
 	{"compiler/models", 6},
 	{"exporters", 7},

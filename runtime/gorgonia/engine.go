@@ -84,18 +84,38 @@ func (e *Engine) Load(prog *compiler.Program, s *rt.State) (rt.Executable, error
 			return nil, fmt.Errorf("loading %s: state %q is %v, want %v", prog.Name(), p.Name, t, p.Type)
 		}
 	}
-	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, faces: faces{}, ctx: e.context(), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
+	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, faces: faces{}, spares: map[string]*buffer{}, ctx: e.context(), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
 }
 
 // executable is a program with its plans.
 type executable struct {
-	prog  *compiler.Program
-	state *rt.State
-	ctx   *kernel.Context
-	fused map[string]*graph.Func
-	faces faces
-	plans map[string][]*boundPlan // by entry point, most recently used last
-	max   int
+	prog   *compiler.Program
+	state  *rt.State
+	ctx    *kernel.Context
+	fused  map[string]*graph.Func
+	faces  faces
+	arena  arena
+	spares map[string]*buffer      // by name of state: what its next contents are computed into
+	plans  map[string][]*boundPlan // by entry point, most recently used last
+	max    int
+}
+
+// spare is the buffer that the next contents of the state called name are computed into, the same for all plans. Once they are
+// the state, it has the memory of the last.
+func (x *executable) spare(name string, t graph.DType, shape []int) *buffer {
+	if x.spares[name] == nil {
+		x.spares[name] = newBuffer(tensor.New(t, shape...))
+	}
+	return x.spares[name]
+}
+
+// all lists the plans of all entry points.
+func (x *executable) all() []*boundPlan {
+	var all []*boundPlan
+	for _, list := range x.plans {
+		all = append(all, list...)
+	}
+	return all
 }
 
 type boundPlan struct {
@@ -161,7 +181,7 @@ func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*plan
 	if x.fused[f.Name] == nil {
 		x.fused[f.Name] = graph.Fuse(f)
 	}
-	p, err := newPlan(x.fused[f.Name], b, x.ctx, x.state, x.faces)
+	p, err := newPlan(x.fused[f.Name], b, x)
 	if err != nil {
 		return nil, err
 	}
@@ -275,14 +295,14 @@ func nonFinite(t *tensor.Tensor) string {
 
 // Close frees the machines.
 func (x *executable) Close() error {
-	for _, list := range x.plans {
-		for _, p := range list {
-			if err := p.close(); err != nil {
-				return err
-			}
+	for _, p := range x.all() {
+		if err := p.close(); err != nil {
+			return err
 		}
 	}
 	clear(x.plans)
 	clear(x.faces)
+	clear(x.spares)
+	x.arena = arena{}
 	return nil
 }

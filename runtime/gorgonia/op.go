@@ -14,16 +14,19 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// kernelOp is the one gorgonia.Op there is: it runs an IR op's kernel into a buffer that it owns. It never overwrites an
-// input, so every value of a run can still be looked at when the run is over.
+// kernelOp is the one gorgonia.Op there is: it runs an IR op's kernel into the value's buffer. Buffers share memory, as the memory
+// plan says, so the order matters: to gorgonia each op takes, besides its arguments, the result of the one before it.
 type kernelOp struct {
-	value *graph.Value
-	ctx   *kernel.Context
-	out   *buffer
-	in    []*buffer // the arguments' buffers, in order
-	args  []*tensor.Tensor
-	salt  uint32
-	err   error // of the last run
+	value    *graph.Value
+	ctx      *kernel.Context
+	out      *buffer
+	in       []*buffer // the arguments' buffers, in order
+	previous *buffer   // of the op before, where it is no argument
+	still    bool      // the result lies with an argument that has its elements: nothing need run
+	args     []*tensor.Tensor
+	salt     uint32
+	err      error  // of the last run
+	done     func() // called after each run, if not nil
 }
 
 // A buffer is a tensor with its gorgonia face. The two share memory.
@@ -67,16 +70,29 @@ func (o *kernelOp) Do(...G.Value) (G.Value, error) {
 	for _, b := range o.in {
 		o.args = append(o.args, b.Tensor) // anew each time: state moves between buffers
 	}
-	o.err = o.value.Eval(o.ctx, o.out.Tensor, o.args)
+	if o.err = nil; !o.still {
+		o.err = o.value.Eval(o.ctx, o.out.Tensor, o.args)
+	}
+	if o.done != nil {
+		o.done()
+	}
 	return o.out.dense, o.err
 }
 
-func (o *kernelOp) Arity() int { return len(o.in) }
+func (o *kernelOp) Arity() int {
+	if o.previous != nil {
+		return len(o.in) + 1
+	}
+	return len(o.in)
+}
 
 func (o *kernelOp) Type() hm.Type {
-	ts := make([]hm.Type, 0, len(o.in)+1)
+	ts := make([]hm.Type, 0, len(o.in)+2)
 	for _, b := range o.in {
 		ts = append(ts, b.denseType())
+	}
+	if o.previous != nil {
+		ts = append(ts, o.previous.denseType())
 	}
 	return hm.NewFnType(append(ts, o.out.denseType())...)
 }

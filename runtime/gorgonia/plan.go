@@ -3,11 +3,13 @@ package gorgonia
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	_ "go4.org/unsafe/assume-no-moving-gc" // the version that lets gorgonia start on this Go
 	G "gorgonia.org/gorgonia"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/memory"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -15,13 +17,14 @@ import (
 )
 
 // A plan is a Func specialised to one binding of its symbols: a gorgonia graph with fixed shapes, a machine that runs it,
-// and a buffer for every value.
+// and a buffer for every value, where the memory plan says.
 type plan struct {
 	f       *graph.Func
+	memory  *memory.Plan
 	machine G.VM
-	ops     []*kernelOp    // in order; ops[i].value.ID rises
+	ops     []*kernelOp    // in the order in which they run; ops[i].value.ID rises
 	bufs    []*buffer      // by Value.ID
-	nodes   []*G.Node      // by Value.ID
+	nodes   []*G.Node      // by Value.ID; nil before they are made, and of values that no op takes
 	states  []*graph.Value // the params of f
 	faces   faces          // shared by the plans of an executable
 	updates []update
@@ -34,80 +37,78 @@ type plan struct {
 type update struct {
 	name  string
 	value int     // the Value.ID of the new contents
-	buf   *buffer // its tensor becomes the state: that of value or, where it must stay, one of the update's own
+	buf   *buffer // its tensor becomes the state: that of value or, where it must stay, one for copies
 }
 
 // maxSalts bounds the search for node hashes without a collision; one collision in 2³² is expected per 65,000 nodes.
 const maxSalts = 8
 
-func newPlan(f *graph.Func, b graph.Binding, ctx *kernel.Context, s *runtime.State, faces faces) (*plan, error) {
-	p := &plan{f: f, faces: faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
-	shapes, err := shapesOf(f, b)
+// newPlan makes the plan of f, which is fused, for the binding b, among the plans of x.
+func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
+	m, err := memory.New(f, b)
 	if err != nil {
 		return nil, err
 	}
-	constant := make([]bool, len(f.Values)) // known now: computed once, here
+	if err := runtime.Fits(float64(m.Peak())); err != nil {
+		return nil, fmt.Errorf("%s with %v: %w: take smaller batches or a smaller model", f.Name, b, err)
+	}
+	p := &plan{f: f, memory: m, faces: x.faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
+	for i, u := range f.Updates {
+		spare := x.spare(u.Name, u.Value.DType(), m.Shapes[u.Value.ID])
+		if memory.Direct(f, m.Class, i) {
+			p.bufs[u.Value.ID] = spare
+		}
+		p.updates = append(p.updates, update{u.Name, u.Value.ID, spare})
+	}
 	for _, v := range f.Values {
-		shape := shapes[v.ID]
-		switch v.Op.(type) {
-		case graph.Input:
-			p.bufs[v.ID] = newBuffer(tensor.New(v.DType(), shape...))
-		case graph.Param:
-			t, err := s.Tensor(v.Name)
+		switch m.Class[v.ID] {
+		case memory.Arena:
+			p.bufs[v.ID] = new(buffer) // its place is known below
+		case memory.State:
+			t, err := x.state.Tensor(v.Name)
 			if err != nil {
 				return nil, err
 			}
 			p.bufs[v.ID] = newBuffer(t)
 			p.states = append(p.states, v)
-		default:
-			o := &kernelOp{value: v, ctx: ctx, out: newBuffer(tensor.New(v.DType(), shape...))}
-			constant[v.ID] = true
-			for _, a := range v.Args {
-				o.in = append(o.in, p.bufs[a.ID])
-				constant[v.ID] = constant[v.ID] && constant[a.ID]
-			}
-			p.bufs[v.ID] = o.out
-			if !constant[v.ID] {
-				p.ops = append(p.ops, o)
-			} else if _, err := o.Do(); err != nil {
+		case memory.Constant, memory.Output:
+			p.bufs[v.ID] = newBuffer(tensor.New(v.DType(), m.Shapes[v.ID]...))
+		}
+		switch v.Op.(type) {
+		case graph.Input, graph.Param:
+			continue
+		}
+		o := &kernelOp{value: v, ctx: x.ctx, out: p.bufs[v.ID], still: m.Alias[v.ID] >= 0}
+		for _, a := range v.Args {
+			o.in = append(o.in, p.bufs[a.ID])
+		}
+		if m.Class[v.ID] != memory.Constant {
+			p.ops = append(p.ops, o)
+		} else if _, err := o.Do(); err != nil {
+			return nil, err
+		}
+	}
+	if x.arena.need(m.Arena) {
+		for _, other := range x.all() {
+			if err := other.place(&x.arena); err != nil {
 				return nil, err
 			}
 		}
+	}
+	if err := p.place(&x.arena); err != nil {
+		return nil, err
 	}
 	if err := p.build(); err != nil {
 		return nil, fmt.Errorf("%s: building the gorgonia graph: %w", f.Name, err)
 	}
 	for _, o := range f.Outputs {
 		var own *tensor.Tensor
-		if _, ok := o.Value.Op.(graph.Param); ok {
-			own = tensor.New(o.Value.DType(), shapes[o.Value.ID]...)
+		if m.Class[o.Value.ID] == memory.State {
+			own = tensor.New(o.Value.DType(), m.Shapes[o.Value.ID]...)
 		}
 		p.copies = append(p.copies, own)
 	}
-	p.planUpdates()
 	return p, nil
-}
-
-// shapesOf are the shapes of f's values under b, by Value.ID. Together the values must fit into memory.
-func shapesOf(f *graph.Func, b graph.Binding) ([][]int, error) {
-	shapes := make([][]int, len(f.Values))
-	total := 0.
-	for _, v := range f.Values {
-		shape, err := v.Type.Shape.Eval(b)
-		n := 0
-		if err == nil {
-			n, err = tensor.Count(shape)
-		}
-		if err != nil {
-			return nil, &graph.RunError{Value: v, Err: err}
-		}
-		shapes[v.ID] = shape
-		total += float64(n) * float64(v.DType().Size())
-	}
-	if err := runtime.Fits(total); err != nil {
-		return nil, fmt.Errorf("%s with %v: %w: take smaller batches or a smaller model", f.Name, b, err)
-	}
-	return shapes, nil
 }
 
 // build makes the gorgonia graph and compiles it.
@@ -123,7 +124,7 @@ func (p *plan) build() (err error) {
 	for salt := range uint32(maxSalts) {
 		g := G.NewGraph()
 		p.nodes = make([]*G.Node, len(p.bufs))
-		for _, o := range p.ops {
+		for i, o := range p.ops {
 			o.salt = salt
 			in := make([]*G.Node, len(o.in))
 			for k, a := range o.value.Args {
@@ -131,6 +132,10 @@ func (p *plan) build() (err error) {
 					p.nodes[a.ID] = p.leaf(g, a)
 				}
 				in[k] = p.nodes[a.ID]
+			}
+			if o.previous = nil; i > 0 && !slices.Contains(o.value.Args, p.ops[i-1].value) {
+				o.previous = p.ops[i-1].out
+				in = append(in, p.nodes[p.ops[i-1].value.ID])
 			}
 			if p.nodes[o.value.ID], err = G.ApplyOp(o, in...); err != nil {
 				return fmt.Errorf("%s: %w", o.value.Text(), err)
@@ -163,26 +168,18 @@ func distinct(g *G.ExprGraph) bool {
 	return true
 }
 
-// planUpdates decides which tensors become new state. That of a value may only if nothing else looks at it once the run is
-// over: no output, no second update, and not an input, a constant or other state.
-func (p *plan) planUpdates() {
-	computed := make([]bool, len(p.bufs))
-	for _, o := range p.ops {
-		computed[o.value.ID] = true
+// let tells gorgonia of the tensor that value id has now, if it is a leaf that an op takes.
+func (p *plan) let(id int) error {
+	if p.nodes == nil || p.nodes[id] == nil {
+		return nil
 	}
-	taken := make([]bool, len(p.bufs))
-	for _, o := range p.f.Outputs {
-		taken[o.Value.ID] = true
-	}
-	for _, u := range p.f.Updates {
-		id := u.Value.ID
-		buf := p.bufs[id]
-		if !computed[id] || taken[id] {
-			buf = newBuffer(tensor.New(buf.DType(), buf.Shape()...))
+	switch p.f.Values[id].Op.(type) {
+	case graph.Input, graph.Param:
+		if err := G.Let(p.nodes[id], p.bufs[id].dense); err != nil {
+			return fmt.Errorf("%s: binding %q: %w", p.f.Name, p.f.Values[id].Name, err)
 		}
-		p.updates = append(p.updates, update{u.Name, id, buf})
-		taken[id] = true
 	}
+	return nil
 }
 
 // run computes all values from the inputs, which must have been checked against the binding, and the state s.
@@ -201,10 +198,8 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 		}
 		if b := p.bufs[v.ID]; b.Tensor != t { // a step of this or another plan swapped it
 			p.faces.set(b, t)
-			if p.nodes != nil && p.nodes[v.ID] != nil {
-				if err := G.Let(p.nodes[v.ID], b.dense); err != nil {
-					return fmt.Errorf("%s: binding %q: %w", p.f.Name, v.Name, err)
-				}
+			if err := p.let(v.ID); err != nil {
+				return err
 			}
 		}
 	}

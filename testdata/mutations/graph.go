@@ -18,4 +18,8 @@ var graphMutations = []mutation{
 	{"simplify: transposes compose in the wrong order", "compiler/pass/rules.go", "both[i] = in.Perm[k]", "both[i] = o.Perm[in.Perm[i]] + 0*k", "./compiler/pass", ""},
 	{"simplify: factors are added", "compiler/pass/rules.go", "graph.Scale{By: o.By * in.By}", "graph.Scale{By: o.By + in.By}", "./compiler/pass", ""},
 	{"simplify: a transpose is folded into the other factor", "compiler/pass/rules.go", "[]*bool{&o.TransA, &o.TransB}", "[]*bool{&o.TransB, &o.TransA}", "./compiler/pass", ""},
+	{"sharing: an op of another package does what the one that it embeds does", "graph/sharing.go", "return reflect.TypeOf(op).PkgPath() == reflect.TypeFor[Detach]().PkgPath()", "return reflect.TypeOf(op) != nil", "./graph ./runtime/gorgonia", "SharingForeign|KernelPanic"},
+	{"sharing: a matrix product over its argument", "graph/sharing.go", "\treturn Apart\n}\n\n// ours", "\treturn Over\n}\n\n// ours", "./graph", "Sharing"},
+	{"sharing: a transposed value is its argument", "graph/sharing.go", "func (Detach) shares(int) Sharing { return Same }", "func (Detach) shares(int) Sharing { return Same }\n\nfunc (Transpose) shares(int) Sharing { return Same }", "./graph", "Sharing"},
+	{"sharing: the logarithm of softmax over its argument", "graph/sharing.go", "func (Softmax) shares(int) Sharing { return Over }", "func (Softmax) shares(int) Sharing { return Over }\n\nfunc (LogSoftmax) shares(int) Sharing { return Over }", "./graph", "Sharing"},
 }

@@ -1,0 +1,197 @@
+// Package memory plans where the values of a Func lie while it runs: values that are never needed at once share places in one
+// arena. It knows sizes and the order of values, no engine and no device.
+//
+// A value lives from when it is computed to its last use. A result may take the place of an argument that is used for the last
+// time, or lie with an argument whose elements it has, where its op allows it ([graph.Value.Shares]); what shares a place is
+// one block. Blocks are then packed (pack.go).
+package memory
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// A Class says where a value lies.
+type Class uint8
+
+const (
+	Arena    Class = iota // in the arena, as long as it is needed
+	Constant              // in memory of its own: it depends on constants only, and is computed once, before the first run
+	Output                // in memory of its own, where it stays until the next run
+	Update                // in the memory that becomes new state after the run
+	State                 // in the state
+)
+
+// Align is what every offset in the arena is a multiple of, in bytes: a line of the CPU's cache.
+const Align = 64
+
+// A Plan is where the values of a Func lie under one binding of its symbols. Slices are indexed by [graph.Value.ID].
+type Plan struct {
+	Shapes [][]int
+	Bytes  []int
+	Class  []Class
+	Offset []int // in the arena, of values of class Arena
+	Alias  []int // of a value of class Arena whose elements are those of an earlier one, in its place: the ID of that one; else −1
+
+	Arena int // bytes
+	// Live is the least that any arena could have, in this order of the values: the most bytes that are needed at once.
+	Live int
+	// Fixed is the bytes of values of the classes Constant and Output, of copies of state that are outputs, and of the new state.
+	Fixed int
+	State int // bytes of the state that the Func reads
+	Each  int // bytes of all values but the state, if each had memory of its own
+
+	blocks []block
+	of     []int // the block of a value, or −1
+}
+
+// Peak is the bytes that a run needs at once, the state among them.
+func (p *Plan) Peak() int { return p.Arena + p.Fixed + p.State }
+
+// New plans f, whose values are computed in their order, under the binding b of its symbols.
+func New(f *graph.Func, b graph.Binding) (*Plan, error) {
+	n := len(f.Values)
+	p := &Plan{Shapes: make([][]int, n), Bytes: make([]int, n), Class: classes(f), Offset: make([]int, n), Alias: make([]int, n), of: make([]int, n)}
+	for i, v := range f.Values {
+		shape, err := v.Type.Shape.Eval(b)
+		size := 0
+		if err == nil {
+			size, err = tensor.Count(shape)
+		}
+		if err != nil {
+			return nil, &graph.RunError{Value: v, Err: err}
+		}
+		p.Shapes[i], p.Bytes[i] = shape, size*v.DType().Size()
+		if p.Bytes[i] > maxBytes || p.Each > maxBytes || p.State > maxBytes {
+			return nil, fmt.Errorf("%s with %v: its values take more than %.0g bytes: take smaller batches or a smaller model", f.Name, b, float64(maxBytes))
+		}
+		switch p.Class[i] {
+		case State:
+			p.State += p.Bytes[i]
+		default:
+			p.Each += p.Bytes[i]
+		}
+		if p.Class[i] == Constant || p.Class[i] == Output {
+			p.Fixed += p.Bytes[i]
+		}
+	}
+	for _, o := range f.Outputs {
+		if id := o.Value.ID; p.Class[id] == State {
+			p.Fixed += p.Bytes[id]
+			p.Each += p.Bytes[id]
+		}
+	}
+	for i, u := range f.Updates {
+		p.Fixed += p.Bytes[u.Value.ID]
+		if !Direct(f, p.Class, i) {
+			p.Each += p.Bytes[u.Value.ID]
+		}
+	}
+	p.share(f)
+	p.Live = live(p.blocks)
+	p.Arena = pack(p.blocks)
+	for i := range f.Values {
+		if k := p.of[i]; k >= 0 {
+			p.Offset[i] = p.blocks[k].offset
+		}
+	}
+	return p, nil
+}
+
+// maxBytes bounds sums of sizes, far above any machine's memory, so that they do not overflow.
+const maxBytes = 1 << 56
+
+// classes says where each value of f lies.
+func classes(f *graph.Func) []Class {
+	class := make([]Class, len(f.Values))
+	for i, v := range f.Values {
+		switch v.Op.(type) {
+		case graph.Input:
+		case graph.Param:
+			class[i] = State
+		default:
+			if !slices.ContainsFunc(v.Args, func(a *graph.Value) bool { return class[a.ID] != Constant }) {
+				class[i] = Constant
+			}
+		}
+	}
+	for _, o := range f.Outputs {
+		if id := o.Value.ID; class[id] == Arena {
+			class[id] = Output
+		}
+	}
+	for _, u := range f.Updates {
+		if v := u.Value; class[v.ID] == Arena && !isInput(v) {
+			class[v.ID] = Update
+		}
+	}
+	return class
+}
+
+func isInput(v *graph.Value) bool {
+	_, ok := v.Op.(graph.Input)
+	return ok
+}
+
+// Direct reports whether update i of f is computed in the memory that becomes the new state. What also stays elsewhere, as an
+// output, a constant, an input or other state, is copied there after the run.
+func Direct(f *graph.Func, class []Class, i int) bool {
+	v := f.Updates[i].Value
+	return class[v.ID] == Update && !slices.ContainsFunc(f.Updates[:i], func(u graph.Update) bool { return u.Value == v })
+}
+
+// share gathers the values of class Arena into blocks.
+func (p *Plan) share(f *graph.Func) {
+	first, last := make([]int, len(f.Values)), make([]int, len(f.Values)) // when a value is needed: IDs, of itself and of its last user
+	for i, v := range f.Values {
+		if first[i] = i; isInput(v) {
+			first[i] = -1 // filled before the run
+		}
+		last[i] = first[i]
+		for _, a := range v.Args {
+			last[a.ID] = i
+		}
+	}
+	for _, u := range f.Updates { // copied after the run
+		last[u.Value.ID] = len(f.Values)
+	}
+	for i, v := range f.Values {
+		p.Alias[i], p.of[i] = -1, -1
+		if p.Class[i] != Arena {
+			continue
+		}
+		if k := slices.IndexFunc(v.Args, func(a *graph.Value) bool { return p.joins(v, a, graph.Same) }); k >= 0 {
+			p.Alias[i], p.of[i] = v.Args[k].ID, p.of[v.Args[k].ID]
+		} else if k := slices.IndexFunc(v.Args, func(a *graph.Value) bool { return p.joins(v, a, graph.Over) && p.over(v, a) }); k >= 0 {
+			p.of[i] = p.of[v.Args[k].ID]
+		} else {
+			p.of[i] = len(p.blocks)
+			p.blocks = append(p.blocks, block{size: p.Bytes[i], first: first[i], last: last[i]})
+		}
+		b := &p.blocks[p.of[i]]
+		b.last = max(b.last, last[i])
+	}
+}
+
+// joins reports whether v may lie in the place of its argument a, as how says.
+func (p *Plan) joins(v, a *graph.Value, how graph.Sharing) bool {
+	k := slices.Index(v.Args, a)
+	return p.Class[a.ID] == Arena && p.Bytes[a.ID] == p.Bytes[v.ID] && a.DType() == v.DType() && v.Shares(k) == how
+}
+
+// over reports whether nothing else needs what is in the place of v's argument a: no value in it is used after v, and v's
+// other arguments in it may be written over too.
+func (p *Plan) over(v, a *graph.Value) bool {
+	if p.blocks[p.of[a.ID]].last > v.ID {
+		return false
+	}
+	for k, other := range v.Args {
+		if p.of[other.ID] == p.of[a.ID] && v.Shares(k) != graph.Over {
+			return false
+		}
+	}
+	return true
+}
