@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"image/png"
 	"io"
 	"math"
@@ -213,7 +214,7 @@ func TestWatch(t *testing.T) {
 // TestWatchTerminal draws on a terminal in place of what it drew before, no line wider than that.
 func TestWatchTerminal(t *testing.T) {
 	var out bytes.Buffer
-	w := &watcher{out: &out, width: func() int { return 40 }, epochs: 2}
+	w := &watcher{out: &out, size: func() (int, int) { return 40, 24 }, epochs: 2}
 	s := train.Status{Dir: "runs/\x1b[2J", Setup: train.Setup{Program: "vae", Epochs: 4, Monitor: "loss"}, Standing: train.Running, Best: &train.Score{Value: 1, Epoch: 2},
 		Live: &train.Live{Phase: "epoch 4/4", Done: 50, Total: 200, Rate: 10, Metrics: train.Metrics{"loss": 1.5}, Time: time.Now()}}
 	for i := range 3 {
@@ -234,6 +235,43 @@ func TestWatchTerminal(t *testing.T) {
 	w.show(s)
 	if got := out.String(); got != "\x1b[5A\r"+first {
 		t.Errorf("the second picture is %q", got)
+	}
+}
+
+// TestLowTerminal holds that a picture has fewer lines than the terminal, whose last one the cursor is on, and says what it leaves out:
+// the epochs that are longest ago.
+func TestLowTerminal(t *testing.T) {
+	s := train.Status{Dir: "runs/vae", Setup: train.Setup{Program: "vae"}, Standing: train.Running, Live: &train.Live{Phase: "epoch 8", Time: time.Now()}}
+	for i := range 7 {
+		s.Records = append(s.Records, train.Record{Kind: train.KindEpoch, Epoch: i + 1, Train: train.Metrics{"loss": 3}})
+	}
+	const head = "runs/vae: vae|epoch 8|loss "
+	for height, want := range map[int]string{
+		9:  head + "|  epoch 3|  epoch 4|  epoch 5|  epoch 6|  epoch 7",
+		8:  head + "|  … 2 of 5 epochs are left out: the terminal has 8 lines|  epoch 5|  epoch 6|  epoch 7",
+		6:  head + "|  … 4 of 5 epochs are left out|  epoch 7",
+		5:  head + "|  … 5 of 5 epochs are left out",
+		4:  head,
+		3:  "runs/vae: vae|epoch 8",
+		2:  "runs/vae: vae",
+		1:  "runs/vae: vae",
+		50: head + "|  epoch 3|  epoch 4|  epoch 5|  epoch 6|  epoch 7",
+	} {
+		var out bytes.Buffer
+		w := &watcher{out: &out, size: func() (int, int) { return 80, height }, epochs: 5, lines: 30} // what was there is higher
+		w.show(s)
+		text, ok := strings.CutPrefix(out.String(), fmt.Sprintf("\x1b[%dA\r", min(30, max(height-1, 1))))
+		lines := strings.Split(strings.TrimSuffix(text, "\x1b[J"), "\x1b[K\n")
+		parts := strings.Split(want, "|")
+		if lines = lines[:len(lines)-1]; !ok || len(lines) != len(parts) {
+			t.Errorf("of %d lines, %d are drawn, want %d: %q", height, len(lines), len(parts), out.String())
+			continue
+		}
+		for i, l := range lines {
+			if !strings.HasPrefix(l, parts[i]) {
+				t.Errorf("of %d lines, the one below %d is %q, want %q", height, i, l, parts[i])
+			}
+		}
 	}
 }
 

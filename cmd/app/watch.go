@@ -29,7 +29,7 @@ func (a *app) watchCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "interval", Value: time.Second, Usage: "`TIME` between two looks"},
 			&cli.BoolFlag{Name: "wait", Usage: "wait for a run that is not begun or was interrupted"},
-			&cli.IntFlag{Name: "epochs", Value: 10, Usage: "how many epochs to show"},
+			&cli.IntFlag{Name: "epochs", Value: 10, Usage: "how many epochs to show, if the terminal has lines for them"},
 		},
 		Action: finishing(a.watch),
 	}
@@ -101,8 +101,8 @@ func pause(ctx context.Context, d time.Duration) error {
 // A watcher shows a run again and again.
 type watcher struct {
 	out    io.Writer
-	width  func() int // of the terminal; nil if the output is none
-	epochs int        // that are shown on a terminal
+	size   func() (width, height int) // of the terminal; nil if the output is none
+	epochs int                        // that are shown on a terminal
 
 	lines int            // that the last picture has
 	told  int            // epochs that have had their line
@@ -115,11 +115,11 @@ func (a *app) newWatcher(epochs int) *watcher {
 	w := &watcher{out: a.out, epochs: epochs}
 	if o, ok := a.out.(*output); ok {
 		if f, ok := o.w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-			w.width = func() int {
-				if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
-					return n
+			w.size = func() (int, int) {
+				if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 0 {
+					return width, height
 				}
-				return 80
+				return 80, 24
 			}
 		}
 	}
@@ -131,7 +131,7 @@ const quietProgress = 30 * time.Second
 
 // show shows the run: on a terminal in place of the last picture, else what is new.
 func (w *watcher) show(s train.Status) {
-	if w.width != nil {
+	if w.size != nil {
 		w.draw(s)
 		return
 	}
@@ -170,9 +170,11 @@ func (w *watcher) end(s train.Status) {
 	}
 }
 
-// draw draws the picture anew.
+// draw draws the picture anew. It has one line less than the terminal, since the cursor is left below it: what has gone over the upper
+// edge is out of reach.
 func (w *watcher) draw(s train.Status) {
-	width := w.width()
+	width, height := w.size()
+	most := max(height-1, 1)
 	lines := []string{heading(s)}
 	if s.Live != nil {
 		lines = append(lines, progressLine(*s.Live, 20))
@@ -186,7 +188,15 @@ func (w *watcher) draw(s train.Status) {
 	if line := course(s.Records, min(width-16, 100)); line != "" {
 		lines = append(lines, line)
 	}
-	for _, r := range epochs[max(0, len(epochs)-w.epochs):] {
+	epochs = epochs[max(0, len(epochs)-w.epochs):]
+	if lines = lines[:min(len(lines), most)]; len(lines)+len(epochs) > most {
+		room := max(most-len(lines)-1, 0) // but for a line that says so
+		if len(lines) < most {
+			lines = append(lines, fmt.Sprintf("  … %d of %d epochs are left out: the terminal has %d lines", len(epochs)-room, len(epochs), height))
+		}
+		epochs = epochs[len(epochs)-room:]
+	}
+	for _, r := range epochs {
 		line := epochLine(r)
 		if s.Best != nil && r.Epoch == s.Best.Epoch {
 			line = "* " + line
@@ -196,8 +206,8 @@ func (w *watcher) draw(s train.Status) {
 		lines = append(lines, line)
 	}
 	var b strings.Builder
-	if w.lines > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\r", w.lines)
+	if up := min(w.lines, most); up > 0 { // it may have become lower
+		fmt.Fprintf(&b, "\x1b[%dA\r", up)
 	}
 	for _, l := range lines {
 		b.WriteString(clip(plain(l), width-1) + "\x1b[K\n")
