@@ -29,7 +29,7 @@ const broken = "broken"
 // runOf is a run in the list. With a Problem, it has only what could be read.
 type runOf struct {
 	Dir      string             `json:"dir"`
-	State    string             `json:"state"` // running, finished, interrupted, ended or broken
+	State    string             `json:"state"` // running, finished, interrupted, not known, ended or broken
 	Model    string             `json:"model"`
 	Data     string             `json:"data"`
 	Epochs   int                `json:"epochs"` // finished
@@ -60,7 +60,9 @@ func (a *app) runsCommand() *cli.Command {
 		Name: "runs", Usage: "list training runs, or compare several", ArgsUsage: "[DIR...]",
 		Description: "Of folders that are no runs, those up to " + strconv.Itoa(runsDepth) + " levels below them are listed; without DIR, of " + runsRoot + ". Two runs or more are\n" +
 			"compared: the settings in which they differ, and their metrics side by side, of the best epoch or, where none is\n" +
-			"the best, the last one. A run is running while a process trains in it; nothing here disturbs that." +
+			"the best, the last one. A run is running while a process trains in it; nothing here disturbs that. One of another machine or\n" +
+			"container is known by its progress, which is written about every second: if that is older than a minute, it is not known\n" +
+			"whether the run goes on." +
 			a.example("runs", "runs runs/vae runs/vae-wide --png compare.png"),
 		Flags: []cli.Flag{
 			&cli.PathFlag{Name: "png", Usage: "draw the curves of the runs into one picture, `FILE`"},

@@ -165,6 +165,8 @@ func (w *watcher) end(s train.Status) {
 		fmt.Fprintln(w.out, plain(text))
 	case train.Interrupted:
 		fmt.Fprintf(w.out, "interrupted: train --resume goes on with it\n")
+	case train.NotKnown:
+		fmt.Fprintf(w.out, "its lock cannot be seen from here, and its progress is old: if nothing trains in it elsewhere, train --resume goes on with it\n")
 	case train.Ended:
 		fmt.Fprintf(w.out, "no process trains in it\n")
 	}

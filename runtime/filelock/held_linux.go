@@ -3,6 +3,8 @@ package filelock
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,6 +35,22 @@ func Held(path string) (held, known bool) {
 		}
 	}
 	return false, true
+}
+
+// Place tells apart where processes run: [Held] knows of the locks of those in one place, a machine and its namespace of processes, such
+// as a container's. It is "" where that cannot be told.
+func Place() string {
+	namespace, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	machine, _ := regularfile.Read("/etc/machine-id", 1<<10) // containers have none, and names of their own
+	sum := sha256.Sum256([]byte(namespace + " " + host + " " + string(machine)))
+	return hex.EncodeToString(sum[:8])
 }
 
 // holders are the processes that hold a lock by flock on a file of that number, of the lines of /proc/locks:

@@ -7,13 +7,14 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/filelock"
 )
 
 // beatPause is the least time between two writings of progress.json.
 const beatPause = time.Second
 
-// Live is how far a run is within its epoch: the content of progress.json, which the process that trains writes about every second and
-// removes when it ends.
+// Live is how far a run is within its epoch: the content of progress.json, which the process that trains writes from its
+// beginning, about every second, and removes when it ends.
 type Live struct {
 	Phase   string    `json:"phase"` // "epoch 2/10", "epoch 2/10 validation"
 	Done    int       `json:"done"`  // examples
@@ -21,6 +22,7 @@ type Live struct {
 	Rate    float64   `json:"examples_per_second"`
 	Metrics Metrics   `json:"metrics"` // of the last batch
 	Time    time.Time `json:"time"`
+	Place   string    `json:"place"` // where the process runs, as [filelock.Place] has it
 }
 
 // Progress is the file of how far the run is within its epoch.
@@ -36,18 +38,26 @@ func (f Folder) live() *Live {
 	return &l
 }
 
-// beat writes progress.json, unless that was done a moment ago. A run does not fail for want of it.
+// alive writes the first progress.json, before there is progress: where it is, a process trains or was killed.
+func (j *Journal) alive() { j.write(Live{Phase: "beginning"}) }
+
+// write writes progress.json. A run does not fail for want of it.
+func (j *Journal) write(l Live) {
+	l.Time, l.Place = time.Now().UTC().Round(time.Millisecond), filelock.Place()
+	if b, err := json.Marshal(l); err == nil {
+		j.beats = true
+		_ = atomicfile.WriteSoon(j.dir.Progress(), b)
+	}
+}
+
+// beat writes progress.json, unless that was done a moment ago.
 func (j *Journal) beat(live func() Live) {
 	now := time.Now()
 	if j.beaten.IsZero() {
 		j.beaten = now
 	}
 	if j.history != nil && now.Sub(j.beaten) >= beatPause {
-		j.beaten, j.beats = now, true
-		l := live()
-		l.Time = now.UTC().Round(time.Millisecond)
-		if b, err := json.Marshal(l); err == nil {
-			_ = atomicfile.WriteSoon(j.dir.Progress(), b)
-		}
+		j.beaten = now
+		j.write(live())
 	}
 }

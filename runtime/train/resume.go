@@ -23,7 +23,11 @@ func (j *Journal) open(s Setup, resume bool) (old *Setup, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return old, j.clean()
+	if err := j.clean(); err != nil {
+		return nil, err
+	}
+	j.alive()
+	return old, nil
 }
 
 // clean removes what a killed process has left.

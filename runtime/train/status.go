@@ -20,6 +20,7 @@ const (
 	Running     Standing = "running"     // a process trains in the folder
 	Finished    Standing = "finished"    // all epochs, or as many as the patience let it
 	Interrupted Standing = "interrupted" // it can be resumed
+	NotKnown    Standing = "not known"   // it is not finished, and a process of another machine or container may train in the folder, or was killed there
 	Ended       Standing = "ended"       // a loop of one's own, which alone knows whether it is at its end
 )
 
@@ -36,7 +37,7 @@ type Status struct {
 	Time     time.Duration // in finished epochs
 }
 
-// heartbeat is how old a progress.json may be where nothing else tells whether a process is at work.
+// heartbeat is how old a progress.json may be, by this machine's clock, where nothing else tells whether a process is at work.
 const heartbeat = time.Minute
 
 // Status reads the folder and leaves it as it is: no lock is taken, no file written. A folder without a run is [ErrNoRun]; any other
@@ -49,8 +50,10 @@ func (f Folder) Status() (Status, error) {
 	}
 	// Whether it runs is asked first: of a run that ends meanwhile the rest is then newer, and asked again it will have ended.
 	held, known := filelock.Held(f.Metrics())
-	if s.Live = f.live(); !known {
-		held = s.Live != nil && time.Since(s.Live.Time) < heartbeat
+	lost := false
+	if s.Live = f.live(); !held && s.Live != nil && !(known && s.Live.Place != "" && s.Live.Place == filelock.Place()) { // locks of other places are not seen
+		held = time.Since(s.Live.Time).Abs() < heartbeat
+		lost = !held
 	}
 	if !held {
 		s.Live = nil
@@ -80,6 +83,8 @@ func (f Folder) Status() (Status, error) {
 		s.Standing = Running
 	case s.Setup.Epochs > 0 && s.Epochs >= s.Setup.Epochs, s.Setup.Patience > 0 && stale >= s.Setup.Patience:
 		s.Standing = Finished
+	case lost:
+		s.Standing = NotKnown
 	case s.Setup.Epochs == 0:
 		s.Standing = Ended
 	default:

@@ -81,6 +81,61 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestStandingElsewhere looks at an unfinished run that a process of another place trains in, or was killed in: its lock is not seen, and
+// its progress tells as far as it can.
+func TestStandingElsewhere(t *testing.T) {
+	here := filelock.Place()
+	if _, known := filelock.Held(os.Args[0]); !known || here == "" {
+		t.Skip("locks cannot be seen here")
+	}
+	dir := Folder(filepath.Join(t.TempDir(), "run"))
+	ctx, c := stopAfter(t, config(t, string(dir)), 7)
+	if _, err := Fit(ctx, c); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		what string
+		live *Live // nil for none
+		age  time.Duration
+		want Standing
+	}{
+		{"a clean end", nil, 0, Interrupted},
+		{"killed here a moment ago", &Live{Place: here}, 0, Interrupted},
+		{"killed here long ago", &Live{Place: here}, time.Hour, Interrupted},
+		{"training elsewhere", &Live{Place: "elsewhere"}, 0, Running},
+		{"training elsewhere, by a clock that is fast", &Live{Place: "elsewhere"}, -30 * time.Second, Running},
+		{"silent elsewhere", &Live{Place: "elsewhere"}, 2 * time.Minute, NotKnown},
+		{"from the future", &Live{Place: "elsewhere"}, -time.Hour, NotKnown},
+		{"of a place that is not told", &Live{}, 0, Running},
+		{"silent at a place that is not told", &Live{}, time.Hour, NotKnown},
+	} {
+		if tt.live != nil {
+			tt.live.Phase, tt.live.Time = "epoch 2/3", time.Now().Add(-tt.age)
+			if err := writeJSON(dir.Progress(), tt.live); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := dir.Status()
+		if err != nil || s.Standing != tt.want || (s.Live != nil) != (tt.want == Running) {
+			t.Errorf("%s: %s, with %+v; %v; want %s", tt.what, s.Standing, s.Live, err, tt.want)
+		}
+	}
+	// It can be resumed, whatever was not known, and is then known from its beginning on.
+	c.Resume, c.Update = true, RunStep(c.Program.Step("train"))
+	begun := false
+	c.OnEpoch = []Callback{func(context.Context, EpochEnd) error {
+		l := dir.live()
+		begun = begun || l != nil && l.Place == here
+		return nil
+	}}
+	if fit(t, t.Context(), c); !begun {
+		t.Error("progress.json does not tell where the process runs")
+	}
+	if s, err := dir.Status(); err != nil || s.Standing != Finished {
+		t.Errorf("%s; %v", s.Standing, err)
+	}
+}
+
 // TestLive sees how far a run says that it is within an epoch whose steps take long, and that nothing of that is left.
 func TestLive(t *testing.T) {
 	dir := Folder(filepath.Join(t.TempDir(), "run"))

@@ -45,6 +45,9 @@ func WriteReport(dir Folder, prog *compiler.Program) error {
 	}
 	s := story{dir: dir, setup: st.Setup, records: st.Records, best: st.Best, epochs: st.Epochs, step: st.Step, live: st.Standing == Running,
 		early: st.Standing == Finished && st.Epochs < st.Setup.Epochs}
+	if st.Standing == NotKnown {
+		s.status = "not known whether a process trains in it: " + s.at()
+	}
 	if st.Standing == Interrupted {
 		s.status = "interrupted: " + s.at()
 	}
