@@ -179,6 +179,13 @@ func TestBadInput(t *testing.T) {
 		{"inspect OUT", e, "OUT"},
 		{"inspect vae --json", u, "--json is for files"},
 		{"inspect {}/z.npy --set hidden=3", u, "--set is for models"},
+		{"inspect {}/z.npy --memory", u, "--memory is for models"},
+		{"inspect vae --check", u, "--check is for files"},
+		{"inspect vae --size batch=3", u, "--size is for --memory"},
+		{"inspect vae --memory --size rows=3", u, "vae has batch, draws"},
+		{"inspect vae --memory --size batch=many", u, "a whole number"},
+		{"inspect vae --memory --size batch=-1", u, "a whole number from 0"},
+		{"inspect vae --memory --size batch=2147483647 --size draws=2147483647", e, "too large"},
 
 		{"init", u, "the folder is missing"},
 		{"init {}/run", e, "not empty"},

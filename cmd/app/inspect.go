@@ -22,11 +22,17 @@ import (
 func (a *app) inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "tell what is in an ONNX, safetensors, .npy or .npz file, or print a model's graphs", ArgsUsage: "FILE|MODEL",
-		Description: "A model's graphs are printed one value a line, after the compiler's passes.\n" +
+		Description: "A model's graphs are printed one value a line, after the compiler's passes. With --memory, it is told instead what a run\n" +
+			"of each function and step takes: the state that it reads; what is kept, which is outputs, constants and new state; the arena\n" +
+			"of all other values, and how much of it is live at once; and the peak of all this, with what gorgonia keeps.\n" +
 			"With --check, an ONNX file, whoever wrote it, is searched for faults instead: names, order, versions, operators and their\n" +
 			"attributes, types and shapes, and where the weights lie. All are listed; the exit code is 1 if one is an error." +
-			a.example("inspect decode.onnx", "inspect decode.onnx --check", "inspect arrays.npz --json", "inspect "+a.exampleModel()),
-		Flags: []cli.Flag{&cli.BoolFlag{Name: "check", Usage: "look for faults in an ONNX file"}, jsonFlag, setFlag},
+			a.example("inspect decode.onnx", "inspect decode.onnx --check", "inspect arrays.npz --json", "inspect "+a.exampleModel(), "inspect "+a.exampleModel()+" --memory --size batch=64"),
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "check", Usage: "look for faults in an ONNX file"},
+			&cli.BoolFlag{Name: "memory", Usage: "tell what a model's functions and steps take of memory"},
+			sizeFlag, jsonFlag, setFlag,
+		},
 		Action: func(c *cli.Context) error {
 			arg, err := oneArg(c, "the file or model")
 			if err != nil {
@@ -35,8 +41,10 @@ func (a *app) inspectCommand() *cli.Command {
 			if _, err := os.Stat(arg); filepath.Ext(arg) == "" || errors.Is(err, fs.ErrNotExist) && !slices.Contains(inspected, filepath.Ext(arg)) {
 				return a.inspectModel(c, arg)
 			}
-			if c.IsSet("set") {
-				return usagef(c, "--set is for models; %s is a file", arg)
+			for _, name := range []string{"set", "memory", "size"} {
+				if c.IsSet(name) {
+					return usagef(c, "--%s is for models; %s is a file", name, arg)
+				}
 			}
 			if c.Bool("check") {
 				if filepath.Ext(arg) != ".onnx" {
@@ -65,10 +73,13 @@ func (a *app) inspectModel(c *cli.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("%s is neither a file whose name ends in %s nor a model: %w", name, strings.Join(inspected, ", "), err)
 	}
-	for _, name := range []string{"json", "check"} {
-		if c.Bool(name) {
-			return usagef(c, "--%s is for files; a model's graphs are text", name)
-		}
+	switch {
+	case c.Bool("check"):
+		return usagef(c, "--check is for files; %s is a model", name)
+	case c.Bool("json") && !c.Bool("memory"):
+		return usagef(c, "--json is for files and --memory; a model's graphs are text")
+	case c.IsSet("size") && !c.Bool("memory"):
+		return usagef(c, "--size is for --memory; a model's graphs are for all sizes")
 	}
 	s, err := settings(c, m)
 	if err != nil {
@@ -77,6 +88,9 @@ func (a *app) inspectModel(c *cli.Context, name string) error {
 	prog, err := define(m, s)
 	if err != nil {
 		return err
+	}
+	if c.Bool("memory") {
+		return a.inspectMemory(c, m, prog)
 	}
 	fmt.Fprint(a.out, prog)
 	return nil
