@@ -60,7 +60,7 @@ func (f feeder) conditions(out *feeding, inputs []onnxruntime.Info, feeds map[st
 			if len(which) > 1 {
 				labels++
 			}
-		} else if err := setNumbers(x, name, text, feed.Value, chosen); err != nil {
+		} else if err := f.setNumbers(x, name, text, feed.Value, chosen); err != nil {
 			return err
 		}
 		out.in[name] = x
@@ -95,6 +95,9 @@ func (f feeder) flag(name string) string {
 // labels are the classes that text names, with commas between.
 func (f feeder) labels(input, text string, classes int) ([]int, error) {
 	words := strings.Split(text, ",")
+	if values := f.values(input, 0, 1); values != nil {
+		f.classes = values
+	}
 	if slices.ContainsFunc(f.classes, func(c string) bool { return strings.EqualFold(c, text) }) { // a name may have commas
 		words = []string{text}
 	}
@@ -151,16 +154,55 @@ func numbers(names []string) bool {
 	return true
 }
 
+// values are the words of number j of the input's size numbers, a column's of the table that the model is of: of the column with the
+// input's name or, of an input with a number for each column, of that in its place. It is nil if there are none.
+func (f feeder) values(input string, j, size int) []string {
+	for _, c := range f.columns {
+		if c.Name == input {
+			return c.Values
+		}
+	}
+	if size == len(f.columns) {
+		return f.columns[j].Values
+	}
+	return nil
+}
+
+// columnNumber is what word says: its place among the values, if it is one of them, in upper or lower case, or a number.
+func columnNumber(word string, values []string) (float64, error) {
+	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
+		if i := slices.IndexFunc(values, func(v string) bool { return same(v, word) }); i >= 0 {
+			return float64(i), nil
+		}
+	}
+	v, err := strconv.ParseFloat(word, 64)
+	switch {
+	case values != nil && (err != nil || v != math.Trunc(v) || v < 0 || v >= float64(len(values))):
+		return 0, fmt.Errorf("there is no value %q: want 0 to %d or %s", word, len(values)-1, strings.Join(values, ", "))
+	case err != nil || math.IsNaN(v) || math.IsInf(v, 0):
+		return 0, fmt.Errorf("%q is no number", word)
+	}
+	return v, nil
+}
+
 // setNumbers sets every sample of x to the numbers in text, one for all or as many as a sample has, or else to value.
-func setNumbers(x *tensor.Tensor, input, text string, value float64, chosen bool) error {
+func (f feeder) setNumbers(x *tensor.Tensor, input, text string, value float64, chosen bool) error {
 	numbers := []float64{value}
 	size := x.Len() / max(x.Dim(0), 1)
 	if chosen {
 		numbers = nil
-		for _, word := range strings.Split(text, ",") {
-			v, err := strconv.ParseFloat(strings.TrimSpace(word), 64)
-			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("--set-input %s=%s: %q is no number", input, text, word)
+		words := strings.Split(text, ",")
+		if size == 1 && slices.Contains(f.values(input, 0, 1), text) { // a word may have commas
+			words = []string{text}
+		}
+		for j, word := range words {
+			var values []string
+			if len(words) == size {
+				values = f.values(input, j, size)
+			}
+			v, err := columnNumber(strings.TrimSpace(word), values)
+			if err != nil {
+				return fmt.Errorf("--set-input %s=%s: %w", input, text, err)
 			}
 			held := tensor.New(x.DType(), 1)
 			if held.Set(0, v); math.IsInf(held.At(0), 0) || x.DType().Integer() && held.At(0) != v {

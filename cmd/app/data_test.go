@@ -110,6 +110,13 @@ func TestGenerate(t *testing.T) {
 	if slices.Equal(checkpoints(t, dir+"/plain"), checkpoints(t, dir+"/whole")) {
 		t.Error("augmentation changes nothing")
 	}
+	mustModel(t, m, "train --augment none --out "+dir+"/none")
+	if got, want := checkpoints(t, dir+"/none"), checkpoints(t, dir+"/plain"); !slices.Equal(got, want) {
+		t.Errorf("without augmentation the run ends with %v, that of a model without one with %v", got, want)
+	}
+	if r := modelCommand(m, "train --augment none --augment image:flip --out "+dir+"/both"); r.code != exitUsage || !strings.Contains(r.err, "--augment none is none at all") {
+		t.Errorf("none and one: exit code %d: %s", r.code, r.err)
+	}
 	mustModel(t, m, "train --limit 20 --out "+dir+"/limit")
 
 	for want, m := range map[string]models.Model{

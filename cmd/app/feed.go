@@ -25,6 +25,7 @@ type feeder struct {
 	chosen  map[string]string // conditions, as --set-input has them
 	label   string            // the one of these that --label has chosen
 	classes []string          // the names of labels' classes, nil if they are not known
+	columns []models.Column   // of the table that the model is of, nil if it is of none
 	draws   []onnx.Noise      // what the Func draws itself
 	plane   float64           // if not 0, the noise is a grid over the plane, from -plane to plane both ways
 }

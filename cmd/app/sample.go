@@ -44,7 +44,7 @@ func (a *app) sampleCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the noise"},
 			&cli.Float64Flag{Name: "map", Usage: "instead of noise, show the plane of a latent of two numbers, from -`LIMIT` to LIMIT both ways; --count is a square", DefaultText: "none"},
 			&cli.StringFlag{Name: "label", Usage: "the class, `NAME` (or a part that no other has) or number; with commas several, a row each"},
-			&cli.StringSliceFlag{Name: "set-input", Usage: "a condition, `INPUT=VALUE`: a class, a number, as many as a sample has with commas between, or FILE.npy with a row for each sample; may be repeated"},
+			&cli.StringSliceFlag{Name: "set-input", Usage: "a condition, `INPUT=VALUE`: a class, a number or, of a table's column, a word, as many as a sample has with commas between, or FILE.npy with a row for each sample; may be repeated"},
 			&cli.StringSliceFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`; may be repeated"},
 			&cli.PathFlag{Name: "png", Usage: "write a picture to `FILE`.png, as --out does"},
 			&cli.PathFlag{Name: "npy", Usage: "write an array to `FILE`.npy, as --out does"},
@@ -107,7 +107,7 @@ func (a *app) sample(c *cli.Context) error {
 		return err
 	}
 	defer from.session.Close()
-	f.how, f.classes, f.draws = from.how, from.classes, from.draws
+	f.how, f.classes, f.draws, f.columns = from.how, from.classes, from.draws, m.Columns
 	fed, err := f.feed(from.session.Inputs())
 	if err != nil {
 		return fmt.Errorf("%s: %w", from.name, err)

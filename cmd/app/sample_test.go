@@ -297,6 +297,64 @@ func ourTokens(t *testing.T, n int, seed int64) []int64 {
 	return slices.Clone(tensor.Data[int64](out["token"]))
 }
 
+// TestSampleWords chooses conditions by the words of a table's columns: of the one with the input's name, or of those in their places.
+func TestSampleWords(t *testing.T) {
+	t.Parallel()
+	needToy(t)
+	needRuntime(t)
+	dir := t.TempDir()
+	sample := func(how models.Sampling, columns []models.Column, chosen string) result {
+		m := toy(how)
+		m.Columns = columns
+		return modelCommand(m, "sample --run {}/toy --count 2 --seed 3 --out "+dir+"/x.npy --set-input", chosen)
+	}
+	hair, size := models.Column{Name: "hair", Values: []string{"long", "none", "short, red"}}, models.Column{Name: "size"}
+	scale := models.Column{Name: "scale", Values: []string{"1", "Nought", "a, b"}}
+	label := models.Column{Name: "label", Values: []string{"no", "yes", "perhaps"}}
+	for _, tt := range []struct {
+		how     models.Sampling
+		columns []models.Column
+		words   string
+		numbers string
+	}{
+		{toyPoints, []models.Column{hair, size}, "shift=none,7.5", "shift=1,7.5"},
+		{toyPoints, []models.Column{size, hair}, "shift=-3,LONG", "shift=-3,0"},
+		{toyPoints, []models.Column{hair, hair}, "shift=none,2", "shift=1,2"},
+		{toyText, []models.Column{hair, scale}, "scale=nought", "scale=1"},
+		{toyText, []models.Column{scale, hair}, "scale=1", "scale=0"}, // a word that is a number is a word
+		{toyText, []models.Column{scale, hair}, "scale=a, b", "scale=2"},
+		{condImages, []models.Column{label, hair}, "label=perhaps", "label=2"},
+	} {
+		var x [2]*tensor.Tensor
+		for i, c := range []struct {
+			columns []models.Column
+			chosen  string
+		}{{tt.columns, tt.words}, {nil, tt.numbers}} {
+			if r := sample(tt.how, c.columns, c.chosen); r.code != exitOK {
+				t.Fatalf("%s: %s", c.chosen, r.err)
+			}
+			var err error
+			if x[i], err = numpy.ReadNPY(dir + "/x.npy"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(x[0].Float64s(), x[1].Float64s()) {
+			t.Errorf("%s gives %v, %s %v", tt.words, x[0].Float64s(), tt.numbers, x[1].Float64s())
+		}
+	}
+	for chosen, want := range map[string]string{
+		"shift=grey,1": `--set-input shift=grey,1: there is no value "grey": want 0 to 2 or long, none, short, red`,
+		"shift=3,1":    `there is no value "3": want 0 to 2`,
+		"shift=0.5,1":  `there is no value "0.5"`,
+		"shift=0,long": `"long" is no number`,
+		"shift=long":   `"long" is no number`, // one for both
+	} {
+		if r := sample(toyPoints, []models.Column{hair, size}, chosen); r.code != exitError || !strings.Contains(r.err, want) {
+			t.Errorf("%s: exit code %d: %q, want %q", chosen, r.code, r.err, want)
+		}
+	}
+}
+
 // TestBadSample sees what is said of conditions that cannot be.
 func TestBadSample(t *testing.T) {
 	t.Parallel()
@@ -376,7 +434,7 @@ func TestUnheld(t *testing.T) {
 		{tensor.U8, "255", true}, {tensor.U8, "256", false}, {tensor.U8, "-1", false}, {tensor.I64, "1.5", false}, {tensor.I64, "1e30", false},
 		{tensor.I32, "-7", true}, {tensor.F32, "0.1", true}, {tensor.F32, "1e300", false}, {tensor.F64, "1e300", true},
 	} {
-		err := setNumbers(tensor.New(tt.dtype, 2), "x", tt.text, 0, true)
+		err := feeder{}.setNumbers(tensor.New(tt.dtype, 2), "x", tt.text, 0, true)
 		if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "--set-input x="+tt.text+": the input is "+tt.dtype.String()) {
 			t.Errorf("%v of %s: %v", tt.dtype, tt.text, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -165,12 +166,22 @@ func has(d *data.Dataset, name string) bool {
 }
 
 // augmentFlag changes what is done to the data while training.
-var augmentFlag = &cli.StringSliceFlag{Name: "augment", Usage: "change the examples by chance, anew in each epoch, `FIELD:WHAT`, such as image:binarise or 'image:flip,crop 2', instead of the model's own; may be repeated"}
+var augmentFlag = &cli.StringSliceFlag{Name: "augment", Usage: "change the examples by chance, anew in each epoch, `FIELD:WHAT`, such as image:binarise or 'image:flip,crop 2', instead of the model's own; may be repeated; none leaves the model's own out"}
+
+// noAugmentation is what leaves out the model's own.
+const noAugmentation = "none"
 
 // augmentations are those of --augment or else of the model's Training.
 func augmentations(c *cli.Context, m models.Model) ([]data.Augmentation, error) {
 	var out []data.Augmentation
-	for _, text := range c.StringSlice(augmentFlag.Name) {
+	texts := c.StringSlice(augmentFlag.Name)
+	if slices.Contains(texts, noAugmentation) {
+		if len(texts) > 1 {
+			return nil, usagef(c, "--augment none is none at all: leave it out, or the others")
+		}
+		return nil, nil
+	}
+	for _, text := range texts {
 		a, err := data.ParseAugmentation(text)
 		if err != nil {
 			return nil, usagef(c, "--augment %s: %v", text, err)
