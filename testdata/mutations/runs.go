@@ -10,7 +10,7 @@ var runMutations = []mutation{
 	{"runs: progress.json is left", "runtime/train/journal.go", "if j.beats {", "if false {", "./runtime/train", "Live"},
 	{"runs: finished is not asked for", "runtime/train/status.go", "s.Epochs >= s.Setup.Epochs", "s.Epochs > s.Setup.Epochs", "./runtime/train", "Status"},
 	{"runs: what is the same differs", "runtime/train/status.go", "return v != d.Values[0]", "return true", "./runtime/train", "Differences"},
-	{"watch: the picture is drawn below the last", "cmd/app/watch.go", "if w.lines > 0 {", "if false {", "./cmd/app", "WatchTerminal"},
+	{"watch: the picture is drawn below the last", "cmd/app/watch.go", "min(w.lines, most); up > 0 {", "min(w.lines, most); up < 0 {", "./cmd/app", "WatchTerminal"},
 	{"watch: escapes pass", "cmd/app/watch.go", "clip(plain(l), width-1)", "clip(l, width-1)", "./cmd/app", "WatchTerminal"},
 	{"watch: epochs twice", "cmd/app/watch.go", "r.Epoch > w.told", "true", "./cmd/app", "Watch$"},
 	{"train: a batch too large leaves a run", "runtime/train/fit.go", "c.DropLast && c.Train.Len() < c.Batch", "false", "./runtime/train", "Refused"},
