@@ -4,6 +4,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class Nets(nn.Module):
@@ -104,6 +105,71 @@ class VAE(Nets):
         return (posterior - prior) / 2 - nll
 
 
+def one_hot(label, classes):
+    return F.one_hot(label, classes).float() if classes else None
+
+
+def kl_normal(mu, log_var):
+    return (mu.square() + log_var.exp() - log_var - 1) / 2
+
+
+def train(m, lr=1e-3, steps=0, ema=0, beta=1, free=0, classes=0):
+    opt = torch.optim.Adam(m.parameters(), lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(opt, steps) if steps else None
+    average = AveragedModel(m, multi_avg_fn=get_ema_multi_avg_fn(ema)) if ema else None
+
+    def step(image, label=None):
+        reconstruction, mu, log_var = m.terms(image, one_hot(label, classes))
+        each = kl_normal(mu, log_var)
+        kl = each.sum(1).mean()
+        loss = reconstruction.mean() + beta * (each.mean(0).clamp(min=free).sum() if free else kl)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        if schedule:
+            schedule.step()
+        if average:
+            average.update_parameters(m)
+        return loss, reconstruction.mean(), kl
+
+    return average.module if average else m, step
+
+
+class Entry(nn.Module):
+    def __init__(self, m, call, classes):
+        super().__init__()
+        self.m, self.call, self.classes = m, call, classes
+
+    def forward(self, x, label=None, noise=None):
+        return self.call(self.m, x, one_hot(label, self.classes), noise)
+
+
+def reconstruct(m, x, y, _):
+    mu, _ = m.encode(x, y)
+    return m.pixels.mean(m.decode(mu, y))
+
+
+def validate(m, x, y, _):
+    reconstruction, mu, log_var = m.terms(x, y)
+    kl = kl_normal(mu, log_var).sum(1)
+    return (reconstruction + kl).mean(), reconstruction.mean(), kl.mean()
+
+
+def export(m, size, channels, latent, classes=0):
+    image, z, noise = torch.rand(2, channels, size, size), torch.randn(2, latent), torch.randn(2, 3, latent)
+    label = torch.zeros(2, dtype=torch.long) if classes else None
+    for name, call, inputs, outputs in [
+        ("encode", lambda m, x, y, _: m.encode(x, y), dict(image=image, label=label), ["mu", "log_var"]),
+        ("decode", lambda m, z, y, _: m.pixels.mean(m.decode(z, y)), dict(z=z, label=label), ["image"]),
+        ("reconstruct", reconstruct, dict(image=image, label=label), ["reconstruction"]),
+        ("log_weights", lambda m, x, y, noise: m.log_weights(x, y, noise), dict(image=image, label=label, noise=noise), ["log_weights"]),
+        ("validate", validate, dict(image=image, label=label), ["loss", "reconstruction", "kl"]),
+    ]:
+        names = [k for k, v in inputs.items() if v is not None]
+        torch.onnx.export(Entry(m, call, classes), tuple(inputs.values()), name + ".onnx", input_names=names, output_names=outputs,
+                          dynamic_axes={axis: {0: "batch"} for axis in [*names, *outputs]})
+
+
 class AE(Nets):
     def __init__(self, size, channels, filters, hidden, latent, pixels):
         super().__init__(size, channels, filters, hidden, latent, 0, pixels)
@@ -114,10 +180,3 @@ class AE(Nets):
 
     def loss(self, x):
         return self.pixels.nll(self.decode(self.encode(x)), x).mean()
-
-
-def loss(m, x, y=None, beta=1, free=0):
-    reconstruction, mu, log_var = m.terms(x, y)
-    kl = (mu.square() + log_var.exp() - log_var - 1) / 2
-    kl = kl.mean(0).clamp(min=free).sum() if free else kl.sum(1).mean()
-    return reconstruction.mean() + beta * kl

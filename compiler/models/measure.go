@@ -38,6 +38,22 @@ func EachBatch(ctx context.Context, e Examples, size int, do func(first, n int, 
 	return nil
 }
 
+// EachNumber hands do each number of a field, so many of each example, in order: of the example and of its place in it. Data without
+// such a field are an error.
+func EachNumber(ctx context.Context, e Examples, field string, features int, do func(example, k int, v float32) error) error {
+	return EachBatch(ctx, e, 256, func(first, n int, x map[string]*tensor.Tensor) error {
+		if x[field] == nil || x[field].Len() != n*features {
+			return fmt.Errorf("the data have no field %q of %d features", field, features)
+		}
+		for i, v := range tensor.Data[float32](x[field].Cast(tensor.F32)) {
+			if err := do(first+i/features, i%features, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // State is what a model's own Go functions see of the state; a runtime.State is such.
 type State interface {
 	Names() []string

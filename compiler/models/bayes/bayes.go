@@ -50,8 +50,7 @@ func (m *NaiveBayes) Draw(u *graph.Value) *graph.Value {
 // MeanLogProbs are the means of ln p(x_k), f64[batch features], over x that are v, f32[batch features], rounded by chance: up to the
 // next whole number with the probability of v's fraction, else down.
 func (m *NaiveBayes) MeanLogProbs(v *graph.Value) *graph.Value {
-	down := v.Floor().Cast(graph.I64)
-	part := v.Sub(v.Floor()).Cast(graph.F64)
+	down, part := v.Floor().Cast(graph.I64), v.Sub(v.Floor()).Cast(graph.F64)
 	between := part.Greater(part.Scalar(0))
 	above := between.Where(m.LogProbs(down.Add(between.Cast(graph.I64))).Mul(part), part) // 0·ln 0 is none
 	return m.LogProbs(down).Mul(part.Neg().Shift(1)).Add(above)

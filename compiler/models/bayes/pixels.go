@@ -8,7 +8,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // pixels is naive Bayes whose features are the pixels of an image, each of so many levels: level l is the grey l/(levels-1). A grey
@@ -53,13 +52,7 @@ var PixelModel = models.Model{
 	Train: models.Training{
 		Fit: func(ctx context.Context, set models.Settings, s models.State, train models.Examples) (map[string]float64, error) {
 			m, levels := pixels(set)
-			return m.fit(ctx, s, train, "image", func(x *tensor.Tensor) []float32 {
-				pixels := tensor.Data[float32](x.Cast(tensor.F32))
-				for i := range pixels {
-					pixels[i] *= float32(levels - 1)
-				}
-				return pixels
-			})
+			return m.fit(ctx, s, train, models.ImageField, float32(levels-1))
 		},
 		Validate: "validate", Data: "mnist",
 	},

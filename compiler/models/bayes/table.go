@@ -44,7 +44,7 @@ func Of(columns []models.Column) models.Model {
 		Train: models.Training{
 			Fit: func(ctx context.Context, set models.Settings, s models.State, train models.Examples) (map[string]float64, error) {
 				m := build(set)
-				metrics, err := m.fit(ctx, s, train, models.Row, func(x *tensor.Tensor) []float32 { return tensor.Data[float32](x.Cast(tensor.F32)) })
+				metrics, err := m.fit(ctx, s, train, models.Row, 1)
 				if err == nil {
 					metrics["perplexity"], metrics["parameters"] = math.Exp(metrics["entropy"]), float64(m.free())
 				}

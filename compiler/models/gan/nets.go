@@ -95,15 +95,9 @@ type Projection struct {
 	Psi, V nn.Dense // V has a row for each class, of φ's size, which Score finds
 }
 
-// Projection scores images given classes.
-func (n Nets) Projection() *Projection {
-	return &Projection{n.Body(), nn.Dense{Units: 1, SpectralNorm: n.Spectral}, nn.Dense{NoBias: true, SpectralNorm: n.Spectral}}
-}
-
 // Score is the sum of both.
 func (c *Projection) Score(x, y *graph.Value) *graph.Value {
 	phi := c.Phi.Apply(x)
-	psi := c.Psi.Apply(phi)
 	c.V.Units = int(phi.Dim(-1))
-	return psi.Add(phi.Mul(c.V.Apply(y)).SumKeep(-1))
+	return c.Psi.Apply(phi).Add(phi.Mul(c.V.Apply(y)).SumKeep(-1))
 }

@@ -78,5 +78,6 @@ func r1(critic func(x *graph.Value) *graph.Value, real, _ *graph.Value) *graph.V
 // told the class by its BatchNorm, ours beside z.
 func projgan(s models.Settings) GAN {
 	n := Nets{Settings: s, Kernel: 4, Spectral: true}
-	return GAN{Gen: n.Generator(), Critic: n.Projection(), Loss: loss.Hinge{}, Opt: adam(.5, .999)}
+	critic := &Projection{n.Body(), nn.Dense{Units: 1, SpectralNorm: true}, nn.Dense{NoBias: true, SpectralNorm: true}}
+	return GAN{Gen: n.Generator(), Critic: critic, Loss: loss.Hinge{}, Opt: adam(.5, .999)}
 }

@@ -17,14 +17,16 @@ type AE struct {
 // Encode gives the code z [batch latent] of x [batch channels size size].
 func (m *AE) Encode(x *graph.Value) *graph.Value { return m.Code.Apply(m.Hidden(x, nil)) }
 
+// Loss is −ln p(x|z) of the code z of x, in nats, the mean of the batch.
+func (m *AE) Loss(x *graph.Value) *graph.Value {
+	return m.Pixels.NLL(m.Decode(m.Encode(x), nil), x).Mean()
+}
+
 // defineAE builds the program of an autoencoder: encode, decode, reconstruct and validate, and the training step.
 func defineAE(s models.Settings) (*compiler.Program, error) {
 	m := &AE{newNets(s), nn.Dense{Units: s.Int("latent")}}
 	picture := func(z *graph.Value) *graph.Value { return m.Pixels.Mean(m.Decode(z, nil)) }
-	losses := func(f *graph.Func) *graph.Value {
-		x := s.Image(f)
-		return m.Pixels.NLL(m.Decode(m.Encode(x), nil), x).Mean()
-	}
+	losses := func(f *graph.Func) *graph.Value { return m.Loss(s.Image(f)) }
 
 	b := compiler.New("ae")
 	b.Model("", m)
