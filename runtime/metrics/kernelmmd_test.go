@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -68,6 +69,32 @@ func mmd(x, y *tensor.Tensor) float64 {
 		return sum / n
 	}
 	return mean(x, x, true) + mean(y, y, true) - 2*mean(x, y, false)
+}
+
+// TestKIDPrecision compares f32 features, whose products are f32, with the same numbers in f64: many features, so that they are added up in
+// several parts, all above 0 as a network's are, and of sizes whose products f32 cannot hold. A difference is of f32's rounding, 6e-8 of
+// the kernel's values, and less over many pairs.
+func TestKIDPrecision(t *testing.T) {
+	const n, d = 130, 2*summed + 76
+	for _, size := range []float64{1, 1e-25, 3e29} {
+		of := func(seed uint64, mean float64) (f32, f64 *tensor.Tensor) {
+			x := normals(seed, n, slices.Repeat([]float64{mean}, d), ones(d))
+			for i := range x.Len() {
+				x.Set(i, size*min(max(x.At(i), 0), 3))
+			}
+			f32 = x.Cast(tensor.F32)
+			return f32, f32.Cast(tensor.F64)
+		}
+		real, real64 := of(1, .5)
+		fake, fake64 := of(2, .6)
+		o := KIDOptions{Subsets: 3, Size: 100}
+		got, want := kid(t, real, fake, o), kid(t, real64, fake64, o)
+		value := math.Pow(1.5*size*size+1, 3) // about that of the kernel
+		if math.Abs(got.Mean-want.Mean) > 1e-9*value || math.Abs(got.Std-want.Std) > 1e-9*value || size == 1 && !(got.Mean > .01) {
+			t.Errorf("of features up to %v: %v ± %v in f32, %v ± %v in f64", 3*size, got.Mean, got.Std, want.Mean, want.Std)
+		}
+		equal(t, "KID of all examples in f64", kid(t, real64, fake64, KIDOptions{Subsets: 1, Size: n}).Mean/value, mmd(real64, fake64)/value)
+	}
 }
 
 // TestKIDUnbiased sees that the mean over sets from one distribution is 0, though each has few examples.
