@@ -237,14 +237,14 @@ func TestClassifierSettings(t *testing.T) {
 		set   string
 		want  string
 	}{
-		{classifier.MLPModel, "classes=0", "Units"},
-		{classifier.CNNModel, "side=0", "image"},
-		{classifier.CNNModel, "channels=-1", "image"},
+		{classifier.MLPModel, "classes=0", "setting classes is 0, want"},
+		{classifier.CNNModel, "side=0", "setting side is 0, want"},
+		{classifier.CNNModel, "channels=-1", "setting channels is -1, want"},
 		{classifier.CNNModel, "classes=2.5", "classes"},
 		{classifier.LeNetModel, "side=4", "Conv2D: a filter of 5×5"},
 		{classifier.TwoConvModel, "steps=0", "Steps"},
-		{classifier.ResNetModel, "blocks=0", "setting blocks is 0, want 1 to 200"},
-		{classifier.ResNetModel, "blocks=1e9", "setting blocks is 1000000000, want 1 to 200"},
+		{classifier.ResNetModel, "blocks=0", "setting blocks is 0, want a whole number from 1 to 200"},
+		{classifier.ResNetModel, "blocks=1e9", "setting blocks is 1e+09, want a whole number from 1 to 200"},
 	} {
 		r := modelCommand(c.model, "train "+c.model.Name+" --set "+c.set+" --out "+t.TempDir())
 		if r.code == exitOK {

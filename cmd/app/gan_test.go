@@ -196,7 +196,7 @@ func TestAveragedGAN(t *testing.T) {
 	} else if _, err := os.Stat(dir + "/packed"); err == nil {
 		t.Error("packs larger than the batch leave a folder")
 	}
-	if r := modelCommand(gan.CGAN, line+"/four --set classes=1"); r.code != exitError || !strings.Contains(r.err, "setting classes is 1, want a whole number from 2 to 1000") {
+	if r := modelCommand(gan.CGAN, line+"/four --set classes=1"); r.code != exitError || !strings.Contains(r.err, "setting classes is 1, want a whole number from 2 to 10000") {
 		t.Errorf("one class: %s", r.err)
 	}
 }

@@ -40,7 +40,7 @@ var Usual = Limits{
 	"filters":   {0, 1024, 1, "the filters of the first convolution, to 1024, or 0 for a multi-layer perceptron"},
 	"conv":      {0, 1, 1, "1 for convolutional networks or 0 for perceptrons"},
 	"dropout":   {0, 1 - 1e-9, 0, "a number from 0, for none, to below 1"},
-	"classes":   Whole(2, 1000),
+	"classes":   Whole(2, maxRuns), // what [Model.With] takes too
 	"columns":   Whole(1, 10000),
 	"levels":    Whole(2, 256),
 	"smoothing": {0, math.MaxFloat64, 0, "0 or more"},

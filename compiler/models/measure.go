@@ -38,17 +38,19 @@ func EachBatch(ctx context.Context, e Examples, size int, do func(first, n int, 
 	return nil
 }
 
-// EachNumber hands do each number of a field, so many of each example, in order: of the example and of its place in it. Data without
-// such a field are an error.
-func EachNumber(ctx context.Context, e Examples, field string, features int, do func(example, k int, v float32) error) error {
+// EachFeature hands do each feature of a field, those of one example after another, times scale. Feature k is a number from 0 to
+// values[k]-1; data with others, or without such a field, are an error.
+func EachFeature(ctx context.Context, e Examples, field string, values []int64, scale float32, do func(k int, v float64)) error {
 	return EachBatch(ctx, e, 256, func(first, n int, x map[string]*tensor.Tensor) error {
-		if x[field] == nil || x[field].Len() != n*features {
-			return fmt.Errorf("the data have no field %q of %d features", field, features)
+		if x[field] == nil || x[field].Len() != n*len(values) {
+			return fmt.Errorf("the data have no field %q of %d features", field, len(values))
 		}
 		for i, v := range tensor.Data[float32](x[field].Cast(tensor.F32)) {
-			if err := do(first+i/features, i%features, v); err != nil {
-				return err
+			k := i % len(values)
+			if v *= scale; !(v >= 0 && v <= float32(values[k]-1)) {
+				return fmt.Errorf("example %d: feature %d of the field %s is %v, and its values are 0 to %d", first+i/len(values), k, field, v, values[k]-1)
 			}
+			do(k, float64(v))
 		}
 		return nil
 	})

@@ -49,7 +49,7 @@ var compilerMutations = []mutation{
 	{"naive bayes: weights are summed from above", "compiler/models/bayes/bayes.go", ".Causal(w.Dim(1)).T()", ".Causal(w.Dim(1))", "./compiler/models/bayes", "Draw"},
 	{"naive bayes: a value out of range is another feature's", "compiler/models/bayes/bayes.go", ".And(x.Less(d))", "", "./compiler/models/bayes", "Mistakes"},
 	{"naive bayes: a grey is the level below it", "compiler/models/bayes/bayes.go", "down.Add(between.Cast(graph.I64))", "down", "./compiler/models/bayes", "Pixels"},
-	{"naive bayes: a grey counts for the level below only", "compiler/models/bayes/fit.go", "n[k*most+int(down)+1] += part", "n[k*most+int(down)] += part", "./compiler/models/bayes", "Pixels"},
+	{"naive bayes: a grey counts for the level below only", "compiler/models/bayes/fit.go", "int(math.Ceil(v))] += part", "int(down)] += part", "./compiler/models/bayes", "Pixels"},
 	{"naive bayes: smoothing is not of the likelihood's total", "compiler/models/bayes/fit.go", "(total + m.Smoothing*float64(d))", "(total + m.Smoothing)", "./compiler/models/bayes", "Book"},
 	{"tables: a part has its own values", "cmd/app/training_data.go", "columns = splits.Train.Categories", "", "./cmd/app", "Tables"},
 }

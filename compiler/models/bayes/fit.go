@@ -2,7 +2,6 @@ package bayes
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 
@@ -13,28 +12,16 @@ import (
 // counted is the state of a [NaiveBayes] that is the model called "bayes".
 const counted = "bayes.counts"
 
-// mostExamples bounds N: up to there, whole counts are exact in f32.
-const mostExamples = 1 << 24
-
 // fit counts the features of the examples' field, times scale: a number between two values counts for both, by how near it is, as
 // [NaiveBayes.MeanLogProbs] has it. It returns the mean negative log-likelihood of the examples, as the loss, and the entropy of the
-// model, both in nats.
+// model, both in nats. Whole counts are exact in f32 up to 2²⁴ examples, and rounded to seven digits beyond.
 func (m *NaiveBayes) fit(ctx context.Context, s models.State, train models.Examples, field string, scale float32) (map[string]float64, error) {
-	if train.Len() > mostExamples {
-		return nil, fmt.Errorf("%d examples, more than the %d that are counted exactly: take a part of them (--limit)", train.Len(), mostExamples)
-	}
 	most := int(slices.Max(m.Values))
 	n := make([]float64, len(m.Values)*most)
-	err := models.EachNumber(ctx, train, field, len(m.Values), func(example, k int, v float32) error {
-		if v *= scale; !(v >= 0 && v <= float32(m.Values[k]-1)) {
-			return fmt.Errorf("example %d: feature %d of the field %s is %v, and its values are 0 to %d", example, k, field, v, m.Values[k]-1)
-		}
-		down, part := math.Modf(float64(v))
+	err := models.EachFeature(ctx, train, field, m.Values, scale, func(k int, v float64) {
+		down, part := math.Modf(v)
 		n[k*most+int(down)] += 1 - part
-		if part > 0 {
-			n[k*most+int(down)+1] += part
-		}
-		return nil
+		n[k*most+int(math.Ceil(v))] += part
 	})
 	if err != nil {
 		return nil, err

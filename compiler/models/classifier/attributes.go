@@ -28,14 +28,10 @@ func Strided() nn.Sequential {
 // value of it, or not. One with anything else in the batch is a number, such as an age, of which nothing is learned.
 func DefineAttributes(s models.Settings) (*compiler.Program, error) {
 	m := New(Strided(), s.Int("columns"))
-	batch, side := graph.Sym("batch"), s.Dim("side")
-	image := func(f *graph.Func) *graph.Value {
-		return f.Input("image", graph.F32, batch, s.Dim("channels"), side, side)
-	}
 	losses := func(f *graph.Func) *graph.Value {
-		logits, has := m.Logits(image(f)), f.Input("attributes", graph.F32, batch, s.Dim("columns"))
+		logits, has := m.Logits(s.Image(f)), f.Input("attributes", graph.F32, models.Batch, s.Dim("columns"))
 		zero, one := has.Scalar(0), has.Scalar(1)
-		known := has.Equal(zero).Or(has.Equal(one)).Cast(graph.F32).ReduceMinKeep(0).Expand(batch, s.Dim("columns"))
+		known := has.Equal(zero).Or(has.Equal(one)).Cast(graph.F32).ReduceMinKeep(0).Expand(models.Batch, s.Dim("columns"))
 		right := logits.Greater(zero).Cast(graph.F32).Equal(has).Cast(graph.F32)
 		f.Output("accuracy", right.Mul(known).Sum().Div(known.Sum().Max(one)))
 		return loss.BCEWithLogits(logits.Mul(known), has.Mul(known)).Mean()
@@ -44,7 +40,7 @@ func DefineAttributes(s models.Settings) (*compiler.Program, error) {
 	b := compiler.New("attributes")
 	b.Model("", m)
 	b.Func("classify", func(f *graph.Func) {
-		features := m.Features(image(f))
+		features := m.Features(s.Image(f))
 		f.Output("probabilities", m.Head.Apply(features).Sigmoid())
 		f.Output("features", features)
 	})
@@ -127,6 +123,7 @@ var AttributesModel = models.Model{
 	Settings: models.Settings{
 		"side": 64, "channels": 3, "columns": 32, "lr": 2e-3, "decay": .05, "steps": 2 * (20000 / 64),
 	},
+	Limits: limits,
 	Define: DefineAttributes,
 	Train: models.Training{
 		Step: "train", Validate: "validate", Inputs: map[string]string{"image": "image", "attributes": "attributes"},

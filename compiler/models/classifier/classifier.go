@@ -6,8 +6,6 @@
 package classifier
 
 import (
-	"fmt"
-
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/loss"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
@@ -47,12 +45,8 @@ func TopK(logits, labels *graph.Value, k int) *graph.Value {
 // Define builds the program of a classifier with a body: classify and validate, and the training step.
 func Define(name string, body nn.Sequential, s models.Settings) (*compiler.Program, error) {
 	m := New(body, s.Int("classes"))
-	batch, side := graph.Sym("batch"), s.Dim("side")
-	image := func(f *graph.Func) *graph.Value {
-		return f.Input("image", graph.F32, batch, s.Dim("channels"), side, side)
-	}
 	losses := func(f *graph.Func) *graph.Value {
-		logits, labels := m.Logits(image(f)), f.Input("label", graph.I64, batch)
+		logits, labels := m.Logits(s.Image(f)), f.Input("label", graph.I64, models.Batch)
 		f.Output("accuracy", TopK(logits, labels, 1))
 		if s.Int("classes") > 5 {
 			f.Output("top5", TopK(logits, labels, 5))
@@ -63,7 +57,7 @@ func Define(name string, body nn.Sequential, s models.Settings) (*compiler.Progr
 	b := compiler.New(name)
 	b.Model("", m)
 	b.Func("classify", func(f *graph.Func) {
-		features := m.Features(image(f))
+		features := m.Features(s.Image(f))
 		logits := m.Head.Apply(features)
 		f.Output("probabilities", logits.Softmax(-1))
 		f.Output("label", logits.ArgMax(-1))
@@ -86,6 +80,9 @@ func settings() models.Settings {
 	return models.Settings{"side": 28, "channels": 1, "classes": 10, "lr": 2e-3, "decay": .05, "steps": 5 * (60000 / 128)}
 }
 
+// limits are the usual ones; what is classified may have other channels than pictures.
+var limits = models.Usual.With(models.Limits{"channels": models.Whole(1, 4096)})
+
 // training is how all classifiers are trained. A short last batch is left out: its statistics would be poor.
 var training = models.Training{
 	Step: "train", Validate: "validate", Inputs: map[string]string{"image": "image", "label": "label"},
@@ -95,7 +92,7 @@ var training = models.Training{
 func model(name, doc string, body func() nn.Sequential) models.Model {
 	return models.Model{
 		Name: name, Family: "Classifiers, p(y|x)", Doc: doc, Needs: needs[name], Results: results[name],
-		Settings: settings(), Train: training,
+		Settings: settings(), Limits: limits, Train: training,
 		Define: func(s models.Settings) (*compiler.Program, error) { return Define(name, body(), s) },
 	}
 }
@@ -113,14 +110,8 @@ var (
 
 // sized is m with a setting from 1 to most, which its body is made by.
 func sized(m models.Model, setting string, value float64, most int, body func(int) nn.Sequential) models.Model {
-	m.Settings[setting] = value
-	m.Define = func(s models.Settings) (*compiler.Program, error) {
-		n := s.Int(setting)
-		if n < 1 || n > most {
-			return nil, fmt.Errorf("setting %s is %d, want 1 to %d", setting, n, most)
-		}
-		return Define(m.Name, body(n), s)
-	}
+	m.Settings[setting], m.Limits = value, m.Limits.With(models.Limits{setting: models.Whole(1, most)})
+	m.Define = func(s models.Settings) (*compiler.Program, error) { return Define(m.Name, body(s.Int(setting)), s) }
 	return m
 }
 

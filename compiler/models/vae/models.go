@@ -21,7 +21,6 @@ func settings(changes models.Settings) models.Settings {
 // limits are the usual ones; convolutions halve images twice.
 var limits = models.Usual.With(models.Limits{
 	"size":       models.Rows(4, 512),
-	"classes":    models.Whole(1, 10000), // what [models.Model.With] takes too
 	"likelihood": {Min: 0, Max: float64(len(likelihoods) - 1), Step: 1, Want: fmt.Sprintf("one of %v, or its place among them, from 0", likelihoods)},
 })
 
