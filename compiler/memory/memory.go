@@ -36,6 +36,10 @@ type Plan struct {
 	Offset []int // in the arena, of values of class Arena
 	Alias  []int // of a value of class Arena whose elements are those of an earlier one, in its place: the ID of that one; else −1
 
+	// Direct is, for each update of the Func, whether it is computed in the memory that becomes the new state; otherwise it is copied
+	// there after the run.
+	Direct []bool
+
 	Arena int // bytes
 	// Live is the least that any arena could have, in this order of the values: the most bytes that are needed at once.
 	Live int
@@ -68,12 +72,11 @@ func New(f *graph.Func, b graph.Binding) (*Plan, error) {
 		if p.Bytes[i] > maxBytes || p.Each > maxBytes || p.State > maxBytes {
 			return nil, fmt.Errorf("%s with %v: its values take more than %.0g bytes: take smaller batches or a smaller model", f.Name, b, float64(maxBytes))
 		}
-		switch p.Class[i] {
-		case State:
+		if p.Class[i] == State {
 			p.State += p.Bytes[i]
-		default:
-			p.Each += p.Bytes[i]
+			continue
 		}
+		p.Each += p.Bytes[i]
 		if p.Class[i] == Constant || p.Class[i] == Output {
 			p.Fixed += p.Bytes[i]
 		}
@@ -84,9 +87,10 @@ func New(f *graph.Func, b graph.Binding) (*Plan, error) {
 			p.Each += p.Bytes[id]
 		}
 	}
+	p.Direct = direct(f, p.Class)
 	for i, u := range f.Updates {
 		p.Fixed += p.Bytes[u.Value.ID]
-		if !Direct(f, p.Class, i) {
+		if !p.Direct[i] {
 			p.Each += p.Bytes[u.Value.ID]
 		}
 	}
@@ -136,11 +140,14 @@ func isInput(v *graph.Value) bool {
 	return ok
 }
 
-// Direct reports whether update i of f is computed in the memory that becomes the new state. What also stays elsewhere, as an
-// output, a constant, an input or other state, is copied there after the run.
-func Direct(f *graph.Func, class []Class, i int) bool {
-	v := f.Updates[i].Value
-	return class[v.ID] == Update && !slices.ContainsFunc(f.Updates[:i], func(u graph.Update) bool { return u.Value == v })
+// direct says which updates of f are computed in place: those of values that stay nowhere else, as an output, a constant, an input,
+// or other state.
+func direct(f *graph.Func, class []Class) []bool {
+	list := make([]bool, len(f.Updates))
+	for i, u := range f.Updates {
+		list[i] = class[u.Value.ID] == Update && !slices.ContainsFunc(f.Updates[:i], func(other graph.Update) bool { return other.Value == u.Value })
+	}
+	return list
 }
 
 // share gathers the values of class Arena into blocks.

@@ -241,7 +241,7 @@ func TestUpdates(t *testing.T) {
 	p := plan(t, f, nil)
 	check(t, f, p)
 	for i, want := range []bool{true, false, false, false, false} {
-		if got := memory.Direct(f, p.Class, i); got != want {
+		if got := p.Direct[i]; got != want {
 			t.Errorf("new s%d is computed in place: %v", i, got)
 		}
 	}

@@ -55,7 +55,7 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 	p := &plan{f: f, memory: m, faces: x.faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
 	for i, u := range f.Updates {
 		spare := x.spare(u.Name, u.Value.DType(), m.Shapes[u.Value.ID])
-		if memory.Direct(f, m.Class, i) {
+		if m.Direct[i] {
 			p.bufs[u.Value.ID] = spare
 		}
 		p.updates = append(p.updates, update{u.Name, u.Value.ID, spare})

@@ -3,8 +3,8 @@ package main
 var runtimeMutations = []mutation{
 	{"engine: new state is committed before it is looked at", "runtime/gorgonia/engine.go", "if !p.finite(x.ctx) {\n\t\t\treturn nil, x.diagnose(f, in)\n\t\t}\n\t\tp.commit(x.state)", "p.commit(x.state)\n\t\tif !p.finite(x.ctx) {\n\t\t\treturn nil, x.diagnose(f, in)\n\t\t}", "./runtime/gorgonia", ""},
 	{"engine: only the loss is held to be finite", "runtime/gorgonia/plan.go", "return !bad.Load()", "return true", "./runtime/gorgonia", ""},
-	{"memory: an output that is new state has no copy", "compiler/memory/memory.go", "return class[v.ID] == Update && ", "return ", "./compiler/memory ./runtime/gorgonia", "Updates"},
-	{"memory: a value that is new state twice is one tensor", "compiler/memory/memory.go", "func(u graph.Update) bool { return u.Value == v })\n}", "func(u graph.Update) bool { return false })\n}", "./compiler/memory ./runtime/gorgonia", "Updates"},
+	{"memory: an output that is new state has no copy", "compiler/memory/memory.go", "list[i] = class[u.Value.ID] == Update && ", "list[i] = ", "./compiler/memory ./runtime/gorgonia", "Updates"},
+	{"memory: a value that is new state twice is one tensor", "compiler/memory/memory.go", "return other.Value == u.Value", "return other.Value == nil", "./compiler/memory ./runtime/gorgonia", "Updates"},
 	{"memory: a result over what is needed later", "compiler/memory/memory.go", "if p.blocks[p.of[a.ID]].last > v.ID {", "if false {", "./compiler/memory", "RandomGraphs"},
 	{"memory: what is copied after the run is not kept", "compiler/memory/memory.go", "last[u.Value.ID] = len(f.Values)", "_ = u", "./compiler/memory", "RandomGraphs"},
 	{"memory: an input is not there before its turn", "compiler/memory/memory.go", "first[i] = -1", "first[i] = i", "./compiler/memory", "RandomGraphs"},
