@@ -31,7 +31,8 @@ func (m *Nets) Decode(z, y *graph.Value) *graph.Value {
 func newNets(s models.Settings) Nets {
 	size, channels, filters, he := s.Int("size"), s.Int("channels"), s.Int("filters"), initializer.HeNormal{}
 	hidden := nn.Dense{Units: s.Int("hidden"), Weight: he}
-	n := Nets{nn.Sequential{nn.Flatten}, hidden, hidden, &nn.Dense{Units: channels * size * size}, likelihood(s), nn.Reshape(channels, size, size)}
+	n := Nets{Body: nn.Sequential{nn.Flatten}, Enc: hidden, Dec: hidden, Out: &nn.Dense{Units: channels * size * size},
+		Pixels: likelihood(s), image: nn.Reshape(channels, size, size)}
 	if filters > 0 {
 		least := size / 4 // rows after the convolutions
 		n.Body = nn.Sequential{
