@@ -128,11 +128,16 @@ func heapOf(t *testing.T, prog *compiler.Program, f *graph.Func, b graph.Binding
 	return bytes, state
 }
 
-// heap is what of the heap is in use.
+// heap is what of the heap is in use, when finalizers have run: gorgonia's machines have some.
 func heap() int {
+	for range 3 {
+		done := make(chan bool)
+		runtime.SetFinalizer(&struct{ c chan bool }{done}, func(s *struct{ c chan bool }) { close(s.c) })
+		runtime.GC()
+		<-done
+	}
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // what pools had
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
 }
