@@ -35,7 +35,7 @@ type mutation struct {
 	run      string // of these, the tests to run, as for go test; "" is all
 }
 
-var mutations = slices.Concat(kernelMutations, graphMutations, compilerMutations, exporterMutations, runtimeMutations, onnxGoMutations, commandMutations, reportMutations, runMutations)
+var mutations = slices.Concat(kernelMutations, graphMutations, compilerMutations, exporterMutations, runtimeMutations, onnxGoMutations, commandMutations, reportMutations, runMutations, editMutations)
 
 func main() {
 	check := flag.Bool("check", false, "only see that each mutation can still be made, and print the files")

@@ -5,7 +5,7 @@ var runMutations = []mutation{
 	{"grad norm: frozen parameters too", "compiler/compiler.go", "if f.Current(p) != p {", "if f.Current(p) != nil {", "./compiler", "GradNorm"},
 	{"grad norm: no root", "compiler/optim/optim.go", "return total.Sqrt()", "return total", "./compiler", "GradNorm"},
 	{"runs: a lock of any kind", "runtime/filelock/held_linux.go", `f[1] != "FLOCK"`, "false", "./runtime/filelock", "Holders"},
-	{"runs: any process that has a lock", "runtime/filelock/held_linux.go", "os.SameFile(open, file)", "true", "./runtime/filelock", "Holders"},
+	{"runs: any process that has a lock", "runtime/filelock/held_linux.go", "os.SameFile(open, file)", "open != nil", "./runtime/filelock", "Holders"},
 	{"runs: progress of a process that is gone", "runtime/train/status.go", "if !held {", "if false {", "./runtime/train", "Live"},
 	{"runs: progress.json is left", "runtime/train/journal.go", "if j.beats {", "if false {", "./runtime/train", "Live"},
 	{"runs: finished is not asked for", "runtime/train/status.go", "s.Epochs >= s.Setup.Epochs", "s.Epochs > s.Setup.Epochs", "./runtime/train", "Status"},
