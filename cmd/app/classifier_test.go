@@ -182,7 +182,7 @@ func TestPredictErrors(t *testing.T) {
 		want string
 	}{
 		{"run " + dir + "/bytes.onnx" + fits, exitError, "bytes.onnx takes pixels of the range NominalRange_0_255, and a picture is given in [0, 1]: give an array"},
-		{named + " --top 2 --input image=" + dir + "/wide.png", exitError, "the picture has 10×20 pixels (height × width), and the input takes 12×12: --resize scales it"},
+		{named + " --top 2 --input image=" + dir + "/wide.png", exitError, "it is 10×20 pixels (height × width), and the input takes 12×12: --resize scales it"},
 		{named + " --top 2 --input image=" + dir + "/text.png", exitError, "not a readable image"},
 		{named + " --top 2 --input image=" + dir + "/none.png", exitError, "none.png"},
 		{named + " --top 2 --input x=" + dir + "/wide.png", exitError, "has no input of that name"},

@@ -331,14 +331,12 @@ func (e *editor) images(c *cli.Context) (*tensor.Tensor, error) {
 
 // read reads an image of the size that the encoder takes.
 func (e *editor) read(c *cli.Context, path string) (*tensor.Tensor, error) {
-	h, w, err := data.ImageSize(path)
-	if err != nil {
-		return nil, err
-	}
-	if (h != e.shape[1] || w != e.shape[2]) && !c.Bool("resize") {
-		return nil, fmt.Errorf("it is %d×%d pixels (height × width), and %s takes %d×%d: --resize cuts out its middle and scales it", h, w, e.model.Name, e.shape[1], e.shape[2])
-	}
-	return data.ReadImage(path, data.ImageOptions{Height: e.shape[1], Width: e.shape[2], Grey: e.shape[0] == 1, Crop: true})
+	return pictureOfSize(c, path, e.model.Name, e.imageOptions())
+}
+
+// imageOptions are the size and colours of what the encoder takes.
+func (e *editor) imageOptions() data.ImageOptions {
+	return data.ImageOptions{Height: e.shape[1], Width: e.shape[2], Grey: e.shape[0] == 1, Crop: true}
 }
 
 // field is the data's field with images.

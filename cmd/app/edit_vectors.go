@@ -218,7 +218,7 @@ func (e *editor) splits(c *cli.Context) (data.Splits, error) {
 	if e.splitsNow != nil {
 		return *e.splitsNow, nil
 	}
-	splits, err := openRunData(c, e.model, e.setup, "data", e.from, data.ImageOptions{Height: e.shape[1], Width: e.shape[2], Grey: e.shape[0] == 1, Crop: true})
+	splits, err := openRunData(c, e.model, e.setup, "data", e.from, e.imageOptions())
 	if err != nil {
 		return splits, err
 	}

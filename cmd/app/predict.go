@@ -22,15 +22,32 @@ var (
 	resizeFlag = &cli.BoolFlag{Name: "resize", Usage: "scale pictures of another size to the input's, as training does those of a folder"}
 )
 
-// pictureInput reads a picture for an input of the ONNX file model, f32[1 channels height width] in [0, 1].
-func pictureInput(c *cli.Context, file, model, input string) (map[string]*tensor.Tensor, error) {
-	sum, err := onnx.Inspect(model)
+// pictureOfSize reads an image file as f32[1 channels height width] in [0, 1], for what takes pictures of that size: one of another must be
+// meant to be resized.
+func pictureOfSize(c *cli.Context, file, taker string, o data.ImageOptions) (*tensor.Tensor, error) {
+	h, w, err := data.ImageSize(file)
+	if err != nil {
+		return nil, err
+	}
+	if (h != o.Height || w != o.Width) && !c.Bool("resize") {
+		how := "scales it"
+		if o.Crop {
+			how = "cuts out its middle and scales it"
+		}
+		return nil, fmt.Errorf("it is %d×%d pixels (height × width), and %s takes %d×%d: --resize %s", h, w, taker, o.Height, o.Width, how)
+	}
+	return data.ReadImage(file, o)
+}
+
+// picture reads a picture for an input of the ONNX file.
+func (m modelFile) picture(c *cli.Context, file, input string) (map[string]*tensor.Tensor, error) {
+	sum, err := m.summary()
 	if err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(sum.Inputs, func(v onnx.Value) bool { return v.Name == input })
 	if i < 0 {
-		return nil, fmt.Errorf("--input %s=%s: %s has no input of that name", input, file, model)
+		return nil, fmt.Errorf("--input %s=%s: %s has no input of that name", input, file, m.path)
 	}
 	v := sum.Inputs[i]
 	const most = 1 << 13 // pixels a side: more is no picture that a file of these formats holds
@@ -38,37 +55,29 @@ func pictureInput(c *cli.Context, file, model, input string) (map[string]*tensor
 		return nil, fmt.Errorf("--input %s=%s: the input is %s, and pictures are f32[batch channels height width] of a fixed size with 1 or 3 channels: give an array", input, file, v.Type)
 	}
 	if has, ok := sum.Meta(onnx.MetaPixelRange); ok && !strings.EqualFold(has, onnx.Normalized) {
-		return nil, fmt.Errorf("--input %s=%s: %s takes pixels of the range %s, and a picture is given in [0, 1]: give an array", input, file, model, has)
+		return nil, fmt.Errorf("--input %s=%s: %s takes pixels of the range %s, and a picture is given in [0, 1]: give an array", input, file, m.path, has)
 	}
-	height, width := int(v.Dims[2]), int(v.Dims[3])
-	h, w, err := data.ImageSize(file)
-	if err == nil && !c.Bool("resize") && (h != height || w != width) {
-		err = fmt.Errorf("the picture has %d×%d pixels (height × width), and the input takes %d×%d: --resize scales it", h, w, height, width)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("--input %s=%s: %w", input, file, err)
-	}
-	x, err := data.ReadImage(file, data.ImageOptions{Height: height, Width: width, Grey: v.Dims[1] == 1})
+	x, err := pictureOfSize(c, file, "the input", data.ImageOptions{Height: int(v.Dims[2]), Width: int(v.Dims[3]), Grey: v.Dims[1] == 1})
 	if err != nil {
 		return nil, fmt.Errorf("--input %s=%s: %w", input, file, err)
 	}
 	return map[string]*tensor.Tensor{input: x}, nil
 }
 
-// namedClasses are the names of the classes that the ONNX file path tells; it is an error if it tells none.
-func namedClasses(path string) ([]string, error) {
-	sum, err := onnx.Inspect(path)
+// namedClasses are the names of the classes that the ONNX file tells; it is an error if it tells none.
+func (m modelFile) namedClasses() ([]string, error) {
+	sum, err := m.summary()
 	if err != nil {
 		return nil, err
 	}
 	if text, ok := sum.Meta(train.MetaClasses); ok {
-		classes, err := readClasses(path, text)
+		classes, err := readClasses(m.path, text)
 		if err == nil && len(classes) == 0 {
-			err = fmt.Errorf("%s: its metadata %s names no class", path, train.MetaClasses)
+			err = fmt.Errorf("%s: its metadata %s names no class", m.path, train.MetaClasses)
 		}
 		return classes, err
 	}
-	return nil, fmt.Errorf("%s does not name its classes, which --top is to print: its metadata has no %s, as of data without names", path, train.MetaClasses)
+	return nil, fmt.Errorf("%s does not name its classes, which --top is to print: its metadata has no %s, as of data without names", m.path, train.MetaClasses)
 }
 
 // readClasses are the names of classes in the metadata of the ONNX file path.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -92,13 +93,14 @@ func (a *app) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	model := inspectOnce(path)
 	var classes []string
 	if c.IsSet("top") {
-		if classes, err = namedClasses(path); err != nil {
+		if classes, err = model.namedClasses(); err != nil {
 			return err
 		}
 	}
-	in, err := readInputs(c, path)
+	in, err := readInputs(c, model)
 	if err != nil {
 		return err
 	}
@@ -113,7 +115,7 @@ func (a *app) run(c *cli.Context) error {
 	if filepath.Ext(out) == ".npy" && len(s.outputs) != 1 {
 		return fmt.Errorf("%s has %d outputs (%s): give --output a .npz file", path, len(s.outputs), strings.Join(s.outputs, ", "))
 	}
-	if err := checkStateGiven(path, in); err != nil {
+	if err := model.checkStateGiven(in); err != nil {
 		return err
 	}
 	got, err := s.Run(c.Context, in)
@@ -149,16 +151,26 @@ func (a *app) run(c *cli.Context) error {
 	return nil
 }
 
+// A modelFile is an ONNX file that is looked into when something is first asked of it, and once.
+type modelFile struct {
+	path    string
+	summary func() (*onnx.Summary, error)
+}
+
+func inspectOnce(path string) modelFile {
+	return modelFile{path, sync.OnceValues(func() (*onnx.Summary, error) { return onnx.Inspect(path) })}
+}
+
 // checkStateGiven says where the state of a training step is to be had, if in lacks some.
-func checkStateGiven(path string, in map[string]*tensor.Tensor) error {
-	sum, err := onnx.Inspect(path)
+func (m modelFile) checkStateGiven(in map[string]*tensor.Tensor) error {
+	sum, err := m.summary()
 	if err != nil {
 		return err
 	}
 	for _, p := range sum.State {
 		if in[p.Input] == nil {
 			return fmt.Errorf("%s is a training step, and its state %q is missing: give all of it, for a first step with --input %s",
-				path, p.Input, onnx.StateFile(path))
+				m.path, p.Input, onnx.StateFile(m.path))
 		}
 	}
 	return nil
@@ -184,14 +196,14 @@ func writable(flag, path string) error {
 	return nil
 }
 
-// readRows reads a CSV file of the columns that the ONNX file model is of, as an array i64[rows columns].
-func readRows(file, model string) (map[string]*tensor.Tensor, error) {
-	columns, err := tableColumns(model)
+// rows reads a CSV file of the columns that the ONNX file is of, as an array i64[rows columns].
+func (m modelFile) rows(file string) (map[string]*tensor.Tensor, error) {
+	columns, err := m.tableColumns()
 	if err != nil {
 		return nil, err
 	}
 	if columns == nil {
-		return nil, fmt.Errorf("%s does not say that its inputs are rows of a table: give it .npy or .npz files, not %s", model, file)
+		return nil, fmt.Errorf("%s does not say that its inputs are rows of a table: give it .npy or .npz files, not %s", m.path, file)
 	}
 	table, err := data.OpenTable(file, models.Row, columns)
 	if err != nil {
@@ -201,7 +213,7 @@ func readRows(file, model string) (map[string]*tensor.Tensor, error) {
 }
 
 // readInputs reads the arrays that --input names, for the ONNX file model.
-func readInputs(c *cli.Context, model string) (map[string]*tensor.Tensor, error) {
+func readInputs(c *cli.Context, model modelFile) (map[string]*tensor.Tensor, error) {
 	in := map[string]*tensor.Tensor{}
 	for _, spec := range c.StringSlice("input") {
 		name, file, named := strings.Cut(spec, "=")
@@ -214,11 +226,11 @@ func readInputs(c *cli.Context, model string) (map[string]*tensor.Tensor, error)
 		read := readArrays
 		switch {
 		case filepath.Ext(file) == ".csv":
-			read = func(file string) (map[string]*tensor.Tensor, error) { return readRows(file, model) }
+			read = model.rows
 		case data.IsImage(file) && !named:
 			return nil, usagef(c, "--input %s: say which input the picture is, NAME=%s", spec, file)
 		case data.IsImage(file):
-			read = func(file string) (map[string]*tensor.Tensor, error) { return pictureInput(c, file, model, name) }
+			read = func(file string) (map[string]*tensor.Tensor, error) { return model.picture(c, file, name) }
 		}
 		arrays, err := read(file)
 		if err != nil {

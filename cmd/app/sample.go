@@ -138,7 +138,7 @@ func sampledTable(c *cli.Context, m models.Model) (models.Model, error) {
 		return m, nil
 	}
 	if path := c.Path("onnx"); path != "" {
-		columns, err := tableColumns(path)
+		columns, err := inspectOnce(path).tableColumns()
 		return ofTable(m, columns), err
 	}
 	setup, err := train.Folder(c.Path("run")).Setup()
@@ -148,15 +148,15 @@ func sampledTable(c *cli.Context, m models.Model) (models.Model, error) {
 	return ofTable(m, setup.Columns), nil
 }
 
-// tableColumns are the columns of the table that the ONNX file path is of; nil if it is of none.
-func tableColumns(path string) (columns []data.Column, err error) {
-	sum, err := onnx.Inspect(path)
+// tableColumns are the columns of the table that the ONNX file is of; nil if it is of none.
+func (m modelFile) tableColumns() (columns []data.Column, err error) {
+	sum, err := m.summary()
 	if err != nil {
 		return nil, err
 	}
 	if text, ok := sum.Meta(train.MetaColumns); ok {
 		if err := strictjson.Unmarshal([]byte(text), &columns); err != nil {
-			return nil, fmt.Errorf("%s: its metadata %s: %w", path, train.MetaColumns, err)
+			return nil, fmt.Errorf("%s: its metadata %s: %w", m.path, train.MetaColumns, err)
 		}
 	}
 	return columns, nil
