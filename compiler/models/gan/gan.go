@@ -14,15 +14,23 @@ type GAN struct {
 	Gen     nn.Sequential // z [batch latent], with the class beside it if there are classes, to images in [-1, 1]
 	Critic  Critic
 	Loss    loss.Adversarial
-	Penalty loss.Penalty                     // the setting lambda times its mean is added to the critic's loss; nil for none
-	Opt     func(lr float64) optim.Optimizer // of both
-	Clip    float64                          // the critic's weights are kept in [-Clip, Clip]; 0 does not
+	Penalty loss.Penalty                                       // the setting lambda times its mean is added to the critic's loss; nil for none
+	Opt     func(lr float64, s optim.Schedule) optim.Optimizer // of both
+	Clip    float64                                            // the critic's weights are kept in [-Clip, Clip]; 0 does not
 }
 
 // A Critic scores images x in [-1, 1], [batch channels size size], given their classes y, one-hot, or nil: [batch 1]. It is a
 // pointer to a struct of layers.
 type Critic interface {
 	Score(x, y *graph.Value) *graph.Value
+}
+
+// fall is how the learning rate falls to 0 over so many steps; over none, it stays.
+func fall(steps int) optim.Schedule {
+	if steps < 1 {
+		return nil
+	}
+	return optim.Cosine{Steps: steps}
 }
 
 // define builds g's program: generate and judge, and the Steps critic and generator, which run in turn. With the setting ema, the
@@ -37,11 +45,11 @@ func (g GAN) define(name string, s models.Settings) (*compiler.Program, error) {
 	b := compiler.New(name)
 	b.Model("gen", g.Gen)
 	b.Model("critic", g.Critic)
-	criticOpt := g.Opt(s.Float("lr") * s.Float("ttur"))
+	criticOpt := g.Opt(s.Float("lr")*s.Float("ttur"), fall(s.Int("steps")))
 	if g.Clip > 0 {
 		criticOpt = optim.ClipWeights{Max: g.Clip, Then: criticOpt}
 	}
-	sampled, genOpt := s.Averaged(b, g.Opt(s.Float("lr")))
+	sampled, genOpt := s.Averaged(b, g.Opt(s.Float("lr"), fall(s.Int("steps")/s.Int("ratio"))))
 	sampled("generate", func(f *graph.Func) {
 		f.Output("image", g.Gen.Apply(nn.Given(s.Noise(f), s.Label(f))).Scale(.5).Shift(.5))
 	})

@@ -10,8 +10,10 @@ import (
 )
 
 // adam is Adam with the papers' decay rates of the moments.
-func adam(beta1, beta2 float64) func(lr float64) optim.Optimizer {
-	return func(lr float64) optim.Optimizer { return optim.Adam{LR: lr, Beta1: beta1, Beta2: beta2} }
+func adam(beta1, beta2 float64) func(lr float64, s optim.Schedule) optim.Optimizer {
+	return func(lr float64, s optim.Schedule) optim.Optimizer {
+		return optim.Adam{LR: lr, Beta1: beta1, Beta2: beta2, Schedule: s}
+	}
 }
 
 // original is the GAN of Goodfellow et al. (2014): perceptrons, the generator's of rectifiers, and the loss of section 3, which does not
@@ -44,7 +46,9 @@ func lsgan(s models.Settings) GAN {
 // slow.
 func wgan(s models.Settings) GAN {
 	n := Nets{Settings: s, Kernel: 4}
-	slow := func(lr float64) optim.Optimizer { return optim.RMSprop{LR: lr, Rho: .99} }
+	slow := func(lr float64, s optim.Schedule) optim.Optimizer {
+		return optim.RMSprop{LR: lr, Rho: .99, Schedule: s}
+	}
 	return GAN{Gen: n.Generator(), Critic: n.Critic(), Loss: loss.Wasserstein{}, Clip: s.Float("clip"), Opt: slow}
 }
 
