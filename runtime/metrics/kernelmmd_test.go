@@ -75,7 +75,7 @@ func mmd(x, y *tensor.Tensor) float64 {
 // several parts, all above 0 as a network's are, and of sizes whose products f32 cannot hold. A difference is of f32's rounding, 6e-8 of
 // the kernel's values, and less over many pairs.
 func TestKIDPrecision(t *testing.T) {
-	const n, d = 130, 2*summed + 76
+	const n, d = 130, 588
 	for _, size := range []float64{1, 1e-25, 3e29} {
 		of := func(seed uint64, mean float64) (f32, f64 *tensor.Tensor) {
 			x := normals(seed, n, slices.Repeat([]float64{mean}, d), ones(d))

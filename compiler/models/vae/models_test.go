@@ -99,13 +99,14 @@ func TestVariants(t *testing.T) {
 // TestLinearGaussian takes a VAE whose ln p(x) is known: with ReLUs that never cut, x = W·z + c + σε is normal, of covariance WWᵀ + σ²I.
 // The importance-weighted bound of many draws must come to it, and that of one lie below.
 func TestLinearGaussian(t *testing.T) {
-	const sigma, dims, draws = .4, 16, 4000
+	const sigma, dims, draws = .4, 16, 20000
 	prog, state := defineOf(t, vae.Model, models.Settings{"size": 4, "hidden": 6, "latent": 2, "likelihood": 1, "sigma": sigma})
 	for i := range state["dec.bias"].Len() {
 		state["dec.bias"].Set(i, 20)
 	}
-	for _, name := range []string{"mu.weight", "log_var.weight"} { // q(z|x) is near p(z), whatever x is
-		state[name] = tensor.New(tensor.F32, state[name].Shape()...)
+	for name, bias := range map[string]float64{"mu": .3, "log_var": .5} { // q(z|x) covers p(z) and is another, whatever x is
+		state[name+".weight"] = tensor.New(tensor.F32, state[name+".weight"].Shape()...)
+		state[name+".bias"] = tensor.Of([]float32{float32(bias), float32(bias)}, 2)
 	}
 	// z ↦ (z·A + b)·B + d, whose rows are those of the layers' weights.
 	matrix := func(name string, rows, cols int) *mat.Dense { return mat.NewDense(rows, cols, state[name].Float64s()) }
@@ -153,6 +154,19 @@ func TestLinearGaussian(t *testing.T) {
 		}
 		if got := want + math.Log(sum); math.Abs(got-want) > .1 || elbo > got-.1 {
 			t.Errorf("example %d: ln p(x) is %.3f by %d draws and %.3f by one, and %.3f in truth", n, got, draws, elbo, want)
+		}
+	}
+}
+
+// TestBeta holds the step's loss to its two terms, the divergence beta times.
+func TestBeta(t *testing.T) {
+	for _, beta := range []float64{0, 1, 4} {
+		prog, state := defineOf(t, vae.Model, small(models.Settings{"beta": beta}))
+		state[graph.RandomState] = tensor.Of([]int64{3, 0}, 2)
+		_, out := modelstest.Run(t, prog.Step("train"), state)
+		kl := out["kl"].At(0)
+		if got, want := out["loss"].At(0), out["reconstruction"].At(0)+beta*kl; math.Abs(got-want) > 1e-4*want || kl < .01 {
+			t.Errorf("beta %v: the loss is %v, want %v, with a divergence of %v", beta, got, want, kl)
 		}
 	}
 }
