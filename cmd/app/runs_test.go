@@ -238,6 +238,22 @@ func TestWatchTerminal(t *testing.T) {
 	}
 }
 
+// TestClip cuts at columns: of wide characters, of letters with accents of their own, and of a picture of several characters.
+func TestClip(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		n    int
+		want string
+	}{
+		{"abc", 3, "abc"}, {"abc", 2, "ab"}, {"abc", 0, ""}, {"abc", -1, ""}, {"", 2, ""}, {"▁█…x", 3, "▁█…"},
+		{"実験/vae", 5, "実験/"}, {"実験", 3, "実"}, {"e\u0301te\u0301", 2, "e\u0301t"}, {"👩‍👧x", 2, "👩‍👧"}, {"👩‍👧x", 1, ""},
+	} {
+		if got := clip(tt.text, tt.n); got != tt.want {
+			t.Errorf("%q in %d columns is %q, want %q", tt.text, tt.n, got, tt.want)
+		}
+	}
+}
+
 // TestLowTerminal holds that a picture has fewer lines than the terminal, whose last one the cursor is on, and says what it leaves out:
 // the epochs that are longest ago.
 func TestLowTerminal(t *testing.T) {

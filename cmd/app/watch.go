@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rivo/uniseg"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
@@ -219,10 +220,17 @@ func (w *watcher) draw(s train.Status) {
 	io.WriteString(w.out, b.String())
 }
 
-// clip is the first n characters of s.
+// clip is as much of s as fits into n columns of a terminal, in which some characters take two, and some none.
 func clip(s string, n int) string {
-	if r := []rune(s); len(r) > max(n, 0) {
-		return string(r[:max(n, 0)])
+	end, columns, state := 0, 0, -1
+	for rest := s; rest != ""; {
+		var character string
+		var width int
+		character, rest, width, state = uniseg.FirstGraphemeClusterInString(rest, state)
+		if columns += width; columns > n {
+			return s[:end]
+		}
+		end += len(character)
 	}
 	return s
 }
