@@ -137,17 +137,28 @@ func (f *Func) WriteIdentity(w io.Writer) error {
 	e := identity{portable: true}
 	e.text(f.Name)
 	e.value(reflect.ValueOf(f.Training))
-	for _, v := range f.Values {
-		switch v.Op.(type) {
+	for _, n := range f.Nodes {
+		switch n.Op.(type) {
 		case Input, Param: // an initializer says where state starts, not what is computed
-			e.text(v.Text())
+			e.text(n.Results[0].Text())
 		default:
-			e.op(v.Op)
+			e.op(n.Op)
 		}
-		for _, a := range v.Args {
+		for _, a := range n.Args {
+			if a == nil {
+				e.text("absent")
+				continue
+			}
 			e.number(uint64(a.ID))
 		}
-		e.text(v.Type.String())
+		for _, v := range n.Results {
+			e.text(v.Type.String())
+		}
+		for _, body := range n.Bodies {
+			if err := body.WriteIdentity(w); err != nil {
+				return err
+			}
+		}
 	}
 	for _, o := range f.Outputs {
 		e.text(fmt.Sprintf("output %q %d", o.Name, o.Value.ID))

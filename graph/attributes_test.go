@@ -213,7 +213,7 @@ func TestNormalAttributes(t *testing.T) {
 // TestOwnAttributes changes what was given to an op after it was applied: the Func must not change.
 func TestOwnAttributes(t *testing.T) {
 	eachSample(t, func(t *testing.T, s graph.Sample) {
-		_, _, y := apply(s)
+		_, y, _ := s.Trace(graph.F32)
 		was := identity(t, y.Op)
 		v := reflect.ValueOf(s.Op)
 		for i := range v.NumField() {
@@ -287,7 +287,7 @@ func TestFloatAttributes(t *testing.T) {
 			defer func() { v.SetFloat(was) }()
 			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e300} {
 				v.SetFloat(bad)
-				f, _, _ := apply(graph.Sample{Op: op(), In: s.In})
+				f, _, _ := graph.Sample{Op: op(), In: s.In}.Trace(graph.F32)
 				switch {
 				case math.IsInf(bad, 0) && floats && slices.Contains(mayBeInfinite, full):
 					if len(f.Diags) > 0 && (name != "Lo" || bad < 0) && (name != "Hi" || bad > 0) {

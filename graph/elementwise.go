@@ -29,8 +29,8 @@ type elementwise interface {
 // grain is how many elements of unit cost are worth a goroutine.
 const grain = 16 << 10
 
-// evalElementwise is Eval of every elementwise op.
-func evalElementwise(c *kernel.Context, o elementwise, out *tensor.Tensor, in []*tensor.Tensor) error {
+// runElementwise is the kernel of every elementwise op.
+func runElementwise(c *kernel.Context, o elementwise, out *tensor.Tensor, in []*tensor.Tensor) error {
 	k := o.flats()
 	g := grain / max(k.cost, 1)
 	switch out.DType() {
@@ -42,6 +42,14 @@ func evalElementwise(c *kernel.Context, o elementwise, out *tensor.Tensor, in []
 		return evalFlat(c, o, k.i64, out, in, g)
 	}
 	return noKernel(o, out)
+}
+
+// argument is the tensor of argument i, nil if it was left out.
+func argument(in []*tensor.Tensor, i int) *tensor.Tensor {
+	if i < len(in) {
+		return in[i]
+	}
+	return nil
 }
 
 func noKernel(o Op, out *tensor.Tensor) error {

@@ -81,41 +81,32 @@ func ExampleGrad() {
 	// Output: 8 12 12 <nil>
 }
 
-// Softsign is x/(1+|x|). An op of one's own is a type with the methods of graph.Op; this one is made of others, for its
-// gradient, and has a kernel and an ONNX form.
+// Softsign is x/(1+|x|). An op of one's own is a type with the methods of graph.Op; this one says its gradient, and has a kernel and
+// an ONNX form.
 type Softsign struct{}
 
+// Takes is a float.
+func (Softsign) Takes() []graph.Arg { return []graph.Arg{{Name: "x", DTypes: graph.Floats}} }
+
 // Infer returns the argument's type.
-func (Softsign) Infer(in []*graph.Value) (graph.Type, error) {
-	if len(in) != 1 || !in[0].DType().Float() {
-		return graph.Type{}, graph.Mistakef("cast it first, with .Cast(graph.F32)", "needs one float")
-	}
-	return in[0].Type, nil
-}
+func (Softsign) Infer(in *graph.Infer) ([]graph.Type, error) { return in.Same(0) }
 
 // VJP is g/(1+|x|)².
-func (Softsign) VJP(y, g *graph.Value) []*graph.Value {
-	return []*graph.Value{g.Div(y.Args[0].Abs().Shift(1).Square())}
+func (Softsign) VJP(n *graph.Node, g []*graph.Value) []*graph.Value {
+	return []*graph.Value{g[0].Div(n.Args[0].Abs().Shift(1).Square())}
 }
 
-// Eval computes it.
-func (Softsign) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	for i := range out.Len() {
+// Run computes it.
+func (Softsign) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+	for i := range out[0].Len() {
 		x := in[0].At(i)
-		out.Set(i, x/(1+max(x, -x)))
+		out[0].Set(i, x/(1+max(x, -x)))
 	}
 	return nil
 }
 
-// ONNX adds a Softsign node.
-func (Softsign) ONNX(e graph.Emitter, y *graph.Value, in []string) string {
-	return e.Node("Softsign", in)
-}
-
-// Samples are what the house's tests would run.
-func (Softsign) Samples() []graph.Sample {
-	return []graph.Sample{{Op: Softsign{}, In: []graph.SampleInput{{Shape: []int{2, 3}}}}}
-}
+// Forms is Softsign.
+func (Softsign) Forms() []graph.Form { return []graph.Form{{Operator: "Softsign"}} }
 
 func ExampleApply() {
 	f := graph.NewFunc("f", false)
@@ -130,7 +121,34 @@ func ExampleApply() {
 	fmt.Println(f.Diags[0].Msg)
 	// Output:
 	// [-0.5 0 0.75] [0.25 1 0.0625] <nil>
-	// Softsign: needs one float
+	// Softsign: needs f32 or f64, has i64[3]
+}
+
+// Mish is x·tanh(softplus x) (Misra 2019). Made of other ops, it needs neither a kernel nor a gradient nor an ONNX form of its own.
+type Mish struct{}
+
+// Takes is a float.
+func (Mish) Takes() []graph.Arg { return []graph.Arg{{Name: "x", DTypes: graph.Floats}} }
+
+// Infer returns the argument's type.
+func (Mish) Infer(in *graph.Infer) ([]graph.Type, error) { return in.Same(0) }
+
+// Lower is the definition.
+func (Mish) Lower(n *graph.Node) []*graph.Value {
+	x := n.Args[0]
+	return []*graph.Value{x.Mul(x.Softplus().Tanh())}
+}
+
+func ExampleComposite() {
+	f := graph.NewFunc("f", false)
+	x := f.Input("x", graph.F64, 3)
+	y := graph.Apply(Mish{}, x)
+	dy := graph.Grad(y, x)[0]
+
+	values, err := graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, map[string]*tensor.Tensor{"x": tensor.Of([]float64{-1, 0, 2}, 3)})
+	fmt.Printf("%.4f %.4f %v\n", values[y.ID].Float64s(), values[dy.ID].Float64s(), err)
+	// Output:
+	// [-0.3034 0.0000 1.9440] [0.0592 0.6000 1.0693] <nil>
 }
 
 // An op never fails: a mistake becomes a Diag of the Func, with what to do about it, and ops over its result are silent.

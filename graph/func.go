@@ -14,7 +14,8 @@ type Func struct {
 	Name     string
 	Doc      string   // for people: of a training step, the optimizer
 	Training bool     // layers that differ (Dropout, BatchNorm) take their training form
-	Values   []*Value // every argument stands before its users
+	Nodes    []*Node  // in an order in which they can run: every argument stands before its users
+	Values   []*Value // the nodes' results, in order
 	Inputs   []*Value
 	Params   []*Value // parameters and buffers, in the order of first use
 	Outputs  []Output
@@ -26,6 +27,7 @@ type Func struct {
 	names   map[string]claim
 	random  *Value
 	draws   int
+	fresh   map[string]int // how many sizes that only a run tells have a name
 	// applied counts the ops asked for, those over poison too.
 	applied int
 	scope   string
@@ -136,6 +138,15 @@ func (f *Func) BindSizes() {
 func (v *Value) IsSize() bool {
 	o, ok := v.Op.(Input)
 	return ok && o.Size
+}
+
+// freshSize is a size that only a run tells, as a symbol that nothing else is: name, and a number.
+func (f *Func) freshSize(name string) Dim {
+	if f.fresh == nil {
+		f.fresh = map[string]int{}
+	}
+	f.fresh[name]++
+	return Sym(fmt.Sprintf("%s_%d", name, f.fresh[name]))
 }
 
 // Output names v as a result.

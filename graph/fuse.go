@@ -21,14 +21,13 @@ const fusedBlock = 1024
 // a Fused op has no ONNX form.
 func Fuse(f *Func) *Func {
 	absorbed := absorb(f)
-	out := Rewrite(f, func(out *Func, v *Value, args []*Value) *Value {
-		if absorbed[v.ID] || !slices.ContainsFunc(v.Args, func(a *Value) bool { return absorbed[a.ID] }) {
+	out := Rewrite(f, func(out *Func, n *Node, args []*Value) []*Value {
+		if absorbed[n.Results[0].ID] || !slices.ContainsFunc(n.Args, func(a *Value) bool { return a != nil && absorbed[a.ID] }) {
 			return nil
 		}
 		var c collector
-		c.add(absorbed, v, v.Op, args)
-		o := Fused{Steps: c.steps, kernels: &kernels{}}
-		return out.Apply(o, c.args...)
+		c.add(absorbed, n, n.Op, args)
+		return out.ApplyNode(Fused{Steps: c.steps, kernels: &kernels{}}, nil, c.args...).Results
 	})
 	return Prune(out)
 }
@@ -37,9 +36,11 @@ func Fuse(f *Func) *Func {
 // and the tree has few enough arguments.
 func absorb(f *Func) []bool {
 	users := make([]int, len(f.Values))
-	for _, v := range f.Values {
-		for _, a := range v.Args {
-			users[a.ID]++
+	for _, n := range f.Nodes {
+		for _, a := range n.Args {
+			if a != nil {
+				users[a.ID]++
+			}
 		}
 	}
 	for _, o := range f.Outputs {
@@ -79,7 +80,7 @@ func absorb(f *Func) []bool {
 
 func fusable(v *Value) bool {
 	o, ok := v.Op.(elementwise)
-	if !ok || !v.DType().Float() {
+	if !ok || !ours(v.Op) || !v.DType().Float() {
 		return false
 	}
 	k := o.flats()
@@ -103,11 +104,11 @@ type collector struct {
 
 // add appends the step that computes old, whose op is o, from the new values args, and returns its number: below 0 as
 // −1−k for step k, so that the Fused's arguments can still grow.
-func (c *collector) add(absorbed []bool, old *Value, o Op, args []*Value) int {
+func (c *collector) add(absorbed []bool, old *Node, o Op, args []*Value) int {
 	step := FusedStep{Op: o}
 	for k, a := range args {
 		if absorbed[old.Args[k].ID] {
-			step.Args = append(step.Args, c.add(absorbed, old.Args[k], a.Op, a.Args))
+			step.Args = append(step.Args, c.add(absorbed, old.Args[k].Node, a.Op, a.Args))
 			continue
 		}
 		i := slices.Index(c.args, a)
@@ -137,51 +138,60 @@ type kernels struct {
 	f64   sync.Pool
 }
 
+// Takes is any number of values.
+func (Fused) Takes() []Arg { return []Arg{{Name: "x", DTypes: Floats, Variadic: true}} }
+
 // Infer infers step by step.
-func (o Fused) Infer(in []*Value) (Type, error) {
-	types := make([]*Value, len(o.Steps))
-	for k, s := range o.Steps {
-		args := make([]*Value, len(s.Args))
-		for i, a := range s.Args {
-			if args[i] = o.arg(in, types, a); args[i] == nil {
-				return Type{}, fmt.Errorf("step %d has no argument %d", k, a)
-			}
-		}
-		t, err := s.Op.Infer(args)
-		if err != nil {
-			return Type{}, fmt.Errorf("step %d: %w", k, err)
-		}
-		types[k] = &Value{Type: t, fn: in[0].fn}
-	}
-	return types[len(types)-1].Type, nil
-}
-
-// arg is the argument numbered a: one of in, or a result so far.
-func (o Fused) arg(in, results []*Value, a int) *Value {
-	if a >= 0 && a < len(in) {
-		return in[a]
-	}
-	if a < 0 && -1-a < len(results) {
-		return results[-1-a]
-	}
-	return nil
-}
-
-// VJP differentiates the tree.
-func (o Fused) VJP(y, g *Value) []*Value {
+func (o Fused) Infer(in *Infer) ([]Type, error) {
 	results := make([]*Value, len(o.Steps))
 	for k, s := range o.Steps {
-		args := make([]*Value, len(s.Args))
-		for i, a := range s.Args {
-			args[i] = o.arg(y.Args, results, a)
+		args, err := o.args(s, in.Args, results)
+		if err != nil {
+			return nil, fmt.Errorf("step %d: %w", k, err)
 		}
-		results[k] = Apply(s.Op, args...)
+		n := &Node{Op: s.Op, Args: args, fn: in.fn}
+		types, err := n.infer()
+		if err != nil {
+			return nil, fmt.Errorf("step %d: %w", k, err)
+		}
+		results[k] = &Value{Node: n, Type: types[0]}
 	}
-	return Grad(results[len(results)-1].Mul(g.Detach()).Sum(), y.Args...)
+	return []Type{results[len(results)-1].Type}, nil
 }
 
-// Eval runs the steps over blocks.
-func (o Fused) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// args are the arguments of step s: some of in, and results so far.
+func (o Fused) args(s FusedStep, in, results []*Value) ([]*Value, error) {
+	args := make([]*Value, len(s.Args))
+	for i, a := range s.Args {
+		switch {
+		case a >= 0 && a < len(in):
+			args[i] = in[a]
+		case a < 0 && -1-a < len(results):
+			args[i] = results[-1-a]
+		}
+		if args[i] == nil {
+			return nil, fmt.Errorf("there is no argument %d", a)
+		}
+	}
+	return args, nil
+}
+
+// Lower is the tree as it was.
+func (o Fused) Lower(n *Node) []*Value {
+	results := make([]*Value, len(o.Steps))
+	for k, s := range o.Steps {
+		args, err := o.args(s, n.Args, results)
+		if err != nil {
+			n.fn.Mistake(n.Pos, "Fused: "+err.Error(), "only Fuse makes these")
+			return []*Value{n.fn.Poison()}
+		}
+		results[k] = n.fn.Apply(s.Op, args...)
+	}
+	return results[len(results)-1:]
+}
+
+// Run runs the steps over blocks.
+func (o Fused) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	k := o.kernels
 	k.once.Do(func() {
 		for _, s := range o.Steps {
@@ -190,13 +200,13 @@ func (o Fused) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) 
 			k.cost += max(f.cost, 1)
 		}
 	})
-	switch out.DType() {
+	switch out[0].DType() {
 	case F32:
-		evalFused(c, o, &k.f32, func(f flats) flat[float32] { return f.f32 }, out, in)
+		evalFused(c, o, &k.f32, func(f flats) flat[float32] { return f.f32 }, out[0], in)
 	case F64:
-		evalFused(c, o, &k.f64, func(f flats) flat[float64] { return f.f64 }, out, in)
+		evalFused(c, o, &k.f64, func(f flats) flat[float64] { return f.f64 }, out[0], in)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
@@ -247,11 +257,3 @@ func evalFused[T tensor.Element](c *kernel.Context, o Fused, pool *sync.Pool, pi
 	}
 	kernel.Map(c, run, tensor.Data[T](out), out.Shape(), args[:len(in)], shapes[:len(in)], max(1, grain/o.kernels.cost))
 }
-
-// ONNX fails: fusing is for engines that run the graph themselves.
-func (o Fused) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Fail(y, "a fused op has no ONNX form: export the Func before Fuse")
-}
-
-// Samples returns none: Fuse makes these ops from others, on which it is tested.
-func (Fused) Samples() []Sample { return nil }

@@ -40,45 +40,11 @@ func Grad(y *Value, xs ...*Value) []*Value {
 		}
 		return out
 	}
-	onPath := dependents(f, xs)
-	grads := make([]*Value, y.ID+1)
-	grads[y.ID] = f.Full(y.DType(), 1, y.Shape()...)
-	for id := y.ID; id >= 0; id-- {
-		v, g := f.Values[id], grads[id]
-		if g == nil || !onPath[id] || len(v.Args) == 0 {
-			continue
-		}
-		if !g.OK() { // a VJP above was a mistake: its poison goes on to all arguments
-			for _, a := range v.Args {
-				grads[a.ID] = g
-			}
-			continue
-		}
-		f.As(v, func() {
-			gs := v.Op.VJP(v, g)
-			if len(gs) > len(v.Args) {
-				f.Mistake(v.Pos, fmt.Sprintf("%s: the VJP has %d gradients for %d arguments", OpName(v.Op), len(gs), len(v.Args)), vjpHint, v)
-				gs = nil
-			}
-			for k, ga := range gs {
-				a := v.Args[k]
-				if ga == nil || !onPath[a.ID] {
-					continue
-				}
-				if ga.OK() && (ga.DType() != a.DType() || !ga.Shape().Equal(a.Shape())) {
-					f.Mistake(v.Pos, fmt.Sprintf("%s: the VJP gives argument %d, %v, the gradient %v", OpName(v.Op), k, a.Type, ga.Type), vjpHint, a, ga)
-					ga = f.Poison()
-				}
-				if old := grads[a.ID]; old != nil {
-					ga = old.Add(ga)
-				}
-				grads[a.ID] = ga
-			}
-		})
-	}
+	grads := map[*Value]*Value{y: f.Full(y.DType(), 1, y.Shape()...)}
+	f.backward(f.Nodes, xs, grads)
 	for i, x := range xs {
 		if x.ID <= y.ID {
-			out[i] = grads[x.ID]
+			out[i] = grads[x]
 		}
 		if out[i] == nil {
 			out[i] = f.Full(x.DType(), 0, x.Shape()...)
@@ -89,15 +55,102 @@ func Grad(y *Value, xs ...*Value) []*Value {
 
 const vjpHint = "a VJP returns one gradient, or nil, for each argument, of that argument's type"
 
-// dependents marks, by ID, the values that a gradient must flow through to reach one of xs.
-func dependents(f *Func, xs []*Value) []bool {
+// backward goes through nodes of f from the last to the first and adds to grads, which has those of some results, the gradients of
+// the values from which a path leads to one of xs.
+func (f *Func) backward(nodes []*Node, xs []*Value, grads map[*Value]*Value) {
+	onPath := dependents(f, nodes, xs)
+	for i := len(nodes) - 1; i >= 0; i-- {
+		n := nodes[i]
+		if len(n.Args) == 0 {
+			continue
+		}
+		gs := make([]*Value, len(n.Results))
+		any, poison := false, (*Value)(nil)
+		for k, v := range n.Results {
+			if g := grads[v]; g != nil && onPath[v.ID] {
+				gs[k], any = g, true
+				if !g.OK() {
+					poison = g
+				}
+			}
+		}
+		switch {
+		case !any:
+			continue
+		case poison != nil: // a VJP above was a mistake: its poison goes on to all arguments
+			for _, a := range n.Args {
+				if a != nil {
+					grads[a] = poison
+				}
+			}
+			continue
+		}
+		f.At(n.Pos, n.Scope, func() {
+			back := vjp(n, gs)
+			if len(back) > len(n.Args) {
+				f.Mistake(n.Pos, fmt.Sprintf("%s: the VJP has %d gradients for %d arguments", OpName(n.Op), len(back), len(n.Args)), vjpHint, n.Results[0])
+				back = nil
+			}
+			for k, ga := range back {
+				a := n.Args[k]
+				if a == nil || ga == nil || !onPath[a.ID] {
+					continue
+				}
+				if ga.OK() && (ga.DType() != a.DType() || !ga.Shape().Equal(a.Shape())) {
+					f.Mistake(n.Pos, fmt.Sprintf("%s: the VJP gives argument %d, %v, the gradient %v", OpName(n.Op), k, a.Type, ga.Type), vjpHint, a, ga)
+					ga = f.Poison()
+				}
+				if old := grads[a]; old != nil {
+					ga = old.Add(ga)
+				}
+				grads[a] = ga
+			}
+		})
+	}
+}
+
+// vjp is the vector-Jacobian product of n's op or, if it is a Composite that says none, of the smaller ops that it is.
+func vjp(n *Node, g []*Value) []*Value {
+	switch o := n.Op.(type) {
+	case Differentiable:
+		return o.VJP(n, g)
+	case Composite:
+		first := len(n.fn.Nodes)
+		ys := o.Lower(n)
+		grads := map[*Value]*Value{}
+		for i, y := range ys {
+			if g[i] != nil && y.DType().Float() {
+				grads[y] = g[i]
+			}
+		}
+		n.fn.backward(n.fn.Nodes[first:len(n.fn.Nodes):len(n.fn.Nodes)], n.Args, grads)
+		out := make([]*Value, len(n.Args))
+		for k, a := range n.Args {
+			if a != nil {
+				out[k] = grads[a]
+			}
+		}
+		return out
+	}
+	return nil
+}
+
+// dependents marks, by ID, the results of nodes that a gradient must flow through to reach one of xs, and xs.
+func dependents(f *Func, nodes []*Node, xs []*Value) []bool {
 	mark := make([]bool, len(f.Values))
 	for _, x := range xs {
-		mark[x.ID] = true
+		if x != nil {
+			mark[x.ID] = true
+		}
 	}
-	for _, v := range f.Values {
-		for _, a := range v.Args {
-			mark[v.ID] = mark[v.ID] || mark[a.ID]
+	for _, n := range nodes {
+		for _, a := range n.Args {
+			if a != nil && mark[a.ID] {
+				for _, v := range n.Results {
+					mark[v.ID] = true
+				}
+				break
+			}
 		}
 	}
 	return mark
@@ -112,18 +165,18 @@ func Reaches(y *Value, xs ...*Value) []bool {
 	f := y.fn
 	flows := make([]bool, len(f.Values))
 	flows[y.ID] = true
-	for id := y.ID; id >= 0; id-- {
-		v := f.Values[id]
-		if !flows[id] {
+	for i := len(f.Nodes) - 1; i >= 0; i-- {
+		n := f.Nodes[i]
+		if !n.live(flows) {
 			continue
 		}
 		var passes []bool
-		for k, a := range v.Args {
-			if flows[a.ID] || !a.DType().Float() {
+		for k, a := range n.Args {
+			if a == nil || flows[a.ID] || !a.DType().Float() {
 				continue
 			}
 			if passes == nil {
-				passes = passesGradient(v)
+				passes = passesGradient(n)
 			}
 			flows[a.ID] = passes[k]
 		}
@@ -134,20 +187,28 @@ func Reaches(y *Value, xs ...*Value) []bool {
 	return out
 }
 
-// passesGradient reports for which arguments v's op has a VJP, by building it in a scratch Func.
-func passesGradient(v *Value) []bool {
+// passesGradient reports for which arguments n's op has a VJP, by building it in a scratch Func.
+func passesGradient(n *Node) []bool {
 	s := NewFunc("", false)
-	s.at = v.Pos
-	args := make([]*Value, len(v.Args))
-	for i, a := range v.Args {
-		args[i] = s.Apply(Input{Name: fmt.Sprint(i), Type: a.Type})
+	s.at = n.Pos
+	args := make([]*Value, len(n.Args))
+	for i, a := range n.Args {
+		if a != nil {
+			args[i] = s.Apply(Input{Name: fmt.Sprint(i), Type: a.Type})
+		}
 	}
-	out := make([]bool, len(v.Args))
-	y := s.Apply(v.Op, args...)
-	if !y.OK() {
+	out := make([]bool, len(n.Args))
+	c := s.Copy(n, args...)
+	if len(c.Results) == 0 {
 		return out
 	}
-	for k, g := range v.Op.VJP(y, s.Apply(Input{Name: "g", Type: y.Type})) {
+	gs := make([]*Value, len(c.Results))
+	for i, v := range c.Results {
+		if v.DType().Float() {
+			gs[i] = s.Apply(Input{Name: fmt.Sprint("g", i), Type: v.Type})
+		}
+	}
+	for k, g := range vjp(c, gs) {
 		if k < len(out) { // Grad reports a VJP that is too long
 			out[k] = g != nil
 		}

@@ -37,8 +37,8 @@ func TestOps(t *testing.T) {
 			}
 			flows := false
 			for i, s := range samples {
-				_, args, y := trace(t, s, s.Inputs(graph.F64))
-				flows = flows || len(differentiable(s, args, y)) > 0
+				_, args, ys, _ := trace(t, s, graph.F64)
+				flows = flows || len(differentiable(s, args, ys)) > 0
 				if graph.OpName(s.Op) != name {
 					t.Fatalf("sample %d is of op %s", i, graph.OpName(s.Op))
 				}
@@ -98,29 +98,22 @@ func plainGemm[T kernel.Float](tA, tB bool, m, n, k int, alpha T, a []T, lda int
 	}
 }
 
-// trace builds a Func that applies s to inputs typed like the tensors in.
-func trace(t *testing.T, s graph.Sample, in []*tensor.Tensor) (*graph.Func, []*graph.Value, *graph.Value) {
+// trace is s.Trace for a sample that type-checks: its arguments and results.
+func trace(t *testing.T, s graph.Sample, float graph.DType) (f *graph.Func, args, ys []*graph.Value, in map[string]*tensor.Tensor) {
 	t.Helper()
-	f := graph.NewFunc("sample", false)
-	args := make([]*graph.Value, len(in))
-	for k, x := range in {
-		dims := make([]graph.Dim, x.Rank())
-		for i, d := range x.Shape() {
-			dims[i] = graph.Dim(d)
-		}
-		args[k] = f.Input(fmt.Sprint("in", k), x.DType(), dims...)
-	}
-	y := f.Apply(s.Op, args...)
+	f, n, in := s.Trace(float)
 	if len(f.Diags) > 0 {
 		t.Fatalf("the sample does not type-check: %v", f.Diags)
 	}
-	return f, args, y
+	return f, n.Args, n.Results, in
 }
 
 func byName(in []*tensor.Tensor) map[string]*tensor.Tensor {
 	m := map[string]*tensor.Tensor{}
 	for k, x := range in {
-		m[fmt.Sprint("in", k)] = x
+		if x != nil {
+			m[fmt.Sprint("in", k)] = x
+		}
 	}
 	return m
 }
@@ -138,34 +131,70 @@ func evaluate(t *testing.T, c *kernel.Context, f *graph.Func, in map[string]*ten
 // the bits are those of one goroutine.
 func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType, tol float64) {
 	t.Helper()
+	f, _, ys, inputs := trace(t, s, float)
 	in := s.Inputs(float)
-	f, _, y := trace(t, s, in)
 	if err := f.Verify(); err != nil {
 		t.Error(err)
 	}
-	got := evaluate(t, newContext(1), f, byName(in))[y.ID]
-	if y.DType() == graph.F32 {
+	got := elements(evaluate(t, newContext(1), f, inputs), ys)
+	if ys[0].DType() == graph.F32 {
 		tol = max(tol, 2e-5)
 	}
 	want := ref(s.Op, in)
-	if got.Len() != len(want) {
-		t.Fatalf("%v: %v has %d elements, the reference %d", float, got, got.Len(), len(want))
+	if len(got) != len(want) {
+		t.Fatalf("%v: there are %d elements, the reference has %d", float, len(got), len(want))
 	}
 	for i, w := range want {
-		if g := got.At(i); !near(g, w, tol) {
-			t.Fatalf("%v: element %d is %v, the reference says %v", float, i, g, w)
+		if !near(got[i], w, tol) {
+			t.Fatalf("%v: element %d is %v, the reference says %v", float, i, got[i], w)
 		}
 	}
-	whole := evaluate(t, cutContext(1), f, byName(in))[y.ID]
+	if _, ok := s.Op.(graph.Composite); ok {
+		checkLowered(t, s, f, inputs, ys, want, tol)
+	}
+	whole := elements(evaluate(t, cutContext(1), f, inputs), ys)
 	for _, threads := range []int{2, 3, 4, 7} {
-		cut := evaluate(t, cutContext(threads), f, byName(in))[y.ID]
+		cut := elements(evaluate(t, cutContext(threads), f, inputs), ys)
 		for i, w := range want {
-			if g := cut.At(i); !near(g, w, tol) {
+			if g := cut[i]; !near(g, w, tol) {
 				t.Fatalf("%v, cut for %d goroutines: element %d is %v, the reference says %v", float, threads, i, g, w)
 			}
-			if g, h := cut.At(i), whole.At(i); math.Float64bits(g) != math.Float64bits(h) && (g == g || h == h) {
+			if g, h := cut[i], whole[i]; math.Float64bits(g) != math.Float64bits(h) && (g == g || h == h) {
 				t.Fatalf("%v, cut for %d goroutines: element %d is %v, on one %v", float, threads, i, g, h)
 			}
+		}
+	}
+}
+
+// elements are those of the values ys, one after another.
+func elements(all []*tensor.Tensor, ys []*graph.Value) []float64 {
+	var out []float64
+	for _, y := range ys {
+		out = append(out, all[y.ID].Float64s()...)
+	}
+	return out
+}
+
+// checkLowered compares the smaller ops that s's op is with the reference.
+func checkLowered(t *testing.T, s graph.Sample, f *graph.Func, in map[string]*tensor.Tensor, ys []*graph.Value, want []float64, tol float64) {
+	t.Helper()
+	g := graph.Lower(f, func(n *graph.Node) bool { return graph.OpName(n.Op) != graph.OpName(s.Op) })
+	if len(g.Diags) > 0 {
+		t.Fatalf("lowering it: %v", g.Diags)
+	}
+	if err := g.Verify(); err != nil {
+		t.Fatal(err)
+	}
+	var lowered []*graph.Value
+	for i, o := range g.Outputs {
+		lowered = append(lowered, o.Value)
+		if o.Value.DType() != ys[i].DType() || !o.Value.Shape().Equal(ys[i].Shape()) {
+			t.Fatalf("result %d is %v, lowered %v", i, ys[i].Type, o.Value.Type)
+		}
+	}
+	for i, x := range elements(evaluate(t, newContext(1), g, in), lowered) {
+		if !near(x, want[i], tol) {
+			t.Fatalf("lowered: element %d is %v, the reference says %v", i, x, want[i])
 		}
 	}
 }
@@ -180,14 +209,18 @@ func near(a, b, tol float64) bool {
 // checkGradient compares the VJP, and the VJP of the VJP, with central differences in f64.
 func checkGradient(t *testing.T, s graph.Sample) {
 	t.Helper()
-	in := s.Inputs(graph.F64)
-	f, args, y := trace(t, s, in)
-	wrt := differentiable(s, args, y)
+	f, args, ys, inputs := trace(t, s, graph.F64)
+	wrt := differentiable(s, args, ys)
 	if len(wrt) == 0 {
 		return
 	}
-	// A fixed random functional of y makes a scalar; its gradient g is a second op graph, and a functional of g a third.
-	first := weighted(f, y, 1)
+	// A fixed random functional of the results makes a scalar; its gradient g is a second op graph, and a functional of g a third.
+	first := f.Full(graph.F64, 0)
+	for i, y := range ys {
+		if y.DType() == graph.F64 {
+			first = first.Add(weighted(f, y, uint64(i)+101))
+		}
+	}
 	grads := graph.Grad(first, pick(args, wrt)...)
 	second := f.Full(graph.F64, 0)
 	for i, g := range grads {
@@ -201,19 +234,21 @@ func checkGradient(t *testing.T, s graph.Sample) {
 		t.Fatal(err)
 	}
 	c := newContext(1)
-	inputs := byName(in)
 	out := evaluate(t, c, f, inputs)
 	for i, k := range wrt {
-		differences(t, "VJP", c, f, inputs, in[k], out[grads[i].ID], first, k)
-		differences(t, "VJP of VJP", c, f, inputs, in[k], out[grads2[i].ID], second, k)
+		differences(t, "VJP", c, f, inputs, inputs[args[k].Name], out[grads[i].ID], first, k)
+		differences(t, "VJP of VJP", c, f, inputs, inputs[args[k].Name], out[grads2[i].ID], second, k)
 	}
 }
 
-// differentiable are the arguments of a sample by which its result y can be differentiated.
-func differentiable(s graph.Sample, args []*graph.Value, y *graph.Value) []int {
+// differentiable are the arguments of a sample by which some of its results ys can be differentiated.
+func differentiable(s graph.Sample, args, ys []*graph.Value) []int {
 	var wrt []int
 	for k, a := range args {
-		if a.DType() == graph.F64 && !s.In[k].NoGrad && y.DType() == graph.F64 && graph.Reaches(y, a)[0] {
+		if a == nil || a.DType() != graph.F64 || s.In[k].NoGrad {
+			continue
+		}
+		if slices.ContainsFunc(ys, func(y *graph.Value) bool { return y.DType() == graph.F64 && graph.Reaches(y, a)[0] }) {
 			wrt = append(wrt, k)
 		}
 	}

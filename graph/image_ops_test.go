@@ -47,7 +47,7 @@ func TestImageMistakes(t *testing.T) {
 		{"layer norm scale", func(f *graph.Func, x, w, s value) {
 			x.LayerNorm(f.Full(graph.F32, 1, 4), f.Full(graph.F32, 0, 4), 1e-5)
 		}, "must be f32[6]", ""},
-		{"layer norm half", func(f *graph.Func, x, w, s value) { x.LayerNorm(f.Full(graph.F32, 1, 6), nil, 1e-5) }, "argument 2 is nil", ""},
+		{"layer norm bias", func(f *graph.Func, x, w, s value) { x.LayerNorm(nil, f.Full(graph.F32, 1, 5), 1e-5) }, "must be f32[6]", ""},
 		{"layer norm scalar", func(f *graph.Func, x, w, s value) { x.Sum().LayerNorm(nil, nil, 1e-5) }, "a scalar has no axis", ""},
 		{"eps", func(f *graph.Func, x, w, s value) { x.LayerNorm(nil, nil, math.NaN()) }, "eps is NaN", "1e-5"},
 		{"batch norm vectors", func(f *graph.Func, x, w, s value) {

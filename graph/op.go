@@ -7,65 +7,44 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// A DType is the type of a value's elements.
-type DType = tensor.DType
-
-// The dtypes of values; see package tensor.
-const (
-	F32  = tensor.F32
-	F64  = tensor.F64
-	F16  = tensor.F16
-	BF16 = tensor.BF16
-	I64  = tensor.I64
-	I32  = tensor.I32
-	U8   = tensor.U8
-	Bool = tensor.Bool
-)
-
-// A Type is what is known of a value before it is computed.
-type Type struct {
-	DType DType
-	Shape Shape
-}
-
-// String is the dtype and shape, f32[batch 784].
-func (t Type) String() string { return t.DType.String() + t.Shape.String() }
-
 // An Op is one operation: a Go type whose fields are the attributes and whose methods are all that is known of it.
 // A Func keeps its own copy of an op; ops of one type with equal attributes are one op ([Identity]).
+//
+// What an op can do besides, the interfaces below say. It has a [Kernel], or is a [Composite] of smaller ops that have one; gradients
+// flow through it if it is [Differentiable], or a Composite of ops that are; and in an ONNX file it is one node, by a [Form], or the
+// smaller ops of a Composite, or what an [Emittable] op writes.
 type Op interface {
-	// Infer returns the result's type, or the mistake in the arguments. It never sees nil or poisoned arguments.
-	Infer(in []*Value) (Type, error)
+	// Takes declares the arguments: what is checked before Infer is asked.
+	Takes() []Arg
+	// Infer returns the types of the results, or the mistake in the arguments. It never sees poisoned arguments.
+	Infer(in *Infer) ([]Type, error)
+}
 
-	// VJP returns, for each argument of y, the vector-Jacobian product with the gradient g of y, built from ops so that
-	// it can be differentiated again. A nil entry, or a nil slice, means that no gradient flows.
-	VJP(y, g *Value) []*Value
+// A Differentiable op has a vector-Jacobian product.
+type Differentiable interface {
+	// VJP returns, for each argument of n, the vector-Jacobian product with the gradients g of n's results, built from ops so that
+	// it can be differentiated again. The gradient of a result that nothing depends on is nil. A nil entry, or a nil slice, means
+	// that no gradient flows.
+	VJP(n *Node, g []*Value) []*Value
+}
 
-	// Eval computes out, whose dtype and shape are those inferred under the run's binding.
-	Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error
+// A Kernel is an op that computes.
+type Kernel interface {
+	// Run computes the results out, whose dtypes and shapes are those inferred under the run's binding. An absent argument is nil.
+	Run(c *kernel.Context, out, in []*tensor.Tensor) error
+}
 
-	// ONNX adds the node or nodes that compute y from the inputs named in, and returns the name of the result.
-	ONNX(e Emitter, y *Value, in []string) string
+// A Composite op means what smaller ops do together: from them it has its kernel, its gradient and its ONNX form, where it does not
+// say them itself.
+type Composite interface {
+	// Lower returns n's results, made of smaller ops over n's arguments.
+	Lower(n *Node) []*Value
+}
 
-	// Samples returns configurations with inputs on which the tests run everything that the op can do.
+// A Sampled op has samples for the tests, which run on them everything that the op can do.
+type Sampled interface {
+	Op
 	Samples() []Sample
-}
-
-// A Sample is one configuration of an op with the inputs to try it on.
-type Sample struct {
-	Op Op
-	In []SampleInput
-}
-
-// A SampleInput describes one argument of a sample. The tests fill it from a seed.
-type SampleInput struct {
-	DType  DType // F32 and F64 both mean "a float": the tests try both
-	Shape  []int
-	Lo, Hi float64 // the range of the elements; 0, 0 means [-2, 2]
-	// Distinct asks for elements that differ from one another by at least 0.01, and from 0: for ops with kinks or ties,
-	// where finite differences would straddle one.
-	Distinct bool
-	NoGrad   bool // the gradient with respect to this input is not checked
 }
 
 // OpName is the op's type name, such as MatMul.
@@ -78,38 +57,4 @@ func OpName(op Op) string {
 		t = t.Elem()
 	}
 	return t.Name()
-}
-
-// noGradient is embedded by ops through which no gradient flows.
-type noGradient struct{}
-
-// VJP returns nil: no gradient flows.
-func (noGradient) VJP(y, g *Value) []*Value { return nil }
-
-// An Emitter builds an ONNX graph. It is what an op sees of the exporter.
-type Emitter interface {
-	// Opset is the ai.onnx version of the file.
-	Opset() int
-	// Node adds a node with one output and returns that output's name. An input may be "" for an absent optional one.
-	Node(opType string, in []string, attrs ...Attr) string
-	// Nodes adds a node with n outputs and returns their names.
-	Nodes(opType string, n int, in []string, attrs ...Attr) []string
-	// Const returns the name of an initializer with t's contents; equal contents share one.
-	Const(t *tensor.Tensor) string
-	// Shape returns the name of a rank-1 i64 tensor with the dimensions s: an initializer if s is static, else computed
-	// at run time from the model's inputs.
-	Shape(s Shape) string
-	// Fail records that y has no ONNX form in this configuration, and why. The name it returns may be used like any other.
-	Fail(y *Value, format string, args ...any) string
-}
-
-// An Attr is an ONNX attribute: the value is an int, []int, float64, []float64, string, or *tensor.Tensor.
-type Attr struct {
-	Name  string
-	Value any
-}
-
-// ONNXType is the number of dtype t in ONNX's TensorProto.DataType, as Cast's "to" attribute wants it.
-func ONNXType(t DType) int {
-	return [...]int{F32: 1, F64: 11, F16: 10, BF16: 16, I64: 7, I32: 6, U8: 2, Bool: 9}[t]
 }

@@ -4,162 +4,120 @@ import (
 	"math"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var activationOps = []Op{ReLU{}, Step{}, Sigmoid{}, Tanh{}, Softplus{}, GELU{}, SiLU{}, LeakyReLU{}, ELU{}, Clip{}}
+var activationOps = []Sampled{ReLU{}, Step{}, Sigmoid{}, Tanh{}, Softplus{}, GELU{}, SiLU{}, LeakyReLU{}, ELU{}, Clip{}}
 
 // ReLU is max(x, 0). ONNX: Relu.
-type ReLU struct{}
+type ReLU struct{ floatMap }
 
 // ReLU is max(v, 0); its gradient at 0 is 0.
 func (v *Value) ReLU() *Value { return Apply(ReLU{}, v) }
 
-// Infer returns the argument's type.
-func (ReLU) Infer(in []*Value) (Type, error) { return sameFloat(in) }
-
 // VJP is g where x > 0.
-func (ReLU) VJP(y, g *Value) []*Value { return []*Value{g.Mul(y.Args[0].Step())} }
+func (ReLU) VJP(n *Node, g []*Value) []*Value { return []*Value{g[0].Mul(n.Args[0].Step())} }
 
 func (ReLU) flats() flats { return unary(1, kernel.ReLU[float32], kernel.ReLU[float64]) }
 
-// Eval computes it.
-func (o ReLU) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Relu node.
-func (ReLU) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Relu", in) }
+// Forms is Relu.
+func (ReLU) Forms() []Form { return form("Relu") }
 
 // Samples covers the ranks.
 func (o ReLU) Samples() []Sample { return unarySamples(o, 0, 0, true) }
 
 // Step is 1 where x > 0, else 0: the derivative of ReLU. ONNX: Greater, Cast.
-type Step struct{}
+type Step struct{ floatMap }
 
 // Step is 1 where v is above 0, else 0.
 func (v *Value) Step() *Value { return Apply(Step{}, v) }
 
-// Infer returns the argument's type.
-func (Step) Infer(in []*Value) (Type, error) { return sameFloat(in) }
-
-// VJP returns nil: the gradient is zero almost everywhere.
-func (Step) VJP(y, g *Value) []*Value { return nil }
-
 func (Step) flats() flats { return unary(1, kernel.Step[float32], kernel.Step[float64]) }
 
-// Eval computes it.
-func (o Step) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds Greater and Cast nodes.
-func (Step) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Cast", []string{e.Node("Greater", []string{in[0], number(e, y, 0)})}, Attr{"to", ONNXType(y.DType())})
+// Lower is whether x > 0, as a number.
+func (Step) Lower(n *Node) []*Value {
+	x := n.Args[0]
+	return []*Value{x.Greater(scalarLike(x, 0)).Cast(x.DType())}
 }
 
 // Samples covers the ranks.
 func (o Step) Samples() []Sample { return unarySamples(o, 0, 0, true) }
 
 // Sigmoid is 1/(1+e^(−x)). ONNX: Sigmoid.
-type Sigmoid struct{}
+type Sigmoid struct{ floatMap }
 
 // Sigmoid is the logistic function of v.
 func (v *Value) Sigmoid() *Value { return Apply(Sigmoid{}, v) }
 
-// Infer returns the argument's type.
-func (Sigmoid) Infer(in []*Value) (Type, error) { return sameFloat(in) }
-
 // VJP is g·y·(1−y).
-func (Sigmoid) VJP(y, g *Value) []*Value { return []*Value{g.Mul(y.Sub(y.Square()))} }
+func (Sigmoid) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{g[0].Mul(n.Results[0].Sub(n.Results[0].Square()))}
+}
 
 func (Sigmoid) flats() flats { return unary(10, kernel.Sigmoid[float32], kernel.Sigmoid[float64]) }
 
-// Eval computes it.
-func (o Sigmoid) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Sigmoid node.
-func (Sigmoid) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Sigmoid", in) }
+// Forms is Sigmoid.
+func (Sigmoid) Forms() []Form { return form("Sigmoid") }
 
 // Samples covers the ranks.
 func (o Sigmoid) Samples() []Sample { return unarySamples(o, 0, 0, false) }
 
 // Tanh is the hyperbolic tangent of x. ONNX: Tanh.
-type Tanh struct{}
+type Tanh struct{ floatMap }
 
 // Tanh is the hyperbolic tangent of v.
 func (v *Value) Tanh() *Value { return Apply(Tanh{}, v) }
 
-// Infer returns the argument's type.
-func (Tanh) Infer(in []*Value) (Type, error) { return sameFloat(in) }
-
 // VJP is g·(1−y²).
-func (Tanh) VJP(y, g *Value) []*Value { return []*Value{g.Sub(g.Mul(y.Square()))} }
+func (Tanh) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{g[0].Sub(g[0].Mul(n.Results[0].Square()))}
+}
 
 func (Tanh) flats() flats { return unary(10, kernel.Tanh[float32], kernel.Tanh[float64]) }
 
-// Eval computes it.
-func (o Tanh) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Tanh node.
-func (Tanh) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Tanh", in) }
+// Forms is Tanh.
+func (Tanh) Forms() []Form { return form("Tanh") }
 
 // Samples covers the ranks.
 func (o Tanh) Samples() []Sample { return unarySamples(o, 0, 0, false) }
 
 // Softplus is ln(1+e^x), computed without overflow. ONNX: Softplus.
-type Softplus struct{}
+type Softplus struct{ floatMap }
 
 // Softplus is ln(1+e^v), a smooth max(v, 0).
 func (v *Value) Softplus() *Value { return Apply(Softplus{}, v) }
 
-// Infer returns the argument's type.
-func (Softplus) Infer(in []*Value) (Type, error) { return sameFloat(in) }
-
 // VJP is g·sigmoid(x).
-func (Softplus) VJP(y, g *Value) []*Value { return []*Value{g.Mul(y.Args[0].Sigmoid())} }
+func (Softplus) VJP(n *Node, g []*Value) []*Value { return []*Value{g[0].Mul(n.Args[0].Sigmoid())} }
 
 func (Softplus) flats() flats { return unary(16, kernel.Softplus[float32], kernel.Softplus[float64]) }
 
-// Eval computes it.
-func (o Softplus) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
+// Forms is Softplus, which runtimes compute without overflow and to the end of the tail. onnxruntime has none in f64.
+func (Softplus) Forms() []Form { return []Form{{Operator: "Softplus", DTypes: 1 << F32}} }
 
-// ONNX adds a Softplus node, which runtimes compute without overflow and to the end of the tail. onnxruntime has none in
-// f64: there it is max(x, 0) + ln(1+s) with s = e^(−|x|), and ln(1+s) = s·ln(u)/(u−1) with u = 1+s keeps the digits of s
-// that the sum loses (Kahan).
-func (Softplus) ONNX(e Emitter, y *Value, in []string) string {
-	if y.DType() != F64 {
-		return e.Node("Softplus", in)
-	}
-	one := number(e, y, 1)
-	s := e.Node("Exp", []string{e.Node("Neg", []string{e.Node("Abs", in)})})
-	u := e.Node("Add", []string{one, s})
-	ratio := e.Node("Div", []string{e.Node("Log", []string{u}), e.Node("Sub", []string{u, one})})
-	log := e.Node("Where", []string{e.Node("Equal", []string{u, one}), s, e.Node("Mul", []string{s, ratio})})
-	return e.Node("Add", []string{e.Node("Relu", in), log})
+// Lower is max(x, 0) + ln(1+s) with s = e^(−|x|), and ln(1+s) = s·ln(u)/(u−1) with u = 1+s keeps the digits of s that the sum loses
+// (Kahan).
+func (Softplus) Lower(n *Node) []*Value {
+	x := n.Args[0]
+	one := scalarLike(x, 1)
+	s := x.Abs().Neg().Exp()
+	u := one.Add(s)
+	log := u.Equal(one).Where(s, s.Mul(u.Log().Div(u.Sub(one))))
+	return []*Value{x.ReLU().Add(log)}
 }
 
 // Samples covers the ranks.
 func (o Softplus) Samples() []Sample { return unarySamples(o, 0, 0, false) }
 
 // GELU is the Gaussian error linear unit, x·Φ(x), exact (Hendrycks and Gimpel 2016). ONNX: Gelu from opset 20, else Erf and arithmetic.
-type GELU struct{}
+type GELU struct{ floatMap }
 
 // GELU is the Gaussian error linear unit, v·Φ(v).
 func (v *Value) GELU() *Value { return Apply(GELU{}, v) }
 
-// Infer returns the argument's type.
-func (GELU) Infer(in []*Value) (Type, error) { return sameFloat(in) }
-
 // VJP is g·(Φ(x) + x·φ(x)).
-func (GELU) VJP(y, g *Value) []*Value {
-	x := y.Args[0]
+func (GELU) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	x := n.Args[0]
 	cdf := x.Scale(math.Sqrt2 / 2).Erf().Shift(1).Scale(.5)
 	pdf := x.Square().Scale(-.5).Exp().Scale(1 / math.Sqrt(2*math.Pi))
 	return []*Value{g.Mul(cdf.Add(x.Mul(pdf)))}
@@ -167,50 +125,35 @@ func (GELU) VJP(y, g *Value) []*Value {
 
 func (GELU) flats() flats { return unary(16, kernel.GELU[float32], kernel.GELU[float64]) }
 
-// Eval computes it.
-func (o GELU) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
+// Forms is Gelu, from opset 20 on.
+func (GELU) Forms() []Form { return []Form{{Operator: "Gelu", Since: 20}} }
 
-// ONNX adds a Gelu node from opset 20 on, else its definition.
-func (GELU) ONNX(e Emitter, y *Value, in []string) string {
-	if e.Opset() >= 20 {
-		return e.Node("Gelu", in)
-	}
-	erf := e.Node("Erf", []string{e.Node("Mul", []string{in[0], number(e, y, math.Sqrt2/2)})})
-	cdf := e.Node("Mul", []string{e.Node("Add", []string{erf, number(e, y, 1)}), number(e, y, .5)})
-	return e.Node("Mul", []string{in[0], cdf})
+// Lower is the definition.
+func (GELU) Lower(n *Node) []*Value {
+	x := n.Args[0]
+	return []*Value{x.Mul(x.Scale(math.Sqrt2 / 2).Erf().Shift(1).Scale(.5))}
 }
 
 // Samples covers the ranks.
 func (o GELU) Samples() []Sample { return unarySamples(o, 0, 0, false) }
 
 // SiLU is x·sigmoid(x), also called swish. ONNX: Sigmoid, Mul.
-type SiLU struct{}
+type SiLU struct{ floatMap }
 
 // SiLU is v·sigmoid(v), also called swish.
 func (v *Value) SiLU() *Value { return Apply(SiLU{}, v) }
 
-// Infer returns the argument's type.
-func (SiLU) Infer(in []*Value) (Type, error) { return sameFloat(in) }
-
 // VJP is g·(s + y·(1−s)) with s = sigmoid(x).
-func (SiLU) VJP(y, g *Value) []*Value {
-	s := y.Args[0].Sigmoid()
+func (SiLU) VJP(n *Node, gs []*Value) []*Value {
+	y, g := n.Results[0], gs[0]
+	s := n.Args[0].Sigmoid()
 	return []*Value{g.Mul(s.Add(y).Sub(y.Mul(s)))}
 }
 
 func (SiLU) flats() flats { return unary(10, kernel.SiLU[float32], kernel.SiLU[float64]) }
 
-// Eval computes it.
-func (o SiLU) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds Sigmoid and Mul nodes.
-func (SiLU) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Mul", []string{in[0], e.Node("Sigmoid", in)})
-}
+// Lower is the definition.
+func (SiLU) Lower(n *Node) []*Value { return []*Value{n.Args[0].Mul(n.Args[0].Sigmoid())} }
 
 // Samples covers the ranks.
 func (o SiLU) Samples() []Sample { return unarySamples(o, 0, 0, false) }
@@ -221,12 +164,15 @@ type LeakyReLU struct{ Alpha float64 }
 // LeakyReLU is v where it is above 0, else alpha·v.
 func (v *Value) LeakyReLU(alpha float64) *Value { return Apply(LeakyReLU{alpha}, v) }
 
+// Takes is a float.
+func (LeakyReLU) Takes() []Arg { return oneFloat }
+
 // Infer returns the argument's type.
-func (LeakyReLU) Infer(in []*Value) (Type, error) { return sameFloat(in) }
+func (LeakyReLU) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
 
 // VJP is g where x > 0, else Alpha·g.
-func (o LeakyReLU) VJP(y, g *Value) []*Value {
-	return []*Value{g.Mul(y.Args[0].Step().Scale(1 - o.Alpha).Shift(o.Alpha))}
+func (o LeakyReLU) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{g[0].Mul(n.Args[0].Step().Scale(1 - o.Alpha).Shift(o.Alpha))}
 }
 
 func (o LeakyReLU) flats() flats {
@@ -235,15 +181,8 @@ func (o LeakyReLU) flats() flats {
 		func(out, a []float64) { kernel.LeakyReLU(out, a, o.Alpha) })
 }
 
-// Eval computes it.
-func (o LeakyReLU) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a LeakyRelu node.
-func (o LeakyReLU) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("LeakyRelu", in, Attr{"alpha", o.Alpha})
-}
+// Forms is LeakyRelu.
+func (LeakyReLU) Forms() []Form { return form("LeakyRelu", Field{Attribute: "alpha", Name: "Alpha"}) }
 
 // Samples covers the ranks.
 func (LeakyReLU) Samples() []Sample { return unarySamples(LeakyReLU{Alpha: .2}, 0, 0, true) }
@@ -254,12 +193,16 @@ type ELU struct{ Alpha float64 }
 // ELU is v where it is above 0, else alpha·(e^v − 1).
 func (v *Value) ELU(alpha float64) *Value { return Apply(ELU{alpha}, v) }
 
+// Takes is a float.
+func (ELU) Takes() []Arg { return oneFloat }
+
 // Infer returns the argument's type.
-func (ELU) Infer(in []*Value) (Type, error) { return sameFloat(in) }
+func (ELU) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
 
 // VJP is g where x > 0, else g·Alpha·e^x. The exponent is clipped at 0, so that it cannot overflow where it is not used.
-func (o ELU) VJP(y, g *Value) []*Value {
-	x := y.Args[0]
+func (o ELU) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	x := n.Args[0]
 	below := x.Neg().ReLU().Neg().Exp().Scale(o.Alpha)
 	return []*Value{g.Mul(x.Greater(scalarLike(x, 0)).Where(scalarLike(x, 1), below))}
 }
@@ -270,15 +213,8 @@ func (o ELU) flats() flats {
 		func(out, a []float64) { kernel.ELU(out, a, o.Alpha) })
 }
 
-// Eval computes it.
-func (o ELU) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds an Elu node.
-func (o ELU) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Elu", in, Attr{"alpha", o.Alpha})
-}
+// Forms is Elu.
+func (ELU) Forms() []Form { return form("Elu", Field{Attribute: "alpha", Name: "Alpha"}) }
 
 // Samples covers the ranks.
 func (ELU) Samples() []Sample { return unarySamples(ELU{Alpha: .7}, 0, 0, true) }
@@ -291,17 +227,21 @@ type Clip struct {
 // Clip limits v to [lo, hi]; the gradient is 0 outside.
 func (v *Value) Clip(lo, hi float64) *Value { return Apply(Clip{lo, hi}, v) }
 
-// Infer returns the argument's type; empty limits are a mistake.
-func (o Clip) Infer(in []*Value) (Type, error) {
+// Takes is a float.
+func (Clip) Takes() []Arg { return oneFloat }
+
+// Infer returns the argument's type.
+func (o Clip) Infer(in *Infer) ([]Type, error) {
 	if !(o.Lo <= o.Hi) {
-		return Type{}, Mistakef("the first limit is the lower one", "the limits %v and %v leave nothing between them", o.Lo, o.Hi)
+		return nil, Mistakef("the first limit is the lower one", "the limits %v and %v leave nothing between them", o.Lo, o.Hi)
 	}
-	return sameFloat(in)
+	return in.Same(0)
 }
 
 // VJP is g where x is within the limits.
-func (o Clip) VJP(y, g *Value) []*Value {
-	x := y.Args[0]
+func (o Clip) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	x := n.Args[0]
 	inside := x.GreaterEqual(scalarLike(x, o.Lo)).And(x.LessEqual(scalarLike(x, o.Hi)))
 	return []*Value{inside.Where(g, scalarLike(g, 0))}
 }
@@ -312,14 +252,9 @@ func (o Clip) flats() flats {
 		func(out, a []float64) { kernel.Clip(out, a, o.Lo, o.Hi) })
 }
 
-// Eval clips.
-func (o Clip) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Clip node.
-func (o Clip) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Clip", []string{in[0], number(e, y, o.Lo), number(e, y, o.Hi)})
+// Forms is Clip, whose limits are inputs.
+func (Clip) Forms() []Form {
+	return form("Clip", Field{Name: "Lo", Input: 1}, Field{Name: "Hi", Input: 2})
 }
 
 // Samples has elements on both sides of both limits.

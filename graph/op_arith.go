@@ -5,33 +5,25 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var arithOps = []Op{Add{}, Sub{}, Mul{}, Div{}, Pow{}, Min{}, Max{}, Neg{}, Scale{}, Shift{}, Lerp{}}
+var arithOps = []Sampled{Add{}, Sub{}, Mul{}, Div{}, Pow{}, Min{}, Max{}, Neg{}, Scale{}, Shift{}, Lerp{}}
 
 // Add is x + y with broadcasting, over floats and i64. ONNX: Add.
-type Add struct{}
+type Add struct{ numberPair }
 
 // Add is v + w; the shapes broadcast.
 func (v *Value) Add(w *Value) *Value { return Apply(Add{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Add) Infer(in []*Value) (Type, error) { return inferBinary(in) }
-
 // VJP is (g, g).
-func (Add) VJP(y, g *Value) []*Value {
-	return []*Value{sumTo(g, y.Args[0].Shape()), sumTo(g, y.Args[1].Shape())}
+func (Add) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{sumTo(g[0], n.Args[0].Shape()), sumTo(g[0], n.Args[1].Shape())}
 }
 
 func (Add) flats() flats {
 	return binary(1, kernel.Add[float32], kernel.Add[float64], kernel.Add[int64])
 }
 
-// Eval adds.
-func (o Add) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds an Add node.
-func (Add) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Add", in) }
+// Forms is Add.
+func (Add) Forms() []Form { return form("Add") }
 
 // Samples covers floats and integers.
 func (o Add) Samples() []Sample {
@@ -40,30 +32,22 @@ func (o Add) Samples() []Sample {
 }
 
 // Sub is x − y with broadcasting, over floats and i64. ONNX: Sub.
-type Sub struct{}
+type Sub struct{ numberPair }
 
 // Sub is v − w; the shapes broadcast.
 func (v *Value) Sub(w *Value) *Value { return Apply(Sub{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Sub) Infer(in []*Value) (Type, error) { return inferBinary(in) }
-
 // VJP is (g, −g).
-func (Sub) VJP(y, g *Value) []*Value {
-	return []*Value{sumTo(g, y.Args[0].Shape()), sumTo(g, y.Args[1].Shape()).Neg()}
+func (Sub) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{sumTo(g[0], n.Args[0].Shape()), sumTo(g[0], n.Args[1].Shape()).Neg()}
 }
 
 func (Sub) flats() flats {
 	return binary(1, kernel.Sub[float32], kernel.Sub[float64], kernel.Sub[int64])
 }
 
-// Eval subtracts.
-func (o Sub) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Sub node.
-func (Sub) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Sub", in) }
+// Forms is Sub.
+func (Sub) Forms() []Form { return form("Sub") }
 
 // Samples covers floats and integers.
 func (o Sub) Samples() []Sample {
@@ -72,17 +56,15 @@ func (o Sub) Samples() []Sample {
 }
 
 // Mul is x · y with broadcasting, over floats and i64. ONNX: Mul.
-type Mul struct{}
+type Mul struct{ numberPair }
 
 // Mul is v · w, element by element; the shapes broadcast.
 func (v *Value) Mul(w *Value) *Value { return Apply(Mul{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Mul) Infer(in []*Value) (Type, error) { return inferBinary(in) }
-
 // VJP is (g·y, g·x).
-func (Mul) VJP(y, g *Value) []*Value {
-	a, b := y.Args[0], y.Args[1]
+func (Mul) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	a, b := n.Args[0], n.Args[1]
 	return []*Value{sumTo(g.Mul(b), a.Shape()), sumTo(g.Mul(a), b.Shape())}
 }
 
@@ -90,13 +72,8 @@ func (Mul) flats() flats {
 	return binary(1, kernel.Mul[float32], kernel.Mul[float64], kernel.Mul[int64])
 }
 
-// Eval multiplies.
-func (o Mul) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Mul node.
-func (Mul) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Mul", in) }
+// Forms is Mul.
+func (Mul) Forms() []Form { return form("Mul") }
 
 // Samples covers floats and integers.
 func (o Mul) Samples() []Sample {
@@ -105,35 +82,23 @@ func (o Mul) Samples() []Sample {
 }
 
 // Div is x / y with broadcasting, over floats. ONNX: Div.
-type Div struct{}
+type Div struct{ floatPair }
 
 // Div is v / w, element by element; the shapes broadcast.
 func (v *Value) Div(w *Value) *Value { return Apply(Div{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Div) Infer(in []*Value) (Type, error) {
-	if err := wantFloat(in[0]); err != nil {
-		return Type{}, err
-	}
-	return inferBinary(in)
-}
-
 // VJP is (g/b, −g·y/b).
-func (Div) VJP(y, g *Value) []*Value {
-	a, b := y.Args[0], y.Args[1]
+func (Div) VJP(n *Node, gs []*Value) []*Value {
+	y, g := n.Results[0], gs[0]
+	a, b := n.Args[0], n.Args[1]
 	q := g.Div(b)
 	return []*Value{sumTo(q, a.Shape()), sumTo(q.Mul(y), b.Shape()).Neg()}
 }
 
 func (Div) flats() flats { return binary(2, kernel.Div[float32], kernel.Div[float64], nil) }
 
-// Eval divides.
-func (o Div) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Div node.
-func (Div) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Div", in) }
+// Forms is Div.
+func (Div) Forms() []Form { return form("Div") }
 
 // Samples keeps the divisor away from zero.
 func (o Div) Samples() []Sample {
@@ -141,24 +106,17 @@ func (o Div) Samples() []Sample {
 }
 
 // Pow is x to the power y with broadcasting, over floats. ONNX: Pow.
-type Pow struct{}
+type Pow struct{ floatPair }
 
 // Pow is v to the power w. A negative v with a w that is not whole gives NaN, and the gradient for w needs v ≥ 0. At v = 0
 // gradients are PyTorch's: 0 for w where w ≥ 0, and 0 for v where w = 0.
 func (v *Value) Pow(w *Value) *Value { return Apply(Pow{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Pow) Infer(in []*Value) (Type, error) {
-	if err := wantFloat(in[0]); err != nil {
-		return Type{}, err
-	}
-	return inferBinary(in)
-}
-
 // VJP is (g·b·a^(b−1), g·y·ln a). Where a is 0, the one is 0 if b is, the other if b is not negative: with the base 1 there
 // the formulas say so, also when they are differentiated again.
-func (Pow) VJP(y, g *Value) []*Value {
-	a, b := y.Args[0], y.Args[1]
+func (Pow) VJP(n *Node, gs []*Value) []*Value {
+	y, g := n.Results[0], gs[0]
+	a, b := n.Args[0], n.Args[1]
 	zero, one := scalarLike(a, 0), scalarLike(a, 1)
 	isZero := a.Equal(zero)
 	base := isZero.And(b.Equal(zero)).Where(one, a)
@@ -171,13 +129,8 @@ func (Pow) VJP(y, g *Value) []*Value {
 
 func (Pow) flats() flats { return binary(20, kernel.Pow[float32], kernel.Pow[float64], nil) }
 
-// Eval raises to the power.
-func (o Pow) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Pow node.
-func (Pow) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Pow", in) }
+// Forms is Pow.
+func (Pow) Forms() []Form { return form("Pow") }
 
 // Samples keeps the base positive.
 func (o Pow) Samples() []Sample {
@@ -185,17 +138,15 @@ func (o Pow) Samples() []Sample {
 }
 
 // Min is the smaller of x and y with broadcasting, over floats and i64. ONNX: Min.
-type Min struct{}
+type Min struct{ numberPair }
 
 // Min is the smaller of v and w, element by element; of equals, the gradient goes to v.
 func (v *Value) Min(w *Value) *Value { return Apply(Min{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Min) Infer(in []*Value) (Type, error) { return inferBinary(in) }
-
 // VJP gives g to the smaller argument.
-func (Min) VJP(y, g *Value) []*Value {
-	a, b := y.Args[0], y.Args[1]
+func (Min) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	a, b := n.Args[0], n.Args[1]
 	return choose(a.LessEqual(b), g, a, b)
 }
 
@@ -203,13 +154,8 @@ func (Min) flats() flats {
 	return binary(1, kernel.Min[float32], kernel.Min[float64], kernel.Min[int64])
 }
 
-// Eval takes the minimum.
-func (o Min) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Min node.
-func (Min) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Min", in) }
+// Forms is Min.
+func (Min) Forms() []Form { return form("Min") }
 
 // Samples avoids ties.
 func (o Min) Samples() []Sample {
@@ -217,17 +163,15 @@ func (o Min) Samples() []Sample {
 }
 
 // Max is the larger of x and y with broadcasting, over floats and i64. ONNX: Max.
-type Max struct{}
+type Max struct{ numberPair }
 
 // Max is the larger of v and w, element by element; of equals, the gradient goes to v.
 func (v *Value) Max(w *Value) *Value { return Apply(Max{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Max) Infer(in []*Value) (Type, error) { return inferBinary(in) }
-
 // VJP gives g to the larger argument.
-func (Max) VJP(y, g *Value) []*Value {
-	a, b := y.Args[0], y.Args[1]
+func (Max) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	a, b := n.Args[0], n.Args[1]
 	return choose(a.GreaterEqual(b), g, a, b)
 }
 
@@ -235,13 +179,8 @@ func (Max) flats() flats {
 	return binary(1, kernel.Max[float32], kernel.Max[float64], kernel.Max[int64])
 }
 
-// Eval takes the maximum.
-func (o Max) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Max node.
-func (Max) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Max", in) }
+// Forms is Max.
+func (Max) Forms() []Form { return form("Max") }
 
 // Samples avoids ties.
 func (o Max) Samples() []Sample {
@@ -255,26 +194,18 @@ func choose(first, g, a, b *Value) []*Value {
 }
 
 // Neg is −x. ONNX: Neg.
-type Neg struct{}
+type Neg struct{ floatMap }
 
 // Neg is −v.
 func (v *Value) Neg() *Value { return Apply(Neg{}, v) }
 
-// Infer returns the argument's type.
-func (Neg) Infer(in []*Value) (Type, error) { return sameFloat(in) }
-
 // VJP is −g.
-func (Neg) VJP(y, g *Value) []*Value { return []*Value{g.Neg()} }
+func (Neg) VJP(_ *Node, g []*Value) []*Value { return []*Value{g[0].Neg()} }
 
 func (Neg) flats() flats { return unary(1, kernel.Neg[float32], kernel.Neg[float64]) }
 
-// Eval negates.
-func (o Neg) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Neg node.
-func (Neg) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Neg", in) }
+// Forms is Neg.
+func (Neg) Forms() []Form { return form("Neg") }
 
 // Samples covers the ranks.
 func (o Neg) Samples() []Sample { return unarySamples(o, 0, 0, false) }
@@ -285,11 +216,14 @@ type Scale struct{ By float64 }
 // Scale is v times c.
 func (v *Value) Scale(c float64) *Value { return Apply(Scale{c}, v) }
 
+// Takes is a float.
+func (Scale) Takes() []Arg { return oneFloat }
+
 // Infer returns the argument's type.
-func (Scale) Infer(in []*Value) (Type, error) { return sameFloat(in) }
+func (Scale) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
 
 // VJP is g·By.
-func (o Scale) VJP(y, g *Value) []*Value { return []*Value{g.Scale(o.By)} }
+func (o Scale) VJP(_ *Node, g []*Value) []*Value { return []*Value{g[0].Scale(o.By)} }
 
 func (o Scale) flats() flats {
 	return unary(1,
@@ -297,15 +231,8 @@ func (o Scale) flats() flats {
 		func(out, a []float64) { kernel.Scale(out, a, o.By) })
 }
 
-// Eval scales.
-func (o Scale) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds a Mul node with a constant.
-func (o Scale) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Mul", []string{in[0], number(e, y, o.By)})
-}
+// Lower multiplies by a constant.
+func (o Scale) Lower(n *Node) []*Value { return []*Value{n.Args[0].Mul(scalarLike(n.Args[0], o.By))} }
 
 // Samples covers the ranks.
 func (Scale) Samples() []Sample { return unarySamples(Scale{By: -1.5}, 0, 0, false) }
@@ -323,11 +250,14 @@ type Shift struct{ By float64 }
 // Shift is v plus c.
 func (v *Value) Shift(c float64) *Value { return Apply(Shift{c}, v) }
 
+// Takes is a float.
+func (Shift) Takes() []Arg { return oneFloat }
+
 // Infer returns the argument's type.
-func (Shift) Infer(in []*Value) (Type, error) { return sameFloat(in) }
+func (Shift) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
 
 // VJP is g.
-func (Shift) VJP(y, g *Value) []*Value { return []*Value{g} }
+func (Shift) VJP(_ *Node, g []*Value) []*Value { return []*Value{g[0]} }
 
 func (o Shift) flats() flats {
 	return unary(1,
@@ -335,15 +265,8 @@ func (o Shift) flats() flats {
 		func(out, a []float64) { kernel.Shift(out, a, o.By) })
 }
 
-// Eval adds the number.
-func (o Shift) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds an Add node with a constant.
-func (o Shift) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Add", []string{in[0], number(e, y, o.By)})
-}
+// Lower adds a constant.
+func (o Shift) Lower(n *Node) []*Value { return []*Value{n.Args[0].Add(scalarLike(n.Args[0], o.By))} }
 
 // Samples covers the ranks.
 func (Shift) Samples() []Sample { return unarySamples(Shift{By: .25}, 0, 0, false) }
@@ -354,17 +277,15 @@ type Lerp struct{ T float64 }
 // Lerp is v + t·(w − v); the shapes broadcast.
 func (v *Value) Lerp(w *Value, t float64) *Value { return Apply(Lerp{t}, v, w) }
 
+// Takes is two floats.
+func (Lerp) Takes() []Arg { return twoFloats }
+
 // Infer broadcasts the shapes.
-func (Lerp) Infer(in []*Value) (Type, error) {
-	if err := wantFloat(in[0]); err != nil {
-		return Type{}, err
-	}
-	return inferBinary(in)
-}
+func (Lerp) Infer(in *Infer) ([]Type, error) { return inferBroadcast(in) }
 
 // VJP is (g·(1−T), g·T).
-func (o Lerp) VJP(y, g *Value) []*Value {
-	return []*Value{sumTo(g.Scale(1-o.T), y.Args[0].Shape()), sumTo(g.Scale(o.T), y.Args[1].Shape())}
+func (o Lerp) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{sumTo(g[0].Scale(1-o.T), n.Args[0].Shape()), sumTo(g[0].Scale(o.T), n.Args[1].Shape())}
 }
 
 func (o Lerp) flats() flats {
@@ -373,15 +294,10 @@ func (o Lerp) flats() flats {
 		func(out, a, b []float64) { kernel.Lerp(out, a, b, o.T) }, nil)
 }
 
-// Eval interpolates.
-func (o Lerp) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalElementwise(c, o, out, in)
-}
-
-// ONNX adds Sub, Mul and Add nodes.
-func (o Lerp) ONNX(e Emitter, y *Value, in []string) string {
-	d := e.Node("Sub", []string{in[1], in[0]})
-	return e.Node("Add", []string{in[0], e.Node("Mul", []string{d, number(e, y, o.T)})})
+// Lower is the definition.
+func (o Lerp) Lower(n *Node) []*Value {
+	x, y := n.Args[0], n.Args[1]
+	return []*Value{x.Add(y.Sub(x).Scale(o.T))}
 }
 
 // Samples covers the broadcasts.

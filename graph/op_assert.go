@@ -7,7 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var assertOps = []Op{Assert{}}
+var assertOps = []Sampled{Assert{}}
 
 // Assert is x if a condition holds at each of its elements; where it does not, the run ends with an error that says Msg and
 // names the first such element. Arguments: x, and the condition, a bool of x's shape. ONNX: Where, Gather, Sub: an index out of range
@@ -27,52 +27,55 @@ func (v *Value) InRange(n int, msg string) *Value {
 	return i.Assert(i.GreaterEqual(v.fn.FullInt(I64, 0)).And(i.Less(v.fn.FullInt(I64, int64(n)))), msg)
 }
 
+// Takes is x and the condition.
+func (Assert) Takes() []Arg {
+	return []Arg{{Name: "x", DTypes: Numbers | Indices}, {Name: "condition", DTypes: Bools}}
+}
+
 // Infer checks the condition.
-func (o Assert) Infer(in []*Value) (Type, error) {
-	x, ok := in[0], in[1]
-	if d := x.DType(); !d.Float() && d != I64 && d != I32 {
-		return Type{}, Mistakef("cast it first", "needs f32, f64, i64 or i32, has %v", x.Type)
-	}
-	if ok.DType() != Bool || !ok.Shape().Equal(x.Shape()) {
-		return Type{}, Mistakef("comparisons such as v.Greater(w) make conditions", "the condition is %v, want bool%v", ok.Type, x.Shape())
+func (o Assert) Infer(in *Infer) ([]Type, error) {
+	x, ok := in.Args[0], in.Args[1]
+	if !ok.Shape().Equal(x.Shape()) {
+		return nil, Mistakef("comparisons such as v.Greater(w) make conditions", "the condition is %v, want bool%v", ok.Type, x.Shape())
 	}
 	if o.Msg == "" {
-		return Type{}, Mistakef("say what must hold: it is the error of the run", "there is no message")
+		return nil, Mistakef("say what must hold: it is the error of the run", "there is no message")
 	}
-	return x.Type, nil
+	return in.Same(0)
 }
 
 // VJP is g.
-func (Assert) VJP(y, g *Value) []*Value { return []*Value{g, nil} }
+func (Assert) VJP(_ *Node, g []*Value) []*Value { return []*Value{g[0], nil} }
 
-// Eval copies, or fails.
-func (o Assert) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run copies, or fails.
+func (o Assert) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	for i, ok := range tensor.Data[bool](in[1]) {
 		if ok {
 			continue
 		}
 		what := "it"
-		if shape := out.Shape(); len(shape) > 0 {
+		if shape := out[0].Shape(); len(shape) > 0 {
 			at := make([]int, len(shape))
 			for k, rest := len(shape)-1, i; k >= 0; k-- {
 				at[k], rest = rest%shape[k], rest/shape[k]
 			}
 			what = fmt.Sprintf("element %v", at)
 		}
-		if out.DType().Integer() {
+		if out[0].DType().Integer() {
 			return fmt.Errorf("%s: %s is %d", o.Msg, what, in[0].Int(i))
 		}
 		return fmt.Errorf("%s: %s is %v", o.Msg, what, in[0].At(i))
 	}
-	out.CopyFrom(in[0])
+	out[0].CopyFrom(in[0])
 	return nil
 }
 
-// ONNX takes 0 from x, out of a list of one that is asked for its second element where the condition does not hold.
-func (o Assert) ONNX(e Emitter, y *Value, in []string) string {
+// Emit takes 0 from x, out of a list of one that is asked for its second element where the condition does not hold.
+func (o Assert) Emit(e Emitter, n *Node, in []string) []string {
+	y := n.Results[0]
 	bad := e.Node("Where", []string{in[1], e.Const(tensor.Scalar(int64(0))), e.Const(tensor.Scalar(int64(1)))})
 	zero := e.Node("Gather", []string{e.Const(tensor.New(y.DType(), 1)), bad}, Attr{"axis", 0})
-	return e.Node("Sub", []string{in[0], zero})
+	return []string{e.Node("Sub", []string{in[0], zero})}
 }
 
 // Samples covers ranks and dtypes, with conditions that hold.

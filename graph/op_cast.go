@@ -5,7 +5,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var castOps = []Op{Cast{}}
+var castOps = []Sampled{Cast{}}
 
 // Cast converts to another dtype; floats become integers by truncation, and anything but zero becomes true. ONNX: Cast. As
 // there, what becomes of a float that is beyond the integers' range depends on the machine.
@@ -14,41 +14,45 @@ type Cast struct{ To DType }
 // Cast is v in dtype t.
 func (v *Value) Cast(t DType) *Value { return Apply(Cast{t}, v) }
 
+// Takes is a value of any dtype.
+func (Cast) Takes() []Arg { return oneAny }
+
 // Infer changes the dtype.
-func (o Cast) Infer(in []*Value) (Type, error) {
+func (o Cast) Infer(in *Infer) ([]Type, error) {
 	if o.To > Bool {
-		return Type{}, Mistakef("the dtypes are graph.F32, graph.I64, ...", "there is no %v", o.To)
+		return nil, Mistakef("the dtypes are graph.F32, graph.I64, ...", "there is no %v", o.To)
 	}
-	return Type{o.To, in[0].Shape()}, nil
+	return one(Type{o.To, in.Args[0].Shape()}, nil)
 }
 
 // VJP casts g back; integers and bools have no gradient.
-func (o Cast) VJP(y, g *Value) []*Value {
-	if x := y.Args[0]; x.DType().Float() && o.To.Float() {
+func (o Cast) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	if x := n.Args[0]; x.DType().Float() && o.To.Float() {
 		return []*Value{g.Cast(x.DType())}
 	}
 	return nil
 }
 
-// Eval converts.
-func (o Cast) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run converts.
+func (o Cast) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	done := false
 	switch x := in[0].Raw().(type) {
 	case []float32:
-		done = convert(out, x)
+		done = convert(out[0], x)
 	case []float64:
-		done = convert(out, x)
+		done = convert(out[0], x)
 	case []int64:
-		done = convert(out, x)
+		done = convert(out[0], x)
 	case []int32:
-		done = convert(out, x)
+		done = convert(out[0], x)
 	case []uint8:
-		done = convert(out, x)
+		done = convert(out[0], x)
 	case []bool:
-		done = convertTruth(out, x)
+		done = convertTruth(out[0], x)
 	}
 	if !done { // to or from 16 bits
-		out.CopyFrom(in[0].Cast(o.To))
+		out[0].CopyFrom(in[0].Cast(o.To))
 	}
 	return nil
 }
@@ -93,10 +97,8 @@ func convertTruth(out *tensor.Tensor, x []bool) bool {
 	return true
 }
 
-// ONNX adds a Cast node.
-func (o Cast) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Cast", in, Attr{"to", ONNXType(o.To)})
-}
+// Forms is Cast.
+func (Cast) Forms() []Form { return form("Cast", Field{Attribute: "to", Name: "To"}) }
 
 // Samples covers all pairs of dtypes.
 func (Cast) Samples() []Sample {

@@ -7,13 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var compareOps = []Op{Equal{}, Less{}, LessEqual{}, Greater{}, GreaterEqual{}, Not{}, And{}, Or{}, Where{}}
-
-// inferCompare is the inference of a comparison: bool, the shapes broadcast.
-func inferCompare(in []*Value) (Type, error) {
-	t, err := inferBinary(in)
-	return Type{Bool, t.Shape}, err
-}
+var compareOps = []Sampled{Equal{}, Less{}, LessEqual{}, Greater{}, GreaterEqual{}, Not{}, And{}, Or{}, Where{}}
 
 // comparison holds a comparison's kernels.
 type comparison struct {
@@ -50,142 +44,113 @@ func compareSamples(op Op) []Sample {
 }
 
 // Equal is x = y, with broadcasting, over floats and i64. ONNX: Equal.
-type Equal struct{ noGradient }
+type Equal struct{ comparing }
 
 // Equal is true where v is equal to w.
 func (v *Value) Equal(w *Value) *Value { return Apply(Equal{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Equal) Infer(in []*Value) (Type, error) { return inferCompare(in) }
-
-// Eval compares.
-func (o Equal) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return comparison{kernel.Equal[float32], kernel.Equal[float64], kernel.Equal[int64]}.eval(c, o, out, in)
+// Run compares.
+func (o Equal) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return comparison{kernel.Equal[float32], kernel.Equal[float64], kernel.Equal[int64]}.eval(c, o, out[0], in)
 }
 
-// ONNX adds an Equal node.
-func (Equal) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Equal", in) }
+// Forms is Equal.
+func (Equal) Forms() []Form { return form("Equal") }
 
 // Samples covers the broadcasts.
 func (o Equal) Samples() []Sample { return compareSamples(o) }
 
 // Less is x < y, with broadcasting, over floats and i64. ONNX: Less.
-type Less struct{ noGradient }
+type Less struct{ comparing }
 
 // Less is true where v is smaller than w.
 func (v *Value) Less(w *Value) *Value { return Apply(Less{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Less) Infer(in []*Value) (Type, error) { return inferCompare(in) }
-
-// Eval compares.
-func (o Less) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return comparison{kernel.Less[float32], kernel.Less[float64], kernel.Less[int64]}.eval(c, o, out, in)
+// Run compares.
+func (o Less) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return comparison{kernel.Less[float32], kernel.Less[float64], kernel.Less[int64]}.eval(c, o, out[0], in)
 }
 
-// ONNX adds a Less node.
-func (Less) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Less", in) }
+// Forms is Less.
+func (Less) Forms() []Form { return form("Less") }
 
 // Samples covers the broadcasts.
 func (o Less) Samples() []Sample { return compareSamples(o) }
 
 // LessEqual is x ≤ y, with broadcasting, over floats and i64. ONNX: LessOrEqual.
-type LessEqual struct{ noGradient }
+type LessEqual struct{ comparing }
 
 // LessEqual is true where v is smaller or equal to w.
 func (v *Value) LessEqual(w *Value) *Value { return Apply(LessEqual{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (LessEqual) Infer(in []*Value) (Type, error) { return inferCompare(in) }
-
-// Eval compares.
-func (o LessEqual) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return comparison{kernel.LessEqual[float32], kernel.LessEqual[float64], kernel.LessEqual[int64]}.eval(c, o, out, in)
+// Run compares.
+func (o LessEqual) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return comparison{kernel.LessEqual[float32], kernel.LessEqual[float64], kernel.LessEqual[int64]}.eval(c, o, out[0], in)
 }
 
-// ONNX adds a LessOrEqual node.
-func (LessEqual) ONNX(e Emitter, y *Value, in []string) string { return e.Node("LessOrEqual", in) }
+// Forms is LessOrEqual.
+func (LessEqual) Forms() []Form { return form("LessOrEqual") }
 
 // Samples covers the broadcasts.
 func (o LessEqual) Samples() []Sample { return compareSamples(o) }
 
 // Greater is x > y, with broadcasting, over floats and i64. ONNX: Greater.
-type Greater struct{ noGradient }
+type Greater struct{ comparing }
 
 // Greater is true where v is larger than w.
 func (v *Value) Greater(w *Value) *Value { return Apply(Greater{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Greater) Infer(in []*Value) (Type, error) { return inferCompare(in) }
-
-// Eval compares.
-func (o Greater) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return comparison{kernel.Greater[float32], kernel.Greater[float64], kernel.Greater[int64]}.eval(c, o, out, in)
+// Run compares.
+func (o Greater) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return comparison{kernel.Greater[float32], kernel.Greater[float64], kernel.Greater[int64]}.eval(c, o, out[0], in)
 }
 
-// ONNX adds a Greater node.
-func (Greater) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Greater", in) }
+// Forms is Greater.
+func (Greater) Forms() []Form { return form("Greater") }
 
 // Samples covers the broadcasts.
 func (o Greater) Samples() []Sample { return compareSamples(o) }
 
 // GreaterEqual is x ≥ y, with broadcasting, over floats and i64. ONNX: GreaterOrEqual.
-type GreaterEqual struct{ noGradient }
+type GreaterEqual struct{ comparing }
 
 // GreaterEqual is true where v is larger or equal to w.
 func (v *Value) GreaterEqual(w *Value) *Value { return Apply(GreaterEqual{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (GreaterEqual) Infer(in []*Value) (Type, error) { return inferCompare(in) }
-
-// Eval compares.
-func (o GreaterEqual) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return comparison{kernel.GreaterEqual[float32], kernel.GreaterEqual[float64], kernel.GreaterEqual[int64]}.eval(c, o, out, in)
+// Run compares.
+func (o GreaterEqual) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return comparison{kernel.GreaterEqual[float32], kernel.GreaterEqual[float64], kernel.GreaterEqual[int64]}.eval(c, o, out[0], in)
 }
 
-// ONNX adds a GreaterOrEqual node.
-func (GreaterEqual) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("GreaterOrEqual", in)
-}
+// Forms is GreaterOrEqual.
+func (GreaterEqual) Forms() []Form { return form("GreaterOrEqual") }
 
 // Samples covers the broadcasts.
 func (o GreaterEqual) Samples() []Sample { return compareSamples(o) }
 
-// inferLogic is the inference of a logical op: bools, the shapes broadcast.
-func inferLogic(in []*Value) (Type, error) {
-	s := in[0].Shape()
-	for _, v := range in {
-		if v.DType() != Bool {
-			return Type{}, Mistakef("compare first, with .Greater for one", "needs bool, has %v", v.Type)
-		}
-		var err error
-		if s, err = broadcast(s, v.Shape()); err != nil {
-			return Type{}, err
-		}
-	}
-	return Type{Bool, s}, nil
-}
-
 // Not is the negation of a bool. ONNX: Not.
-type Not struct{ noGradient }
+type Not struct{}
 
 // Not is true where v is false.
 func (v *Value) Not() *Value { return Apply(Not{}, v) }
 
-// Infer returns the argument's type.
-func (Not) Infer(in []*Value) (Type, error) { return inferLogic(in) }
+// Takes is a bool.
+func (Not) Takes() []Arg { return twoBools[:1] }
 
-// Eval negates.
-func (Not) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	y := tensor.Data[bool](out)
+// Infer returns the argument's type.
+func (Not) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
+
+// Run negates.
+func (Not) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+	y := tensor.Data[bool](out[0])
 	for i, x := range tensor.Data[bool](in[0]) {
 		y[i] = !x
 	}
 	return nil
 }
 
-// ONNX adds a Not node.
-func (Not) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Not", in) }
+// Forms is Not.
+func (Not) Forms() []Form { return form("Not") }
 
 // Samples covers two ranks.
 func (o Not) Samples() []Sample {
@@ -207,41 +172,35 @@ func logicSamples(op Op) []Sample {
 }
 
 // And is the conjunction of two bools, with broadcasting. ONNX: And.
-type And struct{ noGradient }
+type And struct{ boolPair }
 
 // And is true where v and w are.
 func (v *Value) And(w *Value) *Value { return Apply(And{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (And) Infer(in []*Value) (Type, error) { return inferLogic(in) }
-
-// Eval computes it.
-func (And) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalLogic(c, func(a, b bool) bool { return a && b }, out, in)
+// Run computes it.
+func (And) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return evalLogic(c, func(a, b bool) bool { return a && b }, out[0], in)
 }
 
-// ONNX adds an And node.
-func (And) ONNX(e Emitter, y *Value, in []string) string { return e.Node("And", in) }
+// Forms is And.
+func (And) Forms() []Form { return form("And") }
 
 // Samples covers the broadcasts.
 func (o And) Samples() []Sample { return logicSamples(o) }
 
 // Or is the disjunction of two bools, with broadcasting. ONNX: Or.
-type Or struct{ noGradient }
+type Or struct{ boolPair }
 
 // Or is true where v or w is.
 func (v *Value) Or(w *Value) *Value { return Apply(Or{}, v, w) }
 
-// Infer broadcasts the shapes.
-func (Or) Infer(in []*Value) (Type, error) { return inferLogic(in) }
-
-// Eval computes it.
-func (Or) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return evalLogic(c, func(a, b bool) bool { return a || b }, out, in)
+// Run computes it.
+func (Or) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return evalLogic(c, func(a, b bool) bool { return a || b }, out[0], in)
 }
 
-// ONNX adds an Or node.
-func (Or) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Or", in) }
+// Forms is Or.
+func (Or) Forms() []Form { return form("Or") }
 
 // Samples covers the broadcasts.
 func (o Or) Samples() []Sample { return logicSamples(o) }
@@ -252,39 +211,41 @@ type Where struct{}
 // Where is a where v is true, else b; v is bool, and the three shapes broadcast.
 func (v *Value) Where(a, b *Value) *Value { return Apply(Where{}, v, a, b) }
 
+// Takes is the condition and the two values.
+func (Where) Takes() []Arg { return append([]Arg{{Name: "condition", DTypes: Bools}}, twoNumbers...) }
+
 // Infer broadcasts the shapes.
-func (Where) Infer(in []*Value) (Type, error) {
-	cond, a, b := in[0], in[1], in[2]
-	if cond.DType() != Bool {
-		return Type{}, Mistakef("compare first: x.Greater(y).Where(a, b)", "the condition is %v, want bool", cond.Type)
+func (Where) Infer(in *Infer) ([]Type, error) {
+	s := in.Args[0].Shape()
+	for _, v := range in.Args[1:] {
+		var err error
+		if s, err = broadcast(s, v.Shape()); err != nil {
+			return nil, err
+		}
 	}
-	t, err := inferBinary([]*Value{a, b})
-	if err != nil {
-		return Type{}, err
-	}
-	s, err := broadcast(cond.Shape(), t.Shape)
-	return Type{t.DType, s}, err
+	return []Type{{in.Args[1].DType(), s}}, nil
 }
 
 // VJP is (none, g where the condition holds, g where it does not).
-func (Where) VJP(y, g *Value) []*Value {
+func (Where) VJP(n *Node, gs []*Value) []*Value {
+	y, g := n.Results[0], gs[0]
 	if !y.DType().Float() {
 		return nil
 	}
-	return append([]*Value{nil}, choose(y.Args[0], g, y.Args[1], y.Args[2])...)
+	return append([]*Value{nil}, choose(n.Args[0], g, n.Args[1], n.Args[2])...)
 }
 
-// Eval selects.
-func (o Where) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch out.DType() {
+// Run selects.
+func (o Where) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch out[0].DType() {
 	case F32:
-		where[float32](c, out, in)
+		where[float32](c, out[0], in)
 	case F64:
-		where[float64](c, out, in)
+		where[float64](c, out[0], in)
 	case I64:
-		where[int64](c, out, in)
+		where[int64](c, out[0], in)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
@@ -310,8 +271,8 @@ func where[T tensor.Element](c *kernel.Context, out *tensor.Tensor, in []*tensor
 	kernel.Runs(c, out.Shape(), shapes, grain, func() func(*kernel.Run) { return pick })
 }
 
-// ONNX adds a Where node.
-func (Where) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Where", in) }
+// Forms is Where.
+func (Where) Forms() []Form { return form("Where") }
 
 // Samples covers broadcasts of each argument.
 func (o Where) Samples() []Sample {

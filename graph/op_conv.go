@@ -7,7 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var convOps = []Op{Conv2D{}, ConvTranspose2D{}, ConvWeight{}}
+var convOps = []Sampled{Conv2D{}, ConvTranspose2D{}, ConvWeight{}}
 
 // orOnes is a pair in which 0 means 1.
 func orOnes(p [2]int) [2]int {
@@ -16,9 +16,6 @@ func orOnes(p [2]int) [2]int {
 
 // spatial are the height and width of an image [batch channels height width], which must be numbers.
 func spatial(v *Value) (h, w int, err error) {
-	if err := wantFloat(v); err != nil {
-		return 0, 0, err
-	}
 	if v.Rank() != 4 {
 		return 0, 0, Mistakef("Reshape gives a flat image its axes", "needs [batch channels height width], has %v", v.Type)
 	}
@@ -31,11 +28,7 @@ func spatial(v *Value) (h, w int, err error) {
 }
 
 // filter checks the weights of a convolution.
-func filter(x, w *Value) error {
-	if w.DType() != x.DType() {
-		_, err := inferBinary([]*Value{x, w})
-		return err
-	}
+func filter(w *Value) error {
 	if w.Rank() != 4 || !w.Shape().Static() {
 		return Mistakef("filters are [out in height width]", "the weights are %v", w.Type)
 	}
@@ -84,34 +77,40 @@ func (o Conv2D) size(i, n, k int) int {
 
 func (o Conv2D) normalize([]*Value) Op { return o.normal() }
 
+// Takes is two floats.
+func (Conv2D) Takes() []Arg {
+	return []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "filters", DTypes: Floats, Like: "T"}}
+}
+
 // Infer checks channels and sizes.
-func (o Conv2D) Infer(in []*Value) (Type, error) {
+func (o Conv2D) Infer(in *Infer) ([]Type, error) {
 	if err := notNegative(o.Strides[:], o.Pads[:], o.Dilations[:], []int{o.Groups}); err != nil {
-		return Type{}, err
+		return nil, err
 	}
 	o = o.normal()
-	x, w := in[0], in[1]
+	x, w := in.Args[0], in.Args[1]
 	height, width, err := spatial(x)
 	if err == nil {
-		err = filter(x, w)
+		err = filter(w)
 	}
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
 	c, ws := int(x.Shape()[1]), w.Shape()
 	if c != int(ws[1])*o.Groups || int(ws[0])%o.Groups != 0 {
-		return Type{}, Mistakef("filters are [out in/groups height width]", "%d channels into filters %v for %d, in %d groups", c, ws, int(ws[1])*o.Groups, o.Groups)
+		return nil, Mistakef("filters are [out in/groups height width]", "%d channels into filters %v for %d, in %d groups", c, ws, int(ws[1])*o.Groups, o.Groups)
 	}
 	oh, ow := o.size(0, height, int(ws[2])), o.size(1, width, int(ws[3]))
 	if oh < 1 || ow < 1 {
-		return Type{}, Mistakef("pad the image, or take a smaller filter", "a filter of %v×%v, dilated by %v, does not fit the image %v padded by %v", ws[2], ws[3], o.Dilations, x.Type, o.Pads)
+		return nil, Mistakef("pad the image, or take a smaller filter", "a filter of %v×%v, dilated by %v, does not fit the image %v padded by %v", ws[2], ws[3], o.Dilations, x.Type, o.Pads)
 	}
-	return Type{x.DType(), Shape{x.Shape()[0], ws[0], Dim(oh), Dim(ow)}}, nil
+	return one(Type{x.DType(), Shape{x.Shape()[0], ws[0], Dim(oh), Dim(ow)}}, nil)
 }
 
 // VJP is (the transposed convolution of g with w, the weights' gradient).
-func (o Conv2D) VJP(y, g *Value) []*Value {
-	x, w := y.Args[0], y.Args[1]
+func (o Conv2D) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	x, w := n.Args[0], n.Args[1]
 	return []*Value{g.ConvTranspose2D(w, o.adjoint(x.Shape(), w.Shape())), Apply(ConvWeight{Conv: o, Shape: w.Shape()}, x, g)}
 }
 
@@ -133,30 +132,25 @@ func (o Conv2D) shape(x, w, y []int) kernel.ConvShape {
 		Strides: o.Strides, Pads: o.Pads, Dilations: o.Dilations, Groups: o.Groups}
 }
 
-// Eval convolves.
-func (o Conv2D) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	s := o.shape(in[0].Shape(), in[1].Shape(), out.Shape())
-	switch out.DType() {
+// Run convolves.
+func (o Conv2D) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	s := o.shape(in[0].Shape(), in[1].Shape(), out[0].Shape())
+	switch out[0].DType() {
 	case F32:
-		kernel.ConvForward(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
+		kernel.ConvForward(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
 	case F64:
-		kernel.ConvForward(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
+		kernel.ConvForward(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// attrs are the attributes of the ONNX node.
-func (o Conv2D) attrs() []Attr {
-	o = o.normal()
-	return []Attr{{"strides", o.Strides[:]}, {"pads", o.Pads[:]}, {"dilations", o.Dilations[:]}, {"group", o.Groups}}
-}
+// Forms is Conv.
+func (Conv2D) Forms() []Form { return form("Conv", convFields...) }
 
-// ONNX adds a Conv node.
-func (o Conv2D) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Conv", in, o.attrs()...)
-}
+// convFields are the attributes of convolutions.
+var convFields = []Field{{Attribute: "strides", Name: "Strides"}, {Attribute: "pads", Name: "Pads"}, {Attribute: "dilations", Name: "Dilations"}, {Attribute: "group", Name: "Groups"}}
 
 // Samples covers strides, uneven padding, dilation, groups and single pixels.
 func (Conv2D) Samples() []Sample {
@@ -205,61 +199,67 @@ func (o ConvTranspose2D) normalize([]*Value) Op {
 	return o
 }
 
+// Takes is two floats.
+func (ConvTranspose2D) Takes() []Arg {
+	return []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "filters", DTypes: Floats, Like: "T"}}
+}
+
 // Infer checks channels and sizes.
-func (o ConvTranspose2D) Infer(in []*Value) (Type, error) {
+func (o ConvTranspose2D) Infer(in *Infer) ([]Type, error) {
 	if err := notNegative(o.Strides[:], o.Pads[:], o.Dilations[:], []int{o.Groups}, o.OutputPadding[:]); err != nil {
-		return Type{}, err
+		return nil, err
 	}
 	c := o.conv()
-	x, w := in[0], in[1]
+	x, w := in.Args[0], in.Args[1]
 	height, width, err := spatial(x)
 	if err == nil {
-		err = filter(x, w)
+		err = filter(w)
 	}
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
 	ws := w.Shape()
 	if x.Shape()[1] != ws[0] || int(ws[0])%c.Groups != 0 {
-		return Type{}, Mistakef("filters are [in out/groups height width]", "%v channels into filters %v for %v, in %d groups", x.Shape()[1], ws, ws[0], c.Groups)
+		return nil, Mistakef("filters are [in out/groups height width]", "%v channels into filters %v for %v, in %d groups", x.Shape()[1], ws, ws[0], c.Groups)
 	}
 	out := Shape{x.Shape()[0], ws[1] * Dim(c.Groups), 0, 0}
 	for i, n := range []int{height, width} {
 		if o.OutputPadding[i] >= c.Strides[i] { // o would be the adjoint of no convolution
-			return Type{}, Mistakef("output padding fills the last stride: it must be smaller", "output padding %d with stride %d", o.OutputPadding[i], c.Strides[i])
+			return nil, Mistakef("output padding fills the last stride: it must be smaller", "output padding %d with stride %d", o.OutputPadding[i], c.Strides[i])
 		}
 		size := (n-1)*c.Strides[i] + (int(ws[2+i])-1)*c.Dilations[i] + 1 + o.OutputPadding[i] - o.Pads[i] - o.Pads[i+2]
 		if size < 1 {
-			return Type{}, Mistakef("take fewer pads", "axis %d would have %d pixels", 2+i, size)
+			return nil, Mistakef("take fewer pads", "axis %d would have %d pixels", 2+i, size)
 		}
 		out[2+i] = Dim(size)
 	}
-	return Type{x.DType(), out}, nil
+	return one(Type{x.DType(), out}, nil)
 }
 
 // VJP is (the convolution of g with w, the weights' gradient, in which g and x change places).
-func (o ConvTranspose2D) VJP(y, g *Value) []*Value {
-	x, w := y.Args[0], y.Args[1]
+func (o ConvTranspose2D) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	x, w := n.Args[0], n.Args[1]
 	return []*Value{g.Conv2D(w, o.conv()), Apply(ConvWeight{Conv: o.conv(), Shape: w.Shape()}, g, x)}
 }
 
-// Eval runs the adjoint kernel.
-func (o ConvTranspose2D) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	s := o.conv().shape(out.Shape(), in[1].Shape(), in[0].Shape())
-	switch out.DType() {
+// Run runs the adjoint kernel.
+func (o ConvTranspose2D) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	s := o.conv().shape(out[0].Shape(), in[1].Shape(), in[0].Shape())
+	switch out[0].DType() {
 	case F32:
-		kernel.ConvInput(c, s, tensor.Data[float32](out), tensor.Data[float32](in[1]), tensor.Data[float32](in[0]))
+		kernel.ConvInput(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[1]), tensor.Data[float32](in[0]))
 	case F64:
-		kernel.ConvInput(c, s, tensor.Data[float64](out), tensor.Data[float64](in[1]), tensor.Data[float64](in[0]))
+		kernel.ConvInput(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[1]), tensor.Data[float64](in[0]))
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX adds a ConvTranspose node.
-func (o ConvTranspose2D) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("ConvTranspose", in, append(o.conv().attrs(), Attr{"output_padding", o.OutputPadding[:]})...)
+// Forms is ConvTranspose.
+func (ConvTranspose2D) Forms() []Form {
+	return form("ConvTranspose", append(slices.Clone(convFields), Field{Attribute: "output_padding", Name: "OutputPadding"})...)
 }
 
 // Samples are the adjoints of the convolution's, and one with output padding.
@@ -287,69 +287,75 @@ func (o ConvWeight) normalize([]*Value) Op {
 	return o
 }
 
+// Takes is two floats.
+func (ConvWeight) Takes() []Arg {
+	return []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "gradient", DTypes: Floats, Like: "T"}}
+}
+
 // Infer returns the filters' type.
-func (o ConvWeight) Infer(in []*Value) (Type, error) {
+func (o ConvWeight) Infer(in *Infer) ([]Type, error) {
 	n := o.Conv.normal()
-	x, g := in[0], in[1]
+	x, g := in.Args[0], in.Args[1]
 	height, width, err := spatial(x)
 	if err == nil {
 		_, _, err = spatial(g)
 	}
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
 	want := Shape{x.Shape()[0], o.Shape[0], Dim(n.size(0, height, int(o.Shape[2]))), Dim(n.size(1, width, int(o.Shape[3])))}
 	if !g.Shape().Equal(want) {
-		return Type{}, Mistakef("it is the type of the convolution's result", "the gradient is %v, want the shape %v", g.Type, want)
+		return nil, Mistakef("it is the type of the convolution's result", "the gradient is %v, want the shape %v", g.Type, want)
 	}
-	return Type{x.DType(), o.Shape}, nil
+	return one(Type{x.DType(), o.Shape}, nil)
 }
 
 // VJP is (the transposed convolution of g with the gradient of the filters, the convolution of x with it).
-func (o ConvWeight) VJP(y, gw *Value) []*Value {
-	x, g := y.Args[0], y.Args[1]
+func (o ConvWeight) VJP(n *Node, gs []*Value) []*Value {
+	gw := gs[0]
+	x, g := n.Args[0], n.Args[1]
 	return []*Value{g.ConvTranspose2D(gw, o.Conv.adjoint(x.Shape(), o.Shape)), x.Conv2D(gw, o.Conv)}
 }
 
-// Eval runs the kernel.
-func (o ConvWeight) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	s := o.Conv.shape(in[0].Shape(), out.Shape(), in[1].Shape())
-	switch out.DType() {
+// Run runs the kernel.
+func (o ConvWeight) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	s := o.Conv.shape(in[0].Shape(), out[0].Shape(), in[1].Shape())
+	switch out[0].DType() {
 	case F32:
-		kernel.ConvWeight(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
+		kernel.ConvWeight(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
 	case F64:
-		kernel.ConvWeight(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
+		kernel.ConvWeight(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX convolves x, with channels as images, with g as filters, a group at a time: filter element (ky, kx) is where the
+// Emit convolves x, with channels as images, with g as filters, a group at a time: filter element (ky, kx) is where the
 // dilated g lies in the padded x. What the stride left over at the end is sliced off.
-func (o ConvWeight) ONNX(e Emitter, y *Value, in []string) string {
-	n := o.Conv.normal()
+func (o ConvWeight) Emit(e Emitter, n *Node, in []string) []string {
+	conv := o.Conv.normal()
 	swap := Attr{"perm", []int{1, 0, 2, 3}}
 	part := func(name string, group, size int) string {
-		if n.Groups == 1 {
+		if conv.Groups == 1 {
 			return name
 		}
 		bound := func(i int) string { return e.Const(tensor.Of([]int64{int64(i)}, 1)) }
 		return e.Node("Slice", []string{name, bound(group * size), bound((group + 1) * size), bound(1)})
 	}
 	var groups []string
-	for g := range n.Groups {
+	for g := range conv.Groups {
 		x := e.Node("Transpose", []string{part(in[0], g, int(o.Shape[1]))}, swap)
-		dy := e.Node("Transpose", []string{part(in[1], g, int(o.Shape[0])/n.Groups)}, swap)
-		w := e.Node("Conv", []string{x, dy}, Attr{"strides", n.Dilations[:]}, Attr{"pads", n.Pads[:]}, Attr{"dilations", n.Strides[:]})
+		dy := e.Node("Transpose", []string{part(in[1], g, int(o.Shape[0])/conv.Groups)}, swap)
+		w := e.Node("Conv", []string{x, dy}, Attr{"strides", conv.Dilations[:]}, Attr{"pads", conv.Pads[:]}, Attr{"dilations", conv.Strides[:]})
 		ends := []int64{int64(o.Shape[2]), int64(o.Shape[3])}
 		w = e.Node("Slice", []string{w, e.Const(tensor.Of([]int64{0, 0}, 2)), e.Const(tensor.Of(ends, 2)), e.Const(tensor.Of([]int64{2, 3}, 2))})
 		groups = append(groups, e.Node("Transpose", []string{w}, swap))
 	}
 	if len(groups) == 1 {
-		return groups[0]
+		return groups
 	}
-	return e.Node("Concat", groups, Attr{"axis", 0})
+	return []string{e.Node("Concat", groups, Attr{"axis", 0})}
 }
 
 // Samples mirror the convolution's.

@@ -7,14 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var indexOps = []Op{Gather{}, ScatterAdd{}, OneHot{}, ArgMax{}}
-
-func wantIndex(v *Value) error {
-	if v.DType() != I64 && v.DType() != I32 {
-		return Mistakef("indices are i64 or i32: declare the input so, or .Cast(graph.I64)", "the indices are %v", v.Type)
-	}
-	return nil
-}
+var indexOps = []Sampled{Gather{}, ScatterAdd{}, OneHot{}, ArgMax{}}
 
 // Gather takes slices of a table along an axis, by index; negative indices count from the end. ONNX: Gather.
 type Gather struct{ Axis int }
@@ -28,42 +21,41 @@ func (o Gather) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is the table and the indices.
+func (Gather) Takes() []Arg {
+	return []Arg{{Name: "table", DTypes: Numbers}, {Name: "indices", DTypes: Indices}}
+}
+
 // Infer replaces the axis by the indices' shape.
-func (o Gather) Infer(in []*Value) (Type, error) {
-	k, err := axis(o.Axis, in[0].Rank())
+func (o Gather) Infer(in *Infer) ([]Type, error) {
+	k, err := axis(o.Axis, in.Args[0].Rank())
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
-	if err := wantIndex(in[1]); err != nil {
-		return Type{}, err
-	}
-	if _, err := sameNumber(in); err != nil {
-		return Type{}, err
-	}
-	s := in[0].Shape()
-	return Type{in[0].DType(), slices.Concat(s[:k], in[1].Shape(), s[k+1:])}, nil
+	s := in.Args[0].Shape()
+	return one(Type{in.Args[0].DType(), slices.Concat(s[:k], in.Args[1].Shape(), s[k+1:])}, nil)
 }
 
 // VJP adds g's slices at their places.
-func (o Gather) VJP(y, g *Value) []*Value {
-	return []*Value{Apply(ScatterAdd{Axis: o.Axis, Shape: y.Args[0].Shape()}, g, y.Args[1])}
+func (o Gather) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{Apply(ScatterAdd{Axis: o.Axis, Shape: n.Args[0].Shape()}, g[0], n.Args[1])}
 }
 
-// Eval copies.
-func (o Gather) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run copies.
+func (o Gather) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
-	switch out.DType() {
+	switch out[0].DType() {
 	case F32:
-		return gather[float32](out, in, outer, n, inner)
+		return gather[float32](out[0], in, outer, n, inner)
 	case F64:
-		return gather[float64](out, in, outer, n, inner)
+		return gather[float64](out[0], in, outer, n, inner)
 	case I64:
-		return gather[int64](out, in, outer, n, inner)
+		return gather[int64](out[0], in, outer, n, inner)
 	}
-	return noKernel(o, out)
+	return noKernel(o, out[0])
 }
 
 func gather[T tensor.Element](out *tensor.Tensor, in []*tensor.Tensor, outer, n, inner int) error {
@@ -73,10 +65,8 @@ func gather[T tensor.Element](out *tensor.Tensor, in []*tensor.Tensor, outer, n,
 	return kernel.Gather(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int64](in[1]), outer, n, inner)
 }
 
-// ONNX adds a Gather node.
-func (o Gather) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Gather", in, Attr{"axis", o.Axis})
-}
+// Forms is Gather.
+func (Gather) Forms() []Form { return form("Gather", Field{Attribute: "axis", Name: "Axis"}) }
 
 // Samples covers the places of the axis and repeated and negative indices.
 func (Gather) Samples() []Sample {
@@ -104,37 +94,41 @@ func (o ScatterAdd) normalize([]*Value) Op {
 	return o
 }
 
+// Takes is the slices and the indices.
+func (ScatterAdd) Takes() []Arg {
+	return []Arg{{Name: "slices", DTypes: Floats}, {Name: "indices", DTypes: Indices}}
+}
+
 // Infer checks the slices' shape.
-func (o ScatterAdd) Infer(in []*Value) (Type, error) {
+func (o ScatterAdd) Infer(in *Infer) ([]Type, error) {
 	k, err := axis(o.Axis, len(o.Shape))
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
-	if err := wantIndex(in[1]); err != nil {
-		return Type{}, err
+	if want := slices.Concat(o.Shape[:k], in.Args[1].Shape(), o.Shape[k+1:]); !in.Args[0].Shape().Equal(want) {
+		return nil, Mistakef("they are what Gather takes with the same indices", "the slices are %v, want the shape %v", in.Args[0].Type, want)
 	}
-	if want := slices.Concat(o.Shape[:k], in[1].Shape(), o.Shape[k+1:]); !in[0].Shape().Equal(want) {
-		return Type{}, Mistakef("they are what Gather takes with the same indices", "the slices are %v, want the shape %v", in[0].Type, want)
-	}
-	return Type{in[0].DType(), o.Shape}, wantFloat(in[0])
+	return []Type{{in.Args[0].DType(), o.Shape}}, nil
 }
 
 // VJP gathers g's slices.
-func (o ScatterAdd) VJP(y, g *Value) []*Value { return []*Value{g.Gather(y.Args[1], o.Axis), nil} }
+func (o ScatterAdd) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{g[0].Gather(n.Args[1], o.Axis), nil}
+}
 
-// Eval adds, in the order of the indices.
-func (o ScatterAdd) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	outer, n, inner, err := alongAxis(out.Shape(), o.Axis)
+// Run adds, in the order of the indices.
+func (o ScatterAdd) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+	outer, n, inner, err := alongAxis(out[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
-	switch out.DType() {
+	switch out[0].DType() {
 	case F32:
-		return scatterAdd[float32](out, in, outer, n, inner)
+		return scatterAdd[float32](out[0], in, outer, n, inner)
 	case F64:
-		return scatterAdd[float64](out, in, outer, n, inner)
+		return scatterAdd[float64](out[0], in, outer, n, inner)
 	}
-	return noKernel(o, out)
+	return noKernel(o, out[0])
 }
 
 func scatterAdd[T kernel.Float](out *tensor.Tensor, in []*tensor.Tensor, outer, n, inner int) error {
@@ -144,14 +138,15 @@ func scatterAdd[T kernel.Float](out *tensor.Tensor, in []*tensor.Tensor, outer, 
 	return kernel.ScatterAdd(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int64](in[1]), outer, n, inner)
 }
 
-// ONNX adds zeros and a ScatterElements node with reduction add (opset 16), along the axis with the indices spread over
+// Emit adds zeros and a ScatterElements node with reduction add (opset 16), along the axis with the indices spread over
 // the slices.
-func (o ScatterAdd) ONNX(e Emitter, y *Value, in []string) string {
+func (o ScatterAdd) Emit(e Emitter, n *Node, in []string) []string {
+	y := n.Results[0]
 	k, err := axis(o.Axis, len(o.Shape))
 	if err != nil {
-		return e.Fail(y, "%v", err)
+		return []string{e.Fail(y, "%v", err)}
 	}
-	index := y.Args[1]
+	index := n.Args[1]
 	flat := slices.Concat(o.Shape[:k], Shape{index.Shape().Size()}, o.Shape[k+1:])
 	column := Shape{index.Shape().Size()}
 	for range o.Shape[k+1:] {
@@ -161,7 +156,7 @@ func (o ScatterAdd) ONNX(e Emitter, y *Value, in []string) string {
 	zero := tensor.New(y.DType(), 1)
 	zeros := e.Node("ConstantOfShape", []string{e.Shape(o.Shape)}, Attr{"value", zero})
 	parts := e.Node("Reshape", []string{in[0], e.Shape(flat)})
-	return e.Node("ScatterElements", []string{zeros, spread, parts}, Attr{"axis", k}, Attr{"reduction", "add"})
+	return []string{e.Node("ScatterElements", []string{zeros, spread, parts}, Attr{"axis", k}, Attr{"reduction", "add"})}
 }
 
 // Samples mirrors Gather's.
@@ -181,35 +176,34 @@ func (ScatterAdd) Samples() []Sample {
 type OneHot struct {
 	Depth int
 	DType DType
-	noGradient
 }
 
 // OneHot is a new last axis of the given depth with a one at v's index, in dtype t; see [Value.InRange] for labels.
 func (v *Value) OneHot(depth int, t DType) *Value { return Apply(OneHot{Depth: depth, DType: t}, v) }
 
+// Takes is the indices.
+func (OneHot) Takes() []Arg { return []Arg{{Name: "indices", DTypes: Indices}} }
+
 // Infer adds the axis.
-func (o OneHot) Infer(in []*Value) (Type, error) {
-	if err := wantIndex(in[0]); err != nil {
-		return Type{}, err
-	}
+func (o OneHot) Infer(in *Infer) ([]Type, error) {
 	if o.Depth < 1 {
-		return Type{}, Mistakef("the depth is the number of classes", "depth %d", o.Depth)
+		return nil, Mistakef("the depth is the number of classes", "depth %d", o.Depth)
 	}
 	if !o.DType.Float() {
-		return Type{}, Mistakef("one-hot rows are f32 or f64", "dtype %v", o.DType)
+		return nil, Mistakef("one-hot rows are f32 or f64", "dtype %v", o.DType)
 	}
-	return Type{o.DType, append(slices.Clone(in[0].Shape()), Dim(o.Depth))}, nil
+	return one(Type{o.DType, append(slices.Clone(in.Args[0].Shape()), Dim(o.Depth))}, nil)
 }
 
-// Eval writes the rows.
-func (o OneHot) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch y := out.Raw().(type) {
+// Run writes the rows.
+func (o OneHot) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+	switch y := out[0].Raw().(type) {
 	case []float32:
 		oneHot(y, in[0], o.Depth)
 	case []float64:
 		oneHot(y, in[0], o.Depth)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
@@ -222,8 +216,9 @@ func oneHot[T kernel.Float](y []T, index *tensor.Tensor, depth int) {
 	}
 }
 
-// ONNX adds a OneHot node.
-func (o OneHot) ONNX(e Emitter, y *Value, in []string) string {
+// Emit adds a OneHot node.
+func (o OneHot) Emit(e Emitter, n *Node, in []string) []string {
+	y := n.Results[0]
 	values := tensor.New(o.DType, 2)
 	values.Set(1, 1)
 	index := in[0]
@@ -232,9 +227,9 @@ func (o OneHot) ONNX(e Emitter, y *Value, in []string) string {
 	}
 	rows := e.Node("OneHot", []string{index, e.Const(tensor.Scalar(int64(o.Depth))), e.Const(values)}, Attr{"axis", -1})
 	if y.Rank() == 1 {
-		return e.Node("Reshape", []string{rows, e.Shape(y.Shape())})
+		return []string{e.Node("Reshape", []string{rows, e.Shape(y.Shape())})}
 	}
-	return rows
+	return []string{rows}
 }
 
 // Samples covers ranks, negative indices and ones out of range.
@@ -249,7 +244,6 @@ func (OneHot) Samples() []Sample {
 // ArgMax is the index of the largest element along Axis, the first of equals, as i64. ONNX: ArgMax.
 type ArgMax struct {
 	Axis int
-	noGradient
 }
 
 // ArgMax is the index of v's largest element along the axis, which goes and is counted from the end when negative.
@@ -260,36 +254,36 @@ func (o ArgMax) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is a float.
+func (ArgMax) Takes() []Arg { return oneFloat }
+
 // Infer drops the axis.
-func (o ArgMax) Infer(in []*Value) (Type, error) {
-	if err := wantFloat(in[0]); err != nil {
-		return Type{}, err
-	}
-	k, err := axis(o.Axis, in[0].Rank())
+func (o ArgMax) Infer(in *Infer) ([]Type, error) {
+	k, err := axis(o.Axis, in.Args[0].Rank())
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
-	return Type{I64, without(in[0].Shape(), []int{k})}, nil
+	return one(Type{I64, without(in.Args[0].Shape(), []int{k})}, nil)
 }
 
-// Eval searches.
-func (o ArgMax) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run searches.
+func (o ArgMax) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
 	switch x := in[0].Raw().(type) {
 	case []float32:
-		return kernel.ArgMax(tensor.Data[int64](out), x, outer, n, inner)
+		return kernel.ArgMax(tensor.Data[int64](out[0]), x, outer, n, inner)
 	case []float64:
-		return kernel.ArgMax(tensor.Data[int64](out), x, outer, n, inner)
+		return kernel.ArgMax(tensor.Data[int64](out[0]), x, outer, n, inner)
 	}
 	return noKernel(o, in[0])
 }
 
-// ONNX adds an ArgMax node.
-func (o ArgMax) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("ArgMax", in, Attr{"axis", o.Axis}, Attr{"keepdims", 0})
+// Forms is ArgMax.
+func (ArgMax) Forms() []Form {
+	return form("ArgMax", Field{Attribute: "axis", Name: "Axis"}, Field{Attribute: "keepdims", Value: 0})
 }
 
 // Samples covers the places of the axis, and equal elements.

@@ -9,37 +9,31 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var leafOps = []Op{Input{}, Param{}, Const{}, Full{}, Size{}, Detach{}}
-
-// bound is embedded by ops whose value the engine provides: there is nothing to compute.
-type bound struct{ noGradient }
-
-// Eval fails: the engine binds inputs, parameters and constants itself.
-func (bound) Eval(*kernel.Context, *tensor.Tensor, []*tensor.Tensor) error {
-	return fmt.Errorf("a leaf has no kernel: the engine must bind it")
-}
-
-// Samples returns none.
-func (bound) Samples() []Sample { return nil }
+var leafOps = []Sampled{Input{}, Param{}, Const{}, Full{}, Size{}, Detach{}}
 
 // Input is a value that the caller gives. ONNX: a graph input.
 type Input struct {
 	Name string
 	Type Type
 	Size bool // the number is the size of the symbol of this name; see [Func.BindSizes]
-	bound
 }
+
+// Takes is nothing.
+func (Input) Takes() []Arg { return nil }
 
 // Infer returns the declared type.
-func (o Input) Infer([]*Value) (Type, error) {
+func (o Input) Infer(*Infer) ([]Type, error) {
 	if o.Name == "" {
-		return Type{}, Mistakef("the name is the one in the ONNX file and in calls", "the name is empty")
+		return nil, Mistakef("the name is the one in the ONNX file and in calls", "the name is empty")
 	}
-	return o.Type, nil
+	return one(o.Type, nil)
 }
 
-// ONNX returns the input's name: the exporter declares it.
-func (o Input) ONNX(e Emitter, y *Value, in []string) string { return o.Name }
+// Emit returns the input's name: the exporter declares it.
+func (o Input) Emit(e Emitter, n *Node, in []string) []string { return []string{o.Name} }
+
+// Samples returns none: there is nothing to compute.
+func (Input) Samples() []Sample { return nil }
 
 // Param is a piece of state: a trainable parameter, or a buffer. ONNX: an initializer.
 type Param struct {
@@ -47,56 +41,63 @@ type Param struct {
 	Type      Type
 	Init      Initializer `text:"-"`
 	Trainable bool
-	bound
 }
+
+// Takes is nothing.
+func (Param) Takes() []Arg { return nil }
 
 // Infer returns the declared type; a symbolic dimension is a mistake.
-func (o Param) Infer([]*Value) (Type, error) {
+func (o Param) Infer(*Infer) ([]Type, error) {
 	if o.Name == "" {
-		return Type{}, Mistakef("layers name their parameters by the fields that lead to them", "the name is empty")
+		return nil, Mistakef("layers name their parameters by the fields that lead to them", "the name is empty")
 	}
 	if err := o.Type.Shape.check(); err != nil {
-		return Type{}, err
+		return nil, err
 	}
 	if !o.Type.Shape.Static() {
-		return Type{}, Mistakef("state has a fixed size; take the width from a numeric axis, or flatten the axes that are numbers",
+		return nil, Mistakef("state has a fixed size; take the width from a numeric axis, or flatten the axes that are numbers",
 			"%q cannot have the shape %v: %v is symbolic", o.Name, o.Type.Shape, o.Type.Shape[slices.IndexFunc(o.Type.Shape, Dim.Symbolic)])
 	}
-	return o.Type, numbers(o.Init, o.Type.DType)
+	return one(o.Type, numbers(o.Init, o.Type.DType))
 }
 
-// ONNX returns the parameter's name: the exporter writes its contents.
-func (o Param) ONNX(e Emitter, y *Value, in []string) string { return o.Name }
+// Emit returns the parameter's name: the exporter writes its contents.
+func (o Param) Emit(e Emitter, n *Node, in []string) []string { return []string{o.Name} }
+
+// Samples returns none: there is nothing to compute.
+func (Param) Samples() []Sample { return nil }
 
 // Const is a tensor known when the model is defined. ONNX: an initializer.
 type Const struct {
 	Value *tensor.Tensor // the Func's own copy; it must not be changed
-	noGradient
 }
 
 // Const is a copy of t as a value.
 func (f *Func) Const(t *tensor.Tensor) *Value { return f.Apply(Const{Value: t}) }
 
+// Takes is nothing.
+func (Const) Takes() []Arg { return nil }
+
 // Infer returns the tensor's type.
-func (o Const) Infer([]*Value) (Type, error) {
+func (o Const) Infer(*Infer) ([]Type, error) {
 	if o.Value == nil {
-		return Type{}, Mistakef("make one with tensor.Of or tensor.New", "the tensor is nil")
+		return nil, Mistakef("make one with tensor.Of or tensor.New", "the tensor is nil")
 	}
 	s := make(Shape, o.Value.Rank())
 	for i, d := range o.Value.Shape() {
 		s[i] = Dim(d)
 	}
-	return Type{o.Value.DType(), s}, nil
+	return one(Type{o.Value.DType(), s}, nil)
 }
 
-// Eval copies the tensor.
-func (o Const) Eval(_ *kernel.Context, out *tensor.Tensor, _ []*tensor.Tensor) error {
-	out.CopyFrom(o.Value)
+// Run copies the tensor.
+func (o Const) Run(_ *kernel.Context, out, _ []*tensor.Tensor) error {
+	out[0].CopyFrom(o.Value)
 	return nil
 }
 
-// ONNX adds an initializer.
-func (o Const) ONNX(e Emitter, y *Value, in []string) string { return e.Const(o.Value) }
+// Emit adds an initializer.
+func (o Const) Emit(e Emitter, n *Node, in []string) []string { return []string{e.Const(o.Value)} }
 
 // Samples covers ranks 0 and 2.
 func (Const) Samples() []Sample {
@@ -108,7 +109,6 @@ func (Const) Samples() []Sample {
 type Full struct {
 	Type  Type
 	Value float64 `inf:"ok"`
-	noGradient
 }
 
 // Full is a tensor with every element equal to value, which the dtype must hold: for an i64 of 2⁵³ and more see [Func.FullInt].
@@ -154,8 +154,11 @@ func holds(t DType, v float64) error {
 	return numeric(t, v, true)
 }
 
+// Takes is nothing.
+func (Full) Takes() []Arg { return nil }
+
 // Infer returns the declared type; a number that the dtype cannot hold is a mistake.
-func (o Full) Infer([]*Value) (Type, error) { return o.Type, holds(o.Type.DType, o.Value) }
+func (o Full) Infer(*Infer) ([]Type, error) { return one(o.Type, holds(o.Type.DType, o.Value)) }
 
 func (o Full) normalize([]*Value) Op {
 	if len(o.Type.Shape) == 0 {
@@ -164,16 +167,16 @@ func (o Full) normalize([]*Value) Op {
 	return o
 }
 
-// Eval fills out.
-func (o Full) Eval(c *kernel.Context, out *tensor.Tensor, _ []*tensor.Tensor) error {
-	switch d := out.Raw().(type) {
+// Run fills out.
+func (o Full) Run(c *kernel.Context, out, _ []*tensor.Tensor) error {
+	switch d := out[0].Raw().(type) {
 	case []float32:
 		fill(d, float32(o.Value))
 	case []float64:
 		fill(d, o.Value)
 	default:
-		for i := range out.Len() {
-			out.Set(i, o.Value)
+		for i := range out[0].Len() {
+			out[0].Set(i, o.Value)
 		}
 	}
 	return nil
@@ -185,14 +188,19 @@ func fill[T any](d []T, v T) {
 	}
 }
 
-// ONNX adds a ConstantOfShape node, or a scalar initializer.
-func (o Full) ONNX(e Emitter, y *Value, in []string) string {
-	s := tensor.New(o.Type.DType, 1)
-	s.Set(0, o.Value)
-	if len(o.Type.Shape) == 0 {
+// Emit adds a ConstantOfShape node, or a scalar initializer.
+func (o Full) Emit(e Emitter, n *Node, in []string) []string {
+	return []string{full(e, o.Type, o.Value)}
+}
+
+// full adds a tensor of one number.
+func full(e Emitter, t Type, value float64) string {
+	s := tensor.New(t.DType, 1)
+	s.Set(0, value)
+	if len(t.Shape) == 0 {
 		return e.Const(s.Reshape())
 	}
-	return e.Node("ConstantOfShape", []string{e.Shape(o.Type.Shape)}, Attr{"value", s})
+	return e.Node("ConstantOfShape", []string{e.Shape(t.Shape)}, Attr{"value", s})
 }
 
 // Samples covers the dtypes and ranks.
@@ -209,7 +217,6 @@ func (Full) Samples() []Sample {
 // axis is symbolic. ONNX: Shape, Gather, ReduceProd, Cast.
 type Size struct {
 	Axes []int
-	noGradient
 }
 
 // Size is the product of the sizes of v's axes, as a scalar of v's dtype; no axes means all of them.
@@ -234,16 +241,19 @@ func (o Size) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is a value of any dtype.
+func (Size) Takes() []Arg { return oneNumber }
+
 // Infer returns a scalar of the argument's dtype.
-func (o Size) Infer(in []*Value) (Type, error) {
-	if _, err := axes(o.Axes, in[0].Rank()); err != nil {
-		return Type{}, err
+func (o Size) Infer(in *Infer) ([]Type, error) {
+	if _, err := axes(o.Axes, in.Args[0].Rank()); err != nil {
+		return nil, err
 	}
-	return Type{in[0].DType(), Shape{}}, nil
+	return one(Type{in.Args[0].DType(), Shape{}}, nil)
 }
 
-// Eval multiplies the dimensions.
-func (o Size) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run multiplies the dimensions.
+func (o Size) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	list, err := axes(o.Axes, in[0].Rank())
 	if err != nil {
 		return err
@@ -252,23 +262,24 @@ func (o Size) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) e
 	for _, a := range list {
 		n *= in[0].Dim(a)
 	}
-	out.SetInt(0, int64(n))
+	out[0].SetInt(0, int64(n))
 	return nil
 }
 
-// ONNX computes the product from the argument's Shape.
-func (o Size) ONNX(e Emitter, y *Value, in []string) string {
-	list, err := axes(o.Axes, y.Args[0].Rank())
+// Emit computes the product from the argument's Shape.
+func (o Size) Emit(e Emitter, n *Node, in []string) []string {
+	y := n.Results[0]
+	list, err := axes(o.Axes, n.Args[0].Rank())
 	if err != nil {
-		return e.Fail(y, "%v", err)
+		return []string{e.Fail(y, "%v", err)}
 	}
 	idx := make([]int64, len(list))
 	for i, a := range list {
 		idx[i] = int64(a)
 	}
 	dims := e.Node("Gather", []string{e.Node("Shape", in), e.Const(tensor.Of(idx, len(idx)))})
-	n := e.Node("ReduceProd", []string{dims}, Attr{"keepdims", 0})
-	return e.Node("Cast", []string{n}, Attr{"to", ONNXType(y.DType())})
+	count := e.Node("ReduceProd", []string{dims}, Attr{"keepdims", 0})
+	return []string{e.Node("Cast", []string{count}, Attr{"to", ONNXType(y.DType())})}
 }
 
 // Samples covers some and all axes.
@@ -278,22 +289,25 @@ func (Size) Samples() []Sample {
 }
 
 // Detach is the identity through which no gradient flows. ONNX: Identity.
-type Detach struct{ noGradient }
+type Detach struct{}
 
 // Detach is v as a constant to gradients: the fake images in a critic's loss, for one.
 func (v *Value) Detach() *Value { return Apply(Detach{}, v) }
 
-// Infer returns the argument's type.
-func (Detach) Infer(in []*Value) (Type, error) { return in[0].Type, nil }
+// Takes is a value of any dtype.
+func (Detach) Takes() []Arg { return oneAny }
 
-// Eval copies.
-func (Detach) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	out.CopyFrom(in[0])
+// Infer returns the argument's type.
+func (Detach) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
+
+// Run copies.
+func (Detach) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+	out[0].CopyFrom(in[0])
 	return nil
 }
 
-// ONNX adds an Identity node.
-func (Detach) ONNX(e Emitter, y *Value, in []string) string { return e.Node("Identity", in) }
+// Forms is Identity.
+func (Detach) Forms() []Form { return form("Identity") }
 
 // Samples covers one shape.
 func (Detach) Samples() []Sample {

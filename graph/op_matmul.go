@@ -8,7 +8,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var matmulOps = []Op{MatMul{}, Gemm{}}
+var matmulOps = []Sampled{MatMul{}, Gemm{}}
 
 // MatMul is the matrix product over the last two axes; the axes before them broadcast. ONNX: MatMul.
 type MatMul struct{}
@@ -16,17 +16,14 @@ type MatMul struct{}
 // MatMul is the matrix product of v [... n k] and w [... k m], [... n m].
 func (v *Value) MatMul(w *Value) *Value { return Apply(MatMul{}, v, w) }
 
+// Takes is two floats.
+func (MatMul) Takes() []Arg { return twoFloats }
+
 // Infer checks the inner dimensions and broadcasts the outer ones.
-func (MatMul) Infer(in []*Value) (Type, error) {
-	a, b := in[0], in[1]
-	if err := wantFloat(a); err != nil {
-		return Type{}, err
-	}
-	if a.DType() != b.DType() {
-		return inferBinary(in) // says what differs
-	}
+func (MatMul) Infer(in *Infer) ([]Type, error) {
+	a, b := in.Args[0], in.Args[1]
 	if a.Rank() < 2 || b.Rank() < 2 {
-		return Type{}, Mistakef("make a vector a matrix of one row or column, with .Unsqueeze(0) or .Unsqueeze(-1)",
+		return nil, Mistakef("make a vector a matrix of one row or column, with .Unsqueeze(0) or .Unsqueeze(-1)",
 			"needs two matrices, has %v and %v", a.Type, b.Type)
 	}
 	as, bs := a.Shape(), b.Shape()
@@ -39,18 +36,19 @@ func (MatMul) Infer(in []*Value) (Type, error) {
 		case as[n-2] == bs[m-2]:
 			hint = "the rows agree: did you mean a.T().MatMul(b)?"
 		}
-		return Type{}, Mistakef(hint, "inner dimensions differ: %v and %v", as[n-1], bs[m-2])
+		return nil, Mistakef(hint, "inner dimensions differ: %v and %v", as[n-1], bs[m-2])
 	}
 	outer, err := broadcast(as[:n-2], bs[:m-2])
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
-	return Type{a.DType(), append(outer, as[n-2], bs[m-1])}, nil
+	return one(Type{a.DType(), append(outer, as[n-2], bs[m-1])}, nil)
 }
 
 // VJP is (g·bᵀ, aᵀ·g). Where b is one matrix for all of a, the rows of a are first joined: one product, not a sum of many.
-func (MatMul) VJP(y, g *Value) []*Value {
-	a, b := y.Args[0], y.Args[1]
+func (MatMul) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	a, b := n.Args[0], n.Args[1]
 	if b.Rank() == 2 && a.Rank() > 2 {
 		k, m := a.Dim(-1), g.Dim(-1)
 		rows := a.Shape()[:a.Rank()-1].Size()
@@ -60,15 +58,15 @@ func (MatMul) VJP(y, g *Value) []*Value {
 	return []*Value{sumTo(g.MatMul(b.T()), a.Shape()), sumTo(a.T().MatMul(g), b.Shape())}
 }
 
-// Eval multiplies.
-func (o MatMul) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch out.DType() {
+// Run multiplies.
+func (o MatMul) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch out[0].DType() {
 	case F32:
-		evalMatMul[float32](c, out, in[0], in[1])
+		evalMatMul[float32](c, out[0], in[0], in[1])
 	case F64:
-		evalMatMul[float64](c, out, in[0], in[1])
+		evalMatMul[float64](c, out[0], in[0], in[1])
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
@@ -116,8 +114,8 @@ func evalMatMul[T kernel.Float](c *kernel.Context, out, a, b *tensor.Tensor) {
 	}
 }
 
-// ONNX adds a MatMul node.
-func (MatMul) ONNX(e Emitter, y *Value, in []string) string { return e.Node("MatMul", in) }
+// Forms is MatMul.
+func (MatMul) Forms() []Form { return form("MatMul") }
 
 // Samples covers ranks 2 to 5 and broadcast outer axes.
 func (o MatMul) Samples() []Sample {
@@ -145,19 +143,16 @@ func (v *Value) Gemm(w, c *Value, o Gemm) *Value {
 	return Apply(o, v, w, c)
 }
 
+// Takes is the factors, and the addend or nothing.
+func (Gemm) Takes() []Arg {
+	return append(slices.Clone(twoFloats), Arg{Name: "c", DTypes: Floats, Like: "T", Optional: true})
+}
+
 // Infer checks the shapes.
-func (o Gemm) Infer(in []*Value) (Type, error) {
-	if err := wantFloat(in[0]); err != nil {
-		return Type{}, err
-	}
-	for _, v := range in[1:] {
-		if v.DType() != in[0].DType() {
-			return inferBinary([]*Value{in[0], v})
-		}
-	}
-	a, b := in[0], in[1]
+func (o Gemm) Infer(in *Infer) ([]Type, error) {
+	a, b := in.Args[0], in.Args[1]
 	if a.Rank() != 2 || b.Rank() != 2 {
-		return Type{}, Mistakef("MatMul takes values of any rank", "needs two matrices, has %v and %v", a.Type, b.Type)
+		return nil, Mistakef("MatMul takes values of any rank", "needs two matrices, has %v and %v", a.Type, b.Type)
 	}
 	as, bs := slices.Clone(a.Shape()), slices.Clone(b.Shape())
 	if o.TransA {
@@ -167,20 +162,21 @@ func (o Gemm) Infer(in []*Value) (Type, error) {
 		slices.Reverse(bs)
 	}
 	if as[1] != bs[0] {
-		return Type{}, Mistakef("TransA and TransB say which factor is transposed", "inner dimensions differ: %v and %v", as[1], bs[0])
+		return nil, Mistakef("TransA and TransB say which factor is transposed", "inner dimensions differ: %v and %v", as[1], bs[0])
 	}
 	y := Shape{as[0], bs[1]}
-	if len(in) == 3 {
-		if s, err := broadcast(y, in[2].Shape()); err != nil || !s.Equal(y) {
-			return Type{}, Mistakef("it must be a row, a column, a scalar, or a whole matrix", "the addend %v does not broadcast to %v", in[2].Type, y)
+	if len(in.Args) == 3 && in.Args[2] != nil {
+		if s, err := broadcast(y, in.Args[2].Shape()); err != nil || !s.Equal(y) {
+			return nil, Mistakef("it must be a row, a column, a scalar, or a whole matrix", "the addend %v does not broadcast to %v", in.Args[2].Type, y)
 		}
 	}
-	return Type{a.DType(), y}, nil
+	return one(Type{a.DType(), y}, nil)
 }
 
 // VJP multiplies g with the other factor, transposed as needed.
-func (o Gemm) VJP(y, g *Value) []*Value {
-	a, b := y.Args[0], y.Args[1]
+func (o Gemm) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	a, b := n.Args[0], n.Args[1]
 	p := func(x *Value, tx bool, w *Value, tw bool) *Value {
 		return Apply(Gemm{Alpha: o.Alpha, Beta: 1, TransA: tx, TransB: tw}, x, w)
 	}
@@ -192,21 +188,21 @@ func (o Gemm) VJP(y, g *Value) []*Value {
 		db = p(g, true, a, o.TransA)
 	}
 	out := []*Value{da, db}
-	if len(y.Args) == 3 {
-		out = append(out, sumTo(g.Scale(o.Beta), y.Args[2].Shape()))
+	if len(n.Args) == 3 {
+		out = append(out, sumTo(g.Scale(o.Beta), n.Args[2].Shape()))
 	}
 	return out
 }
 
-// Eval multiplies and adds.
-func (o Gemm) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch out.DType() {
+// Run multiplies and adds.
+func (o Gemm) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch out[0].DType() {
 	case F32:
-		evalGemm[float32](c, o, out, in)
+		evalGemm[float32](c, o, out[0], in)
 	case F64:
-		evalGemm[float64](c, o, out, in)
+		evalGemm[float64](c, o, out[0], in)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
@@ -225,10 +221,10 @@ func evalGemm[T kernel.Float](c *kernel.Context, o Gemm, out *tensor.Tensor, in 
 	kernel.Gemm(c, o.TransA, o.TransB, n, m, k, T(o.Alpha), tensor.Data[T](a), a.Dim(1), tensor.Data[T](b), b.Dim(1), beta, y, m)
 }
 
-// ONNX adds a Gemm node.
-func (o Gemm) ONNX(e Emitter, y *Value, in []string) string {
-	flag := map[bool]int{true: 1}
-	return e.Node("Gemm", in, Attr{"alpha", o.Alpha}, Attr{"beta", o.Beta}, Attr{"transA", flag[o.TransA]}, Attr{"transB", flag[o.TransB]})
+// Forms is Gemm.
+func (Gemm) Forms() []Form {
+	return form("Gemm", Field{Attribute: "alpha", Name: "Alpha"}, Field{Attribute: "beta", Name: "Beta"},
+		Field{Attribute: "transA", Name: "TransA"}, Field{Attribute: "transB", Name: "TransB"})
 }
 
 // Samples covers the transposes and the kinds of addend.

@@ -3,44 +3,44 @@ package graph
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var normOps = []Op{LayerNorm{}, LayerNormGrad{}, BatchNorm{}}
+var normOps = []Sampled{LayerNorm{}, LayerNormGrad{}, BatchNorm{}}
 
 // LayerNorm normalises the last axis to mean 0 and variance 1, then scales and shifts it (Ba et al. 2016). Arguments: x,
 // and optionally scale and bias. ONNX: LayerNormalization.
 type LayerNorm struct{ Eps float64 }
 
-// LayerNorm normalises v's last axis; scale and bias, of that axis' size, may both be nil.
+// LayerNorm normalises v's last axis; scale and bias, of that axis' size, may each be nil.
 func (v *Value) LayerNorm(scale, bias *Value, eps float64) *Value {
-	if scale == nil && bias == nil {
-		return Apply(LayerNorm{eps}, v)
-	}
 	return Apply(LayerNorm{eps}, v, scale, bias)
 }
 
+// Takes is x, and a scale and a bias or not.
+func (LayerNorm) Takes() []Arg {
+	return []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "scale", DTypes: Floats, Like: "T", Optional: true}, {Name: "bias", DTypes: Floats, Like: "T", Optional: true}}
+}
+
 // Infer checks scale and bias.
-func (o LayerNorm) Infer(in []*Value) (Type, error) {
-	x := in[0]
-	if err := wantFloat(x); err != nil {
-		return Type{}, err
-	}
+func (o LayerNorm) Infer(in *Infer) ([]Type, error) {
+	x := in.Args[0]
 	if x.Rank() < 1 {
-		return Type{}, Mistakef("give it at least one axis", "a scalar has no axis to normalise")
+		return nil, Mistakef("give it at least one axis", "a scalar has no axis to normalise")
 	}
 	if !(o.Eps >= 0) {
-		return Type{}, Mistakef("a usual choice is 1e-5", "eps is %v", o.Eps)
+		return nil, Mistakef("a usual choice is 1e-5", "eps is %v", o.Eps)
 	}
-	return x.Type, vectors(x, x.Shape()[x.Rank()-1], in[1:])
+	return one(x.Type, vectors(x, x.Shape()[x.Rank()-1], in.Args[1:]))
 }
 
 // vectors checks that each of vs is a vector of n elements of x's dtype.
 func vectors(x *Value, n Dim, vs []*Value) error {
 	for _, v := range vs {
-		if v.DType() != x.DType() || !v.Shape().Equal(Shape{n}) {
+		if v != nil && (v.DType() != x.DType() || !v.Shape().Equal(Shape{n})) {
 			return Mistakef("each has one element for each channel, or for each element of the last axis", "scale, bias and statistics of %v must be %v", x.Type, Type{x.DType(), Shape{n}})
 		}
 	}
@@ -48,50 +48,75 @@ func vectors(x *Value, n Dim, vs []*Value) error {
 }
 
 // VJP is (the gradient through the normalisation of g·scale, the sums of g·x̂ and of g).
-func (o LayerNorm) VJP(y, g *Value) []*Value {
-	x := y.Args[0]
-	if len(y.Args) == 1 {
+func (o LayerNorm) VJP(n *Node, gs []*Value) []*Value {
+	g, x, scale, bias := gs[0], n.Args[0], n.Arg(1), n.Arg(2)
+	if scale == nil && bias == nil {
 		return []*Value{Apply(LayerNormGrad{o.Eps}, x, g)}
 	}
-	scale := y.Args[1]
-	return []*Value{Apply(LayerNormGrad{o.Eps}, x, g.Mul(scale)), sumTo(g.Mul(x.LayerNorm(nil, nil, o.Eps)), scale.Shape()), sumTo(g, scale.Shape())}
+	out := []*Value{nil, nil, nil}[:len(n.Args)]
+	if scale == nil {
+		out[0] = Apply(LayerNormGrad{o.Eps}, x, g)
+	} else {
+		out[0] = Apply(LayerNormGrad{o.Eps}, x, g.Mul(scale))
+		out[1] = sumTo(g.Mul(x.LayerNorm(nil, nil, o.Eps)), scale.Shape())
+	}
+	if bias != nil {
+		out[2] = sumTo(g, bias.Shape())
+	}
+	return out
 }
 
-// Eval normalises.
-func (o LayerNorm) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch out.DType() {
+// Run normalises.
+func (o LayerNorm) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch out[0].DType() {
 	case F32:
-		layerNorm[float32](c, o, out, in)
+		layerNorm[float32](c, o, out[0], in)
 	case F64:
-		layerNorm[float64](c, o, out, in)
+		layerNorm[float64](c, o, out[0], in)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
 func layerNorm[T kernel.Float](c *kernel.Context, o LayerNorm, out *tensor.Tensor, in []*tensor.Tensor) {
 	var scale, bias []T
-	if len(in) > 1 {
-		scale, bias = tensor.Data[T](in[1]), tensor.Data[T](in[2])
+	if t := argument(in, 1); t != nil {
+		scale = tensor.Data[T](t)
+	}
+	if t := argument(in, 2); t != nil {
+		bias = tensor.Data[T](t)
 	}
 	kernel.LayerNorm(c, tensor.Data[T](out), tensor.Data[T](in[0]), scale, bias, out.Dim(-1), T(o.Eps))
 }
 
-// ONNX adds a LayerNormalization node; it wants a scale.
-func (o LayerNorm) ONNX(e Emitter, y *Value, in []string) string {
-	if len(in) == 1 {
-		in = []string{in[0], Full{Type: Type{y.DType(), y.Shape()[y.Rank()-1:]}, Value: 1}.ONNX(e, y, nil)}
+// Forms is LayerNormalization, which wants a scale.
+func (LayerNorm) Forms() []Form {
+	return []Form{{Operator: "LayerNormalization", Args: 2, Fields: []Field{{Attribute: "axis", Value: -1}, {Attribute: "epsilon", Name: "Eps"}}}}
+}
+
+// Lower is the definition or, without a scale, a LayerNorm with one of ones.
+func (o LayerNorm) Lower(n *Node) []*Value {
+	x, scale, bias := n.Args[0], n.Arg(1), n.Arg(2)
+	if scale == nil {
+		return []*Value{x.LayerNorm(x.fn.Full(x.DType(), 1, x.Dim(-1)), bias, o.Eps)}
 	}
-	return e.Node("LayerNormalization", in, Attr{"axis", -1}, Attr{"epsilon", o.Eps})
+	d := x.Sub(x.MeanKeep(-1))
+	y := d.Mul(d.Square().MeanKeep(-1).Shift(o.Eps).Sqrt().Reciprocal()).Mul(scale)
+	if bias != nil {
+		y = y.Add(bias)
+	}
+	return []*Value{y}
 }
 
 // Samples covers ranks, with and without scale and bias.
 func (LayerNorm) Samples() []Sample {
 	var out []Sample
 	for _, s := range [][]int{{5}, {3, 4}, {2, 3, 2}, {1, 2, 1, 2, 3}} {
-		x, v := SampleInput{Shape: s}, SampleInput{Shape: s[len(s)-1:]}
-		out = append(out, Sample{Op: LayerNorm{1e-2}, In: []SampleInput{x}}, Sample{Op: LayerNorm{1e-2}, In: []SampleInput{x, v, v}})
+		x, v, none := SampleInput{Shape: s}, SampleInput{Shape: s[len(s)-1:]}, SampleInput{Absent: true}
+		for _, in := range [][]SampleInput{{x}, {x, v, v}, {x, v}, {x, none, v}} {
+			out = append(out, Sample{Op: LayerNorm{1e-2}, In: in})
+		}
 	}
 	return out
 }
@@ -101,18 +126,22 @@ func (LayerNorm) Samples() []Sample {
 // arithmetic.
 type LayerNormGrad struct{ Eps float64 }
 
+// Takes is x and the gradient.
+func (LayerNormGrad) Takes() []Arg { return twoFloats }
+
 // Infer checks that x and u have one type.
-func (o LayerNormGrad) Infer(in []*Value) (Type, error) {
-	if in[0].DType() != in[1].DType() || !in[0].Shape().Equal(in[1].Shape()) {
-		return Type{}, Mistakef("it is the gradient of the normalised value", "the gradient is %v, want %v", in[1].Type, in[0].Type)
+func (o LayerNormGrad) Infer(in *Infer) ([]Type, error) {
+	if x, u := in.Args[0], in.Args[1]; !x.Shape().Equal(u.Shape()) {
+		return nil, Mistakef("it is the gradient of the normalised value", "the gradient is %v, want %v", u.Type, x.Type)
 	}
-	return LayerNorm(o).Infer(in[:1])
+	return LayerNorm(o).Infer(&Infer{Args: in.Args[:1]})
 }
 
 // VJP differentiates v·y. As a map of u the op is its own adjoint, so u gets the same op of v. With a = mean(u·x̂),
 // b = mean(v·x̂) and c = mean(u·v) − mean u·mean v − a·b, v·y is n·c/σ; x gets −c·x̂/σ² − (b·y + a·(the same op of v))/σ.
-func (o LayerNormGrad) VJP(y, v *Value) []*Value {
-	x, u := y.Args[0], y.Args[1]
+func (o LayerNormGrad) VJP(n *Node, gs []*Value) []*Value {
+	y, v := n.Results[0], gs[0]
+	x, u := n.Args[0], n.Args[1]
 	yv := Apply(o, x, v)
 	hat := x.LayerNorm(nil, nil, o.Eps)
 	r := x.Sub(x.MeanKeep(-1)).Square().MeanKeep(-1).Shift(o.Eps).Sqrt().Reciprocal()
@@ -122,27 +151,28 @@ func (o LayerNormGrad) VJP(y, v *Value) []*Value {
 	return []*Value{dx, yv}
 }
 
-// Eval runs the kernel.
-func (o LayerNormGrad) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch out.DType() {
+// Run runs the kernel.
+func (o LayerNormGrad) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch out[0].DType() {
 	case F32:
-		kernel.LayerNormGrad(c, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]), out.Dim(-1), float32(o.Eps))
+		kernel.LayerNormGrad(c, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]), out[0].Dim(-1), float32(o.Eps))
 	case F64:
-		kernel.LayerNormGrad(c, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]), out.Dim(-1), o.Eps)
+		kernel.LayerNormGrad(c, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]), out[0].Dim(-1), o.Eps)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX takes x̂ and 1/σ from a LayerNormalization node; it gives 1/σ in f32 only, so f64 computes both.
-func (o LayerNormGrad) ONNX(e Emitter, y *Value, in []string) string {
-	mean := func(v string) string { return reduceONNX(e, y, "ReduceMean", []int{-1}, true, []string{v}) }
+// Emit takes x̂ and 1/σ from a LayerNormalization node; it gives 1/σ in f32 only, so f64 computes both.
+func (o LayerNormGrad) Emit(e Emitter, n *Node, in []string) []string {
+	y := n.Results[0]
+	mean := func(v string) string { return meanONNX(e, v) }
 	op := func(opType, a, b string) string { return e.Node(opType, []string{a, b}) }
 	x, u := in[0], in[1]
 	var hat, r string
 	if y.DType() == F32 {
-		ones := Full{Type: Type{F32, y.Shape()[y.Rank()-1:]}, Value: 1}.ONNX(e, y, nil)
+		ones := full(e, Type{F32, y.Shape()[y.Rank()-1:]}, 1)
 		out := e.Nodes("LayerNormalization", 3, []string{x, ones}, Attr{"axis", -1}, Attr{"epsilon", o.Eps})
 		hat, r = out[0], out[2]
 	} else {
@@ -151,7 +181,15 @@ func (o LayerNormGrad) ONNX(e Emitter, y *Value, in []string) string {
 		hat = op("Mul", d, r)
 	}
 	along := op("Mul", hat, mean(op("Mul", u, hat)))
-	return op("Mul", op("Sub", op("Sub", u, mean(u)), along), r)
+	return []string{op("Mul", op("Sub", op("Sub", u, mean(u)), along), r)}
+}
+
+// meanONNX adds the mean of v along the last axis, which stays.
+func meanONNX(e Emitter, v string) string {
+	if e.Opset() < 18 {
+		return e.Node("ReduceMean", []string{v}, Attr{"axes", []int{-1}}, Attr{"keepdims", 1})
+	}
+	return e.Node("ReduceMean", []string{v, e.Const(tensor.Of([]int64{-1}, 1))}, Attr{"keepdims", 1})
 }
 
 // Samples covers ranks.
@@ -214,41 +252,48 @@ func perChannel(v *Value, rank int) *Value {
 	return v.Reshape(s...)
 }
 
-// Infer checks the vectors.
-func (o BatchNorm) Infer(in []*Value) (Type, error) {
-	x := in[0]
-	if err := wantFloat(x); err != nil {
-		return Type{}, err
+// Takes is x, and a scale, bias, mean and variance for each channel.
+func (BatchNorm) Takes() []Arg {
+	out := slices.Clone(oneFloat)
+	for _, name := range []string{"scale", "bias", "mean", "variance"} {
+		out = append(out, Arg{Name: name, DTypes: Floats})
 	}
+	return out
+}
+
+// Infer checks the vectors.
+func (o BatchNorm) Infer(in *Infer) ([]Type, error) {
+	x := in.Args[0]
 	if x.Rank() < 2 {
-		return Type{}, Mistakef("channels are axis 1", "needs [batch channels ...], has %v", x.Type)
+		return nil, Mistakef("channels are axis 1", "needs [batch channels ...], has %v", x.Type)
 	}
 	if !(o.Eps >= 0) {
-		return Type{}, Mistakef("a usual choice is 1e-5", "eps is %v", o.Eps)
+		return nil, Mistakef("a usual choice is 1e-5", "eps is %v", o.Eps)
 	}
-	return x.Type, vectors(x, x.Shape()[1], in[1:])
+	return one(x.Type, vectors(x, x.Shape()[1], in.Args[1:]))
 }
 
 // VJP differentiates with respect to all five arguments.
-func (o BatchNorm) VJP(y, g *Value) []*Value {
-	x, n := y.Args[0], y.Rank()
-	scale, mean, variance := perChannel(y.Args[1], n), perChannel(y.Args[3], n), perChannel(y.Args[4], n)
+func (o BatchNorm) VJP(n *Node, gs []*Value) []*Value {
+	g, x := gs[0], n.Args[0]
+	rank := x.Rank()
+	scale, mean, variance := perChannel(n.Args[1], rank), perChannel(n.Args[3], rank), perChannel(n.Args[4], rank)
 	r := variance.Shift(o.Eps).Sqrt().Reciprocal()
 	hat := x.Sub(mean).Mul(r)
 	dx := g.Mul(scale.Mul(r))
-	vector := func(v *Value) *Value { return v.Sum(channelRest(n)...) }
+	vector := func(v *Value) *Value { return v.Sum(channelRest(rank)...) }
 	return []*Value{dx, vector(g.Mul(hat)), vector(g), vector(dx).Neg(), vector(dx.Mul(hat).Mul(r)).Scale(-.5)}
 }
 
-// Eval normalises.
-func (o BatchNorm) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch out.DType() {
+// Run normalises.
+func (o BatchNorm) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch out[0].DType() {
 	case F32:
-		batchNorm[float32](c, o, out, in)
+		batchNorm[float32](c, o, out[0], in)
 	case F64:
-		batchNorm[float64](c, o, out, in)
+		batchNorm[float64](c, o, out[0], in)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
@@ -262,9 +307,9 @@ func batchNorm[T kernel.Float](c *kernel.Context, o BatchNorm, out *tensor.Tenso
 	kernel.BatchNorm(c, tensor.Data[T](out), v(0), v(1), v(2), v(3), v(4), inner, T(o.Eps))
 }
 
-// ONNX adds a BatchNormalization node.
-func (o BatchNorm) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("BatchNormalization", in, Attr{"epsilon", o.Eps})
+// Forms is BatchNormalization.
+func (BatchNorm) Forms() []Form {
+	return form("BatchNormalization", Field{Attribute: "epsilon", Name: "Eps"})
 }
 
 // Samples covers ranks 2 to 5.

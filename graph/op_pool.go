@@ -7,7 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var poolOps = []Op{MaxPool{}, MaxPoolScatter{}, MaxPoolGather{}, AveragePool{}, AveragePoolSpread{}, GlobalAveragePool{}, Resize{}}
+var poolOps = []Sampled{MaxPool{}, MaxPoolScatter{}, MaxPoolGather{}, AveragePool{}, AveragePoolSpread{}, GlobalAveragePool{}, Resize{}}
 
 // window is the geometry that pooling ops share.
 type window struct {
@@ -91,32 +91,36 @@ func (o MaxPool) normalize([]*Value) Op {
 	return o
 }
 
+// Takes is images.
+func (MaxPool) Takes() []Arg { return oneFloat }
+
 // Infer gives the pooled shape.
-func (o MaxPool) Infer(in []*Value) (Type, error) { return o.window().infer(in[0]) }
+func (o MaxPool) Infer(in *Infer) ([]Type, error) { return one(o.window().infer(in.Args[0])) }
 
 // VJP gives each g to where the window's largest element is.
-func (o MaxPool) VJP(y, g *Value) []*Value {
-	return []*Value{Apply(MaxPoolScatter{Pool: o}, y.Args[0], g)}
+func (o MaxPool) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{Apply(MaxPoolScatter{Pool: o}, n.Args[0], g[0])}
 }
 
-// Eval pools.
-func (o MaxPool) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	s := o.window().shape(in[0].Shape(), out.Shape())
-	switch out.DType() {
+// Run pools.
+func (o MaxPool) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	s := o.window().shape(in[0].Shape(), out[0].Shape())
+	switch out[0].DType() {
 	case F32:
-		kernel.MaxPool(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]))
+		kernel.MaxPool(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]))
 	case F64:
-		kernel.MaxPool(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]))
+		kernel.MaxPool(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]))
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX adds a MaxPool node.
-func (o MaxPool) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("MaxPool", in, o.window().attrs()...)
-}
+// Forms is MaxPool.
+func (MaxPool) Forms() []Form { return form("MaxPool", poolFields...) }
+
+// poolFields are the attributes of pooling.
+var poolFields = []Field{{Attribute: "kernel_shape", Name: "Kernel"}, {Attribute: "strides", Name: "Strides"}, {Attribute: "pads", Name: "Pads"}}
 
 // Samples covers overlapping windows and padding.
 func (MaxPool) Samples() []Sample {
@@ -143,40 +147,44 @@ func (o MaxPoolScatter) normalize([]*Value) Op {
 	return o
 }
 
+// Takes is images, and values for the windows or the pixels.
+func (MaxPoolScatter) Takes() []Arg { return twoFloats }
+
 // Infer returns x's type.
-func (o MaxPoolScatter) Infer(in []*Value) (Type, error) {
-	return in[0].Type, o.Pool.window().pooled(in[0], in[1])
+func (o MaxPoolScatter) Infer(in *Infer) ([]Type, error) {
+	return one(in.Args[0].Type, o.Pool.window().pooled(in.Args[0], in.Args[1]))
 }
 
 // VJP takes from the gradient what stands at the largest elements; where those are does not move with x.
-func (o MaxPoolScatter) VJP(y, g *Value) []*Value {
-	return []*Value{nil, Apply(MaxPoolGather{Pool: o.Pool}, y.Args[0], g)}
+func (o MaxPoolScatter) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{nil, Apply(MaxPoolGather{Pool: o.Pool}, n.Args[0], g[0])}
 }
 
-// Eval scatters.
-func (o MaxPoolScatter) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run scatters.
+func (o MaxPoolScatter) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	s := o.Pool.window().shape(in[0].Shape(), in[1].Shape())
-	switch out.DType() {
+	switch out[0].DType() {
 	case F32:
-		kernel.MaxPoolScatter(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
+		kernel.MaxPoolScatter(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
 	case F64:
-		kernel.MaxPoolScatter(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
+		kernel.MaxPoolScatter(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX scatters into zeros. Windows may overlap, so that elements add up.
-func (o MaxPoolScatter) ONNX(e Emitter, y *Value, in []string) string {
-	g := y.Args[1]
+// Emit scatters into zeros. Windows may overlap, so that elements add up.
+func (o MaxPoolScatter) Emit(e Emitter, n *Node, in []string) []string {
+	y := n.Results[0]
+	g := n.Args[1]
 	if k := o.Pool.Kernel[0]; o.Pool.Kernel == [2]int{k, k} && orOnes(o.Pool.Strides) == o.Pool.Kernel && o.Pool.Pads == [4]int{} && k <= maxTile {
-		return o.tiles(e, y, k, in)
+		return []string{o.tiles(e, y, k, in)}
 	}
 	zeros := e.Node("ConstantOfShape", []string{e.Shape(Shape{y.Shape().Size()})}, Attr{"value", tensor.New(y.DType(), 1)})
 	flat := e.Node("Reshape", []string{in[1], e.Shape(Shape{g.Shape().Size()})})
 	sum := e.Node("ScatterElements", []string{zeros, o.Pool.places(e, y, in[0], g.Shape()), flat}, Attr{"axis", 0}, Attr{"reduction", "add"})
-	return e.Node("Reshape", []string{sum, e.Shape(y.Shape())})
+	return []string{e.Node("Reshape", []string{sum, e.Shape(y.Shape())})}
 }
 
 // maxTile is the largest window that is worth a few nodes for each of its elements.
@@ -239,38 +247,42 @@ func (o MaxPoolGather) normalize([]*Value) Op {
 	return o
 }
 
+// Takes is images, and values for the windows or the pixels.
+func (MaxPoolGather) Takes() []Arg { return twoFloats }
+
 // Infer gives the pooled shape.
-func (o MaxPoolGather) Infer(in []*Value) (Type, error) {
-	if in[0].DType() != in[1].DType() || !in[0].Shape().Equal(in[1].Shape()) {
-		return Type{}, Mistakef("both are of one type", "the images are %v, the values %v", in[0].Type, in[1].Type)
+func (o MaxPoolGather) Infer(in *Infer) ([]Type, error) {
+	if in.Args[0].DType() != in.Args[1].DType() || !in.Args[0].Shape().Equal(in.Args[1].Shape()) {
+		return nil, Mistakef("both are of one type", "the images are %v, the values %v", in.Args[0].Type, in.Args[1].Type)
 	}
-	return o.Pool.window().infer(in[0])
+	return one(o.Pool.window().infer(in.Args[0]))
 }
 
 // VJP scatters.
-func (o MaxPoolGather) VJP(y, g *Value) []*Value {
-	return []*Value{nil, Apply(MaxPoolScatter{Pool: o.Pool}, y.Args[0], g)}
+func (o MaxPoolGather) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{nil, Apply(MaxPoolScatter{Pool: o.Pool}, n.Args[0], g[0])}
 }
 
-// Eval gathers.
-func (o MaxPoolGather) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	s := o.Pool.window().shape(in[0].Shape(), out.Shape())
-	switch out.DType() {
+// Run gathers.
+func (o MaxPoolGather) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	s := o.Pool.window().shape(in[0].Shape(), out[0].Shape())
+	switch out[0].DType() {
 	case F32:
-		kernel.MaxPoolGather(c, s, tensor.Data[float32](out), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
+		kernel.MaxPoolGather(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
 	case F64:
-		kernel.MaxPoolGather(c, s, tensor.Data[float64](out), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
+		kernel.MaxPoolGather(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX gathers from the flat values.
-func (o MaxPoolGather) ONNX(e Emitter, y *Value, in []string) string {
-	flat := e.Node("Reshape", []string{in[1], e.Shape(Shape{y.Args[1].Shape().Size()})})
+// Emit gathers from the flat values.
+func (o MaxPoolGather) Emit(e Emitter, n *Node, in []string) []string {
+	y := n.Results[0]
+	flat := e.Node("Reshape", []string{in[1], e.Shape(Shape{n.Args[1].Shape().Size()})})
 	picked := e.Node("GatherElements", []string{flat, o.Pool.places(e, y, in[0], y.Shape())}, Attr{"axis", 0})
-	return e.Node("Reshape", []string{picked, e.Shape(y.Shape())})
+	return []string{e.Node("Reshape", []string{picked, e.Shape(y.Shape())})}
 }
 
 // Samples mirror MaxPool's, also with elements that are all equal.
@@ -301,31 +313,34 @@ func (o AveragePool) normalize([]*Value) Op {
 	return o
 }
 
+// Takes is images.
+func (AveragePool) Takes() []Arg { return oneFloat }
+
 // Infer gives the pooled shape.
-func (o AveragePool) Infer(in []*Value) (Type, error) { return o.window().infer(in[0]) }
+func (o AveragePool) Infer(in *Infer) ([]Type, error) { return one(o.window().infer(in.Args[0])) }
 
 // VJP spreads g over the windows.
-func (o AveragePool) VJP(y, g *Value) []*Value {
-	return []*Value{Apply(AveragePoolSpread{Pool: o, Shape: y.Args[0].Shape()}, g)}
+func (o AveragePool) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{Apply(AveragePoolSpread{Pool: o, Shape: n.Args[0].Shape()}, g[0])}
 }
 
-// Eval pools.
-func (o AveragePool) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	s := o.window().shape(in[0].Shape(), out.Shape())
-	switch out.DType() {
+// Run pools.
+func (o AveragePool) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	s := o.window().shape(in[0].Shape(), out[0].Shape())
+	switch out[0].DType() {
 	case F32:
-		kernel.AveragePool(c, s, o.CountPad, tensor.Data[float32](out), tensor.Data[float32](in[0]))
+		kernel.AveragePool(c, s, o.CountPad, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]))
 	case F64:
-		kernel.AveragePool(c, s, o.CountPad, tensor.Data[float64](out), tensor.Data[float64](in[0]))
+		kernel.AveragePool(c, s, o.CountPad, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]))
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX adds an AveragePool node.
-func (o AveragePool) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("AveragePool", in, append(o.window().attrs(), Attr{"count_include_pad", map[bool]int{true: 1}[o.CountPad]})...)
+// Forms is AveragePool.
+func (AveragePool) Forms() []Form {
+	return form("AveragePool", append(slices.Clone(poolFields), Field{Attribute: "count_include_pad", Name: "CountPad"})...)
 }
 
 // Samples covers overlapping windows and both ways to count padding.
@@ -351,37 +366,42 @@ func (o AveragePoolSpread) normalize([]*Value) Op {
 	return o
 }
 
+// Takes is images.
+func (AveragePoolSpread) Takes() []Arg { return oneFloat }
+
 // Infer returns the images' type.
-func (o AveragePoolSpread) Infer(in []*Value) (Type, error) {
-	t := Type{in[0].DType(), o.Shape}
-	return t, o.Pool.window().pooled(&Value{Type: t}, in[0])
+func (o AveragePoolSpread) Infer(in *Infer) ([]Type, error) {
+	t := Type{in.Args[0].DType(), o.Shape}
+	return one(t, o.Pool.window().pooled(&Value{Type: t}, in.Args[0]))
 }
 
 // VJP pools.
-func (o AveragePoolSpread) VJP(y, g *Value) []*Value { return []*Value{g.AveragePool(o.Pool)} }
+func (o AveragePoolSpread) VJP(_ *Node, g []*Value) []*Value {
+	return []*Value{g[0].AveragePool(o.Pool)}
+}
 
-// Eval spreads.
-func (o AveragePoolSpread) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	s := o.Pool.window().shape(out.Shape(), in[0].Shape())
-	switch out.DType() {
+// Run spreads.
+func (o AveragePoolSpread) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	s := o.Pool.window().shape(out[0].Shape(), in[0].Shape())
+	switch out[0].DType() {
 	case F32:
-		kernel.AveragePoolSpread(c, s, o.Pool.CountPad, tensor.Data[float32](out), tensor.Data[float32](in[0]))
+		kernel.AveragePoolSpread(c, s, o.Pool.CountPad, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]))
 	case F64:
-		kernel.AveragePoolSpread(c, s, o.Pool.CountPad, tensor.Data[float64](out), tensor.Data[float64](in[0]))
+		kernel.AveragePoolSpread(c, s, o.Pool.CountPad, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]))
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX divides by what each window counts, and lets a transposed convolution spread it.
-func (o AveragePoolSpread) ONNX(e Emitter, y *Value, in []string) string {
-	g := y.Args[0].Shape()
-	oh, ow, channels := int(g[2]), int(g[3]), int(g[1])
+// Lower divides by what each window counts, and lets a transposed convolution with a filter of ones spread it.
+func (o AveragePoolSpread) Lower(n *Node) []*Value {
+	g := n.Args[0]
+	oh, ow, channels := int(g.Shape()[2]), int(g.Shape()[3]), int(g.Shape()[1])
 	w := o.Pool.window()
 	strides := orOnes(w.strides)
 	size := [2]int{int(o.Shape[2]), int(o.Shape[3])}
-	share, ones := tensor.New(y.DType(), 1, 1, oh, ow), tensor.New(y.DType(), channels, 1, w.kernel[0], w.kernel[1])
+	share, ones := tensor.New(g.DType(), 1, 1, oh, ow), tensor.New(g.DType(), channels, 1, w.kernel[0], w.kernel[1])
 	for i := range ones.Len() {
 		ones.Set(i, 1)
 	}
@@ -391,19 +411,18 @@ func (o AveragePoolSpread) ONNX(e Emitter, y *Value, in []string) string {
 	}
 	for i := range oh {
 		for j := range ow {
-			n := w.kernel[0] * w.kernel[1]
+			count := w.kernel[0] * w.kernel[1]
 			if !o.Pool.CountPad {
-				n = within(0, i) * within(1, j)
+				count = within(0, i) * within(1, j)
 			}
-			share.Set(i*ow+j, 1/float64(n))
+			share.Set(i*ow+j, 1/float64(count))
 		}
 	}
-	rest := []int{0, 0}
-	for i := range rest {
-		rest[i] = (size[i] + w.pads[i] + w.pads[i+2] - w.kernel[i]) % strides[i]
+	spread := ConvTranspose2D{Strides: strides, Pads: w.pads, Groups: channels}
+	for i := range spread.OutputPadding {
+		spread.OutputPadding[i] = (size[i] + w.pads[i] + w.pads[i+2] - w.kernel[i]) % strides[i]
 	}
-	scaled := e.Node("Mul", []string{in[0], e.Const(share)})
-	return e.Node("ConvTranspose", []string{scaled, e.Const(ones)}, append(w.attrs(), Attr{"group", channels}, Attr{"output_padding", rest})...)
+	return []*Value{g.Mul(g.fn.Const(share)).ConvTranspose2D(g.fn.Const(ones), spread)}
 }
 
 // Samples mirror AveragePool's.
@@ -416,7 +435,7 @@ func (AveragePoolSpread) Samples() []Sample {
 		}
 		for _, count := range []bool{false, true} {
 			o := AveragePool{s.w.kernel, s.w.strides, s.w.pads, count}
-			out = append(out, Sample{Op: AveragePoolSpread{o, shape}, In: []SampleInput{{Shape: s.w.pooledShape(s.x)}}})
+			out = append(out, Sample{Op: AveragePoolSpread{o, slices.Clone(shape)}, In: []SampleInput{{Shape: s.w.pooledShape(s.x)}}})
 		}
 	}
 	return out
@@ -428,28 +447,22 @@ type GlobalAveragePool struct{}
 // GlobalAveragePool averages each channel of the images v.
 func (v *Value) GlobalAveragePool() *Value { return Apply(GlobalAveragePool{}, v) }
 
+// Takes is images.
+func (GlobalAveragePool) Takes() []Arg { return oneFloat }
+
 // Infer makes height and width 1.
-func (GlobalAveragePool) Infer(in []*Value) (Type, error) {
-	if in[0].Rank() != 4 {
-		return Type{}, Mistakef("Reshape gives a flat image its axes", "needs [batch channels height width], has %v", in[0].Type)
+func (GlobalAveragePool) Infer(in *Infer) ([]Type, error) {
+	if in.Args[0].Rank() != 4 {
+		return nil, Mistakef("Reshape gives a flat image its axes", "needs [batch channels height width], has %v", in.Args[0].Type)
 	}
-	return inferReduce(in[0], []int{2, 3}, true)
+	return inferReduce(in.Args[0], []int{2, 3}, true)
 }
 
-// VJP spreads g over each channel.
-func (GlobalAveragePool) VJP(y, g *Value) []*Value {
-	return Mean{Axes: []int{2, 3}, KeepDims: true}.VJP(y, g)
-}
+// Lower is the mean over height and width.
+func (GlobalAveragePool) Lower(n *Node) []*Value { return []*Value{n.Args[0].MeanKeep(2, 3)} }
 
-// Eval averages.
-func (GlobalAveragePool) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return Mean{Axes: []int{2, 3}, KeepDims: true}.Eval(c, out, in)
-}
-
-// ONNX adds a GlobalAveragePool node.
-func (GlobalAveragePool) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("GlobalAveragePool", in)
-}
+// Forms is GlobalAveragePool.
+func (GlobalAveragePool) Forms() []Form { return form("GlobalAveragePool") }
 
 // Samples covers two shapes.
 func (o GlobalAveragePool) Samples() []Sample {
@@ -463,43 +476,47 @@ type Resize struct{ Scale int }
 // Upsample is the images v with each row and column repeated scale times.
 func (v *Value) Upsample(scale int) *Value { return Apply(Resize{scale}, v) }
 
+// Takes is images.
+func (Resize) Takes() []Arg { return oneFloat }
+
 // Infer multiplies height and width.
-func (o Resize) Infer(in []*Value) (Type, error) {
+func (o Resize) Infer(in *Infer) ([]Type, error) {
 	if o.Scale < 1 || o.Scale > 1<<20 {
-		return Type{}, Mistakef("pooling makes images smaller", "the scale is %d, want a whole number from 1 to 1048576", o.Scale)
+		return nil, Mistakef("pooling makes images smaller", "the scale is %d, want a whole number from 1 to 1048576", o.Scale)
 	}
-	if _, _, err := spatial(in[0]); err != nil {
-		return Type{}, err
+	if _, _, err := spatial(in.Args[0]); err != nil {
+		return nil, err
 	}
-	s := slices.Clone(in[0].Shape())
+	s := slices.Clone(in.Args[0].Shape())
 	s[2], s[3] = s[2].Times(Dim(o.Scale)), s[3].Times(Dim(o.Scale))
-	return Type{in[0].DType(), s}, nil
+	return one(Type{in.Args[0].DType(), s}, nil)
 }
 
 // VJP adds up the copies of each pixel.
-func (o Resize) VJP(y, g *Value) []*Value {
+func (o Resize) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
 	k := [2]int{o.Scale, o.Scale}
 	return []*Value{g.AveragePool(AveragePool{Kernel: k, Strides: k}).Scale(float64(o.Scale * o.Scale))}
 }
 
-// Eval copies.
-func (o Resize) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch out.DType() {
+// Run copies.
+func (o Resize) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch out[0].DType() {
 	case F32:
-		kernel.Upsample(c, tensor.Data[float32](out), tensor.Data[float32](in[0]), in[0].Dim(3), o.Scale)
+		kernel.Upsample(c, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), in[0].Dim(3), o.Scale)
 	case F64:
-		kernel.Upsample(c, tensor.Data[float64](out), tensor.Data[float64](in[0]), in[0].Dim(3), o.Scale)
+		kernel.Upsample(c, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), in[0].Dim(3), o.Scale)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX adds a Resize node.
-func (o Resize) ONNX(e Emitter, y *Value, in []string) string {
+// Emit adds a Resize node.
+func (o Resize) Emit(e Emitter, n *Node, in []string) []string {
 	k := float32(o.Scale)
-	return e.Node("Resize", []string{in[0], "", e.Const(tensor.Of([]float32{1, 1, k, k}, 4))},
-		Attr{"mode", "nearest"}, Attr{"coordinate_transformation_mode", "asymmetric"}, Attr{"nearest_mode", "floor"})
+	return []string{e.Node("Resize", []string{in[0], "", e.Const(tensor.Of([]float32{1, 1, k, k}, 4))},
+		Attr{"mode", "nearest"}, Attr{"coordinate_transformation_mode", "asymmetric"}, Attr{"nearest_mode", "floor"})}
 }
 
 // Samples covers scales 1 to 3.

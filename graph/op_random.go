@@ -2,12 +2,16 @@ package graph
 
 import (
 	"math"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var randomOps = []Op{RandomNormal{}, RandomUniform{}, Dropout{}}
+var randomOps = []Sampled{RandomNormal{}, RandomUniform{}, Dropout{}}
+
+// stateArg is the random state.
+var stateArg = []Arg{{Name: "state", DTypes: 1 << I64}}
 
 // inferRandom checks the random state and the type.
 func inferRandom(state *Value, t Type) (Type, error) {
@@ -41,7 +45,6 @@ func randomSamples(op func(Type) Op) []Sample {
 type RandomNormal struct {
 	Type   Type
 	Stream int
-	noGradient
 }
 
 // RandomNormal is standard normal noise.
@@ -58,28 +61,29 @@ func (v *Value) NormalLike() *Value {
 	return v.fn.RandomNormal(v.DType(), v.Shape()...)
 }
 
-// Infer returns the declared type.
-func (o RandomNormal) Infer(in []*Value) (Type, error) { return inferRandom(in[0], o.Type) }
+// Takes is the random state.
+func (RandomNormal) Takes() []Arg { return stateArg }
 
-// Eval draws.
-func (o RandomNormal) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch y := out.Raw().(type) {
+// Infer returns the declared type.
+func (o RandomNormal) Infer(in *Infer) ([]Type, error) { return one(inferRandom(in.Args[0], o.Type)) }
+
+// Run draws.
+func (o RandomNormal) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch y := out[0].Raw().(type) {
 	case []float32:
 		kernel.Normal(c, drawFrom(in[0], o.Stream), y)
 	case []float64:
 		kernel.Normal(c, drawFrom(in[0], o.Stream), y)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX adds a RandomNormalLike node over zeros of the shape.
-func (o RandomNormal) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("RandomNormalLike", []string{zerosONNX(e, o.Type)})
+// Emit adds a RandomNormalLike node over zeros of the shape.
+func (o RandomNormal) Emit(e Emitter, n *Node, in []string) []string {
+	return []string{e.Node("RandomNormalLike", []string{full(e, o.Type, 0)})}
 }
-
-func zerosONNX(e Emitter, t Type) string { return Full{Type: t}.ONNX(e, nil, nil) }
 
 // Samples covers the ranks.
 func (RandomNormal) Samples() []Sample {
@@ -90,7 +94,6 @@ func (RandomNormal) Samples() []Sample {
 type RandomUniform struct {
 	Type   Type
 	Stream int
-	noGradient
 }
 
 // RandomUniform is uniform noise in [0, 1).
@@ -107,25 +110,28 @@ func (v *Value) UniformLike() *Value {
 	return v.fn.RandomUniform(v.DType(), v.Shape()...)
 }
 
-// Infer returns the declared type.
-func (o RandomUniform) Infer(in []*Value) (Type, error) { return inferRandom(in[0], o.Type) }
+// Takes is the random state.
+func (RandomUniform) Takes() []Arg { return stateArg }
 
-// Eval draws.
-func (o RandomUniform) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch y := out.Raw().(type) {
+// Infer returns the declared type.
+func (o RandomUniform) Infer(in *Infer) ([]Type, error) { return one(inferRandom(in.Args[0], o.Type)) }
+
+// Run draws.
+func (o RandomUniform) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch y := out[0].Raw().(type) {
 	case []float32:
 		kernel.Uniform(c, drawFrom(in[0], o.Stream), y)
 	case []float64:
 		kernel.Uniform(c, drawFrom(in[0], o.Stream), y)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX adds a RandomUniformLike node over zeros of the shape.
-func (o RandomUniform) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("RandomUniformLike", []string{zerosONNX(e, o.Type)})
+// Emit adds a RandomUniformLike node over zeros of the shape.
+func (o RandomUniform) Emit(e Emitter, n *Node, in []string) []string {
+	return []string{e.Node("RandomUniformLike", []string{full(e, o.Type, 0)})}
 }
 
 // Samples covers the ranks.
@@ -149,7 +155,7 @@ func (v *Value) Dropout(p float64) *Value {
 	o := Dropout{P: p}
 	if err := o.check(v); err != nil { // as wrong elsewhere as in training
 		f := v.fn
-		return f.poison(&Value{Op: o, Args: []*Value{v}, fn: f, Scope: f.scope, Pos: f.Pos()}, err)
+		return f.poison(&Node{Op: o, Args: []*Value{v}, fn: f, Scope: f.scope, Pos: f.Pos()}, err).Result(0)
 	}
 	if !v.fn.Training {
 		return v
@@ -165,26 +171,29 @@ func (o Dropout) check(v *Value) error {
 	return wantFloat(v)
 }
 
+// Takes is x and the random state.
+func (Dropout) Takes() []Arg { return append(slices.Clone(oneFloat), stateArg...) }
+
 // Infer returns the argument's type.
-func (o Dropout) Infer(in []*Value) (Type, error) {
-	if err := o.check(in[0]); err != nil {
-		return Type{}, err
+func (o Dropout) Infer(in *Infer) ([]Type, error) {
+	if err := o.check(in.Args[0]); err != nil {
+		return nil, err
 	}
-	return inferRandom(in[1], in[0].Type)
+	return one(inferRandom(in.Args[1], in.Args[0].Type))
 }
 
 // VJP drops the same elements of g.
-func (o Dropout) VJP(y, g *Value) []*Value { return []*Value{Apply(o, g, y.Args[1]), nil} }
+func (o Dropout) VJP(n *Node, g []*Value) []*Value { return []*Value{Apply(o, g[0], n.Args[1]), nil} }
 
-// Eval draws the mask into the result and multiplies.
-func (o Dropout) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	switch y := out.Raw().(type) {
+// Run draws the mask into the result and multiplies.
+func (o Dropout) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch y := out[0].Raw().(type) {
 	case []float32:
 		dropout(c, drawFrom(in[1], o.Stream), o.P, y, tensor.Data[float32](in[0]))
 	case []float64:
 		dropout(c, drawFrom(in[1], o.Stream), o.P, y, tensor.Data[float64](in[0]))
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
@@ -202,11 +211,11 @@ func dropout[T kernel.Float](c *kernel.Context, d kernel.Draw, p float64, y, x [
 	}
 }
 
-// ONNX draws uniform numbers, compares them with P, and selects.
-func (o Dropout) ONNX(e Emitter, y *Value, in []string) string {
-	kept := e.Node("Mul", []string{in[0], number(e, y, 1/(1-o.P))})
-	drop := e.Node("Less", []string{e.Node("RandomUniformLike", in[:1]), number(e, y, o.P)})
-	return e.Node("Where", []string{drop, number(e, y, 0), kept})
+// Lower draws the mask and selects.
+func (o Dropout) Lower(n *Node) []*Value {
+	x := n.Args[0]
+	u := Apply(RandomUniform{Type: x.Type, Stream: o.Stream}, n.Args[1])
+	return []*Value{u.Less(scalarLike(x, o.P)).Where(scalarLike(x, 0), x.Scale(1/(1-o.P)))}
 }
 
 // Samples covers two ranks.

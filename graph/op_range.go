@@ -5,12 +5,11 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var rangeOps = []Op{Arange{}}
+var rangeOps = []Sampled{Arange{}}
 
 // Arange is the whole numbers from 0 on: positions, and what masks compare. ONNX: Range, or an initializer if their number is known.
 type Arange struct {
 	Type Type // of rank 1
-	noGradient
 }
 
 // Arange is 0, 1, ... n−1, i64[n]: the positions of a sequence of n, which may be symbolic.
@@ -34,34 +33,37 @@ func (v *Value) Scalar(c float64) *Value {
 	return v.fn.Full(v.DType(), c)
 }
 
+// Takes is nothing.
+func (Arange) Takes() []Arg { return nil }
+
 // Infer returns the declared type, i64 of one axis.
-func (o Arange) Infer([]*Value) (Type, error) {
+func (o Arange) Infer(*Infer) ([]Type, error) {
 	if o.Type.DType != I64 || len(o.Type.Shape) != 1 {
-		return Type{}, Mistakef("f.Arange(n), and .Cast for another dtype", "it is %v, want i64[n]", o.Type)
+		return nil, Mistakef("f.Arange(n), and .Cast for another dtype", "it is %v, want i64[n]", o.Type)
 	}
-	return o.Type, nil
+	return one(o.Type, nil)
 }
 
-// Eval counts.
-func (Arange) Eval(_ *kernel.Context, out *tensor.Tensor, _ []*tensor.Tensor) error {
-	d := tensor.Data[int64](out)
+// Run counts.
+func (Arange) Run(_ *kernel.Context, out, _ []*tensor.Tensor) error {
+	d := tensor.Data[int64](out[0])
 	for i := range d {
 		d[i] = int64(i)
 	}
 	return nil
 }
 
-// ONNX adds a Range node, or an initializer where the number is known and small.
-func (o Arange) ONNX(e Emitter, y *Value, in []string) string {
+// Emit adds a Range node, or an initializer where the number is known and small.
+func (o Arange) Emit(e Emitter, n *Node, in []string) []string {
 	if n := o.Type.Shape[0]; !n.Symbolic() && n <= 1<<16 {
 		t := tensor.New(I64, int(n))
 		for i := range t.Len() {
 			t.SetInt(i, int64(i))
 		}
-		return e.Const(t)
+		return []string{e.Const(t)}
 	}
-	n := e.Node("Squeeze", []string{e.Shape(o.Type.Shape), e.Const(tensor.Of([]int64{0}, 1))})
-	return e.Node("Range", []string{e.Const(tensor.Scalar(int64(0))), n, e.Const(tensor.Scalar(int64(1)))})
+	size := e.Node("Squeeze", []string{e.Shape(o.Type.Shape), e.Const(tensor.Of([]int64{0}, 1))})
+	return []string{e.Node("Range", []string{e.Const(tensor.Scalar(int64(0))), size, e.Const(tensor.Scalar(int64(1)))})}
 }
 
 // Samples covers none, one and several.

@@ -5,21 +5,18 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var reduceOps = []Op{Sum{}, Mean{}, ReduceMax{}, ReduceMin{}}
+var reduceOps = []Sampled{Sum{}, Mean{}, ReduceMax{}, ReduceMin{}}
 
 // inferReduce is the inference of a reduction: the axes go, or become 1.
-func inferReduce(v *Value, list []int, keep bool) (Type, error) {
-	if err := wantFloat(v); err != nil {
-		return Type{}, err
-	}
+func inferReduce(v *Value, list []int, keep bool) ([]Type, error) {
 	ax, err := axes(list, v.Rank())
-	if err != nil {
-		return Type{}, err
+	switch {
+	case err != nil:
+		return nil, err
+	case keep:
+		return []Type{{v.DType(), withOnes(v.Shape(), ax)}}, nil
 	}
-	if keep {
-		return Type{v.DType(), withOnes(v.Shape(), ax)}, nil
-	}
-	return Type{v.DType(), without(v.Shape(), ax)}, nil
+	return []Type{{v.DType(), without(v.Shape(), ax)}}, nil
 }
 
 // kept gives y, the result of a reduction of x or its gradient, the axes that the reduction dropped, as ones.
@@ -53,24 +50,13 @@ func (k reduction) eval(c *kernel.Context, op Op, list []int, out *tensor.Tensor
 	return nil
 }
 
-// reduceONNX adds the node of a reduction. ReduceSum takes its axes as an input; the others do from opset 18 on.
-func reduceONNX(e Emitter, y *Value, opType string, list []int, keep bool, in []string) string {
-	keepdims := Attr{"keepdims", map[bool]int{true: 1}[keep]}
-	ax, err := axes(list, y.Args[0].Rank())
-	if err != nil {
-		return e.Fail(y, "%v", err)
+// reduceForms are the forms of a reduction. From the opset since on, its axes are an input; where it names none, it is over all.
+func reduceForms(operator string, since int) []Form {
+	keep := Field{Attribute: "keepdims", Name: "KeepDims"}
+	return []Form{
+		{Operator: operator, Since: since, Fields: []Field{{Name: "Axes", Input: 1}, keep}},
+		{Operator: operator, Fields: []Field{{Attribute: "axes", Name: "Axes"}, keep}},
 	}
-	if len(ax) == 0 { // a scalar: no axes would mean all axes, which is the same
-		return e.Node("Identity", in)
-	}
-	if opType != "ReduceSum" && e.Opset() < 18 {
-		return e.Node(opType, in, Attr{"axes", ax}, keepdims)
-	}
-	list64 := make([]int64, len(ax))
-	for i, a := range ax {
-		list64[i] = int64(a)
-	}
-	return e.Node(opType, []string{in[0], e.Const(tensor.Of(list64, len(ax)))}, keepdims)
 }
 
 // reduceSamples covers every kind of axis: all, first, last, inner, several, kept or dropped.
@@ -108,24 +94,28 @@ func (o Sum) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is a float.
+func (Sum) Takes() []Arg { return oneFloat }
+
 // Infer drops the axes.
-func (o Sum) Infer(in []*Value) (Type, error) { return inferReduce(in[0], o.Axes, o.KeepDims) }
+func (o Sum) Infer(in *Infer) ([]Type, error) {
+	return inferReduce(in.Args[0], o.Axes, o.KeepDims)
+}
 
 // VJP spreads g over the axes.
-func (o Sum) VJP(y, g *Value) []*Value {
-	x := y.Args[0]
+func (o Sum) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	x := n.Args[0]
 	return []*Value{kept(g, x, o.Axes).Expand(x.Shape()...)}
 }
 
-// Eval reduces.
-func (o Sum) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return reduction{kernel.Sum[float32], kernel.Sum[float64]}.eval(c, o, o.Axes, out, in)
+// Run reduces.
+func (o Sum) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return reduction{kernel.Sum[float32], kernel.Sum[float64]}.eval(c, o, o.Axes, out[0], in)
 }
 
-// ONNX adds a ReduceSum node.
-func (o Sum) ONNX(e Emitter, y *Value, in []string) string {
-	return reduceONNX(e, y, "ReduceSum", o.Axes, o.KeepDims, in)
-}
+// Forms is ReduceSum.
+func (Sum) Forms() []Form { return reduceForms("ReduceSum", 13) }
 
 // Samples covers the kinds of axes.
 func (Sum) Samples() []Sample {
@@ -151,24 +141,28 @@ func (o Mean) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is a float.
+func (Mean) Takes() []Arg { return oneFloat }
+
 // Infer drops the axes.
-func (o Mean) Infer(in []*Value) (Type, error) { return inferReduce(in[0], o.Axes, o.KeepDims) }
+func (o Mean) Infer(in *Infer) ([]Type, error) {
+	return inferReduce(in.Args[0], o.Axes, o.KeepDims)
+}
 
 // VJP spreads g over the axes, divided by their size.
-func (o Mean) VJP(y, g *Value) []*Value {
-	x := y.Args[0]
+func (o Mean) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	x := n.Args[0]
 	return []*Value{kept(g, x, o.Axes).Div(x.Size(o.Axes...)).Expand(x.Shape()...)}
 }
 
-// Eval reduces.
-func (o Mean) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return reduction{kernel.Mean[float32], kernel.Mean[float64]}.eval(c, o, o.Axes, out, in)
+// Run reduces.
+func (o Mean) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return reduction{kernel.Mean[float32], kernel.Mean[float64]}.eval(c, o, o.Axes, out[0], in)
 }
 
-// ONNX adds a ReduceMean node.
-func (o Mean) ONNX(e Emitter, y *Value, in []string) string {
-	return reduceONNX(e, y, "ReduceMean", o.Axes, o.KeepDims, in)
-}
+// Forms is ReduceMean.
+func (Mean) Forms() []Form { return reduceForms("ReduceMean", 18) }
 
 // Samples covers the kinds of axes.
 func (Mean) Samples() []Sample {
@@ -194,27 +188,31 @@ func (o ReduceMax) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is a float.
+func (ReduceMax) Takes() []Arg { return oneFloat }
+
 // Infer drops the axes.
-func (o ReduceMax) Infer(in []*Value) (Type, error) { return inferReduce(in[0], o.Axes, o.KeepDims) }
+func (o ReduceMax) Infer(in *Infer) ([]Type, error) {
+	return inferReduce(in.Args[0], o.Axes, o.KeepDims)
+}
 
 // VJP gives g to the largest element.
-func (o ReduceMax) VJP(y, g *Value) []*Value {
-	x := y.Args[0]
+func (o ReduceMax) VJP(n *Node, gs []*Value) []*Value {
+	y, g := n.Results[0], gs[0]
+	x := n.Args[0]
 	// Of equal extremes each gets an equal share, so that the gradient's sum stays g.
 	hit := x.Equal(kept(y, x, o.Axes)).Where(scalarLike(x, 1), scalarLike(x, 0))
 	share := hit.Div(hit.SumKeep(o.Axes...))
 	return []*Value{share.Mul(kept(g, x, o.Axes))}
 }
 
-// Eval reduces.
-func (o ReduceMax) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return reduction{kernel.ReduceMax[float32], kernel.ReduceMax[float64]}.eval(c, o, o.Axes, out, in)
+// Run reduces.
+func (o ReduceMax) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return reduction{kernel.ReduceMax[float32], kernel.ReduceMax[float64]}.eval(c, o, o.Axes, out[0], in)
 }
 
-// ONNX adds a ReduceMax node.
-func (o ReduceMax) ONNX(e Emitter, y *Value, in []string) string {
-	return reduceONNX(e, y, "ReduceMax", o.Axes, o.KeepDims, in)
-}
+// Forms is ReduceMax.
+func (ReduceMax) Forms() []Form { return reduceForms("ReduceMax", 18) }
 
 // Samples covers the kinds of axes.
 func (ReduceMax) Samples() []Sample {
@@ -240,27 +238,31 @@ func (o ReduceMin) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is a float.
+func (ReduceMin) Takes() []Arg { return oneFloat }
+
 // Infer drops the axes.
-func (o ReduceMin) Infer(in []*Value) (Type, error) { return inferReduce(in[0], o.Axes, o.KeepDims) }
+func (o ReduceMin) Infer(in *Infer) ([]Type, error) {
+	return inferReduce(in.Args[0], o.Axes, o.KeepDims)
+}
 
 // VJP gives g to the smallest element.
-func (o ReduceMin) VJP(y, g *Value) []*Value {
-	x := y.Args[0]
+func (o ReduceMin) VJP(n *Node, gs []*Value) []*Value {
+	y, g := n.Results[0], gs[0]
+	x := n.Args[0]
 	// Of equal extremes each gets an equal share, so that the gradient's sum stays g.
 	hit := x.Equal(kept(y, x, o.Axes)).Where(scalarLike(x, 1), scalarLike(x, 0))
 	share := hit.Div(hit.SumKeep(o.Axes...))
 	return []*Value{share.Mul(kept(g, x, o.Axes))}
 }
 
-// Eval reduces.
-func (o ReduceMin) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return reduction{kernel.ReduceMin[float32], kernel.ReduceMin[float64]}.eval(c, o, o.Axes, out, in)
+// Run reduces.
+func (o ReduceMin) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return reduction{kernel.ReduceMin[float32], kernel.ReduceMin[float64]}.eval(c, o, o.Axes, out[0], in)
 }
 
-// ONNX adds a ReduceMin node.
-func (o ReduceMin) ONNX(e Emitter, y *Value, in []string) string {
-	return reduceONNX(e, y, "ReduceMin", o.Axes, o.KeepDims, in)
-}
+// Forms is ReduceMin.
+func (ReduceMin) Forms() []Form { return reduceForms("ReduceMin", 18) }
 
 // Samples covers the kinds of axes.
 func (ReduceMin) Samples() []Sample {

@@ -8,7 +8,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var shapeOps = []Op{Reshape{}, Transpose{}, Expand{}}
+var shapeOps = []Sampled{Reshape{}, Transpose{}, Expand{}}
 
 // copyOp runs a strided copy on tensors of any one dtype.
 func copyOp(c *kernel.Context, shape []int, out *tensor.Tensor, to kernel.View, in *tensor.Tensor, from kernel.View) error {
@@ -145,32 +145,35 @@ func (v *Value) Unsqueeze(list ...int) *Value {
 	return v.Reshape(s...)
 }
 
+// Takes is a value of any dtype.
+func (Reshape) Takes() []Arg { return oneAny }
+
 // Infer checks the size.
-func (o Reshape) Infer(in []*Value) (Type, error) {
-	x := in[0]
+func (o Reshape) Infer(in *Infer) ([]Type, error) {
+	x := in.Args[0]
 	if slices.Contains(o.Shape, -1) {
-		return Type{}, Mistakef("-1 may stand for one axis, and the others must divide the size", "%v has %v elements, which %v does not divide", x.Type, x.Shape().Size(), o.Shape)
+		return nil, Mistakef("-1 may stand for one axis, and the others must divide the size", "%v has %v elements, which %v does not divide", x.Type, x.Shape().Size(), o.Shape)
 	}
 	if err := o.Shape.check(); err != nil {
-		return Type{}, err
+		return nil, err
 	}
 	if a, b := x.Shape().Size(), o.Shape.Size(); a != b {
-		return Type{}, Mistakef("one of the axes may be -1: it takes what is left", "%v has %v elements, %v has %v", x.Shape(), a, o.Shape, b)
+		return nil, Mistakef("one of the axes may be -1: it takes what is left", "%v has %v elements, %v has %v", x.Shape(), a, o.Shape, b)
 	}
-	return Type{x.DType(), o.Shape}, nil
+	return one(Type{x.DType(), o.Shape}, nil)
 }
 
 // VJP reshapes g back.
-func (Reshape) VJP(y, g *Value) []*Value { return []*Value{g.Reshape(y.Args[0].Shape()...)} }
+func (Reshape) VJP(n *Node, g []*Value) []*Value { return []*Value{g[0].Reshape(n.Args[0].Shape()...)} }
 
-// Eval copies.
-func (Reshape) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	out.CopyFrom(in[0])
+// Run copies.
+func (Reshape) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+	out[0].CopyFrom(in[0])
 	return nil
 }
 
-// ONNX adds a Reshape node.
-func (o Reshape) ONNX(e Emitter, y *Value, in []string) string {
+// Emit adds a Reshape node.
+func (o Reshape) Emit(e Emitter, n *Node, in []string) []string {
 	symbolic := 0
 	s := make([]int64, len(o.Shape))
 	for i, d := range o.Shape {
@@ -180,9 +183,9 @@ func (o Reshape) ONNX(e Emitter, y *Value, in []string) string {
 		}
 	}
 	if symbolic == 1 && !slices.Contains(o.Shape, 0) {
-		return e.Node("Reshape", []string{in[0], e.Const(tensor.Of(s, len(s)))})
+		return []string{e.Node("Reshape", []string{in[0], e.Const(tensor.Of(s, len(s)))})}
 	}
-	return e.Node("Reshape", []string{in[0], e.Shape(o.Shape)})
+	return []string{e.Node("Reshape", []string{in[0], e.Shape(o.Shape)})}
 }
 
 // Samples covers ranks that rise and fall.
@@ -223,9 +226,12 @@ func (v *Value) T() *Value {
 	return v.Transpose(perm...)
 }
 
+// Takes is a value of any dtype.
+func (Transpose) Takes() []Arg { return oneAny }
+
 // Infer permutes the shape.
-func (o Transpose) Infer(in []*Value) (Type, error) {
-	x := in[0]
+func (o Transpose) Infer(in *Infer) ([]Type, error) {
+	x := in.Args[0]
 	seen := make([]bool, x.Rank())
 	ok := len(o.Perm) == x.Rank()
 	s := make(Shape, 0, x.Rank())
@@ -237,13 +243,14 @@ func (o Transpose) Infer(in []*Value) (Type, error) {
 		s = append(s, x.Shape()[k])
 	}
 	if !ok {
-		return Type{}, Mistakef("name each axis of the argument once, from 0", "%v is no permutation of the %d axes of %v", o.Perm, x.Rank(), x.Type)
+		return nil, Mistakef("name each axis of the argument once, from 0", "%v is no permutation of the %d axes of %v", o.Perm, x.Rank(), x.Type)
 	}
-	return Type{x.DType(), s}, nil
+	return one(Type{x.DType(), s}, nil)
 }
 
 // VJP permutes g back.
-func (o Transpose) VJP(y, g *Value) []*Value {
+func (o Transpose) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
 	back := make([]int, len(o.Perm))
 	for i, k := range o.Perm {
 		back[k] = i
@@ -251,23 +258,18 @@ func (o Transpose) VJP(y, g *Value) []*Value {
 	return []*Value{g.Transpose(back...)}
 }
 
-// Eval copies.
-func (o Transpose) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run copies.
+func (o Transpose) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	whole := kernel.Contiguous(in[0].Shape())
 	from := kernel.View{Strides: make([]int, len(o.Perm))}
 	for i, k := range o.Perm {
 		from.Strides[i] = whole.Strides[k]
 	}
-	return copyOp(c, out.Shape(), out, kernel.Contiguous(out.Shape()), in[0], from)
+	return copyOp(c, out[0].Shape(), out[0], kernel.Contiguous(out[0].Shape()), in[0], from)
 }
 
-// ONNX adds a Transpose node.
-func (o Transpose) ONNX(e Emitter, y *Value, in []string) string {
-	if len(o.Perm) == 0 { // a scalar: an empty attribute would mean the reverse order
-		return e.Node("Identity", in)
-	}
-	return e.Node("Transpose", in, Attr{"perm", o.Perm})
-}
+// Forms is Transpose. Without axes there is nothing to permute, and no attribute.
+func (Transpose) Forms() []Form { return form("Transpose", Field{Attribute: "perm", Name: "Perm"}) }
 
 // Samples covers ranks 0 to 5.
 func (Transpose) Samples() []Sample {
@@ -287,41 +289,44 @@ type Expand struct{ Shape Shape }
 // Expand is v broadcast to the shape dims.
 func (v *Value) Expand(dims ...Dim) *Value { return Apply(Expand{dims}, v) }
 
+// Takes is a value of any dtype.
+func (Expand) Takes() []Arg { return oneAny }
+
 // Infer checks that the argument broadcasts to the shape itself.
-func (o Expand) Infer(in []*Value) (Type, error) {
+func (o Expand) Infer(in *Infer) ([]Type, error) {
 	if err := o.Shape.check(); err != nil {
-		return Type{}, err
+		return nil, err
 	}
-	s, err := broadcast(in[0].Shape(), o.Shape)
+	s, err := broadcast(in.Args[0].Shape(), o.Shape)
 	if err != nil || !s.Equal(o.Shape) {
-		return Type{}, Mistakef("axes align at the last; each of the argument must be equal or 1", "%v does not broadcast to %v", in[0].Type, o.Shape)
+		return nil, Mistakef("axes align at the last; each of the argument must be equal or 1", "%v does not broadcast to %v", in.Args[0].Type, o.Shape)
 	}
-	t := Type{in[0].DType(), o.Shape}
+	t := Type{in.Args[0].DType(), o.Shape}
 	if t.Shape == nil {
 		t.Shape = Shape{}
 	}
-	return t, nil
+	return one(t, nil)
 }
 
 // VJP sums g over what was stretched.
-func (Expand) VJP(y, g *Value) []*Value { return []*Value{sumTo(g, y.Args[0].Shape())} }
+func (Expand) VJP(n *Node, g []*Value) []*Value { return []*Value{sumTo(g[0], n.Args[0].Shape())} }
 
-// Eval copies.
-func (Expand) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run copies.
+func (Expand) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	whole := kernel.Contiguous(in[0].Shape())
-	from := kernel.View{Strides: make([]int, out.Rank())}
-	lead := out.Rank() - in[0].Rank()
-	for i := lead; i < out.Rank(); i++ {
+	from := kernel.View{Strides: make([]int, out[0].Rank())}
+	lead := out[0].Rank() - in[0].Rank()
+	for i := lead; i < out[0].Rank(); i++ {
 		if in[0].Dim(i-lead) != 1 {
 			from.Strides[i] = whole.Strides[i-lead]
 		}
 	}
-	return copyOp(c, out.Shape(), out, kernel.Contiguous(out.Shape()), in[0], from)
+	return copyOp(c, out[0].Shape(), out[0], kernel.Contiguous(out[0].Shape()), in[0], from)
 }
 
-// ONNX adds an Expand node.
-func (o Expand) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Expand", []string{in[0], e.Shape(o.Shape)})
+// Emit adds an Expand node.
+func (o Expand) Emit(e Emitter, n *Node, in []string) []string {
+	return []string{e.Node("Expand", []string{in[0], e.Shape(o.Shape)})}
 }
 
 // Samples covers added and stretched axes.

@@ -9,7 +9,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var sliceOps = []Op{Slice{}, Concat{}, Part{}, Pad{}}
+var sliceOps = []Sampled{Slice{}, Concat{}, Part{}, Pad{}}
 
 // Slice takes the elements Start, Start+Step, ... before End along one axis. ONNX: Slice.
 type Slice struct {
@@ -101,34 +101,38 @@ func (o Slice) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is a value of any dtype.
+func (Slice) Takes() []Arg { return oneAny }
+
 // Infer checks the bounds.
-func (o Slice) Infer(in []*Value) (Type, error) {
-	x := in[0]
+func (o Slice) Infer(in *Infer) ([]Type, error) {
+	x := in.Args[0]
 	k, err := axis(o.Axis, x.Rank())
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
 	n := x.Shape()[k]
 	if n.Symbolic() {
-		return Type{}, Mistakef("Split cuts it into equal parts; Pad with negative amounts drops elements at its ends", "axis %d is the symbol %v: its bounds are not known", o.Axis, n)
+		return nil, Mistakef("Split cuts it into equal parts; Pad with negative amounts drops elements at its ends", "axis %d is the symbol %v: its bounds are not known", o.Axis, n)
 	}
 	if o.Step < 1 {
-		return Type{}, Mistakef("a step is 1 or more: the order of elements stays", "elements %d to %d in steps of %d", o.Start, o.End, o.Step)
+		return nil, Mistakef("a step is 1 or more: the order of elements stays", "elements %d to %d in steps of %d", o.Start, o.End, o.Step)
 	}
 	if o.Start < 0 || o.End < o.Start || o.End > int(n) {
-		return Type{}, Mistakef(fmt.Sprintf("positions run from 0 to %v, or from -%v counting from the end", n, n),
+		return nil, Mistakef(fmt.Sprintf("positions run from 0 to %v, or from -%v counting from the end", n, n),
 			"elements %d to %d in steps of %d of an axis of size %v", o.Start, o.End, o.Step, n)
 	}
 	s := slices.Clone(x.Shape())
 	s[k] = Dim(o.count())
-	return Type{x.DType(), s}, nil
+	return one(Type{x.DType(), s}, nil)
 }
 
 // VJP puts g back among zeros.
-func (o Slice) VJP(y, g *Value) []*Value {
-	x := y.Args[0]
+func (o Slice) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
+	x := n.Args[0]
 	k, _ := axis(o.Axis, x.Rank())
-	n := int(x.Shape()[k])
+	size := int(x.Shape()[k])
 	before, after := make([]int, x.Rank()), make([]int, x.Rank())
 	if o.Step > 1 && o.count() > 1 && g.OK() { // a zero for each element stepped over
 		s := slices.Insert(slices.Clone(g.Shape()), k+1, 1)
@@ -138,17 +142,17 @@ func (o Slice) VJP(y, g *Value) []*Value {
 		s = slices.Clone(x.Shape())
 		s[k] = Dim(o.count() * o.Step)
 		g = g.Reshape(s...)
-		if over := o.Start + o.count()*o.Step - n; over > 0 {
+		if over := o.Start + o.count()*o.Step - size; over > 0 {
 			g = g.Slice(k, 0, o.count()*o.Step-over)
 		}
 	}
 	before[k] = o.Start
-	after[k] = n - o.Start - int(g.Dim(k))
+	after[k] = size - o.Start - int(g.Dim(k))
 	return []*Value{g.Pad(before, after, 0)}
 }
 
-// Eval copies.
-func (o Slice) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run copies.
+func (o Slice) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	k, err := axis(o.Axis, in[0].Rank())
 	if err != nil {
 		return err
@@ -156,13 +160,13 @@ func (o Slice) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) 
 	from := kernel.Contiguous(in[0].Shape())
 	from.Base = o.Start * from.Strides[k]
 	from.Strides[k] *= o.Step
-	return copyOp(c, out.Shape(), out, kernel.Contiguous(out.Shape()), in[0], from)
+	return copyOp(c, out[0].Shape(), out[0], kernel.Contiguous(out[0].Shape()), in[0], from)
 }
 
-// ONNX adds a Slice node.
-func (o Slice) ONNX(e Emitter, y *Value, in []string) string {
-	one := func(i int) string { return e.Const(tensor.Of([]int64{int64(i)}, 1)) }
-	return e.Node("Slice", []string{in[0], one(o.Start), one(o.End), one(o.Axis), one(o.Step)})
+// Forms is Slice, whose numbers are inputs.
+func (Slice) Forms() []Form {
+	return form("Slice", Field{Name: "Start", Input: 1, Vector: true}, Field{Name: "End", Input: 2, Vector: true},
+		Field{Name: "Axis", Input: 3, Vector: true}, Field{Name: "Step", Input: 4, Vector: true})
 }
 
 // Samples covers places, steps and empty results.
@@ -192,43 +196,49 @@ func (o Concat) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is one or more values of one dtype.
+func (Concat) Takes() []Arg {
+	return []Arg{{Name: "x", DTypes: Any}, {Name: "more", DTypes: Any, Variadic: true}}
+}
+
 // Infer adds the sizes along the axis.
-func (o Concat) Infer(in []*Value) (Type, error) {
-	x := in[0]
+func (o Concat) Infer(in *Infer) ([]Type, error) {
+	x := in.Args[0]
 	k, err := axis(o.Axis, x.Rank())
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
 	s := slices.Clone(x.Shape())
-	for i, v := range in[1:] {
+	for i, v := range in.Args[1:] {
 		if v.DType() != x.DType() {
-			return Type{}, Mistakef("give all one dtype, with .Cast", "argument 0 is %v, argument %d is %v", x.DType(), i+1, v.DType())
+			return nil, Mistakef("give all one dtype, with .Cast", "argument 0 is %v, argument %d is %v", x.DType(), i+1, v.DType())
 		}
 		if v.Rank() != x.Rank() {
-			return Type{}, Mistakef("add an axis with .Unsqueeze", "argument 0 has %d axes, argument %d has %d", x.Rank(), i+1, v.Rank())
+			return nil, Mistakef("add an axis with .Unsqueeze", "argument 0 has %d axes, argument %d has %d", x.Rank(), i+1, v.Rank())
 		}
 		for j, d := range v.Shape() {
 			if j != k && d != s[j] {
-				return Type{}, Mistakef("only the axis along which values are joined may differ", "axis %d is %v in argument 0, %v in argument %d", j, s[j], d, i+1)
+				return nil, Mistakef("only the axis along which values are joined may differ", "axis %d is %v in argument 0, %v in argument %d", j, s[j], d, i+1)
 			}
 		}
 		s[k] = s[k].Plus(v.Shape()[k])
 	}
-	return Type{x.DType(), s}, nil
+	return one(Type{x.DType(), s}, nil)
 }
 
 // VJP slices g.
-func (o Concat) VJP(y, g *Value) []*Value {
+func (o Concat) VJP(n *Node, gs []*Value) []*Value {
+	y, g := n.Results[0], gs[0]
 	k, _ := axis(o.Axis, y.Rank())
-	out := make([]*Value, len(y.Args))
+	out := make([]*Value, len(n.Args))
 	at := 0
-	for i, a := range y.Args {
-		if len(y.Args) == 1 {
+	for i, a := range n.Args {
+		if len(n.Args) == 1 {
 			out[i] = g
 			break
 		}
 		if g.OK() && y.Shape()[k].Symbolic() {
-			out[i] = Apply(Part{k, i}, slices.Concat([]*Value{g}, y.Args)...)
+			out[i] = Apply(Part{k, i}, slices.Concat([]*Value{g}, n.Args)...)
 			continue
 		}
 		n := int(a.Shape()[k])
@@ -238,15 +248,15 @@ func (o Concat) VJP(y, g *Value) []*Value {
 	return out
 }
 
-// Eval copies each part to its place.
-func (o Concat) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	k, err := axis(o.Axis, out.Rank())
+// Run copies each part to its place.
+func (o Concat) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	k, err := axis(o.Axis, out[0].Rank())
 	if err != nil {
 		return err
 	}
-	to := kernel.Contiguous(out.Shape())
+	to := kernel.Contiguous(out[0].Shape())
 	for _, x := range in {
-		if err := copyOp(c, x.Shape(), out, to, x, kernel.Contiguous(x.Shape())); err != nil {
+		if err := copyOp(c, x.Shape(), out[0], to, x, kernel.Contiguous(x.Shape())); err != nil {
 			return err
 		}
 		to.Base += x.Dim(k) * to.Strides[k]
@@ -254,10 +264,8 @@ func (o Concat) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor)
 	return nil
 }
 
-// ONNX adds a Concat node.
-func (o Concat) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Concat", in, Attr{"axis", o.Axis})
-}
+// Forms is Concat.
+func (Concat) Forms() []Form { return form("Concat", Field{Attribute: "axis", Name: "Axis"}) }
 
 // Samples covers one to three parts.
 func (Concat) Samples() []Sample {
@@ -280,37 +288,43 @@ func (o Part) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is the whole and its parts.
+func (Part) Takes() []Arg {
+	return []Arg{{Name: "whole", DTypes: Any, Like: "T"}, {Name: "parts", DTypes: Any, Like: "T", Variadic: true}}
+}
+
 // Infer checks that the first argument is of the Concat's type.
-func (o Part) Infer(in []*Value) (Type, error) {
-	if o.Index < 0 || o.Index >= len(in)-1 {
-		return Type{}, Mistakef("the first argument is the whole, the others are its parts", "part %d of %d", o.Index, len(in)-1)
+func (o Part) Infer(in *Infer) ([]Type, error) {
+	if o.Index < 0 || o.Index >= len(in.Args)-1 {
+		return nil, Mistakef("the first argument is the whole, the others are its parts", "part %d of %d", o.Index, len(in.Args)-1)
 	}
-	whole, err := Concat{o.Axis}.Infer(in[1:])
+	whole, err := Concat{o.Axis}.Infer(&Infer{Args: in.Args[1:]})
 	if err != nil {
-		return Type{}, err
+		return nil, err
 	}
-	if !whole.Shape.Equal(in[0].Shape()) {
-		return Type{}, Mistakef("the first argument is the whole, the others are its parts", "the parts make up the shape %v, the whole is %v", whole.Shape, in[0].Type)
+	if !whole[0].Shape.Equal(in.Args[0].Shape()) {
+		return nil, Mistakef("the first argument is the whole, the others are its parts", "the parts make up the shape %v, the whole is %v", whole[0].Shape, in.Args[0].Type)
 	}
-	return Type{in[0].DType(), in[1+o.Index].Shape()}, nil
+	return one(Type{in.Args[0].DType(), in.Args[1+o.Index].Shape()}, nil)
 }
 
 // VJP puts g among zeros in the place of the other parts.
-func (o Part) VJP(y, g *Value) []*Value {
-	out := make([]*Value, len(y.Args))
-	parts := make([]*Value, len(y.Args)-1)
-	for i, a := range y.Args[1:] {
+func (o Part) VJP(n *Node, gs []*Value) []*Value {
+	y, g := n.Results[0], gs[0]
+	out := make([]*Value, len(n.Args))
+	parts := make([]*Value, len(n.Args)-1)
+	for i, a := range n.Args[1:] {
 		if parts[i] = g; i != o.Index {
-			parts[i] = y.fn.Full(y.DType(), 0, a.Shape()...)
+			parts[i] = n.fn.Full(y.DType(), 0, a.Shape()...)
 		}
 	}
 	out[0] = Join(o.Axis, parts...)
 	return out
 }
 
-// Eval copies.
-func (o Part) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	k, err := axis(o.Axis, out.Rank())
+// Run copies.
+func (o Part) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	k, err := axis(o.Axis, out[0].Rank())
 	if err != nil {
 		return err
 	}
@@ -318,20 +332,21 @@ func (o Part) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) e
 	for _, x := range in[1 : 1+o.Index] {
 		from.Base += x.Dim(k) * from.Strides[k]
 	}
-	return copyOp(c, out.Shape(), out, kernel.Contiguous(out.Shape()), in[0], from)
+	return copyOp(c, out[0].Shape(), out[0], kernel.Contiguous(out[0].Shape()), in[0], from)
 }
 
-// ONNX adds a Slice node with bounds from the shapes of the parts.
-func (o Part) ONNX(e Emitter, y *Value, in []string) string {
+// Emit adds a Slice node with bounds from the shapes of the parts.
+func (o Part) Emit(e Emitter, n *Node, in []string) []string {
+	y := n.Results[0]
 	k, err := axis(o.Axis, y.Rank())
 	if err != nil {
-		return e.Fail(y, "%v", err)
+		return []string{e.Fail(y, "%v", err)}
 	}
 	start := Dim(0)
-	for _, a := range y.Args[1 : 1+o.Index] {
+	for _, a := range n.Args[1 : 1+o.Index] {
 		start = start.Plus(a.Shape()[k])
 	}
-	return e.Node("Slice", []string{in[0], e.Shape(Shape{start}), e.Shape(Shape{start.Plus(y.Shape()[k])}), e.Const(tensor.Of([]int64{int64(k)}, 1))})
+	return []string{e.Node("Slice", []string{in[0], e.Shape(Shape{start}), e.Shape(Shape{start.Plus(y.Shape()[k])}), e.Const(tensor.Of([]int64{int64(k)}, 1))})}
 }
 
 // Samples covers the first, a middle and the last part.
@@ -362,32 +377,33 @@ func (v *Value) Pad(before, after []int, value float64) *Value {
 	return Apply(Pad{before, after, value}, v)
 }
 
+// Takes is a number.
+func (Pad) Takes() []Arg { return oneNumber }
+
 // Infer widens or narrows the axes.
-func (o Pad) Infer(in []*Value) (Type, error) {
-	x := in[0]
+func (o Pad) Infer(in *Infer) ([]Type, error) {
+	x := in.Args[0]
 	if len(o.Before) != x.Rank() || len(o.After) != x.Rank() {
-		return Type{}, Mistakef("give one amount before and one after each axis", "%d and %d amounts for the %d axes of %v", len(o.Before), len(o.After), x.Rank(), x.Type)
-	}
-	if d := x.DType(); !d.Float() && d != I64 {
-		return Type{}, Mistakef("cast it first, with .Cast(graph.F32)", "needs f32, f64 or i64, has %v", x.Type)
+		return nil, Mistakef("give one amount before and one after each axis", "%d and %d amounts for the %d axes of %v", len(o.Before), len(o.After), x.Rank(), x.Type)
 	}
 	s := slices.Clone(x.Shape())
 	for i := range s {
 		b, a := o.Before[i], o.After[i]
 		if max(b, a) > math.MaxInt32 || min(b, a) < -math.MaxInt32 {
-			return Type{}, Mistakef("amounts are small numbers", "amounts %d and %d at axis %d", b, a, i)
+			return nil, Mistakef("amounts are small numbers", "amounts %d and %d at axis %d", b, a, i)
 		}
 		left, ok := s[i].minus(max(-b, 0) + max(-a, 0))
 		if !ok {
-			return Type{}, Mistakef("an axis that may be shorter at run time cannot be cut", "axis %d of %v is not known to have %d elements to drop", i, x.Type, max(-b, 0)+max(-a, 0))
+			return nil, Mistakef("an axis that may be shorter at run time cannot be cut", "axis %d of %v is not known to have %d elements to drop", i, x.Type, max(-b, 0)+max(-a, 0))
 		}
 		s[i] = left.Plus(Dim(max(b, 0) + max(a, 0)))
 	}
-	return Type{x.DType(), s}, holds(x.DType(), o.Value)
+	return one(Type{x.DType(), s}, holds(x.DType(), o.Value))
 }
 
 // VJP drops from g what was added, and adds zeros where something was dropped.
-func (o Pad) VJP(y, g *Value) []*Value {
+func (o Pad) VJP(n *Node, gs []*Value) []*Value {
+	g := gs[0]
 	before, after := make([]int, len(o.Before)), make([]int, len(o.After))
 	for i := range before {
 		before[i], after[i] = -o.Before[i], -o.After[i]
@@ -395,22 +411,22 @@ func (o Pad) VJP(y, g *Value) []*Value {
 	return []*Value{g.Pad(before, after, 0)}
 }
 
-// Eval fills and copies.
-func (o Pad) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run fills and copies.
+func (o Pad) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	if o.adds() {
-		if err := (Full{Value: o.Value}).Eval(c, out, nil); err != nil {
+		if err := (Full{Value: o.Value}).Run(c, out, nil); err != nil {
 			return err
 		}
 	}
 	kept := slices.Clone(in[0].Shape())
-	to, from := kernel.Contiguous(out.Shape()), kernel.Contiguous(kept)
+	to, from := kernel.Contiguous(out[0].Shape()), kernel.Contiguous(kept)
 	for i := range kept {
 		b, a := o.Before[i], o.After[i]
 		kept[i] += min(b, 0) + min(a, 0)
 		to.Base += max(b, 0) * to.Strides[i]
 		from.Base += max(-b, 0) * from.Strides[i]
 	}
-	return copyOp(c, kept, out, to, in[0], from)
+	return copyOp(c, kept, out[0], to, in[0], from)
 }
 
 // adds reports whether some amount is positive.
@@ -419,10 +435,11 @@ func (o Pad) adds() bool {
 	return slices.ContainsFunc(o.Before, positive) || slices.ContainsFunc(o.After, positive)
 }
 
-// ONNX adds a Pad node, or a Slice node.
-func (o Pad) ONNX(e Emitter, y *Value, in []string) string {
+// Emit adds a Pad node, or a Slice node.
+func (o Pad) Emit(e Emitter, n *Node, in []string) []string {
+	y := n.Results[0]
 	if len(o.Before) == 0 {
-		return e.Node("Identity", in)
+		return []string{e.Node("Identity", in)}
 	}
 	if !o.adds() {
 		starts, ends := make([]int64, len(o.Before)), make([]int64, len(o.Before))
@@ -432,13 +449,13 @@ func (o Pad) ONNX(e Emitter, y *Value, in []string) string {
 				ends[i] = math.MaxInt64
 			}
 		}
-		return e.Node("Slice", []string{in[0], e.Const(tensor.Of(starts, len(starts))), e.Const(tensor.Of(ends, len(ends)))})
+		return []string{e.Node("Slice", []string{in[0], e.Const(tensor.Of(starts, len(starts))), e.Const(tensor.Of(ends, len(ends)))})}
 	}
 	amounts := make([]int64, 0, 2*len(o.Before))
 	for _, n := range slices.Concat(o.Before, o.After) {
 		amounts = append(amounts, int64(n))
 	}
-	return e.Node("Pad", []string{in[0], e.Const(tensor.Of(amounts, len(amounts))), number(e, y, o.Value)})
+	return []string{e.Node("Pad", []string{in[0], e.Const(tensor.Of(amounts, len(amounts))), number(e, y, o.Value)})}
 }
 
 // Samples covers ranks 0 to 5, and amounts of both signs.

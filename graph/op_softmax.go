@@ -5,14 +5,14 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var softmaxOps = []Op{Softmax{}, LogSoftmax{}}
+var softmaxOps = []Sampled{Softmax{}, LogSoftmax{}}
 
 // inferSoftmax checks the axis.
-func inferSoftmax(in []*Value, i int) (Type, error) {
-	if _, err := axis(i, in[0].Rank()); err != nil {
-		return Type{}, err
+func inferSoftmax(in *Infer, i int) ([]Type, error) {
+	if _, err := axis(i, in.Args[0].Rank()); err != nil {
+		return nil, err
 	}
-	return sameFloat(in)
+	return in.Same(0)
 }
 
 // alongAxis splits a shape at an axis: the product before it, its size, and the product after it.
@@ -54,35 +54,36 @@ func (o Softmax) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is a float.
+func (Softmax) Takes() []Arg { return oneFloat }
+
 // Infer returns the argument's type.
-func (o Softmax) Infer(in []*Value) (Type, error) { return inferSoftmax(in, o.Axis) }
+func (o Softmax) Infer(in *Infer) ([]Type, error) { return inferSoftmax(in, o.Axis) }
 
 // VJP is y·(g − Σ g·y).
-func (o Softmax) VJP(y, g *Value) []*Value {
-	return []*Value{y.Mul(g.Sub(g.Mul(y).SumKeep(o.Axis)))}
+func (o Softmax) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{n.Results[0].Mul(g[0].Sub(g[0].Mul(n.Results[0]).SumKeep(o.Axis)))}
 }
 
-// Eval computes it without overflow.
-func (o Softmax) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run computes it without overflow.
+func (o Softmax) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
-	switch out.DType() {
+	switch out[0].DType() {
 	case F32:
-		kernel.Softmax(c, tensor.Data[float32](out), tensor.Data[float32](in[0]), outer, n, inner)
+		kernel.Softmax(c, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), outer, n, inner)
 	case F64:
-		kernel.Softmax(c, tensor.Data[float64](out), tensor.Data[float64](in[0]), outer, n, inner)
+		kernel.Softmax(c, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), outer, n, inner)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX adds a Softmax node.
-func (o Softmax) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("Softmax", in, Attr{"axis", o.Axis})
-}
+// Forms is Softmax.
+func (Softmax) Forms() []Form { return form("Softmax", Field{Attribute: "axis", Name: "Axis"}) }
 
 // Samples covers the places of the axis.
 func (Softmax) Samples() []Sample { return softmaxSamples(func(axis int) Op { return Softmax{axis} }) }
@@ -98,35 +99,36 @@ func (o LogSoftmax) normalize(in []*Value) Op {
 	return o
 }
 
+// Takes is a float.
+func (LogSoftmax) Takes() []Arg { return oneFloat }
+
 // Infer returns the argument's type.
-func (o LogSoftmax) Infer(in []*Value) (Type, error) { return inferSoftmax(in, o.Axis) }
+func (o LogSoftmax) Infer(in *Infer) ([]Type, error) { return inferSoftmax(in, o.Axis) }
 
 // VJP is g − e^y·Σ g.
-func (o LogSoftmax) VJP(y, g *Value) []*Value {
-	return []*Value{g.Sub(y.Exp().Mul(g.SumKeep(o.Axis)))}
+func (o LogSoftmax) VJP(n *Node, g []*Value) []*Value {
+	return []*Value{g[0].Sub(n.Results[0].Exp().Mul(g[0].SumKeep(o.Axis)))}
 }
 
-// Eval computes it without overflow.
-func (o LogSoftmax) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+// Run computes it without overflow.
+func (o LogSoftmax) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
-	switch out.DType() {
+	switch out[0].DType() {
 	case F32:
-		kernel.LogSoftmax(c, tensor.Data[float32](out), tensor.Data[float32](in[0]), outer, n, inner)
+		kernel.LogSoftmax(c, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), outer, n, inner)
 	case F64:
-		kernel.LogSoftmax(c, tensor.Data[float64](out), tensor.Data[float64](in[0]), outer, n, inner)
+		kernel.LogSoftmax(c, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), outer, n, inner)
 	default:
-		return noKernel(o, out)
+		return noKernel(o, out[0])
 	}
 	return nil
 }
 
-// ONNX adds a LogSoftmax node.
-func (o LogSoftmax) ONNX(e Emitter, y *Value, in []string) string {
-	return e.Node("LogSoftmax", in, Attr{"axis", o.Axis})
-}
+// Forms is LogSoftmax.
+func (LogSoftmax) Forms() []Form { return form("LogSoftmax", Field{Attribute: "axis", Name: "Axis"}) }
 
 // Samples covers the places of the axis.
 func (LogSoftmax) Samples() []Sample {

@@ -141,35 +141,19 @@ func opsMade(d *ast.FuncDecl) []string {
 	return slices.Compact(out)
 }
 
-// apply traces a sample of op in a new Func.
-func apply(s graph.Sample) (*graph.Func, []*graph.Value, *graph.Value) {
-	f := graph.NewFunc("op", false)
-	var args []*graph.Value
-	for k, in := range s.In {
-		dims := make([]graph.Dim, len(in.Shape))
-		for i, d := range in.Shape {
-			dims[i] = graph.Dim(d)
-		}
-		args = append(args, f.Input(fmt.Sprint("in", k), in.DType, dims...))
-	}
-	return f, args, f.Apply(s.Op, args...)
-}
-
 // gradient says whether one flows through op in some sample, and to which arguments if not to all floats.
-func gradient(t *testing.T, op graph.Op) string {
+func gradient(t *testing.T, op graph.Sampled) string {
 	t.Helper()
 	for _, s := range op.Samples() {
-		_, args, y := apply(s)
-		if !y.DType().Float() || len(args) == 0 {
-			continue
-		}
+		_, n, _ := s.Trace(graph.F32)
+		args, ys := n.Args, n.Results
 		var to []string
 		floats, flows := 0, 0
-		for i, r := range graph.Reaches(y, args...) {
-			if args[i].DType().Float() {
+		for i, a := range args {
+			if a != nil && a.DType().Float() {
 				floats++
 			}
-			if r {
+			if slices.ContainsFunc(ys, func(y *graph.Value) bool { return a != nil && y.DType().Float() && graph.Reaches(y, a)[0] }) {
 				flows++
 				to = append(to, fmt.Sprint(i))
 			}
@@ -186,12 +170,11 @@ func gradient(t *testing.T, op graph.Op) string {
 }
 
 // nodes are the operators that op's samples export to.
-func nodes(t *testing.T, op graph.Op) string {
+func nodes(t *testing.T, op graph.Sampled) string {
 	t.Helper()
 	var list []string
 	for _, s := range op.Samples() {
-		f, _, y := apply(s)
-		f.Output("y", y)
+		f, _, _ := s.Trace(graph.F32)
 		state := onnx.Tensors{}
 		var w bytes.Buffer
 		r, err := onnx.Export(&w, f, state, onnx.Options{Random: onnx.RandomNative})

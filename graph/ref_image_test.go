@@ -103,8 +103,11 @@ var imageRefs = map[string]reference{
 			}
 			for i := range row {
 				row[i] = (row[i] - mean) / math.Sqrt(variance+op.(graph.LayerNorm).Eps)
-				if len(in) > 1 {
-					row[i] = row[i]*in[1].At(i) + in[2].At(i)
+				if len(in) > 1 && in[1] != nil {
+					row[i] *= in[1].At(i)
+				}
+				if len(in) > 2 {
+					row[i] += in[2].At(i)
 				}
 			}
 		}

@@ -1,27 +1,48 @@
 package graph
 
-import "maps"
+import (
+	"fmt"
+	"maps"
+)
 
-// Rewrite returns a copy of f in which visit may replace values. It goes through the values in order; visit gets the copy
-// under construction, the old value and its new arguments, and returns the new value, or nil for a plain copy. Inputs and
-// parameters are always kept, so the result has the same interface as f.
-func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Func {
+// Rewrite returns a copy of f in which visit may replace nodes. It goes through the nodes in order; visit gets the copy under
+// construction, the old node and its new arguments, and returns the values that take the place of the node's results, or nil for a
+// plain copy. Inputs and parameters are always kept, so the result has the same interface as f. It is the one walk of rewrites: a
+// Prune, a Fuse and a lowering are visits.
+func Rewrite(f *Func, visit func(out *Func, n *Node, args []*Value) []*Value) *Func {
+	return f.rewrite(nil, visit)
+}
+
+// rewrite is Rewrite over those of f's nodes that have a result marked live, by ID; nil means all.
+func (f *Func) rewrite(live []bool, visit func(out *Func, n *Node, args []*Value) []*Value) *Func {
 	out := NewFunc(f.Name, f.Training)
+	out.fresh = maps.Clone(f.fresh)
 	to := make([]*Value, len(f.Values))
-	for i, v := range f.Values {
-		args := make([]*Value, len(v.Args))
-		for k, a := range v.Args {
-			args[k] = to[a.ID]
+	for _, n := range f.Nodes {
+		if live != nil && !n.live(live) {
+			continue
 		}
-		out.As(v, func() {
-			switch v.Op.(type) {
+		args := make([]*Value, len(n.Args))
+		for k, a := range n.Args {
+			if a != nil {
+				args[k] = to[a.ID]
+			}
+		}
+		out.At(n.Pos, n.Scope, func() {
+			var results []*Value
+			switch n.Op.(type) {
 			case Input, Param:
-				to[i] = out.Copy(v)
-				to[i].Name = v.Name
-				out.named(to[i])
 			default:
-				if to[i] = visit(out, v, args); to[i] == nil {
-					to[i] = out.Copy(v, args...)
+				results = visit(out, n, args)
+			}
+			if results == nil {
+				results = out.copy(n, args)
+			}
+			for i, v := range n.Results {
+				if i < len(results) {
+					to[v.ID] = results[i]
+				} else { // a mistake, which is recorded
+					to[v.ID] = out.Poison()
 				}
 			}
 		})
@@ -29,6 +50,41 @@ func Rewrite(f *Func, visit func(out *Func, v *Value, args []*Value) *Value) *Fu
 	f.finish(out, to)
 	out.Diags = append(out.Diags, f.Diags...)
 	return out
+}
+
+// live reports whether a result of n is marked.
+func (n *Node) live(marks []bool) bool {
+	for _, v := range n.Results {
+		if marks[v.ID] {
+			return true
+		}
+	}
+	return false
+}
+
+// copy puts n, of another Func, over args into f. Where the arguments are of the types they were, so are the results.
+func (f *Func) copy(n *Node, args []*Value) []*Value {
+	for k, a := range args {
+		if old := n.Args[k]; a != nil && (!a.OK() || a.DType() != old.DType() || !a.Shape().Equal(old.Shape())) {
+			c := f.Copy(n, args...)
+			results := make([]*Value, len(n.Results))
+			for i := range results {
+				results[i] = c.Result(i)
+			}
+			return results
+		}
+	}
+	c := &Node{Op: n.Op, Args: args, Bodies: n.Bodies, Scope: n.Scope, Pos: n.Pos, fn: f, fresh: n.fresh}
+	types := make([]Type, len(n.Results))
+	for i, v := range n.Results {
+		types[i] = v.Type
+	}
+	f.put(c, types)
+	for i, v := range c.Results {
+		v.Name = n.Results[i].Name
+		f.named(v)
+	}
+	return c.Results
 }
 
 // named lists v if it is an input or state of f.
@@ -60,7 +116,7 @@ func (f *Func) finish(out *Func, to []*Value) {
 	out.draws = f.draws
 }
 
-// Prune returns a copy of f without the values that no output and no update needs. Inputs stay, since callers give them, but for one
+// Prune returns a copy of f without the nodes that no output and no update needs. Inputs stay, since callers give them, but for one
 // that is the size of what is an axis of another; parameters that nothing uses go.
 func Prune(f *Func) *Func {
 	axis := map[string]bool{}
@@ -77,32 +133,56 @@ func Prune(f *Func) *Func {
 		live[u.Value.ID] = true
 		live[f.byName[u.Name].ID] = true
 	}
-	for i := len(f.Values) - 1; i >= 0; i-- {
-		v := f.Values[i]
-		if o, ok := v.Op.(Input); ok {
-			live[i] = !o.Size || !axis[o.Name]
+	for i := len(f.Nodes) - 1; i >= 0; i-- {
+		n := f.Nodes[i]
+		if o, ok := n.Op.(Input); ok {
+			live[n.Results[0].ID] = !o.Size || !axis[o.Name]
 		}
-		if live[i] {
-			for _, a := range v.Args {
-				live[a.ID] = true
+		if n.live(live) {
+			for _, a := range n.Args {
+				if a != nil {
+					live[a.ID] = true
+				}
 			}
 		}
 	}
-	out := NewFunc(f.Name, f.Training)
-	to := make([]*Value, len(f.Values))
-	for i, v := range f.Values {
-		if !live[i] {
-			continue
-		}
-		c := *v
-		c.ID, c.fn, c.Args = len(out.Values), out, make([]*Value, len(v.Args))
-		for k, a := range v.Args {
-			c.Args[k] = to[a.ID]
-		}
-		to[i] = &c
-		out.Values = append(out.Values, &c)
-		out.named(&c)
+	return f.rewrite(live, func(*Func, *Node, []*Value) []*Value { return nil })
+}
+
+// Extract returns a copy of f that computes the given values of it alone, as outputs called by their places: "0", "1", ... It has f's
+// inputs and no updates.
+func Extract(f *Func, values ...*Value) *Func {
+	g := *f
+	g.Outputs, g.Updates = nil, nil
+	for i, v := range values {
+		g.Outputs = append(g.Outputs, Output{Name: fmt.Sprint(i), Value: v, Pos: v.Pos})
 	}
-	f.finish(out, to)
-	return out
+	return Prune(&g)
+}
+
+// maxLowered is how many times smaller ops are made of smaller ones: only ops that are made of each other get there.
+const maxLowered = 32
+
+// Lower returns a copy of f in which each Composite that keep does not want to stay as it is is made of smaller ops, down to ops that
+// are no Composite or stay.
+func Lower(f *Func, keep func(n *Node) bool) *Func {
+	for range maxLowered {
+		lowered := false
+		g := Rewrite(f, func(out *Func, n *Node, args []*Value) []*Value {
+			o, ok := n.Op.(Composite)
+			if !ok || keep(n) {
+				return nil
+			}
+			lowered = true
+			return o.Lower(&Node{Op: n.Op, Args: args, Bodies: n.Bodies, Results: n.Results, Scope: n.Scope, Pos: n.Pos, fn: out, fresh: n.fresh})
+		})
+		if !lowered {
+			return f
+		}
+		if f = g; len(f.Diags) > 0 {
+			return f
+		}
+	}
+	f.Mistake(f.Pos(), fmt.Sprintf("lowering %q does not end", f.Name), "an op's Lower makes the op itself")
+	return f
 }

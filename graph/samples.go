@@ -1,11 +1,49 @@
 package graph
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
+
+// A Sample is one configuration of an op with the inputs to try it on.
+type Sample struct {
+	Op Op
+	In []SampleInput
+}
+
+// A SampleInput describes one argument of a sample. The tests fill it from a seed.
+type SampleInput struct {
+	DType  DType // F32 and F64 both mean "a float": the tests try both
+	Shape  []int
+	Lo, Hi float64 // the range of the elements; 0, 0 means [-2, 2]
+	// Distinct asks for elements that differ from one another by at least 0.01, and from 0: for ops with kinks or ties,
+	// where finite differences would straddle one.
+	Distinct bool
+	NoGrad   bool // the gradient with respect to this input is not checked
+	Absent   bool // the optional argument is left out
+}
+
+// Trace returns a Func that applies s's op to inputs called in0, in1, ..., with the results as outputs called y0, y1, ..., and tensors
+// for the inputs, in which float is the dtype of floats. The node has no results if the op does not take such inputs: the Func then
+// says why.
+func (s Sample) Trace(float DType) (*Func, *Node, map[string]*tensor.Tensor) {
+	f, in := NewFunc("sample", false), map[string]*tensor.Tensor{}
+	args := make([]*Value, len(s.In))
+	for k, x := range s.Inputs(float) {
+		if x != nil {
+			name := fmt.Sprint("in", k)
+			in[name], args[k] = x, f.Input(name, x.DType(), dimsOf(x)...)
+		}
+	}
+	n := f.ApplyNode(s.Op, nil, args...)
+	for i, y := range n.Results {
+		f.Output(fmt.Sprint("y", i), y)
+	}
+	return f, n, in
+}
 
 // unarySamples tries op on ranks 0 to 5, with elements in [lo, hi].
 func unarySamples(op Op, lo, hi float64, distinct bool) []Sample {
@@ -40,11 +78,14 @@ func binarySamples(op Op, a, b SampleInput) []Sample {
 	return out
 }
 
-// Inputs draws the inputs of s from a fixed seed, with float as the dtype of its floats.
+// Inputs draws the inputs of s from a fixed seed, with float as the dtype of its floats. One that is left out is nil.
 func (s Sample) Inputs(float DType) []*tensor.Tensor {
 	r := rand.New(rand.NewPCG(7, 11))
 	out := make([]*tensor.Tensor, len(s.In))
 	for k, in := range s.In {
+		if in.Absent {
+			continue
+		}
 		dt := in.DType
 		if dt.Float() {
 			dt = float

@@ -3,7 +3,7 @@ package graph
 import "slices"
 
 // All is the op table: one entry for each op, the zero value of its type. Tests and generated docs range over it.
-func All() []Op {
+func All() []Sampled {
 	return slices.Concat(
 		leafOps,
 		rangeOps,

@@ -46,7 +46,7 @@ func (f *Func) Print(w io.Writer, positions bool) {
 	}
 }
 
-// Text is v's line in the text form, without its position.
+// Text is v's line in the text form, without its position; of one of several results, [1] says which.
 func (v *Value) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "v%d = ", v.ID)
@@ -63,11 +63,14 @@ func (v *Value) Text() string {
 		b.WriteString(OpText(v.Op))
 	}
 	for _, a := range v.Args {
-		if a == nil { // only in a Func that Verify refuses
+		if a == nil { // an optional argument that is left out
 			b.WriteString(" nil")
 			continue
 		}
 		fmt.Fprintf(&b, " v%d", a.ID)
+	}
+	if len(v.Results) > 1 {
+		fmt.Fprintf(&b, " [%d]", v.Index)
 	}
 	fmt.Fprintf(&b, " : %v", v.Type)
 	return b.String()

@@ -5,27 +5,41 @@ import (
 	"slices"
 )
 
-// A Value is one result in a Func. Values form a directed acyclic graph through Args; IDs rise from arguments to results.
-// Its methods are the ops.
+// A Node is one application of an op in a Func: what it was applied to, and what came of it.
+type Node struct {
+	Op      Op
+	Args    []*Value // an optional argument that is left out is nil
+	Bodies  []*Func  // what the op runs, such as a loop's body; what they take from outside is among Args
+	Results []*Value
+	Scope   string // the layer that made it, a dotted path: "dec.up.0"
+	Pos     Pos    // the user's line that made it; of a gradient, the line of the value it differentiates
+
+	fn    *Func
+	fresh []Dim // the sizes of results that only a run tells
+}
+
+// A Value is one result of a Node in a Func, and has what the node has: v.Op made it, from v.Args. Values form a directed acyclic
+// graph; IDs rise from arguments to results, and from the first result of a node to the last. Its methods are the ops.
 type Value struct {
+	*Node
 	ID    int
-	Op    Op
-	Args  []*Value
+	Index int // which of the node's results it is
 	Type  Type
 	Name  string // of an input, parameter or output; "" otherwise
-	Scope string // the layer that made it, a dotted path: "dec.up.0"
-	Pos   Pos    // the user's line that made it; of a gradient, the line of the value it differentiates
 
-	fn  *Func
 	bad bool // poisoned: a mistake was already reported
 }
 
 // Apply adds the result of op over args to the Func that the arguments belong to. It is how ops are written, the house's
-// and a user's own; op methods such as x.Tanh() call it. A mistake becomes a Diag and the result is poison.
-func Apply(op Op, args ...*Value) *Value {
+// and a user's own; op methods such as x.Tanh() call it. A mistake becomes a Diag and the result is poison. An op with several results
+// gives its first; see [ApplyNode].
+func Apply(op Op, args ...*Value) *Value { return ApplyNode(op, nil, args...).Result(0) }
+
+// ApplyNode is [Apply] for an op with several results, or with bodies.
+func ApplyNode(op Op, bodies []*Func, args ...*Value) *Node {
 	for _, a := range args {
 		if a != nil {
-			return a.fn.Apply(op, args...)
+			return a.fn.ApplyNode(op, bodies, args...)
 		}
 	}
 	// No Func to report it to: the compiler reports a panic with its line.
@@ -43,51 +57,104 @@ const NilHint = "a *graph.Value was declared but never assigned, or a function r
 const maxApplied = 1 << 17
 
 // Apply adds the result of op over args to f; see [Apply]. f keeps a copy of op and its attributes.
-func (f *Func) Apply(op Op, args ...*Value) *Value { return f.apply(own(op), args) }
+func (f *Func) Apply(op Op, args ...*Value) *Value { return f.ApplyNode(op, nil, args...).Result(0) }
 
-// Copy adds the result of v's op over args to f, which has v from another Func: what a rewrite does with a value that stays.
-func (f *Func) Copy(v *Value, args ...*Value) *Value { return f.apply(v.Op, args) }
+// ApplyNode adds op over args to f; see [ApplyNode].
+func (f *Func) ApplyNode(op Op, bodies []*Func, args ...*Value) *Node {
+	return f.add(&Node{Op: own(op), Bodies: bodies, Args: slices.Clone(args)})
+}
 
-func (f *Func) apply(op Op, args []*Value) *Value {
+// Copy adds n's op over args to f, which has n from another Func: what a rewrite does with a node that stays.
+func (f *Func) Copy(n *Node, args ...*Value) *Node {
+	return f.add(&Node{Op: n.Op, Bodies: n.Bodies, Args: args, fresh: n.fresh})
+}
+
+// add infers n's results and puts it into f.
+func (f *Func) add(n *Node) *Node {
 	if f.applied++; f.applied > maxApplied {
 		panic(&Mistake{fmt.Sprintf("%q has more than %d ops", f.Name, maxApplied), "a loop or a recursion in the model does not end"})
 	}
-	v := &Value{ID: len(f.Values), Op: op, Args: slices.Clone(args), fn: f, Scope: f.scope, Pos: f.at}
-	if v.Pos == (Pos{}) {
-		v.Pos = Caller()
+	for len(n.Args) > 0 && n.Args[len(n.Args)-1] == nil && optional(n.Op, len(n.Args)-1) { // left out is left out
+		n.Args = n.Args[:len(n.Args)-1]
 	}
-	for i, a := range args {
+	n.fn, n.Scope, n.Pos = f, f.scope, f.at
+	if n.Pos == (Pos{}) {
+		n.Pos = Caller()
+	}
+	for i, a := range n.Args {
 		switch {
 		case a == nil:
-			return f.poison(v, &Mistake{Msg: fmt.Sprintf("argument %d is nil", i), Hint: NilHint})
+			if !optional(n.Op, i) {
+				return f.poison(n, &Mistake{Msg: fmt.Sprintf("argument %d is nil", i), Hint: NilHint})
+			}
 		case a.fn != f:
-			return f.poison(v, &Mistake{
+			return f.poison(n, &Mistake{
 				Msg:  fmt.Sprintf("argument %d belongs to %q, not to %q", i, a.fn.Name, f.Name),
 				Hint: "a value lives in the Func or Step that made it: make it again here, from the same layers"})
 		case a.bad:
-			v.bad = true
-			return v
+			return n
 		}
 	}
-	t, err := op.Infer(args)
-	if err == nil && t.DType > Bool {
-		err = Mistakef("graph.F32 is the usual choice", "%v is no dtype", t.DType)
-	}
-	if err == nil {
-		err = t.Shape.check()
-	}
-	if err == nil {
-		err = numbers(op, t.DType)
-	}
+	types, err := n.infer()
 	if err != nil {
-		return f.poison(v, err)
+		return f.poison(n, err)
 	}
-	if n, ok := op.(normalizer); ok {
-		v.Op = n.normalize(args)
+	if o, ok := n.Op.(normalizer); ok && ours(n.Op) {
+		n.Op = o.normalize(n.Args)
 	}
-	v.Type = t
-	f.Values = append(f.Values, v)
-	return v
+	f.put(n, types)
+	return n
+}
+
+// infer are the types of n's results, or the mistake in it.
+func (n *Node) infer() ([]Type, error) {
+	in := &Infer{Args: n.Args, Bodies: n.Bodies, fn: n.fn, known: n.fresh}
+	if err := checkArgs(n.Op.Takes(), n.Args); err != nil {
+		return nil, err
+	}
+	types, err := n.Op.Infer(in)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range types {
+		if t.DType > Bool {
+			return nil, Mistakef("graph.F32 is the usual choice", "%v is no dtype", t.DType)
+		}
+		if err := t.Shape.check(); err != nil {
+			return nil, err
+		}
+		if err := numbers(n.Op, t.DType); err != nil {
+			return nil, err
+		}
+	}
+	n.fresh = in.fresh
+	return types, nil
+}
+
+// put appends n to f, with a result of each type.
+func (f *Func) put(n *Node, types []Type) {
+	n.Results = make([]*Value, len(types))
+	for i, t := range types {
+		n.Results[i] = &Value{Node: n, ID: len(f.Values), Index: i, Type: t}
+		f.Values = append(f.Values, n.Results[i])
+	}
+	f.Nodes = append(f.Nodes, n)
+}
+
+// Arg is the argument i of n, nil if it was left out.
+func (n *Node) Arg(i int) *Value {
+	if i < len(n.Args) {
+		return n.Args[i]
+	}
+	return nil
+}
+
+// Result is the result i of n; of a node that is a mistake, or over one, it is poison.
+func (n *Node) Result(i int) *Value {
+	if i >= 0 && i < len(n.Results) {
+		return n.Results[i]
+	}
+	return &Value{Node: n, ID: -1, Index: i, bad: true}
 }
 
 // A normalizer is an op that can say one thing in several ways, such as an axis from the start or from the end. A Func holds
@@ -111,19 +178,18 @@ func normalAxes(list []int, v *Value) []int {
 	return ax
 }
 
-// poison records the mistake err about v and returns v poisoned.
-func (f *Func) poison(v *Value, err error) *Value {
-	d := &Diag{Pos: v.Pos, Scope: v.Scope, Msg: OpName(v.Op) + ": " + err.Error(), Args: slices.Clone(v.Args)}
+// poison records the mistake err about n, which has no results then.
+func (f *Func) poison(n *Node, err error) *Node {
+	d := &Diag{Pos: n.Pos, Scope: n.Scope, Msg: OpName(n.Op) + ": " + err.Error(), Args: slices.Clone(n.Args)}
 	if m, ok := err.(*Mistake); ok {
 		d.Hint = m.Hint
 	}
 	f.Report(d)
-	v.bad = true
-	return v
+	return n
 }
 
-// Func is the Func that v belongs to.
-func (v *Value) Func() *Func { return v.fn }
+// Func is the Func that n belongs to.
+func (n *Node) Func() *Func { return n.fn }
 
 // OK reports whether v is free of mistakes. Model code need not ask: ops over a poisoned value are silent.
 func (v *Value) OK() bool { return v != nil && !v.bad }
@@ -156,7 +222,9 @@ func (v *Value) Dim(i int) Dim {
 }
 
 // Poison returns a value that silences every op over it; helpers return it after reporting a mistake themselves.
-func (f *Func) Poison() *Value { return &Value{ID: -1, fn: f, bad: true, Pos: f.Pos(), Scope: f.scope} }
+func (f *Func) Poison() *Value {
+	return (&Node{fn: f, Pos: f.Pos(), Scope: f.scope}).Result(0)
+}
 
 // axis normalises axis i of a value with the given rank.
 func axis(i, rank int) (int, error) {

@@ -14,17 +14,28 @@ func (f *Func) Verify() error {
 	fail := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("verify %q: "+format, append([]any{f.Name}, args...)...))
 	}
-	for i, v := range f.Values {
-		if v == nil {
-			fail("value %d is nil", i)
-			continue
-		}
-		if v.ID != i || v.fn != f || v.bad {
-			fail("v%d stands at %d, or belongs elsewhere, or is poisoned", v.ID, i)
+	next := 0
+	for i, n := range f.Nodes {
+		if n == nil || n.fn != f || len(n.Results) == 0 {
+			fail("node %d is nil, or belongs elsewhere, or has no results", i)
 			continue
 		}
 		ok := true
-		for k, a := range v.Args {
+		for k, v := range n.Results {
+			if v == nil || v.Node != n || v.Index != k || v.ID != next || !f.owns(v) || v.bad {
+				fail("result %d of node %d, %s, stands elsewhere than at v%d, or is poisoned", k, i, OpName(n.Op), next)
+				ok = false
+			}
+			next++
+		}
+		if !ok {
+			continue
+		}
+		v := n.Results[0]
+		for k, a := range n.Args {
+			if a == nil && optional(n.Op, k) {
+				continue
+			}
 			if !f.owns(a) || a.ID >= v.ID {
 				fail("%s: argument %d is not an earlier value", v.Text(), k)
 				ok = false
@@ -33,11 +44,23 @@ func (f *Func) Verify() error {
 		if !ok {
 			continue
 		}
-		if t, err := v.Op.Infer(v.Args); err != nil {
+		types, err := (&Node{Op: n.Op, Args: n.Args, Bodies: n.Bodies, fn: f, fresh: n.fresh}).infer()
+		if err != nil {
 			fail("%s: %v", v.Text(), err)
-		} else if t.DType != v.Type.DType || !t.Shape.Equal(v.Type.Shape) {
-			fail("%s: inference says %v", v.Text(), t)
+			continue
 		}
+		if len(types) != len(n.Results) {
+			fail("%s: inference says %d results, there are %d", v.Text(), len(types), len(n.Results))
+			continue
+		}
+		for k, t := range types {
+			if v := n.Results[k]; t.DType != v.Type.DType || !t.Shape.Equal(v.Type.Shape) {
+				fail("%s: inference says %v", v.Text(), t)
+			}
+		}
+	}
+	if next != len(f.Values) {
+		fail("there are %d values, and %d results of nodes", len(f.Values), next)
 	}
 	seen := map[string]bool{}
 	for _, v := range slices.Concat(f.Inputs, f.Params) {

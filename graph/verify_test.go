@@ -26,12 +26,17 @@ func TestVerify(t *testing.T) {
 		spoil func(f *graph.Func, v []*graph.Value)
 		want  string
 	}{
-		"order":             {func(f *graph.Func, v []*graph.Value) { v[1], v[2] = v[2], v[1] }, "v2 stands at 1"},
-		"poison":            {func(f *graph.Func, v []*graph.Value) { v[2] = f.Poison() }, "v-1 stands at 2"},
+		"order":             {func(f *graph.Func, v []*graph.Value) { v[1], v[2] = v[2], v[1] }, "result 0 of node 1, Param, stands elsewhere than at v1"},
+		"poison":            {func(f *graph.Func, v []*graph.Value) { v[2] = f.Poison() }, "result 0 of node 2, Mul, stands elsewhere than at v2"},
 		"a later argument":  {func(f *graph.Func, v []*graph.Value) { v[2].Args[0] = v[3] }, "argument 0 is not an earlier value"},
 		"a foreign one":     {func(f *graph.Func, v []*graph.Value) { v[2].Args[1] = others[1] }, "argument 1 is not an earlier value"},
 		"a nil one":         {func(f *graph.Func, v []*graph.Value) { v[2].Args = []*graph.Value{v[0], nil} }, "argument 1 is not an earlier value"},
-		"a nil value":       {func(f *graph.Func, v []*graph.Value) { v[3] = nil }, "value 3 is nil"},
+		"a nil value":       {func(f *graph.Func, v []*graph.Value) { v[3] = nil }, "result 0 of node 3, Neg, stands elsewhere than at v3"},
+		"a nil node":        {func(f *graph.Func, v []*graph.Value) { f.Nodes[1] = nil }, "node 1 is nil"},
+		"no results":        {func(f *graph.Func, v []*graph.Value) { f.Nodes[3].Results = nil }, "node 3 is nil, or belongs elsewhere, or has no results"},
+		"a missing node":    {func(f *graph.Func, v []*graph.Value) { f.Nodes = f.Nodes[:3] }, "there are 4 values, and 3 results of nodes"},
+		"a wrong result":    {func(f *graph.Func, v []*graph.Value) { v[2].Index = 1 }, "result 0 of node 2, Mul, stands elsewhere than at v2"},
+		"too many results":  {func(f *graph.Func, v []*graph.Value) { f.Nodes[3].Results = append(f.Nodes[3].Results, v[3]) }, "result 1 of node 3, Neg"},
 		"shape":             {func(f *graph.Func, v []*graph.Value) { v[2].Type.Shape = graph.Shape{3, batch} }, "v2 = Mul v0 v1 : f32[3 batch]: inference says f32[batch 3]"},
 		"dtype":             {func(f *graph.Func, v []*graph.Value) { v[2].Type.DType = graph.F64 }, "inference says f32[batch 3]"},
 		"op":                {func(f *graph.Func, v []*graph.Value) { v[2].Op = graph.MatMul{} }, "v2 = MatMul v0 v1"},
@@ -59,11 +64,11 @@ type wrongVJP struct {
 	Extra bool
 }
 
-func (o wrongVJP) VJP(y, g *graph.Value) []*graph.Value {
+func (o wrongVJP) VJP(_ *graph.Node, g []*graph.Value) []*graph.Value {
 	if o.Extra {
-		return []*graph.Value{g, g}
+		return []*graph.Value{g[0], g[0]}
 	}
-	return []*graph.Value{g.Sum(0)}
+	return []*graph.Value{g[0].Sum(0)}
 }
 
 // TestWrongVJP must be a mistake at the op's line, not a wrong gradient.

@@ -1,7 +1,7 @@
 // Package memory plans where the values of a Func lie while it runs: values that are never needed at once share places in one
 // arena. It knows sizes and the order of values, no engine and no device.
 //
-// A value lives from when it is computed to its last use. A result may take the place of an argument that is used for the last
+// A value lives from when its node is computed to its last use. A result may take the place of an argument that is used for the last
 // time, or lie with an argument whose elements it has, where its op allows it ([graph.Value.Shares]); what shares a place is
 // one block. Blocks are then packed (pack.go).
 package memory
@@ -111,15 +111,19 @@ const maxBytes = 1 << 56
 // classes says where each value of f lies.
 func classes(f *graph.Func) []Class {
 	class := make([]Class, len(f.Values))
-	for i, v := range f.Values {
-		switch v.Op.(type) {
+	for _, n := range f.Nodes {
+		c := Arena
+		switch n.Op.(type) {
 		case graph.Input:
 		case graph.Param:
-			class[i] = State
+			c = State
 		default:
-			if !slices.ContainsFunc(v.Args, func(a *graph.Value) bool { return class[a.ID] != Constant }) {
-				class[i] = Constant
+			if !slices.ContainsFunc(n.Args, func(a *graph.Value) bool { return a != nil && class[a.ID] != Constant }) {
+				c = Constant
 			}
+		}
+		for _, v := range n.Results {
+			class[v.ID] = c
 		}
 	}
 	for _, o := range f.Outputs {
@@ -152,35 +156,55 @@ func direct(f *graph.Func, class []Class) []bool {
 
 // share gathers the values of class Arena into blocks.
 func (p *Plan) share(f *graph.Func) {
-	first, last := make([]int, len(f.Values)), make([]int, len(f.Values)) // when a value is needed: IDs, of itself and of its last user
-	for i, v := range f.Values {
-		if first[i] = i; isInput(v) {
-			first[i] = -1 // filled before the run
+	first, last := make([]int, len(f.Values)), make([]int, len(f.Values)) // when a value is needed: from its node to its last user
+	for t, n := range f.Nodes {
+		for _, v := range n.Results {
+			if first[v.ID] = t; isInput(v) {
+				first[v.ID] = -1 // filled before the run
+			}
+			last[v.ID] = first[v.ID]
 		}
-		last[i] = first[i]
-		for _, a := range v.Args {
-			last[a.ID] = i
+		for _, a := range n.Args {
+			if a != nil {
+				last[a.ID] = t
+			}
 		}
 	}
 	for _, u := range f.Updates { // copied after the run
-		last[u.Value.ID] = len(f.Values)
+		last[u.Value.ID] = len(f.Nodes)
 	}
-	for i, v := range f.Values {
-		p.Alias[i], p.of[i] = -1, -1
-		if p.Class[i] != Arena {
-			continue
+	for t, n := range f.Nodes {
+		for _, v := range n.Results {
+			i := v.ID
+			p.Alias[i], p.of[i] = -1, -1
+			if p.Class[i] != Arena {
+				continue
+			}
+			if a := p.place(v, func(a *graph.Value) bool { return p.joins(v, a, graph.Same) }); a != nil {
+				p.Alias[i], p.of[i] = a.ID, p.of[a.ID]
+			} else if a := p.place(v, func(a *graph.Value) bool { return p.joins(v, a, graph.Over) && p.over(v, a, t) }); a != nil {
+				p.of[i] = p.of[a.ID]
+			} else {
+				p.of[i] = len(p.blocks)
+				p.blocks = append(p.blocks, block{size: p.Bytes[i], first: first[i], last: last[i]})
+			}
+			b := &p.blocks[p.of[i]]
+			b.last = max(b.last, last[i])
 		}
-		if k := slices.IndexFunc(v.Args, func(a *graph.Value) bool { return p.joins(v, a, graph.Same) }); k >= 0 {
-			p.Alias[i], p.of[i] = v.Args[k].ID, p.of[v.Args[k].ID]
-		} else if k := slices.IndexFunc(v.Args, func(a *graph.Value) bool { return p.joins(v, a, graph.Over) && p.over(v, a) }); k >= 0 {
-			p.of[i] = p.of[v.Args[k].ID]
-		} else {
-			p.of[i] = len(p.blocks)
-			p.blocks = append(p.blocks, block{size: p.Bytes[i], first: first[i], last: last[i]})
-		}
-		b := &p.blocks[p.of[i]]
-		b.last = max(b.last, last[i])
 	}
+}
+
+// place is the first of v's arguments that may have v in its place, nil if none may. Results of one node do not share.
+func (p *Plan) place(v *graph.Value, may func(a *graph.Value) bool) *graph.Value {
+	if len(v.Results) > 1 {
+		return nil
+	}
+	for _, a := range v.Args {
+		if a != nil && may(a) {
+			return a
+		}
+	}
+	return nil
 }
 
 // joins reports whether v may lie in the place of its argument a, as how says.
@@ -190,13 +214,13 @@ func (p *Plan) joins(v, a *graph.Value, how graph.Sharing) bool {
 }
 
 // over reports whether nothing else needs what is in the place of v's argument a: no value in it is used after v, and v's
-// other arguments in it may be written over too.
-func (p *Plan) over(v, a *graph.Value) bool {
-	if p.blocks[p.of[a.ID]].last > v.ID {
+// other arguments in it may be written over too. v is computed at time t.
+func (p *Plan) over(v, a *graph.Value, t int) bool {
+	if p.blocks[p.of[a.ID]].last > t {
 		return false
 	}
 	for k, other := range v.Args {
-		if p.of[other.ID] == p.of[a.ID] && v.Shares(k) != graph.Over {
+		if other != nil && p.of[other.ID] == p.of[a.ID] && v.Shares(k) != graph.Over {
 			return false
 		}
 	}

@@ -9,22 +9,28 @@ import (
 // cse computes values with equal ops and arguments once. Random ops differ in their stream, so equal ones are one draw. An
 // op that cannot be compared is computed each time.
 func cse(f *graph.Func) *graph.Func {
-	seen := make(map[string]*graph.Value, len(f.Values))
+	seen := make(map[string]*graph.Node, len(f.Nodes))
 	var key []byte
-	return graph.Rewrite(f, func(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
-		op, ok := graph.Identity(v.Op)
-		if !ok {
+	return graph.Rewrite(f, func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
+		op, ok := graph.Identity(n.Op)
+		if !ok || len(n.Bodies) > 0 {
 			return nil
 		}
 		key = append(key[:0], op...)
 		for _, a := range args {
-			key = binary.LittleEndian.AppendUint64(key, uint64(a.ID))
+			id := -1 // of an argument that is left out
+			if a != nil {
+				id = a.ID
+			}
+			key = binary.LittleEndian.AppendUint64(key, uint64(id))
 		}
 		if old := seen[string(key)]; old != nil {
-			return old
+			return old.Results
 		}
-		y := out.Copy(v, args...)
-		seen[string(key)] = y
-		return y
+		c := out.Copy(n, args...)
+		if len(c.Results) == len(n.Results) {
+			seen[string(key)] = c
+		}
+		return c.Results
 	})
 }

@@ -355,7 +355,14 @@ func TestUnknownName(t *testing.T) {
 // TestBrokenPasses adds passes that are wrong to the table: each must be caught and named.
 func TestBrokenPasses(t *testing.T) {
 	rewrite := func(visit func(out *graph.Func, v value, args []value) value) func(f *graph.Func) *graph.Func {
-		return func(f *graph.Func) *graph.Func { return graph.Rewrite(f, visit) }
+		return func(f *graph.Func) *graph.Func {
+			return graph.Rewrite(f, func(out *graph.Func, n *graph.Node, args []value) []value {
+				if y := visit(out, n.Results[0], args); y != nil {
+					return []value{y}
+				}
+				return nil
+			})
+		}
 	}
 	for _, c := range []struct {
 		name string

@@ -12,21 +12,25 @@ const maxRules = 100
 // simplify applies the rules to each value until none applies. Arguments come first and are in their last form then, so one walk
 // is enough.
 func simplify(f *graph.Func) *graph.Func {
-	return graph.Rewrite(f, func(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
+	return graph.Rewrite(f, func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
+		if len(n.Results) != 1 {
+			return nil
+		}
+		v := n.Results[0]
 		m := match{out: out, v: v, args: args}
-		var last *graph.Value // nil as long as v stays as it is
+		var last []*graph.Value // nil as long as v stays as it is
 		for range maxRules {
 			y := m.replace()
 			if y == nil {
 				return last
 			}
-			if last = y; !y.OK() || len(y.Args) == 0 {
+			if last = []*graph.Value{y}; !y.OK() || len(y.Args) == 0 || len(y.Results) != 1 {
 				return last
 			}
 			m = match{out: out, v: y, args: y.Args}
 		}
-		out.Mistake(v.Pos, fmt.Sprintf("simplify: more than %d rules apply one after another to %s", maxRules, v.Text()), "two rules undo each other", last)
-		return out.Poison()
+		out.Mistake(v.Pos, fmt.Sprintf("simplify: more than %d rules apply one after another to %s", maxRules, v.Text()), "two rules undo each other", last...)
+		return []*graph.Value{out.Poison()}
 	})
 }
 

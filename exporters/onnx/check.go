@@ -26,10 +26,10 @@ func Check(path string) (*check.Report, error) {
 	}}), nil
 }
 
-// checkWritten looks for faults in a model that is about to be written: there are none, or an op's ONNX method is wrong.
+// checkWritten looks for faults in a model that is about to be written: there are none, or an op's Emit method is wrong.
 func checkWritten(m *wire.Model) error {
 	if err := check.Model(m, check.Options{}).Err(); err != nil {
-		return fmt.Errorf("the file would be faulty, because of the exporter or of an op's ONNX method: %w", err)
+		return fmt.Errorf("the file would be faulty, because of the exporter or of an op's Emit method or Forms: %w", err)
 	}
 	return nil
 }

@@ -66,29 +66,43 @@ func (e *emitter) unique(name string) string {
 	}
 }
 
-// value writes the nodes of v.
-func (e *emitter) value(v *graph.Value) {
-	e.cur = v
-	in := make([]string, len(v.Args))
-	for i, a := range v.Args {
-		in[i] = e.names[a.ID]
+// node writes the nodes of n.
+func (e *emitter) node(n *graph.Node) {
+	e.cur = n.Results[0]
+	in := make([]string, len(n.Args))
+	for i, a := range n.Args {
+		if a != nil {
+			in[i] = e.names[a.ID]
+		}
 	}
-	name := e.resolve(e.write(v, in))
-	if _, ok := e.taken[name]; !ok {
-		e.Fail(v, "its ONNX method returned %q, which is no name in the graph", name)
+	names := e.write(n, in)
+	if len(names) != len(n.Results) {
+		names = slices.Repeat([]string{e.Fail(e.cur, "its Emit method returned %d names for %d results", len(names), len(n.Results))}, len(n.Results))
 	}
-	e.names[v.ID] = name
-	e.shapes[name] = v.Shape()
+	for i, v := range n.Results {
+		name := e.resolve(names[i])
+		if _, ok := e.taken[name]; !ok {
+			e.Fail(v, "its Emit method returned %q, which is no name in the graph", name)
+		}
+		e.names[v.ID] = name
+		e.shapes[name] = v.Shape()
+	}
 }
 
-// write calls the op; a panic in it is the op's failure, not ours.
-func (e *emitter) write(v *graph.Value, in []string) (name string) {
+// write adds n by its form, or lets the op write it; a panic in that is the op's failure, not ours.
+func (e *emitter) write(n *graph.Node, in []string) (names []string) {
 	defer func() {
 		if r := recover(); r != nil {
-			name = e.Fail(v, "panic in its ONNX method: %v", r)
+			names = slices.Repeat([]string{e.Fail(e.cur, "panic in its Emit method: %v", r)}, len(n.Results))
 		}
 	}()
-	return v.Op.ONNX(e, v, in)
+	if form := formOf(n, e.opset); form != nil {
+		return e.form(form, n, in)
+	}
+	if o, ok := n.Op.(graph.Emittable); ok {
+		return o.Emit(e, n, in)
+	}
+	return slices.Repeat([]string{e.Fail(e.cur, "it is no ONNX operator, is not made of smaller ops, and writes no nodes itself")}, len(n.Results))
 }
 
 // output gives v the name of an output: the result of a node takes the name; anything else is copied to it.

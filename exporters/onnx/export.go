@@ -170,6 +170,9 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 	if err := x.applyProfile(); err != nil {
 		return nil, nil, err
 	}
+	if x.f = legalize(x.f, o.Opset); len(x.f.Diags) > 0 {
+		return nil, nil, x.f.Diags
+	}
 	x.e = newEmitter(x.f, o)
 	x.draws = o.Random == RandomNative && f.Lookup(graph.RandomState) != nil
 	x.beside = beside && o.Training && weights != nil
@@ -237,8 +240,8 @@ type exporter struct {
 
 func (x *exporter) model() (*wire.Model, error) {
 	x.reserve()
-	for _, v := range x.f.Values {
-		x.e.value(v)
+	for _, n := range x.f.Nodes {
+		x.e.node(n)
 	}
 	g := &wire.Graph{Name: x.f.Name}
 	for _, o := range x.f.Outputs {

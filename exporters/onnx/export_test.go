@@ -16,16 +16,19 @@ import (
 
 // custom is an op as a user may write one, with the ONNX form of the test.
 type custom struct {
-	Name string
-	Type graph.Type
-	Emit func(e graph.Emitter, y *graph.Value, in []string) string `text:"-"`
+	Name  string
+	Type  graph.Type
+	Write func(e graph.Emitter, y *graph.Value, in []string) string `text:"-"`
 }
 
-func (o custom) Infer([]*graph.Value) (graph.Type, error)                 { return o.Type, nil }
-func (o custom) VJP(y, g *graph.Value) []*graph.Value                     { return nil }
-func (o custom) Samples() []graph.Sample                                  { return nil }
-func (o custom) ONNX(e graph.Emitter, y *graph.Value, in []string) string { return o.Emit(e, y, in) }
-func (o custom) Eval(*kernel.Context, *tensor.Tensor, []*tensor.Tensor) error {
+func (o custom) Takes() []graph.Arg {
+	return []graph.Arg{{Name: "x", DTypes: graph.Any, Variadic: true}}
+}
+func (o custom) Infer(*graph.Infer) ([]graph.Type, error) { return []graph.Type{o.Type}, nil }
+func (o custom) Emit(e graph.Emitter, n *graph.Node, in []string) []string {
+	return []string{o.Write(e, n.Results[0], in)}
+}
+func (o custom) Run(*kernel.Context, []*tensor.Tensor, []*tensor.Tensor) error {
 	return errors.New("not computed")
 }
 
@@ -368,7 +371,7 @@ func TestErrors(t *testing.T) {
 			f.Output("z", f.Apply(bad, x))
 			return f
 		}, Options{}, []string{"export_test.go:", "enc.a: custom: no ONNX form at opset 17: no way", "\nexport_test.go"}},
-		{"panic", fails(func(e graph.Emitter, y *graph.Value, in []string) string { panic("ouch") }), Options{}, []string{"panic in its ONNX method: ouch"}},
+		{"panic", fails(func(e graph.Emitter, y *graph.Value, in []string) string { panic("ouch") }), Options{}, []string{"panic in its Emit method: ouch"}},
 		{"unknown input", fails(func(e graph.Emitter, y *graph.Value, in []string) string {
 			return e.Node("Neg", []string{"nowhere"})
 		}), Options{}, []string{`input 0 of its Neg node is "nowhere"`}},
@@ -469,7 +472,7 @@ func TestNodeNames(t *testing.T) {
 		opType string
 		value  int
 	}{{"A_3", 2}, {"A", 3}, {"A", 3}, {"A", 3}, {"B", 3}} {
-		e.cur = &graph.Value{ID: n.value}
+		e.cur = &graph.Value{Node: &graph.Node{}, ID: n.value}
 		got = append(got, e.nodeName(n.opType))
 	}
 	want := []string{"A_3_2", "A_3", "A_3_3", "A_3_4", "B_3"}

@@ -40,7 +40,9 @@ func forOnnxGo(f *graph.Func, weights Weights, batch int) (*graph.Func, Weights,
 	for i, v := range f.Values {
 		args := make([]operand, len(v.Args))
 		for k, a := range v.Args {
-			args[k] = to[a.ID]
+			if a != nil {
+				args[k] = to[a.ID]
+			}
 		}
 		l.out.As(v, func() {
 			var err error
@@ -175,7 +177,23 @@ func (l *onnxGo) fold(op graph.Op, t graph.DType, shape []int, args ...operand) 
 			out.name = a.name
 		}
 	}
-	return out, op.Eval(l.kernels, out.t, in)
+	return out, runOp(l.kernels, op, out.t, in)
+}
+
+// runOp computes op of in into out.
+func runOp(c *kernel.Context, op graph.Op, out *tensor.Tensor, in []*tensor.Tensor) error {
+	f := graph.NewFunc("fold", false)
+	args := make([]*graph.Value, len(in))
+	for i, t := range in {
+		if t != nil {
+			args[i] = f.Const(t)
+		}
+	}
+	n := f.ApplyNode(op, nil, args...)
+	if len(f.Diags) > 0 {
+		return f.Diags
+	}
+	return n.Run(c, []*tensor.Tensor{out}, in)
 }
 
 // apply gives v, which depends on inputs, its form.

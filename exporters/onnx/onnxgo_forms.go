@@ -12,18 +12,22 @@ import (
 // A kernelConv is a Conv2D that says its kernel_shape: onnx-go does not take it from the filters.
 type kernelConv struct{ Conv graph.Conv2D }
 
-func (o kernelConv) Infer(in []*graph.Value) (graph.Type, error) { return o.Conv.Infer(in) }
-func (o kernelConv) VJP(y, g *graph.Value) []*graph.Value        { return o.Conv.VJP(y, g) }
-func (o kernelConv) Samples() []graph.Sample                     { return o.Conv.Samples() }
-func (o kernelConv) Eval(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
-	return o.Conv.Eval(c, out, in)
+// Takes is the convolution's arguments.
+func (o kernelConv) Takes() []graph.Arg { return o.Conv.Takes() }
+
+// Infer is the convolution's.
+func (o kernelConv) Infer(in *graph.Infer) ([]graph.Type, error) { return o.Conv.Infer(in) }
+
+// Run is the convolution's.
+func (o kernelConv) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return o.Conv.Run(c, out, in)
 }
 
-// ONNX adds a Conv node.
-func (o kernelConv) ONNX(e graph.Emitter, y *graph.Value, in []string) string {
-	w := y.Args[1].Shape()
-	return e.Node("Conv", in, graph.Attr{Name: "dilations", Value: o.Conv.Dilations[:]}, graph.Attr{Name: "kernel_shape", Value: []int{int(w[2]), int(w[3])}},
-		graph.Attr{Name: "pads", Value: o.Conv.Pads[:]}, graph.Attr{Name: "strides", Value: o.Conv.Strides[:]})
+// Emit adds a Conv node.
+func (o kernelConv) Emit(e graph.Emitter, n *graph.Node, in []string) []string {
+	w := n.Args[1].Shape()
+	return []string{e.Node("Conv", in, graph.Attr{Name: "dilations", Value: o.Conv.Dilations[:]}, graph.Attr{Name: "kernel_shape", Value: []int{int(w[2]), int(w[3])}},
+		graph.Attr{Name: "pads", Value: o.Conv.Pads[:]}, graph.Attr{Name: "strides", Value: o.Conv.Strides[:]})}
 }
 
 // conv widens the filters by zeros: across the channels of other groups, and where one side has less padding than another.
@@ -108,7 +112,7 @@ func (l *onnxGo) layerNorm(op graph.LayerNorm, x *graph.Value, shape []int, args
 	d := rows.Sub(rows.MatMul(m))
 	y := reshaped(d.Div(l.scalar(graph.Add{}, d.Mul(d).MatMul(m), op.Eps).Sqrt()), shape)
 	for i, op := range []graph.Op{graph.Mul{}, graph.Add{}} {
-		if len(args) == 3 {
+		if k := 1 + i; k < len(args) && args[k] != (operand{}) {
 			var err error
 			if y, err = l.binary(op, shape, operand{v: y}, args[1+i]); err != nil {
 				return nil, err

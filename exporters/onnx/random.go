@@ -68,16 +68,16 @@ func drawn(op graph.Op) (distribution string, stream int, random bool) {
 	return "", 0, false
 }
 
-func (h *hoist) visit(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
-	distribution, stream, random := drawn(v.Op)
+func (h *hoist) visit(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
+	distribution, stream, random := drawn(n.Op)
 	if !random {
 		return nil
 	}
-	noise := h.input(out, stream, distribution, v.Type)
-	if o, ok := v.Op.(graph.Dropout); ok {
-		return dropout(out, o, args[0], noise)
+	noise := h.input(out, stream, distribution, n.Results[0].Type)
+	if o, ok := n.Op.(graph.Dropout); ok {
+		noise = dropout(out, o, args[0], noise)
 	}
-	return noise
+	return []*graph.Value{noise}
 }
 
 // input is the noise of a stream. The gradient of a Dropout draws the numbers of the Dropout itself: one input is both.
@@ -108,15 +108,15 @@ func dropout(out *graph.Func, o graph.Dropout, x, u *graph.Value) *graph.Value {
 // never draw the same numbers twice.
 func shareDraws(f *graph.Func) *graph.Func {
 	draws := map[int]*graph.Value{}
-	return graph.Rewrite(f, func(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
-		o, ok := v.Op.(graph.Dropout)
+	return graph.Rewrite(f, func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
+		o, ok := n.Op.(graph.Dropout)
 		if !ok {
 			return nil
 		}
 		if draws[o.Stream] == nil {
-			draws[o.Stream] = out.Apply(graph.RandomUniform{Type: v.Type, Stream: o.Stream}, args[1])
+			draws[o.Stream] = out.Apply(graph.RandomUniform{Type: n.Results[0].Type, Stream: o.Stream}, args[1])
 		}
-		return dropout(out, o, args[0], draws[o.Stream])
+		return []*graph.Value{dropout(out, o, args[0], draws[o.Stream])}
 	})
 }
 

@@ -150,7 +150,7 @@ func TestReferenceOps(t *testing.T) {
 	for _, op := range graph.All() {
 		for i, s := range op.Samples() {
 			for _, float := range []graph.DType{graph.F32, graph.F64} {
-				f := sampleFunc(s, float)
+				f, _, _ := s.Trace(float)
 				if len(f.Diags) > 0 {
 					if float == graph.F32 {
 						t.Errorf("%s: %v", graph.OpText(s.Op), f.Diags)
@@ -171,25 +171,6 @@ func TestReferenceOps(t *testing.T) {
 		t.Errorf("only %d files", len(paths))
 	}
 	acceptONNX(t, paths...)
-}
-
-// sampleFunc applies the op of a sample to inputs.
-func sampleFunc(s graph.Sample, float graph.DType) *graph.Func {
-	f := graph.NewFunc("op", false)
-	var args []*graph.Value
-	for k, in := range s.In {
-		dims := make([]graph.Dim, len(in.Shape))
-		for j, d := range in.Shape {
-			dims[j] = graph.Dim(d)
-		}
-		dtype := in.DType
-		if dtype.Float() {
-			dtype = float
-		}
-		args = append(args, f.Input(fmt.Sprint("in", k), dtype, dims...))
-	}
-	f.Output("y", f.Apply(s.Op, args...))
-	return f
 }
 
 // TestReferenceRefuses sees that the check can fail: each file has one fault.

@@ -22,19 +22,19 @@ func separate(f *graph.Func) (*graph.Func, error) {
 		uses[o.Value.ID]++
 	}
 	copies := map[*graph.Value]int{}
-	out := graph.Rewrite(f, func(out *graph.Func, v *graph.Value, args []*graph.Value) *graph.Value {
+	out := graph.Rewrite(f, func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
 		for k, a := range args {
-			shared := uses[v.Args[k].ID] > 1
+			shared := uses[n.Args[k].ID] > 1
 			twice := slices.Index(args, a) < k
-			if shared && (view(v.Op) || overwrites(v.Op)) || twice || replaced(v.Op, a.Op) {
+			if shared && (view(n.Op) || overwrites(n.Op)) || twice || replaced(n.Op, a.Op) {
 				args[k] = duplicate(a, copies)
 			}
 		}
-		y := out.Copy(v, args...)
-		if view(v.Op) && uses[v.ID] > 1 {
+		y := out.Copy(n, args...).Result(0)
+		if view(n.Op) && uses[n.Results[0].ID] > 1 {
 			y = duplicate(y, copies)
 		}
-		return y
+		return []*graph.Value{y}
 	})
 	given := map[*graph.Value]bool{}
 	for i, o := range out.Outputs {

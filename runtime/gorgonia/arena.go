@@ -11,8 +11,11 @@ import (
 // Memory is where the values of f, a Func or Step of a compiled program, lie in a run under the binding b. One arena serves all entry
 // points of a program, and all sizes.
 func Memory(f *graph.Func, b graph.Binding) (*memory.Plan, error) {
-	return memory.New(graph.Fuse(f), b)
+	return memory.New(computable(f), b)
 }
+
+// computable is f as plans take it: of ops that have kernels, as few as may be.
+func computable(f *graph.Func) *graph.Func { return graph.Fuse(graph.Lower(f, graph.Computes)) }
 
 // bookkeeping is what gorgonia's graph and ours take for a value, in bytes, as measured.
 const bookkeeping = 2 << 10

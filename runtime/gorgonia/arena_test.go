@@ -205,7 +205,7 @@ func (s *poison) spread() {
 		for i, o := range p.ops {
 			dead := p.deadAfter(i)
 			o.done = func() {
-				s.ran = append(s.ran, o.value.ID)
+				s.ran = append(s.ran, o.node.Results[0].ID)
 				for _, at := range dead {
 					spoil(s.x.arena.mem[at : at+memory.Align])
 				}
@@ -225,7 +225,7 @@ func spoil(mem []byte) {
 func (p *plan) deadAfter(i int) []int {
 	read := make([]int, len(p.bufs)) // the last op that reads a value
 	for k, o := range p.ops {
-		for _, a := range o.value.Args {
+		for _, a := range o.node.Args {
 			read[a.ID] = k
 		}
 	}
@@ -235,7 +235,7 @@ func (p *plan) deadAfter(i int) []int {
 	needed := make([]bool, p.memory.Arena/memory.Align)
 	for id, v := range p.f.Values {
 		_, input := v.Op.(graph.Input)
-		if p.memory.Class[id] != memory.Arena || read[id] <= i || id > p.ops[i].value.ID && !input {
+		if p.memory.Class[id] != memory.Arena || read[id] <= i || id > p.ops[i].node.Results[0].ID && !input {
 			continue
 		}
 		for at := p.memory.Offset[id]; at < p.memory.Offset[id]+p.memory.Bytes[id]; at += memory.Align {

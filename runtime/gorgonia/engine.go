@@ -179,7 +179,7 @@ func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*plan
 		return nil, err
 	}
 	if x.fused[f.Name] == nil {
-		x.fused[f.Name] = graph.Fuse(f)
+		x.fused[f.Name] = computable(f)
 	}
 	p, err := newPlan(x.fused[f.Name], b, x)
 	if err != nil {
@@ -273,6 +273,9 @@ func culprit(v *graph.Value, out []*tensor.Tensor) bool {
 	}
 	finite, noNaN := true, true
 	for _, a := range v.Args {
+		if a == nil {
+			continue
+		}
 		w := nonFinite(out[a.ID])
 		finite = finite && w == ""
 		noNaN = noNaN && w != "NaN"

@@ -217,7 +217,7 @@ func TestRandomState(t *testing.T) {
 // panicking is an op whose kernel panics.
 type panicking struct{ graph.Detach }
 
-func (panicking) Eval(*kernel.Context, *tensor.Tensor, []*tensor.Tensor) error { panic("boom") }
+func (panicking) Run(*kernel.Context, []*tensor.Tensor, []*tensor.Tensor) error { panic("boom") }
 
 func TestKernelPanic(t *testing.T) {
 	b := compiler.New("panics")

@@ -16,9 +16,9 @@ import (
 // broken is an op whose kernel panics on what is above 1.
 type broken struct{ graph.Tanh }
 
-func (broken) Eval(_ *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) error {
+func (broken) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	list := []float64{1, 2}
-	out.Set(0, list[int(in[0].At(0))])
+	out[0].Set(0, list[int(in[0].At(0))])
 	return nil
 }
 

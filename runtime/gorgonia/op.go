@@ -14,19 +14,27 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// kernelOp is the one gorgonia.Op there is: it runs an IR op's kernel into the value's buffer. Buffers share memory, as the memory
-// plan says, so the order matters: to gorgonia each op takes, besides its arguments, the result of the one before it.
+// kernelOp is the one gorgonia.Op there is, but for restOp: it runs the kernel of an IR node into the buffers of its results. Buffers
+// share memory, as the memory plan says, so the order matters: to gorgonia each op takes, besides its arguments, the result of the one
+// before it.
 type kernelOp struct {
-	value    *graph.Value
+	node     *graph.Node
 	ctx      *kernel.Context
-	out      *buffer
-	in       []*buffer // the arguments' buffers, in order
+	outs     []*buffer // the results', in order
+	in       []*buffer // the arguments', in order; nil of one that is left out
 	previous *buffer   // of the op before, where it is no argument
 	still    bool      // the result lies with an argument that has its elements: nothing need run
+	results  []*tensor.Tensor
 	args     []*tensor.Tensor
 	salt     uint32
 	err      error  // of the last run
 	done     func() // called after each run, if not nil
+}
+
+// restOp is a further result of a node with several, which its kernelOp has computed: a gorgonia.Op has one.
+type restOp struct {
+	*kernelOp
+	index int
 }
 
 // A buffer is a tensor with its gorgonia face. The two share memory.
@@ -66,49 +74,79 @@ func (b *buffer) denseType() hm.Type {
 
 // Do runs the kernel, for gorgonia. What went wrong is kept in o.err too, without what gorgonia wraps around it.
 func (o *kernelOp) Do(...G.Value) (G.Value, error) {
-	o.args = o.args[:0]
-	for _, b := range o.in {
-		o.args = append(o.args, b.Tensor) // anew each time: state moves between buffers
-	}
+	o.args, o.results = tensors(o.args[:0], o.in), tensors(o.results[:0], o.outs) // anew each time: state moves between buffers
 	if o.err = nil; !o.still {
-		o.err = o.value.Eval(o.ctx, o.out.Tensor, o.args)
+		o.err = o.node.Run(o.ctx, o.results, o.args)
 	}
 	if o.done != nil {
 		o.done()
 	}
-	return o.out.dense, o.err
+	return o.outs[0].dense, o.err
 }
 
-func (o *kernelOp) Arity() int {
-	if o.previous != nil {
-		return len(o.in) + 1
+// Do has nothing to do.
+func (o restOp) Do(...G.Value) (G.Value, error) { return o.outs[o.index].dense, nil }
+
+// tensors appends the tensors of buffers to list.
+func tensors(list []*tensor.Tensor, buffers []*buffer) []*tensor.Tensor {
+	for _, b := range buffers {
+		if b == nil {
+			list = append(list, nil)
+		} else {
+			list = append(list, b.Tensor)
+		}
 	}
-	return len(o.in)
+	return list
 }
 
-func (o *kernelOp) Type() hm.Type {
+// types are those of what gorgonia gives the op.
+func (o *kernelOp) types() []hm.Type {
 	ts := make([]hm.Type, 0, len(o.in)+2)
 	for _, b := range o.in {
-		ts = append(ts, b.denseType())
+		if b != nil {
+			ts = append(ts, b.denseType())
+		}
 	}
 	if o.previous != nil {
 		ts = append(ts, o.previous.denseType())
 	}
-	return hm.NewFnType(append(ts, o.out.denseType())...)
+	return ts
+}
+
+func (o *kernelOp) Arity() int { return len(o.types()) }
+func (o restOp) Arity() int    { return 1 }
+
+func (o *kernelOp) Type() hm.Type { return hm.NewFnType(append(o.types(), o.outs[0].denseType())...) }
+func (o restOp) Type() hm.Type {
+	return hm.NewFnType(o.outs[0].denseType(), o.outs[o.index].denseType())
 }
 
 func (o *kernelOp) InferShape(...G.DimSizer) (gt.Shape, error) {
-	return o.out.dense.Shape().Clone(), nil
+	return o.outs[0].dense.Shape().Clone(), nil
 }
+
+func (o restOp) InferShape(...G.DimSizer) (gt.Shape, error) {
+	return o.outs[o.index].dense.Shape().Clone(), nil
+}
+
 func (o *kernelOp) ReturnsPtr() bool     { return false }
 func (o *kernelOp) CallsExtern() bool    { return false }
 func (o *kernelOp) OverwritesInput() int { return -1 }
-func (o *kernelOp) String() string       { return fmt.Sprintf("%s#%d", graph.OpName(o.value.Op), o.value.ID) }
+func (o *kernelOp) String() string {
+	return fmt.Sprintf("%s#%d", graph.OpName(o.node.Op), o.node.Results[0].ID)
+}
+func (o restOp) String() string { return fmt.Sprintf("%v[%d]", o.kernelOp, o.index) }
 
 // WriteHash gives each op an identity of its own: gorgonia merges nodes whose hashes agree.
 func (o *kernelOp) WriteHash(h hash.Hash) { fmt.Fprintf(h, "%v %d", o, o.salt) }
 
-func (o *kernelOp) Hashcode() uint32 {
+// WriteHash is as that of a kernelOp.
+func (o restOp) WriteHash(h hash.Hash) { fmt.Fprintf(h, "%v %d", o, o.salt) }
+
+func (o *kernelOp) Hashcode() uint32 { return hashOf(o) }
+func (o restOp) Hashcode() uint32    { return hashOf(o) }
+
+func hashOf(o interface{ WriteHash(hash.Hash) }) uint32 {
 	h := fnv.New32a()
 	o.WriteHash(h)
 	return h.Sum32()

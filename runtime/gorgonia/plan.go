@@ -22,7 +22,7 @@ type plan struct {
 	f       *graph.Func
 	memory  *memory.Plan
 	machine G.VM
-	ops     []*kernelOp    // in the order in which they run; ops[i].value.ID rises
+	ops     []*kernelOp    // in the order in which they run
 	bufs    []*buffer      // by Value.ID
 	nodes   []*G.Node      // by Value.ID; nil before they are made, and of values that no op takes
 	states  []*graph.Value // the params of f
@@ -74,15 +74,25 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 		case memory.Constant, memory.Output:
 			p.bufs[v.ID] = newBuffer(tensor.New(v.DType(), m.Shapes[v.ID]...))
 		}
-		switch v.Op.(type) {
+	}
+	for _, n := range f.Nodes {
+		switch n.Op.(type) {
 		case graph.Input, graph.Param:
 			continue
 		}
-		o := &kernelOp{value: v, ctx: x.ctx, out: p.bufs[v.ID], still: m.Alias[v.ID] >= 0}
-		for _, a := range v.Args {
-			o.in = append(o.in, p.bufs[a.ID])
+		first := n.Results[0].ID
+		o := &kernelOp{node: n, ctx: x.ctx, still: m.Alias[first] >= 0}
+		for _, a := range n.Args {
+			if a == nil {
+				o.in = append(o.in, nil)
+			} else {
+				o.in = append(o.in, p.bufs[a.ID])
+			}
 		}
-		if m.Class[v.ID] != memory.Constant {
+		for _, v := range n.Results {
+			o.outs = append(o.outs, p.bufs[v.ID])
+		}
+		if m.Class[first] != memory.Constant {
 			p.ops = append(p.ops, o)
 		} else if _, err := o.Do(); err != nil {
 			return nil, err
@@ -126,19 +136,32 @@ func (p *plan) build() (err error) {
 		p.nodes = make([]*G.Node, len(p.bufs))
 		for i, o := range p.ops {
 			o.salt = salt
-			in := make([]*G.Node, len(o.in))
-			for k, a := range o.value.Args {
+			in := make([]*G.Node, 0, len(o.in)+1)
+			for _, a := range o.node.Args {
+				if a == nil {
+					continue
+				}
 				if p.nodes[a.ID] == nil {
 					p.nodes[a.ID] = p.leaf(g, a)
 				}
-				in[k] = p.nodes[a.ID]
+				in = append(in, p.nodes[a.ID])
 			}
-			if o.previous = nil; i > 0 && !slices.Contains(o.value.Args, p.ops[i-1].value) {
-				o.previous = p.ops[i-1].out
-				in = append(in, p.nodes[p.ops[i-1].value.ID])
+			o.previous = nil
+			if i > 0 {
+				if before := p.ops[i-1].node.Results[0]; !slices.Contains(o.node.Args, before) {
+					o.previous = p.bufs[before.ID]
+					in = append(in, p.nodes[before.ID])
+				}
 			}
-			if p.nodes[o.value.ID], err = G.ApplyOp(o, in...); err != nil {
-				return fmt.Errorf("%s: %w", o.value.Text(), err)
+			for k, v := range o.node.Results {
+				if k == 0 {
+					p.nodes[v.ID], err = G.ApplyOp(o, in...)
+				} else {
+					p.nodes[v.ID], err = G.ApplyOp(restOp{o, k}, p.nodes[o.node.Results[0].ID])
+				}
+				if err != nil {
+					return fmt.Errorf("%s: %w", v.Text(), err)
+				}
 			}
 		}
 		if distinct(g) {

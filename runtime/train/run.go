@@ -236,9 +236,9 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 			}
 			in[v.Name] = named[v.Name]
 		}
-		b, err := f.Bind(in)
+		_, err := f.Bind(in)
 		if err == nil {
-			err = checkAsserts(f, b)
+			err = checkAsserts(f, in)
 		}
 		if err != nil {
 			return fmt.Errorf("%q cannot run on a batch of %d examples of %v: %w", f.Name, n, d, err)
@@ -247,47 +247,29 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 	return nil
 }
 
-// checkAsserts runs those of f's Asserts that nothing but the sizes b decide, such as how many examples a batch needs: the others wait
-// for the data.
-func checkAsserts(f *graph.Func, b graph.Binding) error {
-	sized, wanted := make([]bool, len(f.Values)), make([]bool, len(f.Values))
-	for i, v := range f.Values {
-		switch v.Op.(type) {
+// checkAsserts runs those of f's Asserts that nothing but the sizes of the inputs in decide, such as how many examples a batch needs:
+// the others wait for the data.
+func checkAsserts(f *graph.Func, in map[string]*tensor.Tensor) error {
+	sized := make([]bool, len(f.Values))
+	var asserted []*graph.Value
+	for _, n := range f.Nodes {
+		switch n.Op.(type) {
 		case graph.Input, graph.Param:
 			continue
 		}
-		sized[i] = !slices.ContainsFunc(v.Args, func(a *graph.Value) bool { return !sized[a.ID] })
-	}
-	for i, v := range slices.Backward(f.Values) {
-		if _, ok := v.Op.(graph.Assert); ok && sized[i] {
-			wanted[i] = true
+		known := !slices.ContainsFunc(n.Args, func(a *graph.Value) bool { return a != nil && !sized[a.ID] })
+		for _, v := range n.Results {
+			sized[v.ID] = known
 		}
-		for _, a := range v.Args {
-			wanted[a.ID] = wanted[a.ID] || wanted[i]
+		if _, ok := n.Op.(graph.Assert); ok && known {
+			asserted = append(asserted, n.Results[0])
 		}
 	}
-	known, c := make([]*tensor.Tensor, len(f.Values)), kernel.NewContext(nil, 1)
-	for i, v := range f.Values {
-		if !wanted[i] {
-			continue
-		}
-		shape, err := v.Shape().Eval(b)
-		if err == nil {
-			_, err = tensor.Count(shape)
-		}
-		if err != nil {
-			return &graph.RunError{Value: v, Err: err}
-		}
-		args := make([]*tensor.Tensor, len(v.Args))
-		for k, a := range v.Args {
-			args[k] = known[a.ID]
-		}
-		known[i] = tensor.New(v.DType(), shape...)
-		if err := v.Eval(c, known[i], args); err != nil {
-			return err
-		}
+	if asserted == nil {
+		return nil
 	}
-	return nil
+	_, err := graph.Evaluate(kernel.NewContext(nil, 1), graph.Extract(f, asserted...), in)
+	return err
 }
 
 // checkSize refuses a batch of examples that are of another size than the input v of f, whatever its symbols are.

@@ -163,7 +163,7 @@ var shapeCases = []Case{
 	})},
 	{"an assertion without a condition", fn(func(f *graph.Func) {
 		x := f.Input("x", graph.F32, batch, 10)
-		f.Output("y", x.Assert(x, "x must be good")) // want "(?s)Assert: the condition is f32.batch 10., want bool.batch 10.*hint: comparisons"
+		f.Output("y", x.Assert(x, "x must be good")) // want "(?s)Assert: the condition is f32.batch 10., want bool.*hint: compare first"
 	})},
 	{"a constant of nothing", fn(func(f *graph.Func) {
 		f.Output("y", f.Const(nil)) // want "Const: the tensor is nil"

@@ -1,0 +1,77 @@
+package graph
+
+import (
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// A DType is the type of a value's elements.
+type DType = tensor.DType
+
+// The dtypes of values; see package tensor.
+const (
+	F32  = tensor.F32
+	F64  = tensor.F64
+	F16  = tensor.F16
+	BF16 = tensor.BF16
+	I64  = tensor.I64
+	I32  = tensor.I32
+	U8   = tensor.U8
+	Bool = tensor.Bool
+)
+
+// A Type is what is known of a value before it is computed.
+type Type struct {
+	DType DType
+	Shape Shape
+}
+
+// String is the dtype and shape, f32[batch 784].
+func (t Type) String() string { return t.DType.String() + t.Shape.String() }
+
+// dtypeConst is the name of the Go constant for t.
+func dtypeConst(t DType) string {
+	if t == Bool {
+		return "Bool"
+	}
+	return strings.ToUpper(t.String())
+}
+
+// DTypes is a set of dtypes.
+type DTypes uint32
+
+// The sets that ops take.
+const (
+	Floats  DTypes = 1<<F32 | 1<<F64
+	Numbers DTypes = Floats | 1<<I64
+	Indices DTypes = 1<<I64 | 1<<I32
+	Bools   DTypes = 1 << Bool
+	Any     DTypes = 1<<(Bool+1) - 1
+)
+
+// Has reports whether t is in the set.
+func (s DTypes) Has(t DType) bool { return s>>t&1 == 1 }
+
+// List is the set's dtypes in order.
+func (s DTypes) List() []DType {
+	var out []DType
+	for t := F32; t <= Bool; t++ {
+		if s.Has(t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// String names the set's dtypes for a sentence: f32, f64 or i64.
+func (s DTypes) String() string {
+	var names []string
+	for _, t := range s.List() {
+		names = append(names, t.String())
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
+	}
+	return strings.Join(names, "")
+}

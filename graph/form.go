@@ -1,0 +1,72 @@
+package graph
+
+import (
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// A Form says that an op is one node of an ONNX file, both ways: its arguments are the operator's inputs in order and its results the
+// outputs, and its fields are attributes.
+type Form struct {
+	Operator string
+	Since    int    // the first opset of ai.onnx at which it holds; 0 is any
+	DTypes   DTypes // of the first result; 0 is any
+	Args     int    // how many of the first arguments the operator needs, where the op needs fewer
+	Fields   []Field
+}
+
+// A Field says that an attribute of an ONNX operator, or an input of it that is constant, is a field of an op: an int, []int, float64,
+// string or bool, or an array of ints. A DType is ONNX's number for it. A list without elements is left out, as is a float that is
+// infinite, where it is an input.
+type Field struct {
+	Attribute string // or
+	Input     int    // which of the operator's inputs: i64 of ints, the first argument's dtype of a float
+	Vector    bool   // the input is a vector of one number, not a scalar
+	Name      string // of the field; or
+	Value     any    // what the attribute always is
+}
+
+// A Mapped op has an ONNX form.
+type Mapped interface {
+	// Forms are the op's forms. The first that holds is the one.
+	Forms() []Form
+}
+
+// form is the only form of an op.
+func form(operator string, fields ...Field) []Form {
+	return []Form{{Operator: operator, Fields: fields}}
+}
+
+// An Emittable op writes its ONNX nodes itself: for an op whose form is neither a node nor made of smaller ops.
+type Emittable interface {
+	// Emit adds the nodes that compute n's results from the inputs named in, and returns the results' names. The name of an absent
+	// argument is "".
+	Emit(e Emitter, n *Node, in []string) []string
+}
+
+// An Emitter builds an ONNX graph. It is what an op sees of the exporter.
+type Emitter interface {
+	// Opset is the ai.onnx version of the file.
+	Opset() int
+	// Node adds a node with one output and returns that output's name. An input may be "" for an absent optional one.
+	Node(opType string, in []string, attrs ...Attr) string
+	// Nodes adds a node with n outputs and returns their names.
+	Nodes(opType string, n int, in []string, attrs ...Attr) []string
+	// Const returns the name of an initializer with t's contents; equal contents share one.
+	Const(t *tensor.Tensor) string
+	// Shape returns the name of a rank-1 i64 tensor with the dimensions s: an initializer if s is static, else computed
+	// at run time from the model's inputs.
+	Shape(s Shape) string
+	// Fail records that y has no ONNX form in this configuration, and why. The name it returns may be used like any other.
+	Fail(y *Value, format string, args ...any) string
+}
+
+// An Attr is an ONNX attribute: the value is an int, []int, float64, []float64, string, or *tensor.Tensor.
+type Attr struct {
+	Name  string
+	Value any
+}
+
+// ONNXType is the number of dtype t in ONNX's TensorProto.DataType, as Cast's "to" attribute wants it.
+func ONNXType(t DType) int {
+	return [...]int{F32: 1, F64: 11, F16: 10, BF16: 16, I64: 7, I32: 6, U8: 2, Bool: 9}[t]
+}
