@@ -6,7 +6,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 )
 
-var activationOps = []Sampled{ReLU{}, Step{}, Sigmoid{}, Tanh{}, Softplus{}, GELU{}, SiLU{}, LeakyReLU{}, ELU{}, Clip{}}
+var activationOps = []Sampled{ReLU{}, Step{}, Sigmoid{}, Tanh{}, Softplus{}, GELU{}, SiLU{}, Mish{}, LeakyReLU{}, ELU{}, Clip{}}
 
 // ReLU is max(x, 0). ONNX: Relu.
 type ReLU struct{ floatMap }
@@ -157,6 +157,21 @@ func (SiLU) Lower(n *Node) []*Value { return []*Value{n.Args[0].Mul(n.Args[0].Si
 
 // Samples covers the ranks.
 func (o SiLU) Samples() []Sample { return unarySamples(o, 0, 0, false) }
+
+// Mish is x·tanh(softplus x) (Misra 2019). ONNX: Mish from opset 18 on, else its definition.
+type Mish struct{ floatMap }
+
+// Mish is v·tanh(softplus v).
+func (v *Value) Mish() *Value { return Apply(Mish{}, v) }
+
+// Lower is the definition.
+func (Mish) Lower(n *Node) []*Value { return []*Value{n.Args[0].Mul(n.Args[0].Softplus().Tanh())} }
+
+// Forms is Mish, from opset 18 on.
+func (Mish) Forms() []Form { return []Form{{Operator: "Mish", Since: 18, DTypes: 1 << F32}} }
+
+// Samples covers the ranks.
+func (o Mish) Samples() []Sample { return unarySamples(o, 0, 0, false) }
 
 // LeakyReLU is x where x > 0, else Alpha·x. ONNX: LeakyRelu.
 type LeakyReLU struct{ Alpha float64 }

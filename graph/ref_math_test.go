@@ -57,6 +57,7 @@ var mathRefs = map[string]reference{
 	"Softplus":   each(func(x float64) float64 { return math.Log1p(math.Exp(x)) }),
 	"GELU":       each(func(x float64) float64 { return x * .5 * math.Erfc(-x/math.Sqrt2) }),
 	"SiLU":       each(func(x float64) float64 { return x / (1 + math.Exp(-x)) }),
+	"Mish":       each(func(x float64) float64 { return x * math.Tanh(math.Log1p(math.Exp(x))) }),
 	"LeakyReLU": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		return each(func(x float64) float64 { return math.Max(x, 0) + op.(graph.LeakyReLU).Alpha*math.Min(x, 0) })(op, in)
 	},

@@ -8,7 +8,40 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
+// topKRef picks one after another, the first of equals, and gives the elements, then their places.
+func topKRef(op graph.Op, in []*tensor.Tensor) []float64 {
+	o := op.(graph.TopK)
+	shape, k := in[0].Shape(), o.Axis
+	if k < 0 {
+		k += len(shape)
+	}
+	inner := 1
+	for _, d := range shape[k+1:] {
+		inner *= d
+	}
+	n := shape[k]
+	elements := make([]float64, in[0].Len()/n*o.K)
+	places := slices.Clone(elements)
+	for column := range in[0].Len() / n {
+		taken := make([]bool, n)
+		for i := range o.K {
+			best := -1
+			at := func(j int) float64 { return in[0].At((column/inner*n+j)*inner + column%inner) }
+			for j := range n {
+				if !taken[j] && (best < 0 || o.Largest && at(j) > at(best) || !o.Largest && at(j) < at(best)) {
+					best = j
+				}
+			}
+			taken[best] = true
+			to := (column/inner*o.K+i)*inner + column%inner
+			elements[to], places[to] = at(best), float64(best)
+		}
+	}
+	return append(elements, places...)
+}
+
 var shapeRefs = map[string]reference{
+	"TopK":    topKRef,
 	"Assert":  func(_ graph.Op, in []*tensor.Tensor) []float64 { return in[0].Float64s() },
 	"Reshape": func(_ graph.Op, in []*tensor.Tensor) []float64 { return in[0].Float64s() },
 	"Transpose": func(op graph.Op, in []*tensor.Tensor) []float64 {

@@ -17,6 +17,7 @@ func All() []Sampled {
 		shapeOps,
 		sliceOps,
 		indexOps,
+		topKOps,
 		castOps,
 		randomOps,
 		convOps,

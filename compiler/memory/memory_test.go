@@ -82,6 +82,11 @@ func check(t *testing.T, f *graph.Func, p *memory.Plan) {
 			}
 		}
 		write(v)
+		if v.Index == len(v.Results)-1 { // all are written by one run of the kernel
+			for _, r := range v.Results {
+				whole(v.Text(), r)
+			}
+		}
 	}
 	for _, u := range f.Updates {
 		whole("new "+u.Name, u.Value)
@@ -267,4 +272,18 @@ func TestTooLarge(t *testing.T) {
 	if _, err := memory.New(f, nil); err == nil {
 		t.Error("no size, and no error")
 	}
+}
+
+// TestSeveralResults plans nodes of two results of which one, or the other, is not used.
+func TestSeveralResults(t *testing.T) {
+	f := graph.NewFunc("f", false)
+	x := f.Input("x", graph.F32, graph.Sym("n"), 40)
+	elements, _ := x.Tanh().TopK(20, 1)
+	_, places := elements.BottomK(10, 1)
+	first, second := elements.TopK(5, 1)
+	f.Output("y", places.Cast(graph.F32).Sum().Add(first.Sum()).Add(second.Cast(graph.F32).Sum()))
+	if len(f.Diags) > 0 {
+		t.Fatal(f.Diags)
+	}
+	check(t, f, plan(t, f, graph.Binding{"n": 3}))
 }

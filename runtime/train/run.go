@@ -236,7 +236,7 @@ func checkFeed(f *graph.Func, d *data.Dataset, batch int, dropLast bool, inputs 
 			}
 			in[v.Name] = named[v.Name]
 		}
-		_, err := f.Bind(in)
+		_, err = f.Bind(in)
 		if err == nil {
 			err = checkAsserts(f, in)
 		}

@@ -32,7 +32,7 @@ var editMutations = []mutation{
 	{"kid: products overflow", "runtime/metrics/kernelmmd.go", "T(v * unit)", "T(v)", "./runtime/metrics", "KID"},
 	{"confusion: rows from below", "runtime/train/report/confusion.go", "c.share(len(c.Classes)-1-i, j)", "c.share(i, j)", "./runtime/train/report", "Confusion"},
 	{"confusion: shares of predictions", "runtime/train/report/confusion.go", "return float64(c.Counts[k][j]) / float64(max(sum, 1))", "return float64(c.Counts[j][k]) / float64(max(sum, 1))", "./runtime/train/report", "Confusion"},
-	{"train: asserts on sizes wait for the run", "runtime/train/run.go", "v.Op.(graph.Assert); ok && sized[i]", "v.Op.(graph.Assert); ok && sized[i] && false", "./runtime/train", "SizeAsserts"},
+	{"train: asserts on sizes wait for the run", "runtime/train/run.go", "n.Op.(graph.Assert); ok && known", "n.Op.(graph.Assert); ok && known && false", "./runtime/train", "SizeAsserts"},
 	{"train: asserts on data do not wait", "runtime/train/run.go", "case graph.Input, graph.Param:\n\t\t\tcontinue", "case graph.Param:\n\t\t\tcontinue", "./runtime/train", "SizeAsserts"},
 	{"runs: whoever has written progress is gone", "runtime/train/status.go", "s.Live.Place == filelock.Place()", `s.Live.Place != ""`, "./runtime/train", "StandingElsewhere"},
 	{"runs: silence is an interruption", "runtime/train/status.go", "lost = !held", "lost = false", "./runtime/train", "StandingElsewhere"},

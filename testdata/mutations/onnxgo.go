@@ -15,6 +15,6 @@ var onnxGoMutations = []mutation{
 	{"onnx-go profile: pads at the wrong side", "exporters/onnx/onnxgo_forms.go", "pad-op.Pads[i]\n", "pad-op.Pads[2+i]\n", "./exporters/onnx ./runtime/onnxgo", "OnnxGo|Ops|Models"},
 	{"onnx-go profile: groups see each other", "exporters/onnx/onnxgo_forms.go", "group := o / (s[0] / groups)", "group := 0 * o / (s[0] / groups)", "./exporters/onnx ./runtime/onnxgo", "OnnxGo|Ops|Models"},
 	{"onnx-go profile: the mean is a sum", "exporters/onnx/onnxgo_forms.go", "mean.Set(i, 1/float64(n))", "mean.Set(i, 1)", "./runtime/onnxgo", "Ops|Models"},
-	{"onnx-go profile: no copies for views", "exporters/onnx/separate.go", "shared && (view(v.Op) || overwrites(v.Op))", "shared && overwrites(v.Op)", "./runtime/onnxgo", "Random|Ops|Models"},
+	{"onnx-go profile: no copies for views", "exporters/onnx/separate.go", "shared && (view(n.Op) || overwrites(n.Op))", "shared && overwrites(n.Op)", "./runtime/onnxgo", "Random|Ops|Models"},
 	{"onnx-go profile: copies that are equal", "exporters/onnx/separate.go", "	copies[v]++", "	copies[v] += len(neutral)", "./runtime/onnxgo", "Random|Ops|Models"},
 }

@@ -40,7 +40,8 @@ var common = models.Settings{"size": 28, "channels": 1, "latent": 64, "conv": 1,
 
 // limits are the usual ones; images are halved once at least.
 var limits = models.Usual.With(models.Limits{
-	"size": {Min: 6, Max: 512, Step: 2, Want: "the rows of an image: an even number from 6 to 512, such as 28, 32 or 64"},
+	"latent": models.Whole(1, 1<<16),
+	"size":   {Min: 6, Max: 512, Step: 2, Want: "the rows of an image: an even number from 6 to 512, such as 28, 32 or 64"},
 })
 
 // model describes a GAN to the commands: what settings it has beside, or instead of, the common ones, and what it is of them.

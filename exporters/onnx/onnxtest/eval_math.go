@@ -21,6 +21,7 @@ var mathOperators = map[string]operator{
 	"Relu":       unary(func(x float64) float64 { return max(x, 0) }),
 	"Sigmoid":    unary(func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }),
 	"Tanh":       unary(math.Tanh),
+	"Mish":       unary(func(x float64) float64 { return x * math.Tanh(max(x, 0)+math.Log1p(math.Exp(-math.Abs(x)))) }),
 	"Softplus":   unary(func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }),
 	"Identity":   func(c *call) []*tensor.Tensor { return one(c.input(0)) },
 	"Sign": unary(func(x float64) float64 {
@@ -251,6 +252,31 @@ var reduceOperators = map[string]operator{
 	"ReduceMin":  reduction(18, math.Inf(1), func(acc, x float64) float64 { return min(acc, x) }, nil),
 	"Softmax":    softmax(func(x, top, sum float64) float64 { return math.Exp(x-top) / sum }),
 	"LogSoftmax": softmax(func(x, top, sum float64) float64 { return x - top - math.Log(sum) }),
+	"TopK": func(c *call) []*tensor.Tensor { // the elements and their places: of equal ones the first comes first
+		x := c.input(0)
+		n, k := c.list(1)[0], c.axis(c.int("axis", -1), x.Rank())
+		largest := c.int("largest", 1) != 0
+		shape := slices.Clone(x.Shape())
+		shape[k] = n
+		elements, places := tensor.New(x.DType(), shape...), tensor.New(tensor.I64, shape...)
+		each(reduced(x.Shape(), []int{k}, true), func(i []int) {
+			taken := map[int]bool{}
+			for rank := range n {
+				best, own := -1, slices.Clone(i)
+				var value float64
+				for j := range x.Dim(k) {
+					own[k] = j
+					if v := look(x, own); !taken[j] && (best < 0 || largest && v > value || !largest && v < value) {
+						best, value = j, v
+					}
+				}
+				taken[best], own[k] = true, rank
+				elements.Set(position(shape, own), value)
+				places.SetInt(position(shape, own), int64(best))
+			}
+		})
+		return []*tensor.Tensor{elements, places}
+	},
 	"ArgMax": func(c *call) []*tensor.Tensor {
 		x := c.input(0)
 		k, keep := c.axis(c.int("axis", 0), x.Rank()), c.int("keepdims", 1) != 0
