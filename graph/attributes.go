@@ -331,12 +331,12 @@ type floatField struct {
 	infinite bool
 }
 
-// floats remembers what floatFields gave for a type.
-var floats sync.Map
+// floatsOf remembers what floatFields gave for a type.
+var floatsOf sync.Map
 
 // floatFields are the exported floats in a struct of the house's, also in structs within it; those of another's are not known.
 func floatFields(t reflect.Type) []floatField {
-	if known, ok := floats.Load(t); ok {
+	if known, ok := floatsOf.Load(t); ok {
 		return known.([]floatField)
 	}
 	var out []floatField
@@ -352,7 +352,7 @@ func floatFields(t reflect.Type) []floatField {
 			}
 		}
 	}
-	floats.Store(t, out)
+	floatsOf.Store(t, out)
 	return out
 }
 

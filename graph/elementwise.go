@@ -44,6 +44,17 @@ func runElementwise(c *kernel.Context, o elementwise, out *tensor.Tensor, in []*
 	return noKernel(o, out)
 }
 
+// floats runs one of an op's kernels, which are those of float32 and float64, by the dtype of the first result.
+func floats[O Op](c *kernel.Context, o O, out, in []*tensor.Tensor, f32, f64 func(*kernel.Context, O, []*tensor.Tensor, []*tensor.Tensor) error) error {
+	switch out[0].DType() {
+	case F32:
+		return f32(c, o, out, in)
+	case F64:
+		return f64(c, o, out, in)
+	}
+	return noKernel(o, out[0])
+}
+
 // argument is the tensor of argument i, nil if it was left out.
 func argument(in []*tensor.Tensor, i int) *tensor.Tensor {
 	if i < len(in) {

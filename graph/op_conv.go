@@ -134,15 +134,12 @@ func (o Conv2D) shape(x, w, y []int) kernel.ConvShape {
 
 // Run convolves.
 func (o Conv2D) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, conv2DFloats[float32], conv2DFloats[float64])
+}
+
+func conv2DFloats[T kernel.Float](c *kernel.Context, o Conv2D, out, in []*tensor.Tensor) error {
 	s := o.shape(in[0].Shape(), in[1].Shape(), out[0].Shape())
-	switch out[0].DType() {
-	case F32:
-		kernel.ConvForward(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
-	case F64:
-		kernel.ConvForward(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.ConvForward(c, s, tensor.Data[T](out[0]), tensor.Data[T](in[0]), tensor.Data[T](in[1]))
 	return nil
 }
 
@@ -245,15 +242,12 @@ func (o ConvTranspose2D) VJP(n *Node, gs []*Value) []*Value {
 
 // Run runs the adjoint kernel.
 func (o ConvTranspose2D) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, convTranspose2DFloats[float32], convTranspose2DFloats[float64])
+}
+
+func convTranspose2DFloats[T kernel.Float](c *kernel.Context, o ConvTranspose2D, out, in []*tensor.Tensor) error {
 	s := o.conv().shape(out[0].Shape(), in[1].Shape(), in[0].Shape())
-	switch out[0].DType() {
-	case F32:
-		kernel.ConvInput(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[1]), tensor.Data[float32](in[0]))
-	case F64:
-		kernel.ConvInput(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[1]), tensor.Data[float64](in[0]))
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.ConvInput(c, s, tensor.Data[T](out[0]), tensor.Data[T](in[1]), tensor.Data[T](in[0]))
 	return nil
 }
 
@@ -319,15 +313,12 @@ func (o ConvWeight) VJP(n *Node, gs []*Value) []*Value {
 
 // Run runs the kernel.
 func (o ConvWeight) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, convWeightFloats[float32], convWeightFloats[float64])
+}
+
+func convWeightFloats[T kernel.Float](c *kernel.Context, o ConvWeight, out, in []*tensor.Tensor) error {
 	s := o.Conv.shape(in[0].Shape(), out[0].Shape(), in[1].Shape())
-	switch out[0].DType() {
-	case F32:
-		kernel.ConvWeight(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
-	case F64:
-		kernel.ConvWeight(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.ConvWeight(c, s, tensor.Data[T](out[0]), tensor.Data[T](in[0]), tensor.Data[T](in[1]))
 	return nil
 }
 

@@ -60,29 +60,22 @@ func (MatMul) VJP(n *Node, gs []*Value) []*Value {
 
 // Run multiplies.
 func (o MatMul) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	switch out[0].DType() {
-	case F32:
-		evalMatMul[float32](c, out[0], in[0], in[1])
-	case F64:
-		evalMatMul[float64](c, out[0], in[0], in[1])
-	default:
-		return noKernel(o, out[0])
-	}
-	return nil
+	return floats(c, o, out, in, matMulFloats[float32], matMulFloats[float64])
 }
 
-func evalMatMul[T kernel.Float](c *kernel.Context, out, a, b *tensor.Tensor) {
+func matMulFloats[T kernel.Float](c *kernel.Context, _ MatMul, out, in []*tensor.Tensor) error {
+	a, b := in[0], in[1]
 	n, k, m := a.Dim(-2), a.Dim(-1), b.Dim(-1)
-	x, y, z := tensor.Data[T](a), tensor.Data[T](b), tensor.Data[T](out)
+	x, y, z := tensor.Data[T](a), tensor.Data[T](b), tensor.Data[T](out[0])
 	if b.Rank() == 2 { // one matrix for all: join the rows
 		rows := 1
 		for _, d := range a.Shape()[:a.Rank()-1] {
 			rows *= d
 		}
 		kernel.Gemm(c, false, false, rows, m, k, 1, x, k, y, m, 0, z, m)
-		return
+		return nil
 	}
-	outer := out.Shape()[:out.Rank()-2]
+	outer := out[0].Shape()[:out[0].Rank()-2]
 	shapes := [][]int{a.Shape()[:a.Rank()-2], b.Shape()[:b.Rank()-2]}
 	count := 1
 	for _, d := range outer {
@@ -112,6 +105,7 @@ func evalMatMul[T kernel.Float](c *kernel.Context, out, a, b *tensor.Tensor) {
 	} else { // few large ones: cut each
 		each(serial, c, 1)
 	}
+	return nil
 }
 
 // Forms is MatMul.
@@ -196,29 +190,22 @@ func (o Gemm) VJP(n *Node, gs []*Value) []*Value {
 
 // Run multiplies and adds.
 func (o Gemm) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	switch out[0].DType() {
-	case F32:
-		evalGemm[float32](c, o, out[0], in)
-	case F64:
-		evalGemm[float64](c, o, out[0], in)
-	default:
-		return noKernel(o, out[0])
-	}
-	return nil
+	return floats(c, o, out, in, gemmFloats[float32], gemmFloats[float64])
 }
 
-func evalGemm[T kernel.Float](c *kernel.Context, o Gemm, out *tensor.Tensor, in []*tensor.Tensor) {
-	a, b, y := in[0], in[1], tensor.Data[T](out)
-	n, m, k := out.Dim(0), out.Dim(1), a.Dim(1)
+func gemmFloats[T kernel.Float](c *kernel.Context, o Gemm, out, in []*tensor.Tensor) error {
+	a, b, y := in[0], in[1], tensor.Data[T](out[0])
+	n, m, k := out[0].Dim(0), out[0].Dim(1), a.Dim(1)
 	if o.TransA {
 		k = a.Dim(0)
 	}
 	beta := T(0)
 	if len(in) == 3 {
 		beta = T(o.Beta)
-		kernel.Map(c, func(out []T, in [][]T) { copy(out, spread(out, in[0])) }, y, out.Shape(), [][]T{tensor.Data[T](in[2])}, [][]int{in[2].Shape()}, grain)
+		kernel.Map(c, func(out []T, in [][]T) { copy(out, spread(out, in[0])) }, y, out[0].Shape(), [][]T{tensor.Data[T](in[2])}, [][]int{in[2].Shape()}, grain)
 	}
 	kernel.Gemm(c, o.TransA, o.TransB, n, m, k, T(o.Alpha), tensor.Data[T](a), a.Dim(1), tensor.Data[T](b), b.Dim(1), beta, y, m)
+	return nil
 }
 
 // Forms is Gemm.

@@ -68,18 +68,10 @@ func (o LayerNorm) VJP(n *Node, gs []*Value) []*Value {
 
 // Run normalises.
 func (o LayerNorm) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	switch out[0].DType() {
-	case F32:
-		layerNorm[float32](c, o, out[0], in)
-	case F64:
-		layerNorm[float64](c, o, out[0], in)
-	default:
-		return noKernel(o, out[0])
-	}
-	return nil
+	return floats(c, o, out, in, layerNormFloats[float32], layerNormFloats[float64])
 }
 
-func layerNorm[T kernel.Float](c *kernel.Context, o LayerNorm, out *tensor.Tensor, in []*tensor.Tensor) {
+func layerNormFloats[T kernel.Float](c *kernel.Context, o LayerNorm, out, in []*tensor.Tensor) error {
 	var scale, bias []T
 	if t := argument(in, 1); t != nil {
 		scale = tensor.Data[T](t)
@@ -87,7 +79,8 @@ func layerNorm[T kernel.Float](c *kernel.Context, o LayerNorm, out *tensor.Tenso
 	if t := argument(in, 2); t != nil {
 		bias = tensor.Data[T](t)
 	}
-	kernel.LayerNorm(c, tensor.Data[T](out), tensor.Data[T](in[0]), scale, bias, out.Dim(-1), T(o.Eps))
+	kernel.LayerNorm(c, tensor.Data[T](out[0]), tensor.Data[T](in[0]), scale, bias, out[0].Dim(-1), T(o.Eps))
+	return nil
 }
 
 // Forms is LayerNormalization, which wants a scale.
@@ -153,14 +146,11 @@ func (o LayerNormGrad) VJP(n *Node, gs []*Value) []*Value {
 
 // Run runs the kernel.
 func (o LayerNormGrad) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	switch out[0].DType() {
-	case F32:
-		kernel.LayerNormGrad(c, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]), out[0].Dim(-1), float32(o.Eps))
-	case F64:
-		kernel.LayerNormGrad(c, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]), out[0].Dim(-1), o.Eps)
-	default:
-		return noKernel(o, out[0])
-	}
+	return floats(c, o, out, in, layerNormGradFloats[float32], layerNormGradFloats[float64])
+}
+
+func layerNormGradFloats[T kernel.Float](c *kernel.Context, o LayerNormGrad, out, in []*tensor.Tensor) error {
+	kernel.LayerNormGrad(c, tensor.Data[T](out[0]), tensor.Data[T](in[0]), tensor.Data[T](in[1]), out[0].Dim(-1), T(o.Eps))
 	return nil
 }
 
@@ -287,24 +277,17 @@ func (o BatchNorm) VJP(n *Node, gs []*Value) []*Value {
 
 // Run normalises.
 func (o BatchNorm) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	switch out[0].DType() {
-	case F32:
-		batchNorm[float32](c, o, out[0], in)
-	case F64:
-		batchNorm[float64](c, o, out[0], in)
-	default:
-		return noKernel(o, out[0])
-	}
-	return nil
+	return floats(c, o, out, in, batchNormFloats[float32], batchNormFloats[float64])
 }
 
-func batchNorm[T kernel.Float](c *kernel.Context, o BatchNorm, out *tensor.Tensor, in []*tensor.Tensor) {
+func batchNormFloats[T kernel.Float](c *kernel.Context, o BatchNorm, out, in []*tensor.Tensor) error {
 	inner := 1
-	for _, d := range out.Shape()[2:] {
+	for _, d := range out[0].Shape()[2:] {
 		inner *= d
 	}
 	v := func(i int) []T { return tensor.Data[T](in[i]) }
-	kernel.BatchNorm(c, tensor.Data[T](out), v(0), v(1), v(2), v(3), v(4), inner, T(o.Eps))
+	kernel.BatchNorm(c, tensor.Data[T](out[0]), v(0), v(1), v(2), v(3), v(4), inner, T(o.Eps))
+	return nil
 }
 
 // Forms is BatchNormalization.

@@ -7,7 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var poolOps = []Sampled{MaxPool{}, MaxPoolScatter{}, MaxPoolGather{}, AveragePool{}, AveragePoolSpread{}, GlobalAveragePool{}, Resize{}}
+var poolOps = []Sampled{MaxPool{}, MaxPoolScatter{}, MaxPoolGather{}, AveragePool{}, AveragePoolSpread{}, GlobalAveragePool{}}
 
 // window is the geometry that pooling ops share.
 type window struct {
@@ -104,15 +104,12 @@ func (o MaxPool) VJP(n *Node, g []*Value) []*Value {
 
 // Run pools.
 func (o MaxPool) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, maxPoolFloats[float32], maxPoolFloats[float64])
+}
+
+func maxPoolFloats[T kernel.Float](c *kernel.Context, o MaxPool, out, in []*tensor.Tensor) error {
 	s := o.window().shape(in[0].Shape(), out[0].Shape())
-	switch out[0].DType() {
-	case F32:
-		kernel.MaxPool(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]))
-	case F64:
-		kernel.MaxPool(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]))
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.MaxPool(c, s, tensor.Data[T](out[0]), tensor.Data[T](in[0]))
 	return nil
 }
 
@@ -162,15 +159,12 @@ func (o MaxPoolScatter) VJP(n *Node, g []*Value) []*Value {
 
 // Run scatters.
 func (o MaxPoolScatter) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, maxPoolScatterFloats[float32], maxPoolScatterFloats[float64])
+}
+
+func maxPoolScatterFloats[T kernel.Float](c *kernel.Context, o MaxPoolScatter, out, in []*tensor.Tensor) error {
 	s := o.Pool.window().shape(in[0].Shape(), in[1].Shape())
-	switch out[0].DType() {
-	case F32:
-		kernel.MaxPoolScatter(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
-	case F64:
-		kernel.MaxPoolScatter(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.MaxPoolScatter(c, s, tensor.Data[T](out[0]), tensor.Data[T](in[0]), tensor.Data[T](in[1]))
 	return nil
 }
 
@@ -265,15 +259,12 @@ func (o MaxPoolGather) VJP(n *Node, g []*Value) []*Value {
 
 // Run gathers.
 func (o MaxPoolGather) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, maxPoolGatherFloats[float32], maxPoolGatherFloats[float64])
+}
+
+func maxPoolGatherFloats[T kernel.Float](c *kernel.Context, o MaxPoolGather, out, in []*tensor.Tensor) error {
 	s := o.Pool.window().shape(in[0].Shape(), out[0].Shape())
-	switch out[0].DType() {
-	case F32:
-		kernel.MaxPoolGather(c, s, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), tensor.Data[float32](in[1]))
-	case F64:
-		kernel.MaxPoolGather(c, s, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), tensor.Data[float64](in[1]))
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.MaxPoolGather(c, s, tensor.Data[T](out[0]), tensor.Data[T](in[0]), tensor.Data[T](in[1]))
 	return nil
 }
 
@@ -326,15 +317,12 @@ func (o AveragePool) VJP(n *Node, g []*Value) []*Value {
 
 // Run pools.
 func (o AveragePool) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, averagePoolFloats[float32], averagePoolFloats[float64])
+}
+
+func averagePoolFloats[T kernel.Float](c *kernel.Context, o AveragePool, out, in []*tensor.Tensor) error {
 	s := o.window().shape(in[0].Shape(), out[0].Shape())
-	switch out[0].DType() {
-	case F32:
-		kernel.AveragePool(c, s, o.CountPad, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]))
-	case F64:
-		kernel.AveragePool(c, s, o.CountPad, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]))
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.AveragePool(c, s, o.CountPad, tensor.Data[T](out[0]), tensor.Data[T](in[0]))
 	return nil
 }
 
@@ -382,15 +370,12 @@ func (o AveragePoolSpread) VJP(_ *Node, g []*Value) []*Value {
 
 // Run spreads.
 func (o AveragePoolSpread) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, averagePoolSpreadFloats[float32], averagePoolSpreadFloats[float64])
+}
+
+func averagePoolSpreadFloats[T kernel.Float](c *kernel.Context, o AveragePoolSpread, out, in []*tensor.Tensor) error {
 	s := o.Pool.window().shape(out[0].Shape(), in[0].Shape())
-	switch out[0].DType() {
-	case F32:
-		kernel.AveragePoolSpread(c, s, o.Pool.CountPad, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]))
-	case F64:
-		kernel.AveragePoolSpread(c, s, o.Pool.CountPad, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]))
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.AveragePoolSpread(c, s, o.Pool.CountPad, tensor.Data[T](out[0]), tensor.Data[T](in[0]))
 	return nil
 }
 
@@ -467,63 +452,4 @@ func (GlobalAveragePool) Forms() []Form { return form("GlobalAveragePool") }
 // Samples covers two shapes.
 func (o GlobalAveragePool) Samples() []Sample {
 	return []Sample{{Op: o, In: []SampleInput{{Shape: []int{2, 3, 2, 3}}}}, {Op: o, In: []SampleInput{{Shape: []int{1, 1, 1, 1}}}}}
-}
-
-// Resize repeats each row and column of images [N C H W] Scale times: nearest-neighbour interpolation. ONNX: Resize, mode
-// nearest, asymmetric coordinates.
-type Resize struct{ Scale int }
-
-// Upsample is the images v with each row and column repeated scale times.
-func (v *Value) Upsample(scale int) *Value { return Apply(Resize{scale}, v) }
-
-// Takes is images.
-func (Resize) Takes() []Arg { return oneFloat }
-
-// Infer multiplies height and width.
-func (o Resize) Infer(in *Infer) ([]Type, error) {
-	if o.Scale < 1 || o.Scale > 1<<20 {
-		return nil, Mistakef("pooling makes images smaller", "the scale is %d, want a whole number from 1 to 1048576", o.Scale)
-	}
-	if _, _, err := spatial(in.Args[0]); err != nil {
-		return nil, err
-	}
-	s := slices.Clone(in.Args[0].Shape())
-	s[2], s[3] = s[2].Times(Dim(o.Scale)), s[3].Times(Dim(o.Scale))
-	return one(Type{in.Args[0].DType(), s}, nil)
-}
-
-// VJP adds up the copies of each pixel.
-func (o Resize) VJP(n *Node, gs []*Value) []*Value {
-	g := gs[0]
-	k := [2]int{o.Scale, o.Scale}
-	return []*Value{g.AveragePool(AveragePool{Kernel: k, Strides: k}).Scale(float64(o.Scale * o.Scale))}
-}
-
-// Run copies.
-func (o Resize) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	switch out[0].DType() {
-	case F32:
-		kernel.Upsample(c, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), in[0].Dim(3), o.Scale)
-	case F64:
-		kernel.Upsample(c, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), in[0].Dim(3), o.Scale)
-	default:
-		return noKernel(o, out[0])
-	}
-	return nil
-}
-
-// Emit adds a Resize node.
-func (o Resize) Emit(e Emitter, n *Node, in []string) []string {
-	k := float32(o.Scale)
-	return []string{e.Node("Resize", []string{in[0], "", e.Const(tensor.Of([]float32{1, 1, k, k}, 4))},
-		Attr{"mode", "nearest"}, Attr{"coordinate_transformation_mode", "asymmetric"}, Attr{"nearest_mode", "floor"})}
-}
-
-// Samples covers scales 1 to 3.
-func (Resize) Samples() []Sample {
-	return []Sample{
-		{Op: Resize{1}, In: []SampleInput{{Shape: []int{1, 1, 2, 2}}}},
-		{Op: Resize{2}, In: []SampleInput{{Shape: []int{2, 2, 1, 3}}}},
-		{Op: Resize{3}, In: []SampleInput{{Shape: []int{1, 1, 2, 1}}}},
-	}
 }

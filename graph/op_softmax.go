@@ -67,18 +67,15 @@ func (o Softmax) VJP(n *Node, g []*Value) []*Value {
 
 // Run computes it without overflow.
 func (o Softmax) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, softmaxFloats[float32], softmaxFloats[float64])
+}
+
+func softmaxFloats[T kernel.Float](c *kernel.Context, o Softmax, out, in []*tensor.Tensor) error {
 	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
-	switch out[0].DType() {
-	case F32:
-		kernel.Softmax(c, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), outer, n, inner)
-	case F64:
-		kernel.Softmax(c, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), outer, n, inner)
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.Softmax(c, tensor.Data[T](out[0]), tensor.Data[T](in[0]), outer, n, inner)
 	return nil
 }
 
@@ -112,18 +109,15 @@ func (o LogSoftmax) VJP(n *Node, g []*Value) []*Value {
 
 // Run computes it without overflow.
 func (o LogSoftmax) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, logSoftmaxFloats[float32], logSoftmaxFloats[float64])
+}
+
+func logSoftmaxFloats[T kernel.Float](c *kernel.Context, o LogSoftmax, out, in []*tensor.Tensor) error {
 	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
-	switch out[0].DType() {
-	case F32:
-		kernel.LogSoftmax(c, tensor.Data[float32](out[0]), tensor.Data[float32](in[0]), outer, n, inner)
-	case F64:
-		kernel.LogSoftmax(c, tensor.Data[float64](out[0]), tensor.Data[float64](in[0]), outer, n, inner)
-	default:
-		return noKernel(o, out[0])
-	}
+	kernel.LogSoftmax(c, tensor.Data[T](out[0]), tensor.Data[T](in[0]), outer, n, inner)
 	return nil
 }
 

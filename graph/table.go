@@ -22,6 +22,7 @@ func All() []Sampled {
 		randomOps,
 		convOps,
 		poolOps,
+		resizeOps,
 		normOps,
 		assertOps,
 	)

@@ -22,7 +22,7 @@ var exporterMutations = []mutation{
 	{"onnx: transA is transB", "graph/op_matmul.go", `Field{Attribute: "transA", Name: "TransA"}`, `Field{Attribute: "transA", Name: "TransB"}`, "./exporters/onnx", specified},
 	{"onnx: reductions keep their axes", "graph/op_reduce.go", `Field{Attribute: "keepdims", Name: "KeepDims"}`, `Field{Attribute: "keepdims", Value: 1}`, "./exporters/onnx", specified},
 	{"onnx: pads before and after change places", "graph/op_slice.go", "slices.Concat(o.Before, o.After)", "slices.Concat(o.After, o.Before)", "./exporters/onnx", specified},
-	{"onnx: nearest pixels are rounded", "graph/op_pool.go", `Attr{"nearest_mode", "floor"}`, `Attr{"nearest_mode", "ceil"}`, "./exporters/onnx", specified},
+	{"onnx: nearest pixels are rounded", "graph/op_resize.go", `Attr{"nearest_mode", "floor"}`, `Attr{"nearest_mode", "ceil"}`, "./exporters/onnx", specified},
 	{"onnx: a lerp from the other end", "graph/op_arith.go", `x.Add(y.Sub(x).Scale(o.T))`, `y.Add(x.Sub(y).Scale(o.T))`, "./exporters/onnx", specified},
 	{"onnx: constants of one length are one", "exporters/onnx/emitter.go", "if err := w.WriteRaw(h); err != nil {", "if err := error(nil); err != nil {", "./exporters/onnx", specified},
 	{"onnx: a symbolic size is read off the next axis", "exporters/onnx/shape.go", `graph.Attr{Name: "start", Value: i}, graph.Attr{Name: "end", Value: i + 1}`, `graph.Attr{Name: "start", Value: max(i-1, 0)}, graph.Attr{Name: "end", Value: max(i, 1)}`, "./exporters/onnx", specified},
