@@ -32,8 +32,8 @@ func (a *app) sampleCommand() *cli.Command {
 		Description: "Runs the ONNX file that export wrote to the run's folder, or --onnx FILE; where there is none, the model is\n" +
 			"exported in memory. The noise depends on the seed alone. A model with a label draws all its classes, a row of the picture\n" +
 			"each, unless --label or --set-input chooses.\n" +
-			"Files are written as they are called: .npy and .npz are arrays, .csv numbers, and what else there is the model says: .png\n" +
-			"for images and points, .txt for text." +
+			"Files are written as they are called: .npy and .npz are arrays, .npz with the conditions too, .csv numbers, and what else there\n" +
+			"is the model says: .png for images and points, .txt for text." +
 			a.example("sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --count 25 --out samples.png",
 				"sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --set-input label=7 --out sevens.png --out sevens.npy",
 				"sample "+a.exampleModel()+" --run runs/plane --map 3 --count 400 --out map.png"),
@@ -121,6 +121,14 @@ func (a *app) sample(c *cli.Context) error {
 		return err
 	}
 	took := time.Since(start)
+	for name, feed := range f.how.Inputs { // the conditions, for .npz
+		if feed.Noise != "" {
+			continue
+		}
+		if x := fed.in[name]; x != nil && out[name] == nil && x.Rank() > 0 && x.Dim(0) == fed.count {
+			out[name] = x
+		}
+	}
 	for _, path := range paths {
 		if err := show.write(path, out, fed.cols); err != nil {
 			return err

@@ -177,8 +177,8 @@ func TestSampleConditions(t *testing.T) {
 	if len(rows) != 7 || len(rows[0]) != 16 || rows[0][3] != "image.3" || rows[1][0] != "1.4" {
 		t.Errorf("x.csv has %d rows, the first %v", len(rows), rows[:2])
 	}
-	if m, err := numpy.ReadNPZ(filepath.Join(dir, "x.npz")); err != nil || m["image"] == nil {
-		t.Errorf("x.npz: %v", err)
+	if m, err := numpy.ReadNPZ(filepath.Join(dir, "x.npz")); err != nil || m["image"] == nil || m["label"] == nil || !slices.Equal(m["label"].Float64s(), []float64{1, 1, 1, 1, 1, 1}) {
+		t.Errorf("x.npz has %v: %v", m, err)
 	}
 	y, dir := sampleOf(t, toyOneHot, "--count 4", ".csv")
 	if got := fmt.Sprint(tensor.Data[float32](y)); got != "[1 0 0 1 0 0 0 1 0 0 1 0]" {

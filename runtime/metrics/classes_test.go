@@ -26,7 +26,13 @@ func classProbabilities() (*tensor.Tensor, []int64) {
 // TestClassesReference compares with NumPy.
 func TestClassesReference(t *testing.T) {
 	p, labels := classProbabilities()
-	mean, std, err := InceptionScore(p, 3) // exp of the mean of Σp·log(p/q), over thirds
+	thirds := tensor.New(p.DType(), 12, 4) // row i of part k, which are the first, second and last four of p, is every third from k on
+	for i := range 12 {
+		for j := range 4 {
+			thirds.Set((i%4*3+i/4)*4+j, p.At(i*4+j))
+		}
+	}
+	mean, std, err := InceptionScore(thirds, 3) // exp of the mean of Σp·log(p/q), over thirds
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +83,13 @@ func TestClassesExact(t *testing.T) {
 	sure := rows([]float64{1, 0, 0}, []float64{0, 1, 0}, []float64{0, 0, 1})
 	if mean, std, err := InceptionScore(sure, 1); err != nil || math.Abs(mean-3) > 1e-12 || std != 0 {
 		t.Errorf("one certain example of each of 3 classes scores %v ± %v (%v)", mean, std, err)
+	}
+	var sorted [][]float64 // five of each of two classes: the parts have both
+	for i := range 10 {
+		sorted = append(sorted, []float64{float64(1 - i/5), float64(i / 5)})
+	}
+	if mean, _, err := InceptionScore(rows(sorted...), 2); err != nil || mean < 1.9 {
+		t.Errorf("of examples in the order of their classes the score is %v, %v", mean, err)
 	}
 	if mean, _, err := InceptionScore(constants(4, .5, .5), 2); err != nil || mean != 1 {
 		t.Errorf("even probabilities score %v (%v)", mean, err)
