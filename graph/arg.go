@@ -34,6 +34,7 @@ type Infer struct {
 	fn    *Func
 	known []Dim // the fresh sizes that the node has already
 	fresh []Dim
+	only  [1]Type // of the result, if it is one
 }
 
 // Arg is the argument i, nil if it was left out.
@@ -56,14 +57,15 @@ func (in *Infer) Fresh(name string) Dim {
 }
 
 // Same is the type of argument i, as the only result's.
-func (in *Infer) Same(i int) ([]Type, error) { return []Type{in.Args[i].Type}, nil }
+func (in *Infer) Same(i int) ([]Type, error) { return in.One(in.Args[i].Type, nil) }
 
-// one is the type of a single result.
-func one(t Type, err error) ([]Type, error) {
+// One is the type of a single result, or the mistake err.
+func (in *Infer) One(t Type, err error) ([]Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Type{t}, nil
+	in.only[0] = t
+	return in.only[:], nil
 }
 
 // checkArgs says how args are not what was declared.
@@ -78,7 +80,6 @@ func checkArgs(takes []Arg, args []*Value) error {
 	if len(args) > len(takes) && !variadic || len(args) < least {
 		return Mistakef("it takes "+takesText(takes), "there are %d arguments", len(args))
 	}
-	groups := map[string]DType{}
 	for i, v := range args {
 		a := takes[min(i, len(takes)-1)]
 		if v == nil {
@@ -87,14 +88,14 @@ func checkArgs(takes []Arg, args []*Value) error {
 			}
 			continue
 		}
-		if a.Like == "" {
-			continue
-		}
-		t, ok := groups[a.Like]
-		if !ok {
-			groups[a.Like] = v.DType()
-		} else if t != v.DType() {
-			return Mistakef(fmt.Sprintf("give both one dtype, with .Cast(graph.%s) for one", dtypeConst(t)), "the arguments are %v and %v", t, v.DType())
+		for k := 0; k < i && a.Like != ""; k++ { // the first of the group tells
+			if args[k] == nil || takes[min(k, len(takes)-1)].Like != a.Like {
+				continue
+			}
+			if t := args[k].DType(); t != v.DType() {
+				return Mistakef(fmt.Sprintf("give both one dtype, with .Cast(graph.%s) for one", dtypeConst(t)), "the arguments are %v and %v", t, v.DType())
+			}
+			break
 		}
 	}
 	for i, v := range args {
@@ -155,7 +156,7 @@ func wantFloat(v *Value) error {
 // inferBroadcast is the inference of a broadcasting op over two values: the first's dtype.
 func inferBroadcast(in *Infer) ([]Type, error) {
 	s, err := broadcast(in.Args[0].Shape(), in.Args[1].Shape())
-	return one(Type{in.Args[0].DType(), s}, err)
+	return in.One(Type{in.Args[0].DType(), s}, err)
 }
 
 // floatMap is embedded by ops without attributes that map a float to one of its type.
@@ -203,7 +204,7 @@ func (comparing) Takes() []Arg { return twoNumbers }
 // Infer broadcasts the shapes.
 func (comparing) Infer(in *Infer) ([]Type, error) {
 	s, err := broadcast(in.Args[0].Shape(), in.Args[1].Shape())
-	return one(Type{Bool, s}, err)
+	return in.One(Type{Bool, s}, err)
 }
 
 // scalarLike is a constant of v's dtype with no axes, for VJPs.

@@ -27,6 +27,7 @@ type Func struct {
 	names   map[string]claim
 	random  *Value
 	draws   int
+	infer   *Infer         // of the last inference
 	fresh   map[string]int // how many sizes that only a run tells have a name
 	// applied counts the ops asked for, those over poison too.
 	applied int

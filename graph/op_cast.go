@@ -22,7 +22,7 @@ func (o Cast) Infer(in *Infer) ([]Type, error) {
 	if o.To > Bool {
 		return nil, Mistakef("the dtypes are graph.F32, graph.I64, ...", "there is no %v", o.To)
 	}
-	return one(Type{o.To, in.Args[0].Shape()}, nil)
+	return in.One(Type{o.To, in.Args[0].Shape()}, nil)
 }
 
 // VJP casts g back; integers and bools have no gradient.

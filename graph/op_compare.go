@@ -211,8 +211,10 @@ type Where struct{}
 // Where is a where v is true, else b; v is bool, and the three shapes broadcast.
 func (v *Value) Where(a, b *Value) *Value { return Apply(Where{}, v, a, b) }
 
+var whereArgs = append([]Arg{{Name: "condition", DTypes: Bools}}, twoNumbers...)
+
 // Takes is the condition and the two values.
-func (Where) Takes() []Arg { return append([]Arg{{Name: "condition", DTypes: Bools}}, twoNumbers...) }
+func (Where) Takes() []Arg { return whereArgs }
 
 // Infer broadcasts the shapes.
 func (Where) Infer(in *Infer) ([]Type, error) {

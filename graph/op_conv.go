@@ -77,10 +77,10 @@ func (o Conv2D) size(i, n, k int) int {
 
 func (o Conv2D) normalize([]*Value) Op { return o.normal() }
 
+var conv2DArgs = []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "filters", DTypes: Floats, Like: "T"}}
+
 // Takes is two floats.
-func (Conv2D) Takes() []Arg {
-	return []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "filters", DTypes: Floats, Like: "T"}}
-}
+func (Conv2D) Takes() []Arg { return conv2DArgs }
 
 // Infer checks channels and sizes.
 func (o Conv2D) Infer(in *Infer) ([]Type, error) {
@@ -104,7 +104,7 @@ func (o Conv2D) Infer(in *Infer) ([]Type, error) {
 	if oh < 1 || ow < 1 {
 		return nil, Mistakef("pad the image, or take a smaller filter", "a filter of %v×%v, dilated by %v, does not fit the image %v padded by %v", ws[2], ws[3], o.Dilations, x.Type, o.Pads)
 	}
-	return one(Type{x.DType(), Shape{x.Shape()[0], ws[0], Dim(oh), Dim(ow)}}, nil)
+	return in.One(Type{x.DType(), Shape{x.Shape()[0], ws[0], Dim(oh), Dim(ow)}}, nil)
 }
 
 // VJP is (the transposed convolution of g with w, the weights' gradient).
@@ -196,10 +196,10 @@ func (o ConvTranspose2D) normalize([]*Value) Op {
 	return o
 }
 
+var convTranspose2DArgs = []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "filters", DTypes: Floats, Like: "T"}}
+
 // Takes is two floats.
-func (ConvTranspose2D) Takes() []Arg {
-	return []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "filters", DTypes: Floats, Like: "T"}}
-}
+func (ConvTranspose2D) Takes() []Arg { return convTranspose2DArgs }
 
 // Infer checks channels and sizes.
 func (o ConvTranspose2D) Infer(in *Infer) ([]Type, error) {
@@ -230,7 +230,7 @@ func (o ConvTranspose2D) Infer(in *Infer) ([]Type, error) {
 		}
 		out[2+i] = Dim(size)
 	}
-	return one(Type{x.DType(), out}, nil)
+	return in.One(Type{x.DType(), out}, nil)
 }
 
 // VJP is (the convolution of g with w, the weights' gradient, in which g and x change places).
@@ -281,10 +281,10 @@ func (o ConvWeight) normalize([]*Value) Op {
 	return o
 }
 
+var convWeightArgs = []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "gradient", DTypes: Floats, Like: "T"}}
+
 // Takes is two floats.
-func (ConvWeight) Takes() []Arg {
-	return []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "gradient", DTypes: Floats, Like: "T"}}
-}
+func (ConvWeight) Takes() []Arg { return convWeightArgs }
 
 // Infer returns the filters' type.
 func (o ConvWeight) Infer(in *Infer) ([]Type, error) {
@@ -301,7 +301,7 @@ func (o ConvWeight) Infer(in *Infer) ([]Type, error) {
 	if !g.Shape().Equal(want) {
 		return nil, Mistakef("it is the type of the convolution's result", "the gradient is %v, want the shape %v", g.Type, want)
 	}
-	return one(Type{x.DType(), o.Shape}, nil)
+	return in.One(Type{x.DType(), o.Shape}, nil)
 }
 
 // VJP is (the transposed convolution of g with the gradient of the filters, the convolution of x with it).

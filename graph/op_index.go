@@ -21,10 +21,10 @@ func (o Gather) normalize(in []*Value) Op {
 	return o
 }
 
+var gatherArgs = []Arg{{Name: "table", DTypes: Numbers}, {Name: "indices", DTypes: Indices}}
+
 // Takes is the table and the indices.
-func (Gather) Takes() []Arg {
-	return []Arg{{Name: "table", DTypes: Numbers}, {Name: "indices", DTypes: Indices}}
-}
+func (Gather) Takes() []Arg { return gatherArgs }
 
 // Infer replaces the axis by the indices' shape.
 func (o Gather) Infer(in *Infer) ([]Type, error) {
@@ -33,7 +33,7 @@ func (o Gather) Infer(in *Infer) ([]Type, error) {
 		return nil, err
 	}
 	s := in.Args[0].Shape()
-	return one(Type{in.Args[0].DType(), slices.Concat(s[:k], in.Args[1].Shape(), s[k+1:])}, nil)
+	return in.One(Type{in.Args[0].DType(), slices.Concat(s[:k], in.Args[1].Shape(), s[k+1:])}, nil)
 }
 
 // VJP adds g's slices at their places.
@@ -94,10 +94,10 @@ func (o ScatterAdd) normalize([]*Value) Op {
 	return o
 }
 
+var scatterAddArgs = []Arg{{Name: "slices", DTypes: Floats}, {Name: "indices", DTypes: Indices}}
+
 // Takes is the slices and the indices.
-func (ScatterAdd) Takes() []Arg {
-	return []Arg{{Name: "slices", DTypes: Floats}, {Name: "indices", DTypes: Indices}}
-}
+func (ScatterAdd) Takes() []Arg { return scatterAddArgs }
 
 // Infer checks the slices' shape.
 func (o ScatterAdd) Infer(in *Infer) ([]Type, error) {
@@ -181,8 +181,10 @@ type OneHot struct {
 // OneHot is a new last axis of the given depth with a one at v's index, in dtype t; see [Value.InRange] for labels.
 func (v *Value) OneHot(depth int, t DType) *Value { return Apply(OneHot{Depth: depth, DType: t}, v) }
 
+var oneHotArgs = []Arg{{Name: "indices", DTypes: Indices}}
+
 // Takes is the indices.
-func (OneHot) Takes() []Arg { return []Arg{{Name: "indices", DTypes: Indices}} }
+func (OneHot) Takes() []Arg { return oneHotArgs }
 
 // Infer adds the axis.
 func (o OneHot) Infer(in *Infer) ([]Type, error) {
@@ -192,7 +194,7 @@ func (o OneHot) Infer(in *Infer) ([]Type, error) {
 	if !o.DType.Float() {
 		return nil, Mistakef("one-hot rows are f32 or f64", "dtype %v", o.DType)
 	}
-	return one(Type{o.DType, append(slices.Clone(in.Args[0].Shape()), Dim(o.Depth))}, nil)
+	return in.One(Type{o.DType, append(slices.Clone(in.Args[0].Shape()), Dim(o.Depth))}, nil)
 }
 
 // Run writes the rows.
@@ -263,7 +265,7 @@ func (o ArgMax) Infer(in *Infer) ([]Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one(Type{I64, without(in.Args[0].Shape(), []int{k})}, nil)
+	return in.One(Type{I64, without(in.Args[0].Shape(), []int{k})}, nil)
 }
 
 // Run searches.

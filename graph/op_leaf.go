@@ -22,11 +22,11 @@ type Input struct {
 func (Input) Takes() []Arg { return nil }
 
 // Infer returns the declared type.
-func (o Input) Infer(*Infer) ([]Type, error) {
+func (o Input) Infer(in *Infer) ([]Type, error) {
 	if o.Name == "" {
 		return nil, Mistakef("the name is the one in the ONNX file and in calls", "the name is empty")
 	}
-	return one(o.Type, nil)
+	return in.One(o.Type, nil)
 }
 
 // Emit returns the input's name: the exporter declares it.
@@ -47,7 +47,7 @@ type Param struct {
 func (Param) Takes() []Arg { return nil }
 
 // Infer returns the declared type; a symbolic dimension is a mistake.
-func (o Param) Infer(*Infer) ([]Type, error) {
+func (o Param) Infer(in *Infer) ([]Type, error) {
 	if o.Name == "" {
 		return nil, Mistakef("layers name their parameters by the fields that lead to them", "the name is empty")
 	}
@@ -58,7 +58,7 @@ func (o Param) Infer(*Infer) ([]Type, error) {
 		return nil, Mistakef("state has a fixed size; take the width from a numeric axis, or flatten the axes that are numbers",
 			"%q cannot have the shape %v: %v is symbolic", o.Name, o.Type.Shape, o.Type.Shape[slices.IndexFunc(o.Type.Shape, Dim.Symbolic)])
 	}
-	return one(o.Type, numbers(o.Init, o.Type.DType))
+	return in.One(o.Type, numbers(o.Init, o.Type.DType))
 }
 
 // Emit returns the parameter's name: the exporter writes its contents.
@@ -79,7 +79,7 @@ func (f *Func) Const(t *tensor.Tensor) *Value { return f.Apply(Const{Value: t}) 
 func (Const) Takes() []Arg { return nil }
 
 // Infer returns the tensor's type.
-func (o Const) Infer(*Infer) ([]Type, error) {
+func (o Const) Infer(in *Infer) ([]Type, error) {
 	if o.Value == nil {
 		return nil, Mistakef("make one with tensor.Of or tensor.New", "the tensor is nil")
 	}
@@ -87,7 +87,7 @@ func (o Const) Infer(*Infer) ([]Type, error) {
 	for i, d := range o.Value.Shape() {
 		s[i] = Dim(d)
 	}
-	return one(Type{o.Value.DType(), s}, nil)
+	return in.One(Type{o.Value.DType(), s}, nil)
 }
 
 // Run copies the tensor.
@@ -158,7 +158,7 @@ func holds(t DType, v float64) error {
 func (Full) Takes() []Arg { return nil }
 
 // Infer returns the declared type; a number that the dtype cannot hold is a mistake.
-func (o Full) Infer(*Infer) ([]Type, error) { return one(o.Type, holds(o.Type.DType, o.Value)) }
+func (o Full) Infer(in *Infer) ([]Type, error) { return in.One(o.Type, holds(o.Type.DType, o.Value)) }
 
 func (o Full) normalize([]*Value) Op {
 	if len(o.Type.Shape) == 0 {
@@ -249,7 +249,7 @@ func (o Size) Infer(in *Infer) ([]Type, error) {
 	if _, err := axes(o.Axes, in.Args[0].Rank()); err != nil {
 		return nil, err
 	}
-	return one(Type{in.Args[0].DType(), Shape{}}, nil)
+	return in.One(Type{in.Args[0].DType(), Shape{}}, nil)
 }
 
 // Run multiplies the dimensions.

@@ -42,7 +42,7 @@ func (MatMul) Infer(in *Infer) ([]Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one(Type{a.DType(), append(outer, as[n-2], bs[m-1])}, nil)
+	return in.One(Type{a.DType(), append(outer, as[n-2], bs[m-1])}, nil)
 }
 
 // VJP is (g·bᵀ, aᵀ·g). Where b is one matrix for all of a, the rows of a are first joined: one product, not a sum of many.
@@ -137,10 +137,10 @@ func (v *Value) Gemm(w, c *Value, o Gemm) *Value {
 	return Apply(o, v, w, c)
 }
 
+var gemmArgs = append(slices.Clone(twoFloats), Arg{Name: "c", DTypes: Floats, Like: "T", Optional: true})
+
 // Takes is the factors, and the addend or nothing.
-func (Gemm) Takes() []Arg {
-	return append(slices.Clone(twoFloats), Arg{Name: "c", DTypes: Floats, Like: "T", Optional: true})
-}
+func (Gemm) Takes() []Arg { return gemmArgs }
 
 // Infer checks the shapes.
 func (o Gemm) Infer(in *Infer) ([]Type, error) {
@@ -164,7 +164,7 @@ func (o Gemm) Infer(in *Infer) ([]Type, error) {
 			return nil, Mistakef("it must be a row, a column, a scalar, or a whole matrix", "the addend %v does not broadcast to %v", in.Args[2].Type, y)
 		}
 	}
-	return one(Type{a.DType(), y}, nil)
+	return in.One(Type{a.DType(), y}, nil)
 }
 
 // VJP multiplies g with the other factor, transposed as needed.

@@ -3,7 +3,6 @@ package graph
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -20,10 +19,10 @@ func (v *Value) LayerNorm(scale, bias *Value, eps float64) *Value {
 	return Apply(LayerNorm{eps}, v, scale, bias)
 }
 
+var layerNormArgs = []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "scale", DTypes: Floats, Like: "T", Optional: true}, {Name: "bias", DTypes: Floats, Like: "T", Optional: true}}
+
 // Takes is x, and a scale and a bias or not.
-func (LayerNorm) Takes() []Arg {
-	return []Arg{{Name: "x", DTypes: Floats, Like: "T"}, {Name: "scale", DTypes: Floats, Like: "T", Optional: true}, {Name: "bias", DTypes: Floats, Like: "T", Optional: true}}
-}
+func (LayerNorm) Takes() []Arg { return layerNormArgs }
 
 // Infer checks scale and bias.
 func (o LayerNorm) Infer(in *Infer) ([]Type, error) {
@@ -34,7 +33,7 @@ func (o LayerNorm) Infer(in *Infer) ([]Type, error) {
 	if !(o.Eps >= 0) {
 		return nil, Mistakef("a usual choice is 1e-5", "eps is %v", o.Eps)
 	}
-	return one(x.Type, vectors(x, x.Shape()[x.Rank()-1], in.Args[1:]))
+	return in.One(x.Type, vectors(x, x.Shape()[x.Rank()-1], in.Args[1:]))
 }
 
 // vectors checks that each of vs is a vector of n elements of x's dtype.
@@ -242,14 +241,10 @@ func perChannel(v *Value, rank int) *Value {
 	return v.Reshape(s...)
 }
 
+var batchNormArgs = []Arg{{Name: "x", DTypes: Floats}, {Name: "scale", DTypes: Floats}, {Name: "bias", DTypes: Floats}, {Name: "mean", DTypes: Floats}, {Name: "variance", DTypes: Floats}}
+
 // Takes is x, and a scale, bias, mean and variance for each channel.
-func (BatchNorm) Takes() []Arg {
-	out := slices.Clone(oneFloat)
-	for _, name := range []string{"scale", "bias", "mean", "variance"} {
-		out = append(out, Arg{Name: name, DTypes: Floats})
-	}
-	return out
-}
+func (BatchNorm) Takes() []Arg { return batchNormArgs }
 
 // Infer checks the vectors.
 func (o BatchNorm) Infer(in *Infer) ([]Type, error) {
@@ -260,7 +255,7 @@ func (o BatchNorm) Infer(in *Infer) ([]Type, error) {
 	if !(o.Eps >= 0) {
 		return nil, Mistakef("a usual choice is 1e-5", "eps is %v", o.Eps)
 	}
-	return one(x.Type, vectors(x, x.Shape()[1], in.Args[1:]))
+	return in.One(x.Type, vectors(x, x.Shape()[1], in.Args[1:]))
 }
 
 // VJP differentiates with respect to all five arguments.

@@ -95,7 +95,7 @@ func (o MaxPool) normalize([]*Value) Op {
 func (MaxPool) Takes() []Arg { return oneFloat }
 
 // Infer gives the pooled shape.
-func (o MaxPool) Infer(in *Infer) ([]Type, error) { return one(o.window().infer(in.Args[0])) }
+func (o MaxPool) Infer(in *Infer) ([]Type, error) { return in.One(o.window().infer(in.Args[0])) }
 
 // VJP gives each g to where the window's largest element is.
 func (o MaxPool) VJP(n *Node, g []*Value) []*Value {
@@ -149,7 +149,7 @@ func (MaxPoolScatter) Takes() []Arg { return twoFloats }
 
 // Infer returns x's type.
 func (o MaxPoolScatter) Infer(in *Infer) ([]Type, error) {
-	return one(in.Args[0].Type, o.Pool.window().pooled(in.Args[0], in.Args[1]))
+	return in.One(in.Args[0].Type, o.Pool.window().pooled(in.Args[0], in.Args[1]))
 }
 
 // VJP takes from the gradient what stands at the largest elements; where those are does not move with x.
@@ -249,7 +249,7 @@ func (o MaxPoolGather) Infer(in *Infer) ([]Type, error) {
 	if in.Args[0].DType() != in.Args[1].DType() || !in.Args[0].Shape().Equal(in.Args[1].Shape()) {
 		return nil, Mistakef("both are of one type", "the images are %v, the values %v", in.Args[0].Type, in.Args[1].Type)
 	}
-	return one(o.Pool.window().infer(in.Args[0]))
+	return in.One(o.Pool.window().infer(in.Args[0]))
 }
 
 // VJP scatters.
@@ -308,7 +308,7 @@ func (o AveragePool) normalize([]*Value) Op {
 func (AveragePool) Takes() []Arg { return oneFloat }
 
 // Infer gives the pooled shape.
-func (o AveragePool) Infer(in *Infer) ([]Type, error) { return one(o.window().infer(in.Args[0])) }
+func (o AveragePool) Infer(in *Infer) ([]Type, error) { return in.One(o.window().infer(in.Args[0])) }
 
 // VJP spreads g over the windows.
 func (o AveragePool) VJP(n *Node, g []*Value) []*Value {
@@ -360,7 +360,7 @@ func (AveragePoolSpread) Takes() []Arg { return oneFloat }
 // Infer returns the images' type.
 func (o AveragePoolSpread) Infer(in *Infer) ([]Type, error) {
 	t := Type{in.Args[0].DType(), o.Shape}
-	return one(t, o.Pool.window().pooled(&Value{Type: t}, in.Args[0]))
+	return in.One(t, o.Pool.window().pooled(&Value{Type: t}, in.Args[0]))
 }
 
 // VJP pools.

@@ -65,7 +65,9 @@ func (v *Value) NormalLike() *Value {
 func (RandomNormal) Takes() []Arg { return stateArg }
 
 // Infer returns the declared type.
-func (o RandomNormal) Infer(in *Infer) ([]Type, error) { return one(inferRandom(in.Args[0], o.Type)) }
+func (o RandomNormal) Infer(in *Infer) ([]Type, error) {
+	return in.One(inferRandom(in.Args[0], o.Type))
+}
 
 // Run draws.
 func (o RandomNormal) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
@@ -114,7 +116,9 @@ func (v *Value) UniformLike() *Value {
 func (RandomUniform) Takes() []Arg { return stateArg }
 
 // Infer returns the declared type.
-func (o RandomUniform) Infer(in *Infer) ([]Type, error) { return one(inferRandom(in.Args[0], o.Type)) }
+func (o RandomUniform) Infer(in *Infer) ([]Type, error) {
+	return in.One(inferRandom(in.Args[0], o.Type))
+}
 
 // Run draws.
 func (o RandomUniform) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
@@ -171,15 +175,17 @@ func (o Dropout) check(v *Value) error {
 	return wantFloat(v)
 }
 
+var dropoutArgs = append(slices.Clone(oneFloat), stateArg...)
+
 // Takes is x and the random state.
-func (Dropout) Takes() []Arg { return append(slices.Clone(oneFloat), stateArg...) }
+func (Dropout) Takes() []Arg { return dropoutArgs }
 
 // Infer returns the argument's type.
 func (o Dropout) Infer(in *Infer) ([]Type, error) {
 	if err := o.check(in.Args[0]); err != nil {
 		return nil, err
 	}
-	return one(inferRandom(in.Args[1], in.Args[0].Type))
+	return in.One(inferRandom(in.Args[1], in.Args[0].Type))
 }
 
 // VJP drops the same elements of g.

@@ -37,11 +37,11 @@ func (v *Value) Scalar(c float64) *Value {
 func (Arange) Takes() []Arg { return nil }
 
 // Infer returns the declared type, i64 of one axis.
-func (o Arange) Infer(*Infer) ([]Type, error) {
+func (o Arange) Infer(in *Infer) ([]Type, error) {
 	if o.Type.DType != I64 || len(o.Type.Shape) != 1 {
 		return nil, Mistakef("f.Arange(n), and .Cast for another dtype", "it is %v, want i64[n]", o.Type)
 	}
-	return one(o.Type, nil)
+	return in.One(o.Type, nil)
 }
 
 // Run counts.

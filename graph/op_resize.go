@@ -29,7 +29,7 @@ func (o Resize) Infer(in *Infer) ([]Type, error) {
 	}
 	s := slices.Clone(in.Args[0].Shape())
 	s[2], s[3] = s[2].Times(Dim(o.Scale)), s[3].Times(Dim(o.Scale))
-	return one(Type{in.Args[0].DType(), s}, nil)
+	return in.One(Type{in.Args[0].DType(), s}, nil)
 }
 
 // VJP adds up the copies of each pixel.

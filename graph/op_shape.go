@@ -160,7 +160,7 @@ func (o Reshape) Infer(in *Infer) ([]Type, error) {
 	if a, b := x.Shape().Size(), o.Shape.Size(); a != b {
 		return nil, Mistakef("one of the axes may be -1: it takes what is left", "%v has %v elements, %v has %v", x.Shape(), a, o.Shape, b)
 	}
-	return one(Type{x.DType(), o.Shape}, nil)
+	return in.One(Type{x.DType(), o.Shape}, nil)
 }
 
 // VJP reshapes g back.
@@ -245,7 +245,7 @@ func (o Transpose) Infer(in *Infer) ([]Type, error) {
 	if !ok {
 		return nil, Mistakef("name each axis of the argument once, from 0", "%v is no permutation of the %d axes of %v", o.Perm, x.Rank(), x.Type)
 	}
-	return one(Type{x.DType(), s}, nil)
+	return in.One(Type{x.DType(), s}, nil)
 }
 
 // VJP permutes g back.
@@ -305,7 +305,7 @@ func (o Expand) Infer(in *Infer) ([]Type, error) {
 	if t.Shape == nil {
 		t.Shape = Shape{}
 	}
-	return one(t, nil)
+	return in.One(t, nil)
 }
 
 // VJP sums g over what was stretched.

@@ -124,7 +124,7 @@ func (o Slice) Infer(in *Infer) ([]Type, error) {
 	}
 	s := slices.Clone(x.Shape())
 	s[k] = Dim(o.count())
-	return one(Type{x.DType(), s}, nil)
+	return in.One(Type{x.DType(), s}, nil)
 }
 
 // VJP puts g back among zeros.
@@ -196,10 +196,10 @@ func (o Concat) normalize(in []*Value) Op {
 	return o
 }
 
+var concatArgs = []Arg{{Name: "x", DTypes: Any}, {Name: "more", DTypes: Any, Variadic: true}}
+
 // Takes is one or more values of one dtype.
-func (Concat) Takes() []Arg {
-	return []Arg{{Name: "x", DTypes: Any}, {Name: "more", DTypes: Any, Variadic: true}}
-}
+func (Concat) Takes() []Arg { return concatArgs }
 
 // Infer adds the sizes along the axis.
 func (o Concat) Infer(in *Infer) ([]Type, error) {
@@ -223,7 +223,7 @@ func (o Concat) Infer(in *Infer) ([]Type, error) {
 		}
 		s[k] = s[k].Plus(v.Shape()[k])
 	}
-	return one(Type{x.DType(), s}, nil)
+	return in.One(Type{x.DType(), s}, nil)
 }
 
 // VJP slices g.
@@ -288,10 +288,10 @@ func (o Part) normalize(in []*Value) Op {
 	return o
 }
 
+var partArgs = []Arg{{Name: "whole", DTypes: Any, Like: "T"}, {Name: "parts", DTypes: Any, Like: "T", Variadic: true}}
+
 // Takes is the whole and its parts.
-func (Part) Takes() []Arg {
-	return []Arg{{Name: "whole", DTypes: Any, Like: "T"}, {Name: "parts", DTypes: Any, Like: "T", Variadic: true}}
-}
+func (Part) Takes() []Arg { return partArgs }
 
 // Infer checks that the first argument is of the Concat's type.
 func (o Part) Infer(in *Infer) ([]Type, error) {
@@ -305,7 +305,7 @@ func (o Part) Infer(in *Infer) ([]Type, error) {
 	if !whole[0].Shape.Equal(in.Args[0].Shape()) {
 		return nil, Mistakef("the first argument is the whole, the others are its parts", "the parts make up the shape %v, the whole is %v", whole[0].Shape, in.Args[0].Type)
 	}
-	return one(Type{in.Args[0].DType(), in.Args[1+o.Index].Shape()}, nil)
+	return in.One(Type{in.Args[0].DType(), in.Args[1+o.Index].Shape()}, nil)
 }
 
 // VJP puts g among zeros in the place of the other parts.
@@ -398,7 +398,7 @@ func (o Pad) Infer(in *Infer) ([]Type, error) {
 		}
 		s[i] = left.Plus(Dim(max(b, 0) + max(a, 0)))
 	}
-	return one(Type{x.DType(), s}, holds(x.DType(), o.Value))
+	return in.One(Type{x.DType(), s}, holds(x.DType(), o.Value))
 }
 
 // VJP drops from g what was added, and adds zeros where something was dropped.

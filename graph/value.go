@@ -16,6 +16,10 @@ type Node struct {
 
 	fn    *Func
 	fresh []Dim // the sizes of results that only a run tells
+
+	// The memory of a single result: most nodes have one, and are made as one piece.
+	only Value
+	list [1]*Value
 }
 
 // A Value is one result of a Node in a Func, and has what the node has: v.Op made it, from v.Args. Values form a directed acyclic
@@ -106,13 +110,18 @@ func (f *Func) add(n *Node) *Node {
 	return n
 }
 
-// infer are the types of n's results, or the mistake in it.
+// infer are the types of n's results, or the mistake in it. The types hold until the next inference.
 func (n *Node) infer() ([]Type, error) {
-	in := &Infer{Args: n.Args, Bodies: n.Bodies, fn: n.fn, known: n.fresh}
 	if err := checkArgs(n.Op.Takes(), n.Args); err != nil {
 		return nil, err
 	}
+	in := n.fn.infer // used again and again; an inference within this one makes its own
+	if n.fn.infer = nil; in == nil {
+		in = new(Infer)
+	}
+	*in = Infer{Args: n.Args, Bodies: n.Bodies, fn: n.fn, known: n.fresh}
 	types, err := n.Op.Infer(in)
+	n.fn.infer = in
 	if err != nil {
 		return nil, err
 	}
@@ -133,10 +142,18 @@ func (n *Node) infer() ([]Type, error) {
 
 // put appends n to f, with a result of each type.
 func (f *Func) put(n *Node, types []Type) {
-	n.Results = make([]*Value, len(types))
+	n.Results = n.list[:]
+	if n.list[0] = &n.only; len(types) != 1 {
+		n.Results = make([]*Value, len(types))
+	}
 	for i, t := range types {
-		n.Results[i] = &Value{Node: n, ID: len(f.Values), Index: i, Type: t}
-		f.Values = append(f.Values, n.Results[i])
+		v := n.Results[i]
+		if v == nil {
+			v = new(Value)
+		}
+		*v = Value{Node: n, ID: len(f.Values), Index: i, Type: t}
+		n.Results[i] = v
+		f.Values = append(f.Values, v)
 	}
 	f.Nodes = append(f.Nodes, n)
 }
