@@ -26,6 +26,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
+// A mistake belongs to the line that called the package.
+var _ = graph.Library()
+
 // A Builder collects a definition.
 type Builder struct {
 	name    string

@@ -11,6 +11,10 @@ import (
 // TestUserFrame tells the user's frames from the house's and the standard library's.
 func TestUserFrame(t *testing.T) {
 	const house = "github.com/sardonyx-ml/sardonyx/"
+	moduleDir := strings.TrimSuffix(callerDir(1), "graph")
+	layers := moduleDir + "compiler/nn"
+	libraries[layers] = true // as Library does for its caller
+	defer delete(libraries, layers)
 	for _, c := range []struct {
 		file, function string
 		want           bool
@@ -30,6 +34,14 @@ func TestUserFrame(t *testing.T) {
 		if got := userFrame(runtime.Frame{File: c.file, Function: c.function}); got != c.want {
 			t.Errorf("%s in %s: the user's is %v, want %v", c.function, c.file, got, c.want)
 		}
+	}
+}
+
+// TestLibrary makes the package of this test a library, as it is already.
+func TestLibrary(t *testing.T) {
+	before := len(libraries)
+	if Library(); !libraries[callerDir(1)] || len(libraries) != before {
+		t.Errorf("the libraries are %v", libraries)
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
+// A mistake belongs to the line that called the package.
+var _ = graph.Library()
+
 // Constant fills with Value; an infinity is allowed, as the start of a running maximum.
 type Constant struct {
 	Value float64 `inf:"ok"`

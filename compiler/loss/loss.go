@@ -9,6 +9,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
+// A mistake belongs to the line that called the package.
+var _ = graph.Library()
+
 // perExample sums v over all axes but the first.
 func perExample(v *graph.Value) *graph.Value {
 	if !v.OK() || v.Rank() < 2 {

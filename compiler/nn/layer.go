@@ -23,6 +23,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
+// A mistake belongs to the line that called the package.
+var _ = graph.Library()
+
 // A Layer gives the struct that embeds it a name and parameters. A copy of a named layer is the same layer.
 type Layer struct {
 	path    string

@@ -13,6 +13,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
+// A mistake belongs to the line that called the package.
+var _ = graph.Library()
+
 // An Optimizer updates parameters from their gradients.
 type Optimizer interface {
 	// Update adds to f the updates of params given grads. Its own state are buffers called <group>.<slot>.<param>.

@@ -16,6 +16,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
+// A mistake belongs to the line that called the package.
+var _ = graph.Library()
+
 // A Pass is one rewrite.
 type Pass struct {
 	Name string
