@@ -65,13 +65,15 @@ func (n *Node) Run(c *kernel.Context, out, args []*tensor.Tensor) (err error) {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
 		}
-		if err != nil {
+		if _, inside := err.(*RunError); err != nil && !inside { // one in a body names its own value
 			err = &RunError{n.Results[0], err}
 		}
 	}()
 	switch o := n.Op.(type) {
 	case Kernel:
 		return o.Run(c, out, args)
+	case BodyKernel:
+		return o.RunBodies(c, n.Bodies, out, args)
 	case elementwise:
 		return runElementwise(c, o, out[0], args)
 	case Composite:
@@ -83,7 +85,7 @@ func (n *Node) Run(c *kernel.Context, out, args []*tensor.Tensor) (err error) {
 // Computes reports whether n's op has a kernel of its own; a [Composite] without one is the smaller ops that it is lowered to.
 func Computes(n *Node) bool {
 	switch n.Op.(type) {
-	case elementwise, Kernel, Input, Param:
+	case elementwise, Kernel, BodyKernel, Input, Param:
 		return true
 	}
 	return false

@@ -56,11 +56,14 @@ type Emitter interface {
 	// Shape returns the name of a rank-1 i64 tensor with the dimensions s: an initializer if s is static, else computed
 	// at run time from the model's inputs.
 	Shape(s Shape) string
+	// Body is body as the value of an attribute. Its last inputs are the values of the graph around it named in captured; the others
+	// are inputs of the graph.
+	Body(body *Func, captured []string) any
 	// Fail records that y has no ONNX form in this configuration, and why. The name it returns may be used like any other.
 	Fail(y *Value, format string, args ...any) string
 }
 
-// An Attr is an ONNX attribute: the value is an int, []int, float64, []float64, string, or *tensor.Tensor.
+// An Attr is an ONNX attribute: the value is an int, []int, float64, []float64, string, *tensor.Tensor, or what [Emitter.Body] returns.
 type Attr struct {
 	Name  string
 	Value any

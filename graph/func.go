@@ -28,6 +28,8 @@ type Func struct {
 	random  *Value
 	draws   int
 	infer   *Infer         // of the last inference
+	body    *body          // of a Func that is traced inside another
+	tracing *Func          // the body that is traced inside it now
 	fresh   map[string]int // how many sizes that only a run tells have a name
 	// applied counts the ops asked for, those over poison too.
 	applied int
@@ -67,8 +69,14 @@ func (f *Func) Pos() Pos {
 	return Caller()
 }
 
-// Report records a mistake.
-func (f *Func) Report(d *Diag) { f.Diags = append(f.Diags, d) }
+// Report records a mistake, one in a body with those of the Func around it.
+func (f *Func) Report(d *Diag) {
+	if f.body != nil {
+		f.body.outer.Report(d)
+		return
+	}
+	f.Diags = append(f.Diags, d)
+}
 
 // Mistake records a mistake at pos about args.
 func (f *Func) Mistake(pos Pos, msg, hint string, args ...*Value) {
@@ -77,6 +85,7 @@ func (f *Func) Mistake(pos Pos, msg, hint string, args ...*Value) {
 
 // In runs do with scope as the path of the layer that new values belong to.
 func (f *Func) In(scope string, do func() *Value) *Value {
+	f = f.current()
 	old := f.scope
 	f.scope = scope
 	defer func() { f.scope = old }()
@@ -88,6 +97,7 @@ func (f *Func) As(v *Value, do func()) { f.At(v.Pos, v.Scope, do) }
 
 // At runs do with every new value taking the given position and scope.
 func (f *Func) At(pos Pos, scope string, do func()) {
+	f = f.current()
 	oldAt, oldScope := f.at, f.scope
 	f.at, f.scope = pos, scope
 	defer func() { f.at, f.scope = oldAt, oldScope }()
@@ -96,11 +106,16 @@ func (f *Func) At(pos Pos, scope string, do func()) {
 
 // Input declares an input. Its name is the one in the ONNX file and in calls.
 func (f *Func) Input(name string, t DType, dims ...Dim) *Value {
+	f = f.current()
+	if f.body != nil {
+		f.Mistake(f.Pos(), fmt.Sprintf("Input %q: it is declared in the body of an op", name), "declare it outside, and use it in the body")
+		return f.Poison()
+	}
 	return f.input(Input{Name: name, Type: Type{t, slices.Clone(dims)}})
 }
 
 func (f *Func) input(o Input) *Value {
-	v := f.Apply(o)
+	v := f.add(&Node{Op: o}).Result(0)
 	v.Name = o.Name
 	if v.OK() && !f.claim(o.Name, "Input", "an input", v.Pos, v) {
 		v.bad = true
@@ -152,8 +167,12 @@ func (f *Func) freshSize(name string) Dim {
 
 // Output names v as a result.
 func (f *Func) Output(name string, v *Value) {
+	f = f.current()
 	pos := f.Pos()
 	switch {
+	case f.body != nil:
+		f.Mistake(pos, fmt.Sprintf("Output %q: it is named in the body of an op", name), "return the value from the body, and name what comes of the op")
+		return
 	case v == nil:
 		f.Mistake(pos, fmt.Sprintf("Output %q: the value is nil", name), NilHint)
 		return
@@ -190,7 +209,14 @@ func (f *Func) Instead(name string, by Param) {
 	f.instead[name] = by
 }
 
-func (f *Func) state(p Param) *Value {
+func (f *Func) state(p Param) (v *Value) {
+	f = f.current()
+	if f.body != nil { // of the outermost Func; a use captures it
+		f.body.outer.outside(func() {
+			f.body.outer.At(f.Pos(), f.scope, func() { v = f.body.outer.state(p) })
+		})
+		return v
+	}
 	if by, ok := f.instead[p.Name]; ok && by.Type.DType == p.Type.DType && by.Type.Shape.Equal(p.Type.Shape) {
 		p = by
 	}
@@ -202,7 +228,7 @@ func (f *Func) state(p Param) *Value {
 		}
 		return old
 	}
-	v := f.Apply(p)
+	v = f.add(&Node{Op: p}).Result(0)
 	v.Name = p.Name
 	if v.OK() && !f.claim(p.Name, "Param", "a parameter or buffer", v.Pos, v) {
 		v.bad = true
@@ -214,13 +240,23 @@ func (f *Func) state(p Param) *Value {
 }
 
 // Lookup is the parameter or buffer called name that f uses, or nil.
-func (f *Func) Lookup(name string) *Value { return f.byName[name] }
+func (f *Func) Lookup(name string) *Value {
+	if f.body != nil {
+		return f.body.outer.Lookup(name)
+	}
+	return f.byName[name]
+}
 
 // Update makes new the contents of state from the next run on. A second update of one state in a step must be computed from
 // what the first made of it, [Func.Current].
 func (f *Func) Update(state, new *Value) {
+	f = f.current()
 	if state == nil || new == nil {
 		f.Mistake(f.Pos(), "Update: the state or its new value is nil", NilHint)
+		return
+	}
+	if f.body != nil {
+		f.Mistake(f.Pos(), fmt.Sprintf("Update of %q: it is in the body of an op", state.Name), "make it a state of the op, and update it with the last one; layers that move statistics, such as nn.BatchNorm in training, cannot be in a body", state)
 		return
 	}
 	if !state.OK() || !new.OK() {
@@ -256,6 +292,10 @@ func (f *Func) Update(state, new *Value) {
 // Current is what state holds at this point: the value that the last Update gave it in this step, or state itself. A layer that
 // moves state starts from it, so that each of several applications in one step goes on from the one before.
 func (f *Func) Current(state *Value) *Value {
+	f = f.current()
+	if f.body != nil {
+		return f.body.outer.Current(state)
+	}
 	if state.OK() {
 		for _, u := range f.Updates {
 			if u.Name == state.Name {
@@ -289,6 +329,11 @@ const RandomState = "random"
 // Random is the random state, and the number of a stream not yet used. In a training step the state advances after
 // each run; elsewhere a Func is pure and draws the same numbers until a step has run.
 func (f *Func) Random() (state *Value, stream int) {
+	f = f.current()
+	if f.body != nil {
+		f.Mistake(f.Pos(), "Random: it is asked for in the body of an op, where each run would draw the same", "RandomNormal, RandomUniform and Dropout draw for each run of a body; for others, draw outside")
+		return f.Poison(), 0
+	}
 	if f.random == nil {
 		f.random = f.Buffer(RandomState, I64, nil, 2)
 		if f.Training {

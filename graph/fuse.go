@@ -20,6 +20,7 @@ const fusedBlock = 1024
 // use then never go through memory. Every number stays the same, bit for bit. It is for engines, after differentiation;
 // a Fused op has no ONNX form.
 func Fuse(f *Func) *Func {
+	f = InBodies(f, Fuse)
 	absorbed := absorb(f)
 	out := Rewrite(f, func(out *Func, n *Node, args []*Value) []*Value {
 		if absorbed[n.Results[0].ID] || !slices.ContainsFunc(n.Args, func(a *Value) bool { return a != nil && absorbed[a.ID] }) {

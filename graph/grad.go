@@ -1,6 +1,9 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Grad returns the gradients of the sum of y's elements with respect to each of xs, as values of the same Func: they can
 // be used in a loss, exported, and differentiated again. An x that y does not depend on has a zero gradient; [Reaches]
@@ -12,9 +15,29 @@ func Grad(y *Value, xs ...*Value) []*Value {
 		panic(&Mistake{"Grad: of a nil value", NilHint}) // no Func to report it to
 	}
 	f := y.fn
+	for _, x := range xs {
+		if x.OK() && x.fn.within(f) { // y may be from outside the body that x is of
+			f = x.fn
+		}
+	}
+	var out []*Value
+	f.outside(func() { out = f.grad(y, xs) })
+	return out
+}
+
+// grad is Grad in f, which y and xs belong to or are outside of.
+func (f *Func) grad(y *Value, xs []*Value) []*Value {
+	if y.OK() {
+		y = f.here(y)
+	}
+	xs = slices.Clone(xs)
 	out := make([]*Value, len(xs))
 	poison := !y.OK()
 	for i, x := range xs {
+		if x.OK() && f.within(x.fn) { // what a body takes from outside
+			x = f.here(x)
+			xs[i] = x
+		}
 		if x == nil {
 			f.Mistake(f.Pos(), fmt.Sprintf("Grad: value %d to differentiate by is nil", i), NilHint, y)
 		}

@@ -105,7 +105,20 @@ func trace(t *testing.T, s graph.Sample, float graph.DType) (f *graph.Func, args
 	if len(f.Diags) > 0 {
 		t.Fatalf("the sample does not type-check: %v", f.Diags)
 	}
-	return f, n.Args, n.Results, in
+	return f, arguments(f, s), n.Results, in
+}
+
+// arguments are the inputs of a sample that s.Trace traced into f, nil for one that is left out.
+func arguments(f *graph.Func, s graph.Sample) []*graph.Value {
+	args := make([]*graph.Value, len(s.In))
+	for k := range args {
+		for _, v := range f.Inputs {
+			if v.Name == fmt.Sprint("in", k) {
+				args[k] = v
+			}
+		}
+	}
+	return args
 }
 
 func byName(in []*tensor.Tensor) map[string]*tensor.Tensor {

@@ -49,8 +49,10 @@ type RandomNormal struct {
 
 // RandomNormal is standard normal noise.
 func (f *Func) RandomNormal(t DType, dims ...Dim) *Value {
-	state, stream := f.Random()
-	return f.Apply(RandomNormal{Type: Type{t, dims}, Stream: stream}, state)
+	return f.draw(dims, func(f *Func, dims []Dim) *Value {
+		state, stream := f.Random()
+		return f.Apply(RandomNormal{Type: Type{t, dims}, Stream: stream}, state)
+	})
 }
 
 // NormalLike is standard normal noise in v's dtype and shape.
@@ -100,8 +102,10 @@ type RandomUniform struct {
 
 // RandomUniform is uniform noise in [0, 1).
 func (f *Func) RandomUniform(t DType, dims ...Dim) *Value {
-	state, stream := f.Random()
-	return f.Apply(RandomUniform{Type: Type{t, dims}, Stream: stream}, state)
+	return f.draw(dims, func(f *Func, dims []Dim) *Value {
+		state, stream := f.Random()
+		return f.Apply(RandomUniform{Type: Type{t, dims}, Stream: stream}, state)
+	})
 }
 
 // UniformLike is uniform noise in [0, 1) in v's dtype and shape.
@@ -164,6 +168,9 @@ func (v *Value) Dropout(p float64) *Value {
 	if !v.fn.Training {
 		return v
 	}
+	if v.fn.body != nil {
+		return dropWhere(v.UniformLike(), v, p)
+	}
 	state, stream := v.fn.Random()
 	return Apply(Dropout{P: p, Stream: stream}, v, state)
 }
@@ -221,7 +228,12 @@ func dropout[T kernel.Float](c *kernel.Context, d kernel.Draw, p float64, y, x [
 func (o Dropout) Lower(n *Node) []*Value {
 	x := n.Args[0]
 	u := Apply(RandomUniform{Type: x.Type, Stream: o.Stream}, n.Args[1])
-	return []*Value{u.Less(scalarLike(x, o.P)).Where(scalarLike(x, 0), x.Scale(1/(1-o.P)))}
+	return []*Value{dropWhere(u, x, o.P)}
+}
+
+// dropWhere zeroes x where the uniform numbers u are below p, and scales the rest.
+func dropWhere(u, x *Value, p float64) *Value {
+	return u.Less(scalarLike(x, p)).Where(scalarLike(x, 0), x.Scale(1/(1-p)))
 }
 
 // Samples covers two ranks.

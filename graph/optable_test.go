@@ -145,8 +145,8 @@ func opsMade(d *ast.FuncDecl) []string {
 func gradient(t *testing.T, op graph.Sampled) string {
 	t.Helper()
 	for _, s := range op.Samples() {
-		_, n, _ := s.Trace(graph.F32)
-		args, ys := n.Args, n.Results
+		f, n, _ := s.Trace(graph.F32)
+		args, ys := arguments(f, s), n.Results
 		var to []string
 		floats, flows := 0, 0
 		for i, a := range args {

@@ -18,6 +18,7 @@ func allRefs() map[string]reference {
 		mathRefs,
 		shapeRefs,
 		imageRefs,
+		bodyRefs,
 	} {
 		maps.Copy(all, family)
 	}

@@ -164,8 +164,9 @@ func Extract(f *Func, values ...*Value) *Func {
 const maxLowered = 32
 
 // Lower returns a copy of f in which each Composite that keep does not want to stay as it is is made of smaller ops, down to ops that
-// are no Composite or stay.
+// are no Composite or stay. It does so in bodies too.
 func Lower(f *Func, keep func(n *Node) bool) *Func {
+	f = InBodies(f, func(body *Func) *Func { return Lower(body, keep) })
 	for range maxLowered {
 		lowered := false
 		g := Rewrite(f, func(out *Func, n *Node, args []*Value) []*Value {

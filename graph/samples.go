@@ -10,8 +10,17 @@ import (
 
 // A Sample is one configuration of an op with the inputs to try it on.
 type Sample struct {
-	Op Op
-	In []SampleInput
+	Op   Op
+	In   []SampleInput
+	Make func(f *Func, args []*Value) *Node // of an op with bodies: traces them and applies it
+}
+
+// Apply adds the node of s over args to f.
+func (s Sample) Apply(f *Func, args []*Value) *Node {
+	if s.Make != nil {
+		return s.Make(f, args)
+	}
+	return f.ApplyNode(s.Op, nil, args...)
 }
 
 // A SampleInput describes one argument of a sample. The tests fill it from a seed.
@@ -38,7 +47,7 @@ func (s Sample) Trace(float DType) (*Func, *Node, map[string]*tensor.Tensor) {
 			in[name], args[k] = x, f.Input(name, x.DType(), dimsOf(x)...)
 		}
 	}
-	n := f.ApplyNode(s.Op, nil, args...)
+	n := s.Apply(f, args)
 	for i, y := range n.Results {
 		f.Output(fmt.Sprint("y", i), y)
 	}

@@ -114,7 +114,7 @@ func compareSymbolic(t *testing.T, s graph.Sample, size, bound, axes int) bool {
 		state := byName(inputs)
 		anchor := f.Input("anchor", graph.F64, dim) // binds the symbol where only the op's shape has it
 		state["anchor"] = tensor.New(graph.F64, bound)
-		values := f.ApplyNode(replaceShapes(s.Op, axes, replace), nil, args...).Results
+		values := graph.Sample{Op: replaceShapes(s.Op, axes, replace), Make: s.Make}.Apply(f, args).Results
 		if len(values) == 0 {
 			return nil, false
 		}

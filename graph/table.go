@@ -25,5 +25,6 @@ func All() []Sampled {
 		resizeOps,
 		normOps,
 		assertOps,
+		bodyOps,
 	)
 }

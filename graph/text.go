@@ -27,8 +27,13 @@ func (f *Func) Print(w io.Writer, positions bool) {
 		kind = "step"
 	}
 	fmt.Fprintf(w, "%s %s\n", kind, f.Name)
+	f.lines(w, "  ", positions)
+}
+
+// lines prints what f has, each line after indent, and below a node its bodies, deeper.
+func (f *Func) lines(w io.Writer, indent string, positions bool) {
 	for _, v := range f.Values {
-		fmt.Fprintf(w, "  %s", v.Text())
+		fmt.Fprintf(w, "%s%s", indent, v.Text())
 		if positions {
 			fmt.Fprintf(w, "\t; ")
 			if v.Scope != "" {
@@ -37,12 +42,19 @@ func (f *Func) Print(w io.Writer, positions bool) {
 			fmt.Fprint(w, v.Pos)
 		}
 		fmt.Fprintln(w)
+		if v.Index < len(v.Results)-1 {
+			continue
+		}
+		for _, b := range v.Bodies {
+			fmt.Fprintf(w, "%s  body\n", indent)
+			b.lines(w, indent+"    ", positions)
+		}
 	}
 	for _, o := range f.Outputs {
-		fmt.Fprintf(w, "  output %q v%d\n", o.Name, o.Value.ID)
+		fmt.Fprintf(w, "%soutput %q v%d\n", indent, o.Name, o.Value.ID)
 	}
 	for _, u := range f.Updates {
-		fmt.Fprintf(w, "  update %q v%d\n", u.Name, u.Value.ID)
+		fmt.Fprintf(w, "%supdate %q v%d\n", indent, u.Name, u.Value.ID)
 	}
 }
 

@@ -41,10 +41,14 @@ func Apply(op Op, args ...*Value) *Value { return ApplyNode(op, nil, args...).Re
 
 // ApplyNode is [Apply] for an op with several results, or with bodies.
 func ApplyNode(op Op, bodies []*Func, args ...*Value) *Node {
+	var f *Func // the innermost, if one is a body inside another
 	for _, a := range args {
-		if a != nil {
-			return a.fn.ApplyNode(op, bodies, args...)
+		if a != nil && (f == nil || a.fn.within(f)) {
+			f = a.fn
 		}
+	}
+	if f != nil {
+		return f.ApplyNode(op, bodies, args...)
 	}
 	// No Func to report it to: the compiler reports a panic with its line.
 	if len(args) == 0 {
@@ -65,6 +69,7 @@ func (f *Func) Apply(op Op, args ...*Value) *Value { return f.ApplyNode(op, nil,
 
 // ApplyNode adds op over args to f; see [ApplyNode].
 func (f *Func) ApplyNode(op Op, bodies []*Func, args ...*Value) *Node {
+	f = f.current()
 	return f.add(&Node{Op: own(op), Bodies: bodies, Args: slices.Clone(args)})
 }
 
@@ -85,12 +90,20 @@ func (f *Func) add(n *Node) *Node {
 	if n.Pos == (Pos{}) {
 		n.Pos = Caller()
 	}
+	if f.body != nil && f.body.done {
+		return f.poison(n, &Mistake{Msg: "it is of a value that was made in the body of an op and is not there outside", Hint: "return the value from the body: what goes out are its results"})
+	}
 	for i, a := range n.Args {
 		switch {
 		case a == nil:
 			if !optional(n.Op, i) {
 				return f.poison(n, &Mistake{Msg: fmt.Sprintf("argument %d is nil", i), Hint: NilHint})
 			}
+		case a.fn != f && f.within(a.fn):
+			if a.bad {
+				return n
+			}
+			n.Args[i] = f.here(a)
 		case a.fn != f:
 			return f.poison(n, &Mistake{
 				Msg:  fmt.Sprintf("argument %d belongs to %q, not to %q", i, a.fn.Name, f.Name),

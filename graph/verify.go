@@ -31,6 +31,11 @@ func (f *Func) Verify() error {
 		if !ok {
 			continue
 		}
+		for _, b := range n.Bodies {
+			if err := b.Verify(); err != nil {
+				errs = append(errs, err)
+			}
+		}
 		v := n.Results[0]
 		for k, a := range n.Args {
 			if a == nil && optional(n.Op, k) {

@@ -37,6 +37,9 @@ var Table = []Pass{
 	{Name: "sweep", Doc: "drop what the rewrites left unused", Run: graph.Prune},
 }
 
+// everywhere runs p on f and on the bodies inside it.
+func (p Pass) everywhere(f *graph.Func) *graph.Func { return p.Run(graph.InBodies(f, p.everywhere)) }
+
 func index(name string) int {
 	return slices.IndexFunc(Table, func(p Pass) bool { return p.Name == name })
 }
@@ -61,7 +64,7 @@ func Run(f *graph.Func, o Options) (*graph.Func, error) {
 		if slices.Contains(o.Off, p.Name) {
 			continue
 		}
-		g := p.Run(f)
+		g := p.everywhere(f)
 		if len(g.Diags) > 0 {
 			return nil, fmt.Errorf("pass %s broke %q: %w", p.Name, f.Name, g.Diags)
 		}
@@ -134,7 +137,7 @@ func Check(c *kernel.Context, f *graph.Func, b graph.Binding, seed uint64) error
 		return err
 	}
 	for _, p := range Table {
-		g := p.Run(f)
+		g := p.everywhere(f)
 		after, err := results(c, g, in)
 		if err != nil {
 			return fmt.Errorf("pass %s: %w", p.Name, err)

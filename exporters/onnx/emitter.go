@@ -118,6 +118,17 @@ func (e *emitter) output(name string, v *graph.Value) {
 
 // finish puts nodes and constants into g under their final names, without those that no output needs.
 func (e *emitter) finish(g *wire.Graph) {
+	e.used = map[string]bool{}
+	g.Nodes = e.live(e.nodes, g.Outputs, e.used)
+	for _, t := range e.consts {
+		if e.used[t.Name] {
+			g.Initializers = append(g.Initializers, t)
+		}
+	}
+}
+
+// live are the nodes that outputs need, under their final names. needed gets the names that are read, in the graphs inside nodes too.
+func (e *emitter) live(nodes []*wire.Node, outputs []*wire.ValueInfo, needed map[string]bool) []*wire.Node {
 	final := func(list []string) {
 		for i, s := range list {
 			if to, ok := e.rename[s]; ok {
@@ -125,27 +136,28 @@ func (e *emitter) finish(g *wire.Graph) {
 			}
 		}
 	}
-	needed := map[string]bool{}
-	for _, o := range g.Outputs {
+	for _, o := range outputs {
 		needed[o.Name] = true
 	}
-	for _, n := range slices.Backward(e.nodes) {
+	var out []*wire.Node
+	for _, n := range slices.Backward(nodes) {
 		final(n.Inputs)
 		final(n.Outputs)
-		if slices.ContainsFunc(n.Outputs, func(s string) bool { return needed[s] }) {
-			g.Nodes = append(g.Nodes, n)
-			for _, s := range n.Inputs {
-				needed[s] = true
+		if !slices.ContainsFunc(n.Outputs, func(s string) bool { return needed[s] }) {
+			continue
+		}
+		out = append(out, n)
+		for _, s := range n.Inputs {
+			needed[s] = true
+		}
+		for _, a := range n.Attributes {
+			if g, ok := a.Value.(*wire.Graph); ok {
+				g.Nodes = e.live(g.Nodes, g.Outputs, needed)
 			}
 		}
 	}
-	slices.Reverse(g.Nodes)
-	for _, t := range e.consts {
-		if needed[t.Name] {
-			g.Initializers = append(g.Initializers, t)
-		}
-	}
-	e.used = needed
+	slices.Reverse(out)
+	return out
 }
 
 // Opset is the ai.onnx version of the file.
@@ -235,8 +247,10 @@ func attrValue(v any) (any, error) {
 		return v, nil
 	case *tensor.Tensor:
 		return wireTensor("", v), nil
+	case *wire.Graph: // of Body
+		return v, nil
 	}
-	return nil, fmt.Errorf("a %T is no attribute; use int, []int, float64, []float64, string or *tensor.Tensor", v)
+	return nil, fmt.Errorf("a %T is no attribute; use int, []int, float64, []float64, string, *tensor.Tensor or what Body returns", v)
 }
 
 func ints(v []int) []int64 {

@@ -105,10 +105,10 @@ func (e *emitter) symbol(name string) string {
 func (e *emitter) inputDim(d graph.Dim) string {
 	for _, in := range e.f.Inputs {
 		if in.IsSize() && in.Name == d.String() {
-			return e.Node("Reshape", []string{in.Name, e.Const(tensor.Of([]int64{1}, 1))})
+			return e.Node("Reshape", []string{e.names[in.ID], e.Const(tensor.Of([]int64{1}, 1))})
 		}
 		if i := slices.Index(in.Shape(), d); i >= 0 {
-			return e.Node("Shape", []string{in.Name}, graph.Attr{Name: "start", Value: i}, graph.Attr{Name: "end", Value: i + 1})
+			return e.Node("Shape", []string{e.names[in.ID]}, graph.Attr{Name: "start", Value: i}, graph.Attr{Name: "end", Value: i + 1})
 		}
 	}
 	return ""

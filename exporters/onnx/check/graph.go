@@ -364,16 +364,44 @@ func (c *checker) valueInfo(where place, v *wire.ValueInfo) {
 	}
 }
 
-// subgraphs checks the graphs in the attributes of a node.
+// subgraphs checks the graphs in the attributes of a node, but for those that its rule has looked at.
 func (x *nodeContext) subgraphs() {
 	for _, a := range x.node.Attributes {
 		switch v := a.Value.(type) {
 		case *wire.Graph:
-			x.c.graph(v, x.scope, x.where.String()+", "+a.Name+": ")
+			x.subgraph(v, a.Name, nil)
 		case []*wire.Graph:
 			for i, g := range v {
-				x.c.graph(g, x.scope, fmt.Sprintf("%v, %s %d: ", x.where, a.Name, i))
+				x.subgraph(g, fmt.Sprintf("%s %d", a.Name, i), nil)
 			}
 		}
 	}
+}
+
+// subgraph checks the graph g in the attribute called name, once, and returns what is known of its outputs. The node gives its inputs
+// the types given, as far as they are known.
+func (x *nodeContext) subgraph(g *wire.Graph, name string, given []typ) []typ {
+	if out, ok := x.bodies[g]; ok {
+		return out
+	}
+	where := x.where.String() + ", " + name + ": "
+	for i, p := range g.Inputs {
+		if i < len(given) && p.Type != nil {
+			t := given[i]
+			x.c.declared(place{in: where, kind: "input", index: i, name: p.Name}, p, &t)
+		}
+	}
+	s := x.c.graph(g, x.scope, where)
+	out := make([]typ, len(g.Outputs))
+	for i, p := range g.Outputs {
+		if v := s.find(p.Name); v != nil {
+			out[i] = v.typ
+			out[i].content, out[i].stored = nil, nil
+		}
+	}
+	if x.bodies == nil {
+		x.bodies = map[*wire.Graph][]typ{}
+	}
+	x.bodies[g] = out
+	return out
 }

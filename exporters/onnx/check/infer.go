@@ -16,8 +16,9 @@ type nodeContext struct {
 	where  place
 	schema *schema
 
-	in  []*value // nil for one that is left out or not defined
-	out []typ
+	in     []*value // nil for one that is left out or not defined
+	out    []typ
+	bodies map[*wire.Graph][]typ // those looked at, with the types of their outputs
 }
 
 func (x *nodeContext) fail(format string, args ...any) { x.c.error(x.where, format, args...) }

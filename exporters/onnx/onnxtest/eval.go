@@ -14,7 +14,7 @@ import (
 // initializer for. An attribute that the operator does not have, an operator that the opset does not have, and an output
 // that is not of the declared dtype and rank are errors.
 func Evaluate(m *wire.Model, in map[string]*tensor.Tensor) (out map[string]*tensor.Tensor, err error) {
-	e := evaluation{values: map[string]*tensor.Tensor{"": nil}}
+	e := &evaluation{values: map[string]*tensor.Tensor{"": nil}}
 	for _, o := range m.Opsets {
 		if o.Domain == "" {
 			e.opset = o.Version
@@ -26,13 +26,34 @@ func Evaluate(m *wire.Model, in map[string]*tensor.Tensor) (out map[string]*tens
 		}
 	}
 	maps.Copy(e.values, in)
-	for _, n := range m.Graph.Nodes {
-		if err := e.node(n); err != nil {
-			return nil, fmt.Errorf("%s %q: %w", n.OpType, n.Name, err)
-		}
+	if err := e.nodes(m.Graph); err != nil {
+		return nil, err
+	}
+	list, err := e.outputs(m.Graph)
+	if err != nil {
+		return nil, err
 	}
 	out = map[string]*tensor.Tensor{}
-	for _, o := range m.Graph.Outputs {
+	for i, o := range m.Graph.Outputs {
+		out[o.Name] = list[i]
+	}
+	return out, nil
+}
+
+// nodes computes what the nodes of g do.
+func (e *evaluation) nodes(g *wire.Graph) error {
+	for _, n := range g.Nodes {
+		if err := e.node(n); err != nil {
+			return fmt.Errorf("%s %q: %w", n.OpType, n.Name, err)
+		}
+	}
+	return nil
+}
+
+// outputs are those of g, each of its declared dtype and rank.
+func (e *evaluation) outputs(g *wire.Graph) ([]*tensor.Tensor, error) {
+	var out []*tensor.Tensor
+	for _, o := range g.Outputs {
 		t := e.values[o.Name]
 		if t == nil {
 			return nil, fmt.Errorf("nothing computes the output %q", o.Name)
@@ -40,7 +61,7 @@ func Evaluate(m *wire.Model, in map[string]*tensor.Tensor) (out map[string]*tens
 		if want := o.Type; onnxType[t.DType()] != want.Elem || t.Rank() != len(want.Shape) {
 			return nil, fmt.Errorf("the output %q is %v, declared %v of rank %d", o.Name, t, want.Elem, len(want.Shape))
 		}
-		out[o.Name] = t
+		out = append(out, t)
 	}
 	return out, nil
 }
@@ -54,13 +75,15 @@ type evaluation struct {
 type operator func(c *call) []*tensor.Tensor
 
 // operators are those of ai.onnx that exported files may have.
-var operators = func() map[string]operator {
+var operators map[string]operator
+
+func init() { // operators of graphs lead back to this map
 	all := map[string]operator{}
-	for _, family := range []map[string]operator{mathOperators, reduceOperators, shapeOperators, indexOperators, imageOperators} {
+	for _, family := range []map[string]operator{mathOperators, reduceOperators, shapeOperators, indexOperators, imageOperators, controlOperators} {
 		maps.Copy(all, family)
 	}
-	return all
-}()
+	operators = all
+}
 
 // A call is a node with the values of its inputs; nil stands for one left out.
 type call struct {
@@ -68,6 +91,7 @@ type call struct {
 	opset int64
 	in    []*tensor.Tensor
 	read  map[string]bool // the attributes that the operator has looked for
+	outer *evaluation     // of the graph that it stands in
 }
 
 // A fault is what is wrong with a node: operators panic with it, and node makes it an error.
@@ -80,7 +104,7 @@ func (e *evaluation) node(n *wire.Node) (err error) {
 	if op == nil || n.Domain != "" {
 		return fmt.Errorf("there is no such operator here")
 	}
-	c := &call{Node: n, opset: e.opset, read: map[string]bool{}}
+	c := &call{Node: n, opset: e.opset, read: map[string]bool{}, outer: e}
 	for _, name := range n.Inputs {
 		v, ok := e.values[name]
 		if !ok {

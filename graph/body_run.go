@@ -1,0 +1,108 @@
+package graph
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// A BodyKernel is an op with bodies that computes.
+type BodyKernel interface {
+	// RunBodies is as Run of a [Kernel], with the bodies of the node.
+	RunBodies(c *kernel.Context, bodies []*Func, out, in []*tensor.Tensor) error
+}
+
+// A bodyRun runs a body any number of times, for one set of shapes, in the same buffers: what goes in and comes out is copied.
+type bodyRun struct {
+	c     *kernel.Context
+	f     *Func
+	in    []*tensor.Tensor // of the inputs, in order
+	out   []*tensor.Tensor // of the outputs, in order
+	calls []call
+}
+
+// A call is one node with its buffers.
+type call struct {
+	n       *Node
+	out, in []*tensor.Tensor
+}
+
+// newBodyRun prepares f. Its first inputs have buffers of their own, of the shapes of own, and the others are shared.
+func newBodyRun(c *kernel.Context, f *Func, own, shared []*tensor.Tensor) (*bodyRun, error) {
+	r := &bodyRun{c: c, f: f}
+	inputs, all := map[string]*tensor.Tensor{}, make([]*tensor.Tensor, len(f.Values))
+	for _, t := range own {
+		r.in = append(r.in, tensor.New(t.DType(), t.Shape()...))
+	}
+	for i, t := range append(r.in[:len(r.in):len(r.in)], shared...) {
+		v := f.Inputs[i]
+		inputs[v.Name], all[v.ID] = t, t
+	}
+	b, err := f.Bind(inputs)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range f.Nodes {
+		if _, ok := n.Op.(Input); ok {
+			continue
+		}
+		k := call{n: n, in: make([]*tensor.Tensor, len(n.Args)), out: make([]*tensor.Tensor, len(n.Results))}
+		for i, a := range n.Args {
+			if a != nil {
+				k.in[i] = all[a.ID]
+			}
+		}
+		for i, v := range n.Results {
+			shape, err := v.Type.Shape.Eval(b)
+			if err == nil {
+				_, err = tensor.Count(shape)
+			}
+			if err != nil {
+				return nil, &RunError{v, err}
+			}
+			k.out[i] = tensor.New(v.DType(), shape...)
+			all[v.ID] = k.out[i]
+		}
+		if len(n.Args) > 0 || len(n.Bodies) > 0 {
+			r.calls = append(r.calls, k)
+		} else if err := n.Run(c, k.out, nil); err != nil { // a constant
+			return nil, err
+		}
+	}
+	for _, o := range f.Outputs {
+		r.out = append(r.out, all[o.Value.ID])
+	}
+	return r, nil
+}
+
+// run computes r.out from r.in.
+func (r *bodyRun) run() error {
+	for _, k := range r.calls {
+		if err := k.n.Run(r.c, k.out, k.in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row is element i along the first axis of t, in t's memory.
+func row(t *tensor.Tensor, i int) *tensor.Tensor {
+	n := t.Len() / t.Dim(0)
+	x, _ := tensor.OfRaw(t.DType(), reflect.ValueOf(t.Raw()).Slice(i*n, (i+1)*n).Interface(), t.Shape()[1:]...)
+	return x
+}
+
+// next makes the results from the inputs of the next run, at once, since one may be another's input.
+func (r *bodyRun) next(from, to []*tensor.Tensor) {
+	list := slices.Clone(from)
+	for i, t := range list {
+		if slices.Contains(to, t) { // an input that goes on, perhaps in another's place
+			list[i] = t.Clone()
+		}
+	}
+	for i, t := range list {
+		to[i].CopyFrom(t)
+	}
+}
