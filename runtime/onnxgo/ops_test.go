@@ -172,7 +172,7 @@ func runSample(t *testing.T, c *kernel.Context, s graph.Sample, profile onnx.Pro
 		}
 		args = append(args, f.Input(name, x.DType(), dims...))
 	}
-	ys := f.ApplyNode(s.Op, nil, args...).Results
+	ys := s.Apply(f, args).Results
 	if len(f.Diags) > 0 {
 		return "not symbolic", nil
 	}
