@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/sardonyx-ml/sardonyx/graph/symbolic"
 )
 
 // A Dim is one axis of a shape: a number, or a symbol such as batch.
@@ -18,7 +20,7 @@ import (
 //	x := f.Input("image", graph.F32, batch, 1, 28, 28)
 //
 // Symbols are handles far below zero. Go's own arithmetic on one (batch*2) gives a number that is not a handle, which
-// every op reports; [Dim.Times] and [Dim.Plus] are the arithmetic that works.
+// every op reports; [Dim.Times], [Dim.Plus], [Dim.Minus], [Dim.Div] and their like are the arithmetic that works.
 type Dim int64
 
 // Handles lie so far apart that neither a small step from one (batch+1) nor the difference of two (batch−seq) is a handle
@@ -29,26 +31,11 @@ const (
 	maxDim    Dim = 1 << 41 // no axis is this long
 )
 
-// A term is coef · Π atoms, the atoms sorted by name.
-type term struct {
-	coef  int64
-	atoms []string
-}
-
-func (t term) String() string {
-	p := slices.Clone(t.atoms)
-	if t.coef != 1 || len(p) == 0 {
-		p = append([]string{strconv.FormatInt(t.coef, 10)}, p...)
-	}
-	return strings.Join(p, "*")
-}
-
-// symbols interns sums of terms by their text.
+// symbols interns expressions by their text.
 var symbols struct {
 	sync.RWMutex
 	byName map[string]Dim
-	names  []string
-	terms  [][]term
+	exprs  []*symbolic.Expr
 }
 
 // Sym returns the symbolic dimension called name. Equal names are equal Dims. The name must be a Go-like identifier;
@@ -56,27 +43,36 @@ var symbols struct {
 func Sym(name string) Dim {
 	for i, r := range name {
 		if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
-			return symBase - 1
+			return invalidDim
 		}
 	}
 	if name == "" {
-		return symBase - 1
+		return invalidDim
 	}
-	return intern([]term{{1, []string{name}}})
+	return intern(symbolic.Named(name))
 }
 
-func intern(ts []term) Dim {
-	if len(ts) == 0 {
-		return 0
+// intern is the dimension e; one that is negative whatever the symbols are, or too large to be written, is none.
+func intern(e *symbolic.Expr) Dim {
+	if e == nil {
+		return invalidDim
 	}
-	if len(ts) == 1 && len(ts[0].atoms) == 0 {
-		return Dim(ts[0].coef)
+	if n, ok := e.Number(); ok {
+		if n < 0 {
+			return invalidDim
+		}
+		return Dim(n)
 	}
-	parts := make([]string, len(ts))
-	for i, t := range ts {
-		parts[i] = t.String()
+	name := e.String()
+	symbols.RLock()
+	d, ok := symbols.byName[name]
+	symbols.RUnlock()
+	if ok {
+		return d
 	}
-	name := strings.Join(parts, "+")
+	if e.Most() < 0 {
+		return invalidDim
+	}
 	symbols.Lock()
 	defer symbols.Unlock()
 	if d, ok := symbols.byName[name]; ok {
@@ -85,157 +81,117 @@ func intern(ts []term) Dim {
 	if symbols.byName == nil {
 		symbols.byName = map[string]Dim{}
 	}
-	d := symBase - Dim(len(symbols.names))*symStride
+	d = symBase - Dim(len(symbols.exprs))*symStride
 	symbols.byName[name] = d
-	symbols.names = append(symbols.names, name)
-	symbols.terms = append(symbols.terms, ts)
+	symbols.exprs = append(symbols.exprs, e)
 	return d
 }
 
-func (d Dim) lookup() (name string, ts []term, ok bool) {
+// lookup is the expression that d is the handle of, nil if it is none.
+func (d Dim) lookup() *symbolic.Expr {
 	if d > symBase || (symBase-d)%symStride != 0 {
-		return "", nil, false
+		return nil
 	}
 	i := (symBase - d) / symStride
 	symbols.RLock()
 	defer symbols.RUnlock()
-	if int(i) >= len(symbols.names) {
-		return "", nil, false
-	}
-	return symbols.names[i], symbols.terms[i], true
-}
-
-func (d Dim) sum() []term {
-	if _, ts, ok := d.lookup(); ok {
-		return ts
-	}
-	if d == 0 {
+	if int(i) >= len(symbols.exprs) {
 		return nil
 	}
-	return []term{{int64(d), nil}}
+	return symbols.exprs[i]
 }
 
-// normal merges like terms and orders them.
-func normal(ts []term) []term {
-	slices.SortStableFunc(ts, func(a, b term) int {
-		if c := len(b.atoms) - len(a.atoms); c != 0 {
-			return c
-		}
-		return slices.Compare(a.atoms, b.atoms)
-	})
-	var out []term
-	for _, t := range ts {
-		if n := len(out); n > 0 && slices.Equal(out[n-1].atoms, t.atoms) {
-			out[n-1].coef += t.coef
-		} else {
-			out = append(out, t)
-		}
+// Expr is d as an expression, as an exporter needs it to compute d at run time; nil of what is no dimension.
+func (d Dim) Expr() *symbolic.Expr {
+	if d >= 0 && d.Valid() {
+		return symbolic.Number(int64(d))
 	}
-	return slices.DeleteFunc(out, func(t term) bool { return t.coef == 0 })
+	return d.lookup()
 }
 
 // Times returns d·n. The product of a symbol is itself a symbol, 4*seq.
 func (d Dim) Times(n Dim) Dim {
-	if !d.Valid() || !n.Valid() {
-		return invalidDim
+	if d >= 0 && n >= 0 && d.Valid() && n.Valid() {
+		if high, low := bits.Mul64(uint64(d), uint64(n)); high > 0 || low >= uint64(maxDim) {
+			return invalidDim
+		}
+		return d * n
 	}
 	switch {
-	case d == 1:
+	case d == 1 && n.Valid():
 		return n
-	case n == 1:
+	case n == 1 && d.Valid():
 		return d
-	case d >= 0 && n >= 0:
-		if p, ok := product(int64(d), int64(n)); ok {
-			return Dim(p)
-		}
-		return invalidDim
 	}
 	pair := [2]Dim{min(d, n), max(d, n)}
 	if p, ok := products.Load(pair); ok {
 		return p.(Dim)
 	}
-	p := multiply(d, n)
+	p := d.with(n, (*symbolic.Expr).Times)
 	products.Store(pair, p)
 	return p
 }
 
-// products remembers what multiply gave for pairs of dimensions, the smaller first.
+// products remembers what Times gave for pairs of dimensions, the smaller first.
 var products sync.Map
 
-// multiply is the product of two sums of terms.
-func multiply(d, n Dim) Dim {
-	var ts []term
-	for _, a := range d.sum() {
-		for _, b := range n.sum() {
-			coef, ok := product(a.coef, b.coef)
-			if !ok {
-				return invalidDim
-			}
-			atoms := slices.Concat(a.atoms, b.atoms)
-			slices.Sort(atoms)
-			ts = append(ts, term{coef, atoms})
-		}
-	}
-	return intern(normal(ts))
-}
-
-// product is a·b, if its size is below that of the longest axis.
-func product(a, b int64) (int64, bool) {
-	if high, low := bits.Mul64(uint64(max(a, -a)), uint64(max(b, -b))); high > 0 || low >= uint64(maxDim) {
-		return 0, false
-	}
-	return a * b, true
+// with is the result of an operation on d and n; what is no dimension gives none.
+func (d Dim) with(n Dim, op func(a, b *symbolic.Expr) *symbolic.Expr) Dim {
+	return intern(op(d.Expr(), n.Expr()))
 }
 
 // Plus returns d+n. The sum of a symbol is itself a symbol, seq+1.
 func (d Dim) Plus(n Dim) Dim {
-	if !d.Valid() || !n.Valid() {
-		return invalidDim
+	if d >= 0 && n >= 0 && d.Valid() && n.Valid() {
+		return d + n
 	}
-	return intern(normal(slices.Concat(d.sum(), n.sum())))
+	return d.with(n, (*symbolic.Expr).Plus)
+}
+
+// Minus returns d−n, height-3. A run in which that is negative ends with an error; of numbers it is no dimension then.
+func (d Dim) Minus(n Dim) Dim { return d.with(n, (*symbolic.Expr).Minus) }
+
+// Div returns d/n rounded down, (height-1)/2. n must be 1 or more, also when a run says what it is.
+func (d Dim) Div(n Dim) Dim { return d.with(n, (*symbolic.Expr).Div) }
+
+// Mod returns what [Dim.Div] leaves of d, height%2.
+func (d Dim) Mod(n Dim) Dim { return d.with(n, (*symbolic.Expr).Mod) }
+
+// Min returns the smaller of d and n.
+func (d Dim) Min(n Dim) Dim { return d.with(n, (*symbolic.Expr).Min) }
+
+// Max returns the larger of d and n.
+func (d Dim) Max(n Dim) Dim { return d.with(n, (*symbolic.Expr).Max) }
+
+// exactly returns d/n where that is a dimension without a remainder whatever the symbols are.
+func (d Dim) exactly(n Dim) (Dim, bool) {
+	q, ok := d.Expr().Exact(n.Expr())
+	if !ok {
+		return 0, false
+	}
+	return intern(q), true
 }
 
 const invalidDim = symBase - 1
 
 // Symbolic reports whether d is a symbol rather than a number.
-func (d Dim) Symbolic() bool {
-	_, _, ok := d.lookup()
-	return ok
-}
+func (d Dim) Symbolic() bool { return d.lookup() != nil }
 
 // Valid reports whether d is a number from 0 on, and not absurdly large, or a symbol that exists.
 func (d Dim) Valid() bool { return d >= 0 && d < maxDim || d.Symbolic() }
 
 // Symbols returns the names that d is made of, sorted; none for a number.
 func (d Dim) Symbols() []string {
-	var out []string
-	for _, t := range d.sum() {
-		out = append(out, t.atoms...)
+	if e := d.lookup(); e != nil {
+		return e.Symbols()
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return nil
 }
 
 // Symbol is the name of d if d is one symbol by itself, and whether it is.
 func (d Dim) Symbol() (name string, ok bool) {
 	names := d.Symbols()
 	return d.String(), len(names) == 1 && names[0] == d.String()
-}
-
-// A DimTerm is one product in the sum that a symbolic Dim stands for: Coef · Π Symbols.
-type DimTerm struct {
-	Coef    int64
-	Symbols []string
-}
-
-// Terms returns d as a sum of products, as an exporter needs it to compute d at run time. A number has one term without
-// symbols, 0 has none.
-func (d Dim) Terms() []DimTerm {
-	var out []DimTerm
-	for _, t := range d.sum() {
-		out = append(out, DimTerm{t.coef, slices.Clone(t.atoms)})
-	}
-	return out
 }
 
 // A Binding gives symbols their sizes for one run.
@@ -250,36 +206,38 @@ func (b Binding) String() string {
 	return strings.Join(p, " ")
 }
 
-// Eval is the size of d under b, or an error naming the symbol that b lacks.
+// Eval is the size of d under b, or an error that names the symbol that b lacks, or the expression that is no size.
 func (d Dim) Eval(b Binding) (int, error) {
 	if d >= 0 {
 		return int(d), nil
 	}
-	_, ts, ok := d.lookup()
-	if !ok {
+	e := d.lookup()
+	if e == nil {
 		return 0, fmt.Errorf("%d is not a dimension", int64(d))
 	}
-	total := int64(0)
-	for _, t := range ts {
-		p := t.coef
-		for _, a := range t.atoms {
-			n, ok := b[a]
-			if !ok {
-				return 0, fmt.Errorf("dimension %q has no size", a)
-			}
-			if p, ok = product(p, int64(n)); !ok || n < 0 {
-				return 0, fmt.Errorf("dimension %v has no size with %s = %d", d, a, n)
-			}
-		}
-		total += p
+	n, err := e.Eval(b)
+	switch {
+	case err != nil:
+		return 0, err
+	case n < 0:
+		return 0, fmt.Errorf("the size %v is %d with %v", d, n, b.of(d))
 	}
-	return int(total), nil
+	return int(n), nil
+}
+
+// of is the part of b that d is made of.
+func (b Binding) of(d Dim) Binding {
+	out := Binding{}
+	for _, s := range d.Symbols() {
+		out[s] = b[s]
+	}
+	return out
 }
 
 // String is the number, or the symbol's name.
 func (d Dim) String() string {
-	if name, _, ok := d.lookup(); ok {
-		return name
+	if e := d.lookup(); e != nil {
+		return e.String()
 	}
 	return strconv.FormatInt(int64(d), 10)
 }

@@ -3,6 +3,7 @@ package graph_test
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -20,6 +21,9 @@ func TestDimArithmetic(t *testing.T) {
 		{a, "a", 3}, {a.Times(4), "4*a", 12}, {a.Times(b), "a*b", 15}, {b.Times(a), "a*b", 15}, {a.Plus(1), "a+1", 4},
 		{a.Plus(b).Times(a), "a*a+a*b", 24}, {a.Plus(-0), "a", 3}, {graph.Dim(4).Times(3), "12", 12}, {a.Times(0), "0", 0},
 		{graph.Shape{a, 2, b}.Size(), "2*a*b", 30}, {a.Plus(a), "2*a", 6},
+		{a.Minus(1), "a-1", 2}, {b.Minus(3).Div(2).Plus(1), "(b-1)/2", 2}, {b.Div(a), "b/a", 1}, {b.Mod(2), "b%2", 1}, {a.Min(b), "min(a,b)", 3},
+		{a.Max(4), "max(4,a)", 4}, {a.Times(4).Div(4), "a", 3}, {a.Mod(1), "0", 0}, {graph.Dim(7).Div(2), "3", 3}, {graph.Dim(3).Minus(3), "0", 0},
+		{a.Minus(3).Plus(1), "a-2", 1}, {graph.Dim(7).Minus(a), "7-a", 4},
 	} {
 		if got, err := c.d.Eval(bind); c.d.String() != c.text || got != c.want || err != nil {
 			t.Errorf("%v = %v, %v; want %s = %d", c.d, got, err, c.text, c.want)
@@ -34,13 +38,19 @@ func TestDimArithmetic(t *testing.T) {
 		}
 	}
 	const large = graph.Dim(1 << 40)
-	for _, d := range []graph.Dim{large.Times(large), large.Times(2), a.Times(large).Times(large), a.Times(large).Times(b).Times(large), graph.Sym("").Times(0), a.Plus(-1)} {
+	for _, d := range []graph.Dim{large.Times(large), large.Times(2), a.Times(large).Times(large), a.Times(large).Times(b).Times(large), graph.Sym("").Times(0), a.Plus(-1),
+		graph.Dim(2).Minus(3), graph.Dim(2).Minus(a).Minus(3), a.Div(0), a.Mod(0), graph.Dim(1).Div(0), a.Div(graph.Sym("")), a.Min(-1)} {
 		if d.Valid() {
 			t.Errorf("%d is a dimension", int64(d))
 		}
 	}
 	if n, err := a.Times(a).Eval(graph.Binding{"a": math.MaxInt}); err == nil {
 		t.Errorf("a size that overflows is %d", n)
+	}
+	for d, want := range map[graph.Dim]string{a.Minus(4): "the size a-4 is -1 with a=3", a.Div(b.Minus(5)): "a/(b-5) has no value"} {
+		if n, err := d.Eval(bind); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v is %d, %v; want %q", d, n, err, want)
+		}
 	}
 	if n, err := a.Eval(graph.Binding{"a": -1}); err == nil {
 		t.Errorf("a negative size is %d", n)

@@ -44,50 +44,13 @@ func (v *Value) Reshape(dims ...Dim) *Value {
 		if i := slices.Index(s, -1); i >= 0 {
 			rest := slices.Delete(slices.Clone(s), i, i+1)
 			if rest.check() == nil {
-				if d, ok := v.Shape().Size().divide(rest.Size()); ok {
+				if d, ok := v.Shape().Size().exactly(rest.Size()); ok {
 					s[i] = d
 				}
 			}
 		}
 	}
 	return Apply(Reshape{s}, v)
-}
-
-// minus returns d−n, where that is a dimension whatever the symbols are.
-func (d Dim) minus(n int) (Dim, bool) {
-	ts := normal(append(slices.Clone(d.sum()), term{int64(-n), nil}))
-	if slices.ContainsFunc(ts, func(t term) bool { return t.coef < 0 }) {
-		return 0, false
-	}
-	return intern(ts), true
-}
-
-// divide returns d/n where that is a dimension whatever the symbols are: a long division of polynomials, which comes out
-// even or not because [normal] orders terms so that the product of two first terms comes first.
-func (d Dim) divide(n Dim) (Dim, bool) {
-	rest, by := slices.Clone(d.sum()), n.sum()
-	var quotient []term
-	for len(rest) > 0 {
-		if len(by) == 0 || rest[0].coef%by[0].coef != 0 {
-			return 0, false
-		}
-		q := term{rest[0].coef / by[0].coef, slices.Clone(rest[0].atoms)}
-		for _, a := range by[0].atoms {
-			i := slices.Index(q.atoms, a)
-			if i < 0 {
-				return 0, false
-			}
-			q.atoms = slices.Delete(q.atoms, i, i+1)
-		}
-		quotient = append(quotient, q)
-		for _, b := range by {
-			atoms := slices.Concat(q.atoms, b.atoms)
-			slices.Sort(atoms)
-			rest = append(rest, term{-q.coef * b.coef, atoms})
-		}
-		rest = normal(rest)
-	}
-	return intern(quotient), len(by) > 0
 }
 
 // Flatten joins all axes but the first: [batch 1 28 28] becomes [batch 784].

@@ -58,7 +58,7 @@ func (v *Value) Split(along, n int) []*Value {
 		err = fmt.Errorf("into %d parts", n)
 	default:
 		var ok bool
-		if width, ok = v.Shape()[k].divide(Dim(n)); !ok {
+		if width, ok = v.Shape()[k].exactly(Dim(n)); !ok {
 			err = fmt.Errorf("axis %d has %v elements, which %d equal parts do not divide", along, v.Shape()[k], n)
 		}
 	}
@@ -392,9 +392,9 @@ func (o Pad) Infer(in *Infer) ([]Type, error) {
 		if max(b, a) > math.MaxInt32 || min(b, a) < -math.MaxInt32 {
 			return nil, Mistakef("amounts are small numbers", "amounts %d and %d at axis %d", b, a, i)
 		}
-		left, ok := s[i].minus(max(-b, 0) + max(-a, 0))
-		if !ok {
-			return nil, Mistakef("an axis that may be shorter at run time cannot be cut", "axis %d of %v is not known to have %d elements to drop", i, x.Type, max(-b, 0)+max(-a, 0))
+		left := s[i].Minus(Dim(max(-b, 0) + max(-a, 0)))
+		if !left.Valid() {
+			return nil, Mistakef("an axis has as many elements as are dropped", "axis %d of %v has no %d elements to drop", i, x.Type, max(-b, 0)+max(-a, 0))
 		}
 		s[i] = left.Plus(Dim(max(b, 0) + max(a, 0)))
 	}
@@ -420,9 +420,11 @@ func (o Pad) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	}
 	kept := slices.Clone(in[0].Shape())
 	to, from := kernel.Contiguous(out[0].Shape()), kernel.Contiguous(kept)
-	for i := range kept {
+	for i, n := range kept {
 		b, a := o.Before[i], o.After[i]
-		kept[i] += min(b, 0) + min(a, 0)
+		if kept[i] += min(b, 0) + min(a, 0); kept[i] < 0 {
+			return fmt.Errorf("axis %d has %d elements, and %d are to be dropped", i, n, n-kept[i])
+		}
 		to.Base += max(b, 0) * to.Strides[i]
 		from.Base += max(-b, 0) * from.Strides[i]
 	}

@@ -19,6 +19,7 @@ var layers = []struct {
 }{ // the longest prefix decides
 	{"graph/tensor", 0},
 	{"graph/kernel", 1},
+	{"graph/symbolic", 0},
 	{"graph", 2},
 	{"compiler/initializer", 3},
 	{"compiler/nn", 4},

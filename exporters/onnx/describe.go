@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/symbolic"
 )
 
 // pythonSize is what symbols are in the program of a description.
@@ -53,7 +54,7 @@ func typed(name string, t graph.Type) string { return code(name) + ", " + code(t
 // pythonNames are names that the program can give to a size, but for pythonTaken, those of Python and its own.
 var (
 	pythonNames = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-	pythonTaken = strings.Fields("and as assert async await break class continue def del elif else except finally for from global if import in is lambda " +
+	pythonTaken = strings.Fields("min max and as assert async await break class continue def del elif else except finally for from global if import in is lambda " +
 		"nonlocal not or pass raise return try while with yield dict print range zip np onnxruntime rng session outputs state step feed out name value o")
 )
 
@@ -201,20 +202,33 @@ var numpyKinds = map[graph.DType]string{
 }
 
 // size is a dimension as the program computes it.
-func (d *description) size(dim graph.Dim) string {
-	if !dim.Symbolic() {
-		return dim.String()
-	}
+func (d *description) size(dim graph.Dim) string { return d.expression(dim.Expr()) }
+
+func (d *description) expression(e *symbolic.Expr) string {
 	var sum []string
-	for _, t := range dim.Terms() {
+	for _, t := range e.Terms() {
 		var product []string
-		if t.Coef != 1 || len(t.Symbols) == 0 {
+		if t.Coef != 1 || len(t.Factors) == 0 {
 			product = append(product, strconv.FormatInt(t.Coef, 10))
 		}
-		for _, s := range t.Symbols {
-			product = append(product, d.sizes[s])
+		for _, f := range t.Factors {
+			switch f.Op {
+			case symbolic.Symbol:
+				product = append(product, d.sizes[f.Name])
+			case symbolic.Div: // Python's // and % round down too
+				product = append(product, "(("+d.expression(f.X)+") // ("+d.expression(f.Y)+"))")
+			case symbolic.Mod:
+				product = append(product, "(("+d.expression(f.X)+") % ("+d.expression(f.Y)+"))")
+			case symbolic.Min:
+				product = append(product, "min("+d.expression(f.X)+", "+d.expression(f.Y)+")")
+			case symbolic.Max:
+				product = append(product, "max("+d.expression(f.X)+", "+d.expression(f.Y)+")")
+			}
 		}
 		sum = append(sum, strings.Join(product, " * "))
+	}
+	if len(sum) == 0 {
+		return "0"
 	}
 	return strings.Join(sum, " + ")
 }

@@ -31,7 +31,7 @@ type emitter struct {
 	shapes map[string]graph.Shape
 
 	pending map[string]graph.Shape // shape tensors asked for and not yet needed
-	dims    map[graph.Dim]string   // dimensions already computed
+	dims    map[string]string      // dimensions already computed, by their text
 
 	cur       *graph.Value   // being written
 	nodeNames map[string]int // of each name that is taken, the last number that was added to it
@@ -43,7 +43,7 @@ func newEmitter(f *graph.Func, o Options) *emitter {
 		byKey: map[[sha256.Size]byte]string{},
 		names: make([]string, len(f.Values)), taken: map[string]string{},
 		made: map[string]bool{}, rename: map[string]string{}, shapes: map[string]graph.Shape{},
-		pending: map[string]graph.Shape{}, dims: map[graph.Dim]string{}, nodeNames: map[string]int{},
+		pending: map[string]graph.Shape{}, dims: map[string]string{}, nodeNames: map[string]int{},
 	}
 }
 

@@ -84,6 +84,14 @@ func TestSpecifiedModels(t *testing.T) {
 	}
 }
 
+// TestSpecifiedSizes computes sizes of every kind in the file.
+func TestSpecifiedSizes(t *testing.T) {
+	f, _ := onnxtest.Sizes()
+	for _, b := range [][2]int{{1, 1}, {2, 5}, {7, 3}, {8, 8}, {5, 0}} {
+		compareSpecified(t, fmt.Sprint(b), f, Tensors{}, map[string]*tensor.Tensor{"x": tensor.New(graph.F32, b[:]...)}, map[graph.DType]float64{graph.F32: 0})
+	}
+}
+
 // compareSpecified exports f at every opset and evaluates the file, and f itself.
 func compareSpecified(t *testing.T, what string, f *graph.Func, w Tensors, in map[string]*tensor.Tensor, tolerance map[graph.DType]float64) {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/symbolic"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -54,31 +55,48 @@ func (e *emitter) constDims(s graph.Shape) string {
 
 // dim returns the name of an i64[1] tensor with d, computed at run time from the shape of an input that has it.
 func (e *emitter) dim(d graph.Dim) string {
-	if name, ok := e.dims[d]; ok {
+	if name, ok := e.dims[d.String()]; ok {
 		return name
 	}
-	name := e.inputDim(d)
+	name := e.inputDim(d.String())
 	if name == "" {
-		for _, t := range d.Terms() {
-			p := e.product(t)
-			if name == "" {
-				name = p
-			} else {
-				name = e.Node("Add", []string{name, p})
-			}
-		}
+		name = e.sum(d.Expr())
 	}
-	e.dims[d] = name
+	e.dims[d.String()] = name
 	return name
 }
 
-func (e *emitter) product(t graph.DimTerm) string {
+// sum returns the name of an i64[1] tensor with x.
+func (e *emitter) sum(x *symbolic.Expr) string {
+	if name, ok := e.dims[x.String()]; ok {
+		return name
+	}
 	name := ""
-	if t.Coef != 1 || len(t.Symbols) == 0 {
+	for _, t := range x.Terms() {
+		switch {
+		case name == "":
+			name = e.product(t)
+		case t.Coef < 0:
+			t.Coef = -t.Coef
+			name = e.Node("Sub", []string{name, e.product(t)})
+		default:
+			name = e.Node("Add", []string{name, e.product(t)})
+		}
+	}
+	if name == "" {
+		name = e.constDims(graph.Shape{0})
+	}
+	e.dims[x.String()] = name
+	return name
+}
+
+func (e *emitter) product(t symbolic.Term) string {
+	name := ""
+	if t.Coef != 1 || len(t.Factors) == 0 {
 		name = e.Const(tensor.Of([]int64{t.Coef}, 1))
 	}
-	for _, s := range t.Symbols {
-		p := e.symbol(s)
+	for _, f := range t.Factors {
+		p := e.factor(f)
 		if name == "" {
 			name = p
 		} else {
@@ -88,26 +106,43 @@ func (e *emitter) product(t graph.DimTerm) string {
 	return name
 }
 
-func (e *emitter) symbol(name string) string {
-	d := graph.Sym(name)
-	if s, ok := e.dims[d]; ok {
-		return s
+// factor returns the name of an i64[1] tensor with f.
+func (e *emitter) factor(f *symbolic.Factor) string {
+	if name, ok := e.dims[f.Name]; ok {
+		return name
 	}
-	s := e.inputDim(d)
-	if s == "" {
-		return e.Fail(e.cur, "the size of %q is needed, and no input has it as an axis", name)
+	name := ""
+	if f.Op == symbolic.Symbol {
+		if name = e.inputDim(f.Name); name == "" {
+			return e.Fail(e.cur, "the size of %q is needed, and no input has it as an axis", f.Name)
+		}
+	} else {
+		in := []string{e.sum(f.X), e.sum(f.Y)}
+		switch f.Op {
+		case symbolic.Div:
+			if f.X.Least() < 0 { // ONNX's Div of integers rounds to 0, and its Mod has the divisor's sign
+				in[0] = e.Node("Sub", []string{in[0], e.Node("Mod", in)})
+			}
+			name = e.Node("Div", in)
+		case symbolic.Mod:
+			name = e.Node("Mod", in)
+		case symbolic.Min:
+			name = e.Node("Min", in)
+		case symbolic.Max:
+			name = e.Node("Max", in)
+		}
 	}
-	e.dims[d] = s
-	return s
+	e.dims[f.Name] = name
+	return name
 }
 
-// inputDim reads d off an input that has it as an axis; "" if none does.
-func (e *emitter) inputDim(d graph.Dim) string {
+// inputDim reads the size written d off an input that has it as an axis; "" if none does.
+func (e *emitter) inputDim(d string) string {
 	for _, in := range e.f.Inputs {
-		if in.IsSize() && in.Name == d.String() {
+		if in.IsSize() && in.Name == d {
 			return e.Node("Reshape", []string{e.names[in.ID], e.Const(tensor.Of([]int64{1}, 1))})
 		}
-		if i := slices.Index(in.Shape(), d); i >= 0 {
+		if i := slices.IndexFunc(in.Shape(), func(has graph.Dim) bool { return has.Symbolic() && has.String() == d }); i >= 0 {
 			return e.Node("Shape", []string{e.names[in.ID]}, graph.Attr{Name: "start", Value: i}, graph.Attr{Name: "end", Value: i + 1})
 		}
 	}

@@ -1,37 +1,21 @@
 package check
 
 import (
-	"cmp"
-	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/graph/symbolic"
 )
 
-// A dim is one axis, or one element of a shape tensor: a number, a sum of products of symbols, or unknown.
+// A dim is one axis, or one element of a shape tensor: a number, an expression of symbols, or unknown.
 type dim struct {
-	n   int64 // if sum is nil
-	sum *sum
-}
-
-// A sum is one or more terms in normal form, of which at least one has a symbol.
-type sum struct {
-	terms []term
-	text  string
-}
-
-// A term is coef · Π symbols, the symbols sorted.
-type term struct {
-	coef    int64
-	symbols []string
+	n   int64          // if sum is nil
+	sum *symbolic.Expr // that is no number
 }
 
 // unknown is a dim of which nothing is known; it equals none, not even itself.
-var unknown = dim{sum: new(sum)}
+var unknown = dim{sum: new(symbolic.Expr)}
 
-const (
-	maxDim   = 1 << 53 // beyond it, arithmetic gives unknown
-	maxTerms = 16
-)
+const maxDim = 1 << 53 // beyond it, arithmetic gives unknown
 
 func number(n int64) dim { return dim{n: n} }
 
@@ -59,7 +43,7 @@ func (d dim) String() string {
 	case !d.known():
 		return "?"
 	}
-	return d.sum.text
+	return d.sum.String()
 }
 
 // same reports whether a and b are equal for certain.
@@ -67,7 +51,7 @@ func same(a, b dim) bool {
 	if a.sum == nil || b.sum == nil {
 		return a.sum == nil && b.sum == nil && a.n == b.n
 	}
-	return a.known() && b.known() && a.sum.text == b.sum.text
+	return a.known() && b.known() && a.sum.String() == b.sum.String()
 }
 
 // differ reports whether a and b are different for certain: their difference is a number other than 0.
@@ -81,54 +65,32 @@ func differ(a, b dim) bool {
 
 // positive reports whether d is 0 or more whatever sizes the symbols stand for.
 func (d dim) positive() bool {
-	return d.known() && !slices.ContainsFunc(d.terms(), func(t term) bool { return t.coef < 0 })
+	if d.sum == nil {
+		return d.n >= 0
+	}
+	return d.known() && d.sum.Least() >= 0
 }
 
-func (d dim) terms() []term {
+// expr is d as an expression, nil if it is unknown.
+func (d dim) expr() *symbolic.Expr {
 	switch {
-	case d.sum != nil:
-		return d.sum.terms
-	case d.n == 0:
+	case d.sum == nil:
+		return symbolic.Number(d.n)
+	case !d.known():
 		return nil
 	}
-	return []term{{coef: d.n}}
+	return d.sum
 }
 
-// normal is the sum of ts, which it sorts.
-func normal(ts []term) dim {
-	slices.SortFunc(ts, func(a, b term) int {
-		return cmp.Or(cmp.Compare(len(b.symbols), len(a.symbols)), slices.Compare(a.symbols, b.symbols))
-	})
-	out := ts[:0]
-	for _, t := range ts {
-		if n := len(out); n > 0 && slices.Equal(out[n-1].symbols, t.symbols) {
-			t.coef += out[n-1].coef
-			out = out[:n-1]
-		}
-		if t.coef >= maxDim || t.coef <= -maxDim || len(t.symbols) > maxTerms {
-			return unknown
-		}
-		if t.coef != 0 {
-			out = append(out, t)
-		}
-	}
-	switch {
-	case len(out) == 0:
-		return dim{}
-	case len(out) == 1 && len(out[0].symbols) == 0:
-		return dim{n: out[0].coef}
-	case len(out) > maxTerms:
+// of is e as a dim; a nil one is unknown.
+func of(e *symbolic.Expr) dim {
+	if e == nil {
 		return unknown
 	}
-	parts := make([]string, len(out))
-	for i, t := range out {
-		p := t.symbols
-		if t.coef != 1 || len(p) == 0 {
-			p = append([]string{strconv.FormatInt(t.coef, 10)}, p...)
-		}
-		parts[i] = strings.Join(p, "*")
+	if n, ok := e.Number(); ok {
+		return number(n)
 	}
-	return dim{sum: &sum{out, strings.Join(parts, "+")}}
+	return dim{sum: e}
 }
 
 func (d dim) plus(e dim) dim {
@@ -138,7 +100,7 @@ func (d dim) plus(e dim) dim {
 	if d.sum == nil && e.sum == nil && small(d.n) && small(e.n) {
 		return dim{n: d.n + e.n}
 	}
-	return normal(slices.Concat(d.terms(), e.terms()))
+	return of(d.expr().Plus(e.expr()))
 }
 
 func (d dim) minus(e dim) dim { return d.plus(e.times(number(-1))) }
@@ -155,37 +117,10 @@ func (d dim) times(e dim) dim {
 	case e.isNum(1):
 		return d
 	}
-	if d.sum == nil && e.sum == nil {
-		n, ok := product(d.n, e.n)
-		if !ok {
-			return unknown
-		}
-		return dim{n: n}
-	}
-	var out []term
-	for _, a := range d.terms() {
-		for _, b := range e.terms() {
-			n, ok := product(a.coef, b.coef)
-			if !ok {
-				return unknown
-			}
-			s := slices.Concat(a.symbols, b.symbols)
-			slices.Sort(s)
-			out = append(out, term{n, s})
-		}
-	}
-	return normal(out)
+	return of(d.expr().Times(e.expr()))
 }
 
 func small(n int64) bool { return -maxDim < n && n < maxDim }
-
-// product is a·b, if it is within maxDim.
-func product(a, b int64) (int64, bool) {
-	if a != 0 && (b > maxDim/abs(a) || b < -maxDim/abs(a)) || !small(a) {
-		return 0, false
-	}
-	return a * b, true
-}
 
 func abs(n int64) int64 {
 	if n < 0 {
@@ -196,58 +131,21 @@ func abs(n int64) int64 {
 
 // over is d/e if that comes out even whatever the symbols are, else unknown.
 func (d dim) over(e dim) dim {
-	by := e.terms()
-	if !d.known() || !e.known() || len(by) != 1 {
-		return unknown
-	}
-	var out []term
-	for _, t := range d.terms() {
-		if t.coef%by[0].coef != 0 {
-			return unknown
-		}
-		left := slices.Clone(t.symbols)
-		for _, s := range by[0].symbols {
-			i := slices.Index(left, s)
-			if i < 0 {
-				return unknown
-			}
-			left = slices.Delete(left, i, i+1)
-		}
-		out = append(out, term{t.coef / by[0].coef, left})
-	}
-	return normal(out)
+	q, _ := d.expr().Exact(e.expr())
+	return of(q)
 }
 
-// symbol reads a dim_param: a sum of products of names and numbers, as this exporter writes them; any other text is a
-// name itself.
+// divided is d/e rounded down, if e is positive.
+func (d dim) divided(e dim) dim { return of(d.expr().Div(e.expr())) }
+
+func (d dim) mod(e dim) dim { return of(d.expr().Mod(e.expr())) }
+func (d dim) min(e dim) dim { return of(d.expr().Min(e.expr())) }
+func (d dim) max(e dim) dim { return of(d.expr().Max(e.expr())) }
+
+// symbol reads a dim_param: an expression of names and numbers, as this exporter writes them; any other text is a name itself.
 func symbol(text string) dim {
-	var out []term
-	for p := range strings.SplitSeq(text, "+") {
-		t := term{coef: 1}
-		for a := range strings.SplitSeq(p, "*") {
-			a = strings.TrimSpace(a)
-			if n, err := strconv.ParseInt(a, 10, 64); err == nil {
-				var ok bool
-				if t.coef, ok = product(t.coef, n); !ok {
-					return unknown
-				}
-			} else if !identifier(a) {
-				return dim{sum: &sum{[]term{{1, []string{text}}}, text}}
-			} else {
-				t.symbols = append(t.symbols, a)
-			}
-		}
-		slices.Sort(t.symbols)
-		out = append(out, t)
+	if e, ok := symbolic.Parse(text); ok {
+		return of(e)
 	}
-	return normal(out)
-}
-
-func identifier(s string) bool {
-	for i, r := range s {
-		if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
-			return false
-		}
-	}
-	return s != ""
+	return of(symbolic.Named(text))
 }

@@ -31,10 +31,10 @@ func init() { // the rules of subgraphs lead back to this map
 		rules[name] = first
 	}
 	for _, name := range []string{"And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Equal", "Greater", "GreaterOrEqual", "Less",
-		"LessOrEqual", "Max", "Mean", "Min", "Mod", "Or", "Pow", "Sum", "Xor"} {
+		"LessOrEqual", "Mean", "Or", "Pow", "Sum", "Xor"} {
 		rules[name] = elementwise
 	}
-	for name, f := range map[string]func(a, b dim) dim{"Add": dim.plus, "Sub": dim.minus, "Mul": dim.times, "Div": quotient} {
+	for name, f := range map[string]func(a, b dim) dim{"Add": dim.plus, "Sub": dim.minus, "Mul": dim.times, "Div": quotient, "Mod": remainder, "Min": dim.min, "Max": dim.max} {
 		rules[name] = arithmetic(f)
 	}
 	for _, name := range []string{"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum",
@@ -62,16 +62,23 @@ func elementwise(x *nodeContext) {
 	}
 }
 
-// quotient is a/b of shapes, which are not negative.
+// quotient is a/b of shapes, which are not negative: a negative one would be rounded up.
 func quotient(a, b dim) dim {
-	n, ok := a.num()
-	if m, ok2 := b.num(); ok && ok2 && m > 0 && n >= 0 {
-		return number(n / m)
-	}
-	if n, ok := b.num(); ok && n == 0 {
+	if !a.known() || !b.known() || b.isNum(0) {
 		return unknown
 	}
-	return a.over(b)
+	if d := a.over(b); d.known() || !a.positive() {
+		return d
+	}
+	return a.divided(b)
+}
+
+// remainder is a mod b, of integers.
+func remainder(a, b dim) dim {
+	if !a.known() || !b.known() || !b.positive() {
+		return unknown
+	}
+	return a.mod(b)
 }
 
 // arithmetic is an elementwise operator that also works on the contents of shape tensors.
@@ -79,7 +86,7 @@ func arithmetic(f func(a, b dim) dim) rule {
 	return func(x *nodeContext) {
 		elementwise(x)
 		a, b := x.input(0).content, x.input(1).content
-		if a == nil || b == nil || len(x.out) == 0 || len(a) != len(b) && len(a) != 1 && len(b) != 1 {
+		if a == nil || b == nil || len(x.in) != 2 || len(x.out) == 0 || len(a) != len(b) && len(a) != 1 && len(b) != 1 {
 			return
 		}
 		n := len(a)

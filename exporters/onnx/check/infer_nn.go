@@ -119,18 +119,15 @@ func (x *nodeContext) slide(w window, i int, in dim) dim {
 		if n, ok := in.num(); ok {
 			return number((n + w.strides[i] - 1) / w.strides[i])
 		}
-		if w.strides[i] == 1 {
-			return in
-		}
-		return unknown
+		return in.plus(number(w.strides[i] - 1)).divided(stride)
 	}
 	room := in.plus(pads).minus(span)
 	n, ok := room.num()
 	if !ok {
-		if w.strides[i] == 1 {
-			return room.plus(number(1))
+		if w.ceil && w.strides[i] > 1 {
+			return unknown
 		}
-		return unknown
+		return room.divided(stride).plus(number(1))
 	}
 	if n < 0 {
 		x.fail("a window of %v, with dilation, does not fit into %v with padding %v, axis %d of %s", span, in, pads, i+2, x.name(0))

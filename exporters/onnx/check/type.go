@@ -62,7 +62,7 @@ func (c *checker) declared(where place, v *wire.ValueInfo, t *typ) {
 }
 
 // contradict reports whether a declared size cannot be the one that was inferred: they are different numbers, or sums of
-// sizes of the model's inputs that need not be equal. A symbol that no input has names a size, whichever it is.
+// products of sizes of the model's inputs that need not be equal. A symbol that no input has names a size, whichever it is.
 func (c *checker) contradict(declared, inferred dim) bool {
 	if !declared.known() || !inferred.known() || same(declared, inferred) {
 		return false
@@ -70,16 +70,11 @@ func (c *checker) contradict(declared, inferred dim) bool {
 	return differ(declared, inferred) || c.ofInputs(declared) && c.ofInputs(inferred)
 }
 
-// ofInputs reports whether all symbols of d are sizes of the model's inputs.
+// ofInputs reports whether d is a sum of products of sizes of the model's inputs. With divisions in it, equal sizes may be written in
+// different ways.
 func (c *checker) ofInputs(d dim) bool {
-	for _, t := range d.terms() {
-		for _, s := range t.symbols {
-			if !c.symbols()[s] {
-				return false
-			}
-		}
-	}
-	return true
+	e := d.expr()
+	return e.Polynomial() && !slices.ContainsFunc(e.Symbols(), func(s string) bool { return !c.symbols()[s] })
 }
 
 // symbols are the names of sizes of the outermost graph's inputs.
@@ -88,8 +83,8 @@ func (c *checker) symbols() map[string]bool {
 		c.sizes = map[string]bool{}
 		for _, p := range c.model.Graph.Inputs {
 			for _, d := range typeOf(p.Type).shape {
-				for _, t := range d.terms() {
-					for _, s := range t.symbols {
+				if d.known() {
+					for _, s := range d.expr().Symbols() {
 						c.sizes[s] = true
 					}
 				}

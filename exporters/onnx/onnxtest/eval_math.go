@@ -78,11 +78,17 @@ var mathOperators = map[string]operator{
 		return nil
 	},
 
-	"Add":            binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y }),
-	"Sub":            binary(func(x, y float64) float64 { return x - y }, func(x, y int64) int64 { return x - y }),
-	"Mul":            binary(func(x, y float64) float64 { return x * y }, func(x, y int64) int64 { return x * y }),
-	"Div":            binary(func(x, y float64) float64 { return x / y }, func(x, y int64) int64 { return x / y }),
-	"Pow":            binary(math.Pow, nil),
+	"Add": binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y }),
+	"Sub": binary(func(x, y float64) float64 { return x - y }, func(x, y int64) int64 { return x - y }),
+	"Mul": binary(func(x, y float64) float64 { return x * y }, func(x, y int64) int64 { return x * y }),
+	"Div": binary(func(x, y float64) float64 { return x / y }, func(x, y int64) int64 { return x / y }),
+	"Pow": binary(math.Pow, nil),
+	"Mod": binary(math.Mod, func(x, y int64) int64 { // the divisor's sign
+		if r := x % y; r != 0 && r < 0 != (y < 0) {
+			return r + y
+		}
+		return x % y
+	}),
 	"Min":            binary(func(x, y float64) float64 { return min(x, y) }, func(x, y int64) int64 { return min(x, y) }),
 	"Max":            binary(func(x, y float64) float64 { return max(x, y) }, func(x, y int64) int64 { return max(x, y) }),
 	"Equal":          relation(func(x, y float64) bool { return x == y }),
