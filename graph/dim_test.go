@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // TestDimArithmetic checks the arithmetic that works, and that Go's own on a symbol never gives a dimension.
@@ -126,5 +127,22 @@ func TestBindAll(t *testing.T) {
 	f.BindSizes()
 	if got := f.BindAll(7).String(); len(f.Diags) > 0 || got != "a=7 b=7 n=7" {
 		t.Errorf("%s, with the mistakes %v", got, f.Diags)
+	}
+}
+
+// TestPadAtRunTime cuts a symbolic axis: a run in which it is too short names the op and the size.
+func TestPadAtRunTime(t *testing.T) {
+	f := graph.NewFunc("f", false)
+	x := f.Input("x", graph.F32, graph.Sym("n"))
+	f.Output("y", x.Pad([]int{-2}, []int{-1}, 0))
+	f.Output("z", x.Pad([]int{-2}, []int{4}, 0))
+	if len(f.Diags) > 0 {
+		t.Fatal(f.Diags)
+	}
+	for n, want := range map[int]string{3: "", 5: "", 2: "Pad: shape [n-3]: the size n-3 is -1 with n=2"} {
+		_, err := graph.Evaluate(newContext(1), f, map[string]*tensor.Tensor{"x": tensor.New(graph.F32, n)})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d elements: %v, want %q", n, err, want)
+		}
 	}
 }
