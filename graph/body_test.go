@@ -129,8 +129,8 @@ func TestScanOrder(t *testing.T) {
 		n := graph.Sym("n")
 		x, a := f.Input("x", graph.F64, n), f.Input("a", graph.F64)
 		// Fibonacci's numbers, and the states of each step; a third state goes on as it is
-		final, ys := f.Scan(values{a, a.Shift(1), a.Scale(7)}, values{x}, func(s, x []*graph.Value) (next, ys []*graph.Value) {
-			return values{s[1], s[0].Add(s[1]), s[2]}, values{s[0], x[0].Mul(s[2]), s[0]}
+		final, ys := f.Scan(values{a.Shift(1), a, a.Scale(7)}, values{x}, func(s, x []*graph.Value) (next, ys []*graph.Value) {
+			return values{s[0].Add(s[1]), s[0], s[2]}, values{s[1], x[0].Mul(s[2]), s[1]}
 		})
 		list := slices.Concat(final, ys)
 		in := map[string]*tensor.Tensor{"x": tensor.New(graph.F64, length), "a": tensor.Scalar(1.)}
@@ -141,7 +141,7 @@ func TestScanOrder(t *testing.T) {
 			fs, xs = append(fs, s), append(xs, 7*float64(i+2))
 			s, t0 = t0, s+t0
 		}
-		want = append(want, []float64{s}, []float64{t0}, []float64{7}, fs, xs, fs)
+		want = append(want, []float64{t0}, []float64{s}, []float64{7}, fs, xs, fs)
 		if len(f.Diags) > 0 {
 			t.Fatal(f.Diags)
 		}
