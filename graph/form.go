@@ -4,7 +4,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// A Form says that an op is one node of an ONNX file, both ways: its arguments are the operator's inputs in order and its results the
+// A Form says that an op is one node of an ONNX file, as data that a reader of files could use too: its arguments are the operator's inputs in order and its results the
 // outputs, and its fields are attributes.
 type Form struct {
 	Operator string

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -188,7 +189,9 @@ func (a *app) helpCommand() *cli.Command {
 func (a *app) example(args ...string) string {
 	text := "\n\nFor example:"
 	for _, s := range args {
-		text += "\n  " + a.name + " " + s
+		if s != "" {
+			text += "\n  " + a.name + " " + s
+		}
 	}
 	return text
 }
@@ -201,12 +204,20 @@ func (a *app) modelUsage() string {
 	return "MODEL"
 }
 
-// exampleModel is the model that examples name.
+// exampleModel is the model that examples name: the first that is trained step by step.
 func (a *app) exampleModel() string {
+	return a.exampleOf("MODEL", func(m models.Model) bool { return m.Train.Fit == nil })
+}
+
+// exampleOf is text with the name of the first model that can do what it says in place of MODEL, or "" if none can.
+func (a *app) exampleOf(text string, can func(m models.Model) bool) string {
 	if len(a.models) == 0 {
-		return "MODEL"
+		return text
 	}
-	return a.models[0].Name
+	if i := slices.IndexFunc(a.models, can); i >= 0 {
+		return strings.ReplaceAll(text, "MODEL", a.models[i].Name)
+	}
+	return ""
 }
 
 // table prints rows in columns, without blanks at the ends of lines.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 	"github.com/sardonyx-ml/sardonyx/runtime/metrics"
@@ -42,7 +43,7 @@ func (a *app) evaluateCommand() *cli.Command {
 			a.example("evaluate --real mnist:test --fake samples.npy",
 				"evaluate --real mnist:test --fake samples.npy --train mnist:train --features classifier.onnx --output features --classes logits",
 				"evaluate --real photos/test --fake drawn --count 2000 --json",
-				"evaluate "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --draws 500 --count 1000"),
+				a.exampleOf("evaluate MODEL --run runs/MODEL --draws 500 --count 1000", func(m models.Model) bool { return m.Density.Func != "" })),
 		Flags: sessionFlags(
 			&cli.StringFlag{Name: "real", Usage: "the real examples: a data set's `NAME`, or the path of one's own"},
 			&cli.StringFlag{Name: "fake", Usage: "the drawn examples: a data set's `NAME`, or the path of one's own"},

@@ -75,7 +75,13 @@ func openPart(c *cli.Context, flag string, opt data.ImageOptions) (*examples, er
 	if err := e.open(c, opt); err != nil {
 		return nil, err
 	}
-	return e, e.choose(c.String("field"), c.String("labels"))
+	if err := e.choose(c.String("field"), c.String("labels")); err != nil {
+		return nil, err
+	}
+	if c.IsSet("labels") && e.labels == "" && flag == "real" {
+		return nil, fmt.Errorf("--labels %s: %v has no such field of whole numbers, one an example: it is %v", c.String("labels"), e, e.set)
+	}
+	return e, nil
 }
 
 // open opens the part of a data set that e.from names.

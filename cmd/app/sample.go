@@ -34,9 +34,16 @@ func (a *app) sampleCommand() *cli.Command {
 			"each, unless --label or --set-input chooses.\n" +
 			"Files are written as they are called: .npy and .npz are arrays, .npz with the conditions too, .csv numbers, and what else there\n" +
 			"is the model says: .png for images and points, .txt for text." +
-			a.example("sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --count 25 --out samples.png",
-				"sample "+a.exampleModel()+" --run runs/"+a.exampleModel()+" --set-input label=7 --out sevens.png --out sevens.npy",
-				"sample "+a.exampleModel()+" --run runs/plane --map 3 --count 400 --out map.png"),
+			a.example(a.exampleOf("sample MODEL --run runs/MODEL --count 25 --out samples.png", drawsImages),
+				a.exampleOf("sample MODEL --run runs/MODEL --set-input label=7 --out sevens.png --out sevens.npz", func(m models.Model) bool {
+					_, labelled := m.Sample.Inputs["label"]
+					return labelled && drawsImages(m) && m.Settings["classes"] > 7
+				}),
+				a.exampleOf("sample MODEL --run runs/plane --map 3 --count 400 --out map.png", func(m models.Model) bool {
+					_, latent := m.Settings["latent"]
+					return latent && drawsImages(m) && m.Sample.Noise != "" && m.Sample.Inputs == nil
+				}),
+				a.exampleOf("sample MODEL --run runs/MODEL --count 50 --out new.csv", func(m models.Model) bool { return m.For != nil })),
 		Flags: sessionFlags(
 			&cli.PathFlag{Name: "run", Usage: "the training run's folder `DIR`"}, checkpointFlag,
 			&cli.PathFlag{Name: "onnx", Usage: "the exported `FILE` to sample"},
@@ -139,6 +146,9 @@ func (a *app) sample(c *cli.Context) error {
 	return nil
 }
 
+// drawsImages reports whether m's samples are images.
+func drawsImages(m models.Model) bool { return m.Sample.Image != "" }
+
 // sampledTable is the model m of the table that the run or file to be sampled is of, as far as it can be read: what cannot is told when
 // it is opened.
 func sampledTable(c *cli.Context, m models.Model) (models.Model, error) {
@@ -215,7 +225,10 @@ func chosenInputs(c *cli.Context, how models.Sampling) (chosen map[string]string
 		}
 		chosen[name] = value
 	}
-	if label := c.String("label"); label != "" {
+	if label := c.String("label"); c.IsSet("label") {
+		if label == "" {
+			return nil, "", usagef(c, "--label: no class is named")
+		}
 		name, err := labelInput(how)
 		if err != nil {
 			return nil, "", fmt.Errorf("--label %s: %w", label, err)

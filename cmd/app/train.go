@@ -112,6 +112,11 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if err != nil {
 		return train.Config{}, "", err
 	}
+	if c.Bool("resume") {
+		if setup, err := train.Folder(c.Path("out")).Setup(); err == nil && setup.Program != prog.Name() {
+			return train.Config{}, "", fmt.Errorf("%s is a run of %s, not of %s: name its model", c.Path("out"), setup.Program, prog.Name())
+		}
+	}
 	if m, err = m.With(s); err != nil {
 		return train.Config{}, "", err
 	}

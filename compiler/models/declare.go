@@ -8,6 +8,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
+// A mistake belongs to the model's line.
+var _ = graph.Library()
+
 // Batch is the first axis of inputs, whose size a run decides.
 var Batch = graph.Sym("batch")
 
@@ -47,7 +50,7 @@ func OneHotLabel(f *graph.Func, batch graph.Dim, classes int) *graph.Value {
 
 // Pack puts beside each example of x [batch channels ...] those before it in the batch, and the last before the first, as further
 // channels, so many in all as the setting pac says: what a critic sees that is to tell sets apart (PacGAN, Lin et al. 2018, section
-// 3). There, no example is in two packs. Steps refuse a batch of fewer; elsewhere such a batch's first example is repeated. Of nil, the
+// 3). Packs overlap here, so that there are as many as examples; the paper's do not. Steps refuse a batch of fewer; elsewhere such a batch's first example is repeated. Of nil, the
 // condition of a model without one, it is nil.
 func (s Settings) Pack(x *graph.Value) *graph.Value {
 	n := s.Int("pac")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -56,9 +57,8 @@ func labelled(measure string, n, classes int, labels []int64) error {
 
 // InceptionScore is exp of the mean Kullback-Leibler divergence of class probabilities p [n classes] from their mean (Salimans et al.
 // 2016, "Improved Techniques for Training GANs", section 4): from 1 to the number of classes, the best. It is taken of each of
-// so many parts (the paper: 10), each of which has every so many-th example, so that examples in the order of their classes are in
-// all; the mean and standard deviation over parts are returned. By the classifier of another data set than Inception's it is a
-// score of its own. Fewer examples than parts are an error, and so are rows that are no probabilities.
+// so many parts (the paper: 10), which examples are shuffled into by a fixed seed, whatever their order was; the mean and standard
+// deviation over parts are returned. By the classifier of another data set than Inception's it is a score of its own. Fewer examples than parts are an error, and so are rows that are no probabilities.
 func InceptionScore(p *tensor.Tensor, splits int) (mean, std float64, err error) {
 	rows, err := probabilities("Inception score", p)
 	if err != nil {
@@ -68,12 +68,10 @@ func InceptionScore(p *tensor.Tensor, splits int) (mean, std float64, err error)
 	if splits < 1 || splits > n {
 		return 0, 0, fmt.Errorf("Inception score: %d examples in %d parts: want 1 part or more, with an example in each", n, splits)
 	}
+	rand.New(rand.NewPCG(1, uint64(n))).Shuffle(n, func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 	scores := make([]float64, splits)
 	for k := range scores {
-		var part [][]float64
-		for i := k; i < n; i += splits {
-			part = append(part, rows[i])
-		}
+		part := rows[k*n/splits : (k+1)*n/splits]
 		marginal := make([]float64, len(rows[0]))
 		for _, row := range part {
 			for j, v := range row {

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -26,10 +27,12 @@ func classProbabilities() (*tensor.Tensor, []int64) {
 // TestClassesReference compares with NumPy.
 func TestClassesReference(t *testing.T) {
 	p, labels := classProbabilities()
-	thirds := tensor.New(p.DType(), 12, 4) // row i of part k, which are the first, second and last four of p, is every third from k on
-	for i := range 12 {
+	order := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11} // undone, the parts are the first, second and last four of p
+	rand.New(rand.NewPCG(1, 12)).Shuffle(12, func(i, j int) { order[i], order[j] = order[j], order[i] })
+	thirds := tensor.New(p.DType(), 12, 4)
+	for to, from := range order {
 		for j := range 4 {
-			thirds.Set((i%4*3+i/4)*4+j, p.At(i*4+j))
+			thirds.Set(from*4+j, p.At(to*4+j))
 		}
 	}
 	mean, std, err := InceptionScore(thirds, 3) // exp of the mean of Σp·log(p/q), over thirds
@@ -84,12 +87,14 @@ func TestClassesExact(t *testing.T) {
 	if mean, std, err := InceptionScore(sure, 1); err != nil || math.Abs(mean-3) > 1e-12 || std != 0 {
 		t.Errorf("one certain example of each of 3 classes scores %v ± %v (%v)", mean, std, err)
 	}
-	var sorted [][]float64 // five of each of two classes: the parts have both
-	for i := range 10 {
-		sorted = append(sorted, []float64{float64(1 - i/5), float64(i / 5)})
-	}
-	if mean, _, err := InceptionScore(rows(sorted...), 2); err != nil || mean < 1.9 {
-		t.Errorf("of examples in the order of their classes the score is %v, %v", mean, err)
+	for name, label := range map[string]func(i int) int{"sorted": func(i int) int { return i / 100 }, "in turn": func(i int) int { return i % 2 }} {
+		var examples [][]float64 // a hundred of each of two classes: the parts have both
+		for i := range 200 {
+			examples = append(examples, []float64{float64(1 - label(i)), float64(label(i))})
+		}
+		if mean, _, err := InceptionScore(rows(examples...), 2); err != nil || mean < 1.95 {
+			t.Errorf("of classes %s the score is %v, %v", name, mean, err)
+		}
 	}
 	if mean, _, err := InceptionScore(constants(4, .5, .5), 2); err != nil || mean != 1 {
 		t.Errorf("even probabilities score %v (%v)", mean, err)

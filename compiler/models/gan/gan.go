@@ -49,7 +49,7 @@ func (g GAN) define(name string, s models.Settings) (*compiler.Program, error) {
 	if g.Clip > 0 {
 		criticOpt = optim.ClipWeights{Max: g.Clip, Then: criticOpt}
 	}
-	sampled, genOpt := s.Averaged(b, g.Opt(s.Float("lr"), fall(s.Int("steps")/s.Int("ratio"))))
+	sampled, genOpt := s.Averaged(b, g.Opt(s.Float("lr"), fall((s.Int("steps")+s.Int("ratio")-1)/s.Int("ratio"))))
 	sampled("generate", func(f *graph.Func) {
 		f.Output("image", g.Gen.Apply(nn.Given(s.Noise(f), s.Label(f))).Scale(.5).Shift(.5))
 	})
