@@ -80,6 +80,31 @@ func (endless) Lower(n *graph.Node) []*graph.Value {
 	return graph.ApplyNode(endless{}, nil, n.Args[0], n.Args[1]).Results
 }
 
+// TestCompositeTwice applies a composite to one value as both arguments, and one whose results are one value: each gradient counts once
+// for each use.
+func TestCompositeTwice(t *testing.T) {
+	f := graph.NewFunc("f", false)
+	x := f.Input("in0", graph.F64)
+	g := graph.Grad(graph.Apply(polar{}, x, x), x)[0] // of x·cos x
+	n := graph.ApplyNode(doubled{}, nil, x, x.Square())
+	h := graph.Grad(n.Result(0).Scale(2).Add(n.Result(1).Scale(3)), x)[0] // of 5·x³
+	out := evaluate(t, newContext(1), f, map[string]*tensor.Tensor{"in0": tensor.Scalar(.8)})
+	if got, want := out[g.ID].At(0), math.Cos(.8)-.8*math.Sin(.8); !near(got, want, 1e-12) {
+		t.Errorf("the gradient of x·cos x is %v, want %v", got, want)
+	}
+	if got, want := out[h.ID].At(0), 15*.8*.8; !near(got, want, 1e-12) {
+		t.Errorf("the gradient of 5·x³ is %v, want %v", got, want)
+	}
+}
+
+// doubled gives the product of its arguments as both results.
+type doubled struct{ polar }
+
+func (doubled) Lower(n *graph.Node) []*graph.Value {
+	y := n.Args[0].Mul(n.Args[1])
+	return []*graph.Value{y, y}
+}
+
 // TestCompositeOfNothing lowers an op to its own arguments, and one to itself, which must be a mistake.
 func TestCompositeOfNothing(t *testing.T) {
 	none := func(n *graph.Node) bool { return false }

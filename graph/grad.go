@@ -63,7 +63,7 @@ func (f *Func) grad(y *Value, xs []*Value) []*Value {
 		}
 		return out
 	}
-	grads := map[*Value]*Value{y: f.Full(y.DType(), 1, y.Shape()...)}
+	grads := gradients{y: f.Full(y.DType(), 1, y.Shape()...)}
 	f.backward(f.Nodes, xs, grads)
 	for i, x := range xs {
 		if x.ID <= y.ID {
@@ -78,9 +78,20 @@ func (f *Func) grad(y *Value, xs []*Value) []*Value {
 
 const vjpHint = "a VJP returns one gradient, or nil, for each argument, of that argument's type"
 
+// gradients are those of values, as far as they have been added up.
+type gradients map[*Value]*Value
+
+// add adds g to the gradient of v.
+func (gs gradients) add(v, g *Value) {
+	if old := gs[v]; old != nil {
+		g = old.Add(g)
+	}
+	gs[v] = g
+}
+
 // backward goes through nodes of f from the last to the first and adds to grads, which has those of some results, the gradients of
 // the values from which a path leads to one of xs.
-func (f *Func) backward(nodes []*Node, xs []*Value, grads map[*Value]*Value) {
+func (f *Func) backward(nodes []*Node, xs []*Value, grads gradients) {
 	onPath := dependents(f, nodes, xs)
 	for i := len(nodes) - 1; i >= 0; i-- {
 		n := nodes[i]
@@ -123,10 +134,7 @@ func (f *Func) backward(nodes []*Node, xs []*Value, grads map[*Value]*Value) {
 					f.Mistake(n.Pos, fmt.Sprintf("%s: the VJP gives argument %d, %v, the gradient %v", OpName(n.Op), k, a.Type, ga.Type), vjpHint, a, ga)
 					ga = f.Poison()
 				}
-				if old := grads[a]; old != nil {
-					ga = old.Add(ga)
-				}
-				grads[a] = ga
+				grads.add(a, ga)
 			}
 		})
 	}
@@ -140,16 +148,16 @@ func vjp(n *Node, g []*Value) []*Value {
 	case Composite:
 		first := len(n.fn.Nodes)
 		ys := o.Lower(n)
-		grads := map[*Value]*Value{}
-		for i, y := range ys {
+		grads := gradients{}
+		for i, y := range ys { // two results may be one value
 			if g[i] != nil && y.DType().Float() {
-				grads[y] = g[i]
+				grads.add(y, g[i])
 			}
 		}
 		n.fn.backward(n.fn.Nodes[first:len(n.fn.Nodes):len(n.fn.Nodes)], n.Args, grads)
 		out := make([]*Value, len(n.Args))
 		for k, a := range n.Args {
-			if a != nil {
+			if slices.Index(n.Args, a) == k { // of a value that is two arguments, the first place has it all
 				out[k] = grads[a]
 			}
 		}

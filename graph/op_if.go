@@ -97,18 +97,14 @@ func (o If) VJP(n *Node, g []*Value) []*Value {
 		for k := range here {
 			here[k] = b.here(args[lo+k])
 		}
-		sums := map[*Value]*Value{}
+		sums := gradients{}
 		results := b.inline(inside, here)
 		nodes := b.Nodes[:len(b.Nodes):len(b.Nodes)]
 		for k, y := range results {
 			if g[k] == nil || !y.DType().Float() {
 				continue
 			}
-			gy := b.here(g[k])
-			if old := sums[y]; old != nil {
-				gy = old.Add(gy)
-			}
-			sums[y] = gy
+			sums.add(y, b.here(g[k]))
 		}
 		b.backward(nodes, here, sums)
 		grads[i] = make([]*Value, len(args))

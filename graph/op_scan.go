@@ -174,26 +174,20 @@ func (o Scan) VJP(n *Node, g []*Value) []*Value {
 	for _, v := range n.Args[o.States+o.Scanned:] {
 		args = append(args, b.here(v))
 	}
-	grads := map[*Value]*Value{}
-	add := func(y, g *Value) {
-		if old := grads[y]; old != nil {
-			g = old.Add(g)
-		}
-		grads[y] = g
-	}
+	grads := gradients{}
 	results := b.inline(inside, args)
 	nodes := b.Nodes[:len(b.Nodes):len(b.Nodes)]
 	for i, y := range results {
 		switch {
 		case !y.DType().Float():
 		case i < o.States && g[i] != nil:
-			add(y, state(g[i]))
+			grads.add(y, state(g[i]))
 		case i < o.States:
-			add(y, state(f.Full(y.DType(), 0, y.Shape()...)))
+			grads.add(y, state(f.Full(y.DType(), 0, y.Shape()...)))
 		case g[i] != nil:
 			e := scan(g[i])
 			elements = append(elements, e)
-			add(y, e)
+			grads.add(y, e)
 		}
 	}
 	b.backward(nodes, args, grads)

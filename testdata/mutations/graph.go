@@ -1,7 +1,7 @@
 package main
 
 var graphMutations = []mutation{
-	{"autodiff: a second path replaces the first", "graph/grad.go", "ga = old.Add(ga)", "_ = old", "./graph", "TestOps|Grad"},
+	{"autodiff: a second path replaces the first", "graph/grad.go", "g = old.Add(g)", "_ = old", "./graph", "TestOps|Grad"},
 	{"autodiff: sums over broadcast axes are left out", "graph/grad.go", "case s[i-lead] == 1 && d != 1:\n\t\t\tkept = append(kept, i)", "case s[i-lead] == 1 && d != 1 && lead > 0:\n\t\t\tkept = append(kept, i)", "./graph", "TestOps"},
 	{"scan: from the end, in order", "graph/op_scan.go", "at = length - 1 - k", "at = k", "./graph", "TestOps/Scan"},
 	{"scan: states change places one after another", "graph/body_run.go", "list[i] = t.Clone()", "list[i] = t", "./graph", "TestScanOrder"},
@@ -14,7 +14,9 @@ var graphMutations = []mutation{
 	{"body: a symbol without a value", "graph/body.go", "bind(f.here(from))", "bind(from)", "./graph", "TestOpsSymbolic/If"},
 	{"top k: the last of equals", "graph/op_topk.go", "slices.SortStableFunc(order, func(a, b int) int {\n\t\t\t\tif o.Largest {", "slices.SortStableFunc(order, func(a, b int) int {\n\t\t\t\tif !o.Largest {", "./graph", "TestOps/TopK"},
 	{"gradient of top k: of the places along the first axis", "graph/op_topk.go", "slices.Insert(perm, k, x.Rank()-1)", "slices.Insert(perm, 0, x.Rank()-1)", "./graph", "TestOps/TopK"},
-	{"gradient of a composite: of its first argument only", "graph/grad.go", "if a != nil {\n\t\t\t\tout[k] = grads[a]", "if a != nil && k == 0 {\n\t\t\t\tout[k] = grads[a]", "./graph", "Composite"},
+	{"gradient of a composite: of its first argument only", "graph/grad.go", "if slices.Index(n.Args, a) == k {", "if k == 0 {", "./graph", "Composite"},
+	{"gradient of a composite: of results that are one value, the last", "graph/grad.go", "grads.add(y, g[i])", "grads[y] = g[i]", "./graph", "Composite"},
+	{"gradient of a composite: twice of a value that is two arguments", "graph/grad.go", "if slices.Index(n.Args, a) == k {", "if true {", "./graph", "Composite"},
 	{"gradient of a composite: of its first result only", "graph/grad.go", "if g[i] != nil && y.DType().Float() {", "if g[i] != nil && i == 0 {", "./graph", "Composite"},
 	{"gradient of a composite: on through its arguments", "graph/grad.go", "n.fn.Nodes[first:len(n.fn.Nodes):len(n.fn.Nodes)]", "n.fn.Nodes[0*first:len(n.fn.Nodes):len(n.fn.Nodes)]", "./graph", "Composite"},
 	{"arguments of two dtypes", "graph/arg.go", "t != v.DType() {", "false {", "./graph", "Mistakes"},
