@@ -366,7 +366,7 @@ func (p *Program) collectState(entries []*entry) graph.Diags {
 				p.params = append(p.params, ParamInfo{o.Name, o.Type, o.Trainable, o.Init, v.Pos})
 				continue
 			}
-			if q := p.params[i]; q.Type.DType != o.Type.DType || !q.Type.Shape.Equal(o.Type.Shape) {
+			if q := p.params[i]; !q.Type.Equal(o.Type) {
 				diags = append(diags, &graph.Diag{Pos: v.Pos, Scope: v.Scope,
 					Msg:  fmt.Sprintf("%s: parameter %q is %v here, but %v where it was first used, at %v", e.name, o.Name, o.Type, q.Type, q.Pos),
 					Hint: "two layers claim one name, or one layer is applied to inputs of different widths: give the second its own layer"})

@@ -38,12 +38,7 @@ type Infer struct {
 }
 
 // Arg is the argument i, nil if it was left out.
-func (in *Infer) Arg(i int) *Value {
-	if i < len(in.Args) {
-		return in.Args[i]
-	}
-	return nil
-}
+func (in *Infer) Arg(i int) *Value { return argument(in.Args, i) }
 
 // Fresh is a size that only a run tells, such as how many elements are not zero: a symbol of its own, called name or like it.
 func (in *Infer) Fresh(name string) Dim {
@@ -203,8 +198,11 @@ func (comparing) Takes() []Arg { return twoNumbers }
 
 // Infer broadcasts the shapes.
 func (comparing) Infer(in *Infer) ([]Type, error) {
-	s, err := broadcast(in.Args[0].Shape(), in.Args[1].Shape())
-	return in.One(Type{Bool, s}, err)
+	types, err := inferBroadcast(in)
+	if err == nil {
+		types[0].DType = Bool
+	}
+	return types, err
 }
 
 // scalarLike is a constant of v's dtype with no axes, for VJPs.

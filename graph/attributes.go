@@ -131,10 +131,23 @@ func Identity(op Op) (key string, ok bool) {
 	return string(e.b), e.known
 }
 
-// WriteIdentity writes what tells f from other Funcs, the same in every process: its name and kind, the values with their ops,
-// arguments and types, the outputs and the updates, but no positions.
+// WriteIdentity writes what tells f from other Funcs, the same in every process: its name and kind, the nodes with their ops,
+// arguments, types and bodies, the outputs and the updates, but no positions.
 func (f *Func) WriteIdentity(w io.Writer) error {
 	e := identity{portable: true}
+	e.fn(f)
+	_, err := w.Write(e.b)
+	return err
+}
+
+// identity collects the bytes that tell an op. Portable ones are the same in every process.
+type identity struct {
+	b        []byte
+	portable bool
+	known    bool
+}
+
+func (e *identity) fn(f *Func) {
 	e.text(f.Name)
 	e.value(reflect.ValueOf(f.Training))
 	for _, n := range f.Nodes {
@@ -155,9 +168,7 @@ func (f *Func) WriteIdentity(w io.Writer) error {
 			e.text(v.Type.String())
 		}
 		for _, body := range n.Bodies {
-			if err := body.WriteIdentity(w); err != nil {
-				return err
-			}
+			e.fn(body)
 		}
 	}
 	for _, o := range f.Outputs {
@@ -166,15 +177,6 @@ func (f *Func) WriteIdentity(w io.Writer) error {
 	for _, u := range f.Updates {
 		e.text(fmt.Sprintf("update %q %d", u.Name, u.Value.ID))
 	}
-	_, err := w.Write(e.b)
-	return err
-}
-
-// identity collects the bytes that tell an op. Portable ones are the same in every process.
-type identity struct {
-	b        []byte
-	portable bool
-	known    bool
 }
 
 func (e *identity) op(op Op) {

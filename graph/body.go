@@ -258,9 +258,6 @@ func (f *Func) types() (in, out []Type) {
 	return in, out
 }
 
-// equal reports whether two types are the same.
-func (t Type) equal(u Type) bool { return t.DType == u.DType && t.Shape.Equal(u.Shape) }
-
 // anyArgs takes whatever values a body does.
 var anyArgs = Arg{Name: "values", DTypes: Any, Variadic: true}
 

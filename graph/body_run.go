@@ -48,22 +48,14 @@ func newBodyRun(c *kernel.Context, f *Func, own, shared []*tensor.Tensor) (*body
 		if _, ok := n.Op.(Input); ok {
 			continue
 		}
-		k := call{n: n, in: make([]*tensor.Tensor, len(n.Args)), out: make([]*tensor.Tensor, len(n.Results))}
+		k := call{n: n, in: make([]*tensor.Tensor, len(n.Args))}
 		for i, a := range n.Args {
 			if a != nil {
 				k.in[i] = all[a.ID]
 			}
 		}
-		for i, v := range n.Results {
-			shape, err := v.Type.Shape.Eval(b)
-			if err == nil {
-				_, err = tensor.Count(shape)
-			}
-			if err != nil {
-				return nil, &RunError{v, err}
-			}
-			k.out[i] = tensor.New(v.DType(), shape...)
-			all[v.ID] = k.out[i]
+		if k.out, err = n.buffers(b, all); err != nil {
+			return nil, err
 		}
 		if len(n.Args) > 0 || len(n.Bodies) > 0 {
 			r.calls = append(r.calls, k)

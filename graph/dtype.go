@@ -30,6 +30,9 @@ type Type struct {
 // String is the dtype and shape, f32[batch 784].
 func (t Type) String() string { return t.DType.String() + t.Shape.String() }
 
+// Equal reports whether two types are the same.
+func (t Type) Equal(u Type) bool { return t.DType == u.DType && t.Shape.Equal(u.Shape) }
+
 // dtypeConst is the name of the Go constant for t.
 func dtypeConst(t DType) string {
 	if t == Bool {

@@ -55,14 +55,6 @@ func floats[O Op](c *kernel.Context, o O, out, in []*tensor.Tensor, f32, f64 fun
 	return noKernel(o, out[0])
 }
 
-// argument is the tensor of argument i, nil if it was left out.
-func argument(in []*tensor.Tensor, i int) *tensor.Tensor {
-	if i < len(in) {
-		return in[i]
-	}
-	return nil
-}
-
 func noKernel(o Op, out *tensor.Tensor) error {
 	return fmt.Errorf("%s has no kernel for %v", OpName(o), out.DType())
 }

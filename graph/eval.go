@@ -40,23 +40,41 @@ func Evaluate(c *kernel.Context, f *Func, inputs map[string]*tensor.Tensor) ([]*
 				args[k] = all[a.ID]
 			}
 		}
-		out := make([]*tensor.Tensor, len(n.Results))
-		for i, v := range n.Results {
-			shape, err := v.Type.Shape.Eval(b)
-			if err == nil {
-				_, err = tensor.Count(shape)
-			}
-			if err != nil {
-				return nil, &RunError{v, err}
-			}
-			out[i] = tensor.New(v.DType(), shape...)
-			all[v.ID] = out[i]
+		out, err := n.buffers(b, all)
+		if err == nil {
+			err = n.Run(c, out, args)
 		}
-		if err := n.Run(c, out, args); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+// Sizes is v's shape under b, of a size that a tensor may have; an error is a [RunError].
+func (v *Value) Sizes(b Binding) ([]int, error) {
+	shape, err := v.Type.Shape.Eval(b)
+	if err == nil {
+		_, err = tensor.Count(shape)
+	}
+	if err != nil {
+		return nil, &RunError{v, err}
+	}
+	return shape, nil
+}
+
+// buffers are new tensors for n's results under b, which all gets too, by the results' IDs.
+func (n *Node) buffers(b Binding, all []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	out := make([]*tensor.Tensor, len(n.Results))
+	for i, v := range n.Results {
+		shape, err := v.Sizes(b)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = tensor.New(v.DType(), shape...)
+		all[v.ID] = out[i]
+	}
+	return out, nil
 }
 
 // Run computes n's results into out from its arguments' tensors, for engines. A failure of the op, or a panic in it, is a [RunError].

@@ -217,11 +217,11 @@ func (f *Func) state(p Param) (v *Value) {
 		})
 		return v
 	}
-	if by, ok := f.instead[p.Name]; ok && by.Type.DType == p.Type.DType && by.Type.Shape.Equal(p.Type.Shape) {
+	if by, ok := f.instead[p.Name]; ok && by.Type.Equal(p.Type) {
 		p = by
 	}
 	if old := f.byName[p.Name]; old != nil {
-		if want := old.Op.(Param); want.Type.DType != p.Type.DType || !want.Type.Shape.Equal(p.Type.Shape) {
+		if want := old.Op.(Param); !want.Type.Equal(p.Type) {
 			f.Mistake(f.Pos(), fmt.Sprintf("parameter %q is %v here, but %v where it was first used, at %v", p.Name, p.Type, old.Type, old.Pos),
 				"two layers claim one name, or one layer is applied to inputs of different widths: give the second its own layer")
 			return f.Poison()
@@ -267,7 +267,7 @@ func (f *Func) Update(state, new *Value) {
 	case !ok:
 		f.Mistake(f.Pos(), "Update: the target is not a parameter or buffer", "make state with Func.Buffer", state)
 		return
-	case state.Type.DType != new.Type.DType || !state.Type.Shape.Equal(new.Type.Shape):
+	case !state.Type.Equal(new.Type):
 		f.Mistake(f.Pos(), fmt.Sprintf("Update of %q: %v into %v", p.Name, new.Type, state.Type), "state keeps its dtype and shape", new, state)
 		return
 	}

@@ -62,7 +62,7 @@ func absorb(f *Func) []bool {
 			}
 		}
 		for _, a := range v.Args {
-			if !fusable(a) || users[a.ID] != 1 || !a.Shape().Equal(v.Shape()) || a.DType() != v.DType() {
+			if !fusable(a) || users[a.ID] != 1 || !a.Type.Equal(v.Type) {
 				continue
 			}
 			rest := slices.DeleteFunc(slices.Clone(leaves[v.ID]), func(l *Value) bool { return l == a })

@@ -130,7 +130,7 @@ func (f *Func) backward(nodes []*Node, xs []*Value, grads gradients) {
 				if a == nil || ga == nil || !onPath[a.ID] {
 					continue
 				}
-				if ga.OK() && (ga.DType() != a.DType() || !ga.Shape().Equal(a.Shape())) {
+				if ga.OK() && !ga.Type.Equal(a.Type) {
 					f.Mistake(n.Pos, fmt.Sprintf("%s: the VJP gives argument %d, %v, the gradient %v", OpName(n.Op), k, a.Type, ga.Type), vjpHint, a, ga)
 					ga = f.Poison()
 				}

@@ -39,12 +39,7 @@ func (f *Func) If(cond *Value, then, otherwise func() []*Value) []*Value {
 	if !ok || !cond.OK() {
 		return f.poisons(max(counts[0], counts[1]))
 	}
-	n := f.add(&Node{Op: If{Then: taken[0]}, Bodies: bodies, Args: args})
-	out := make([]*Value, counts[0])
-	for i := range out {
-		out[i] = n.Result(i)
-	}
-	return out
+	return f.add(&Node{Op: If{Then: taken[0]}, Bodies: bodies, Args: args}).first(counts[0])
 }
 
 // Takes is a condition, and what the bodies take.
@@ -65,7 +60,7 @@ func (o If) Infer(in *Infer) ([]Type, error) {
 			return nil, Mistakef("f.If(cond, then, otherwise) makes it", "body %d takes %d values, and there are %d", i, len(takes), len(args))
 		}
 		for k, a := range args {
-			if !a.Type.equal(takes[k]) {
+			if !a.Type.Equal(takes[k]) {
 				return nil, Mistakef("a body is traced for the types of its arguments", "an argument is %v, for %v in the body", a.Type, takes[k])
 			}
 		}
@@ -74,7 +69,7 @@ func (o If) Infer(in *Infer) ([]Type, error) {
 		return nil, Mistakef("return the same number of values from both, one or more", "one body returns %d values, the other %d", len(gives[0]), len(gives[1]))
 	}
 	for i, t := range gives[0] {
-		if !t.equal(gives[1][i]) {
+		if !t.Equal(gives[1][i]) {
 			return nil, Mistakef("what comes of it has one type, whatever the condition: cast or reshape one of them", "result %d is %v in one body, %v in the other", i, t, gives[1][i])
 		}
 	}

@@ -48,11 +48,7 @@ func (f *Func) Loop(most int, states []*Value, body func(i *Value, states []*Val
 		return f.poisons(len(states))
 	}
 	n := f.add(&Node{Op: Loop{States: len(states), Most: most}, Bodies: []*Func{b}, Args: slices.Concat(states, b.body.captured)})
-	out := make([]*Value, len(states))
-	for i := range out {
-		out[i] = n.Result(i)
-	}
-	return out
+	return n.first(len(states))
 }
 
 // Takes is whatever the body takes.
@@ -67,19 +63,19 @@ func (o Loop) Infer(in *Infer) ([]Type, error) {
 		return nil, Mistakef("f.Loop(most, states, body) makes it", "it has %d bodies, not one", len(in.Bodies))
 	}
 	takes, gives := in.Bodies[0].types()
-	if o.States < 1 || o.States > len(in.Args) || len(takes) != 2+len(in.Args) || len(gives) != 1+o.States || !takes[0].equal(Type{DType: I64}) || !takes[1].equal(Type{DType: Bool}) {
+	if o.States < 1 || o.States > len(in.Args) || len(takes) != 2+len(in.Args) || len(gives) != 1+o.States || !takes[0].Equal(Type{DType: I64}) || !takes[1].Equal(Type{DType: Bool}) {
 		return nil, Mistakef("a loop has one state or more", "the body takes %d values and gives %d, for %d states and %d arguments", len(takes), len(gives), o.States, len(in.Args))
 	}
 	for i, a := range in.Args {
-		if !a.Type.equal(takes[2+i]) {
+		if !a.Type.Equal(takes[2+i]) {
 			return nil, Mistakef("a body is traced for the types of its arguments", "argument %d is %v, for %v in the body", i, a.Type, takes[2+i])
 		}
 	}
-	if !gives[0].equal(Type{DType: Bool}) {
+	if !gives[0].Equal(Type{DType: Bool}) {
 		return nil, Mistakef("compare numbers: a scalar, x.Less(y), is bool[]", "what says whether to go on is %v, want bool[]", gives[0])
 	}
 	for i, t := range gives[1:] {
-		if !t.equal(takes[2+i]) {
+		if !t.Equal(takes[2+i]) {
 			return nil, Mistakef("a state keeps its dtype and shape: cast or reshape what the body returns, or where it begins", "state %d is %v, and the body makes it %v", i, takes[2+i], t)
 		}
 	}

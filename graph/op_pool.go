@@ -56,7 +56,7 @@ func (w window) attrs() []Attr {
 // pooled checks that a gradient has the pooled shape of the images x.
 func (w window) pooled(x, g *Value) error {
 	t, err := w.infer(x)
-	if err == nil && (!t.Shape.Equal(g.Shape()) || t.DType != g.DType()) {
+	if err == nil && !t.Equal(g.Type) {
 		err = Mistakef("they are of the type of the pooling's result", "the pooled values are %v, want %v", g.Type, t)
 	}
 	return err
@@ -246,7 +246,7 @@ func (MaxPoolGather) Takes() []Arg { return twoFloats }
 
 // Infer gives the pooled shape.
 func (o MaxPoolGather) Infer(in *Infer) ([]Type, error) {
-	if in.Args[0].DType() != in.Args[1].DType() || !in.Args[0].Shape().Equal(in.Args[1].Shape()) {
+	if !in.Args[0].Type.Equal(in.Args[1].Type) {
 		return nil, Mistakef("both are of one type", "the images are %v, the values %v", in.Args[0].Type, in.Args[1].Type)
 	}
 	return in.One(o.Pool.window().infer(in.Args[0]))

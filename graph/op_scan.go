@@ -102,10 +102,8 @@ func (f *Func) scan(what string, reverse bool, states, xs []*Value, body func(st
 	n := f.add(&Node{
 		Op:     Scan{States: len(states), Scanned: len(xs) + len(b.body.drawn), Reverse: reverse},
 		Bodies: []*Func{b}, Args: slices.Concat(states, xs, b.body.drawn, b.body.captured)})
-	for i := range len(states) + len(each) {
-		ys = append(ys, n.Result(i))
-	}
-	return ys[:len(states):len(states)], ys[len(states):]
+	all := n.first(len(states) + len(each))
+	return all[:len(states):len(states)], all[len(states):]
 }
 
 // Takes is whatever the body takes.
@@ -133,12 +131,12 @@ func (o Scan) Infer(in *Infer) ([]Type, error) {
 			}
 			length, t.Shape = a.Shape()[0], t.Shape[1:]
 		}
-		if !t.equal(takes[i]) {
+		if !t.Equal(takes[i]) {
 			return nil, Mistakef("a body is traced for the types of its arguments", "argument %d is %v, for %v in the body", i, t, takes[i])
 		}
 	}
 	for i, t := range gives[:o.States] {
-		if !t.equal(takes[i]) {
+		if !t.Equal(takes[i]) {
 			return nil, Mistakef("a state keeps its dtype and shape: cast or reshape what the body returns, or where it begins", "state %d is %v, and the body makes it %v", i, takes[i], t)
 		}
 	}

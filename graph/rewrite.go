@@ -65,13 +65,8 @@ func (n *Node) live(marks []bool) bool {
 // copy puts n, of another Func, over args into f. Where the arguments are of the types they were, so are the results.
 func (f *Func) copy(n *Node, args []*Value) []*Value {
 	for k, a := range args {
-		if old := n.Args[k]; a != nil && (!a.OK() || a.DType() != old.DType() || !a.Shape().Equal(old.Shape())) {
-			c := f.Copy(n, args...)
-			results := make([]*Value, len(n.Results))
-			for i := range results {
-				results[i] = c.Result(i)
-			}
-			return results
+		if old := n.Args[k]; a != nil && (!a.OK() || !a.Type.Equal(old.Type)) {
+			return f.Copy(n, args...).first(len(n.Results))
 		}
 	}
 	c := &Node{Op: n.Op, Args: args, Bodies: n.Bodies, Scope: n.Scope, Pos: n.Pos, fn: f, fresh: n.fresh}

@@ -172,9 +172,12 @@ func (f *Func) put(n *Node, types []Type) {
 }
 
 // Arg is the argument i of n, nil if it was left out.
-func (n *Node) Arg(i int) *Value {
-	if i < len(n.Args) {
-		return n.Args[i]
+func (n *Node) Arg(i int) *Value { return argument(n.Args, i) }
+
+// argument is argument i of list, nil if it was left out.
+func argument[T any](list []*T, i int) *T {
+	if i < len(list) {
+		return list[i]
 	}
 	return nil
 }
@@ -185,6 +188,15 @@ func (n *Node) Result(i int) *Value {
 		return n.Results[i]
 	}
 	return &Value{Node: n, ID: -1, Index: i, bad: true}
+}
+
+// first are the first count results of n, as [Node.Result] has them.
+func (n *Node) first(count int) []*Value {
+	out := make([]*Value, count)
+	for i := range out {
+		out[i] = n.Result(i)
+	}
+	return out
 }
 
 // A normalizer is an op that can say one thing in several ways, such as an axis from the start or from the end. A Func holds

@@ -59,7 +59,7 @@ func (f *Func) Verify() error {
 			continue
 		}
 		for k, t := range types {
-			if v := n.Results[k]; t.DType != v.Type.DType || !t.Shape.Equal(v.Type.Shape) {
+			if v := n.Results[k]; !t.Equal(v.Type) {
 				fail("%s: inference says %v", v.Text(), t)
 			}
 		}
@@ -84,7 +84,7 @@ func (f *Func) Verify() error {
 	clear(seen)
 	for _, u := range f.Updates {
 		p := f.byName[u.Name]
-		if !f.owns(u.Value) || seen[u.Name] || p == nil || !p.Type.Shape.Equal(u.Value.Type.Shape) || p.DType() != u.Value.DType() {
+		if !f.owns(u.Value) || seen[u.Name] || p == nil || !p.Type.Equal(u.Value.Type) {
 			fail("update of %q is foreign, double, or of another type", u.Name)
 		}
 		seen[u.Name] = true

@@ -60,14 +60,11 @@ func New(f *graph.Func, b graph.Binding) (*Plan, error) {
 	n := len(f.Values)
 	p := &Plan{Shapes: make([][]int, n), Bytes: make([]int, n), Class: classes(f), Offset: make([]int, n), Alias: make([]int, n), of: make([]int, n)}
 	for i, v := range f.Values {
-		shape, err := v.Type.Shape.Eval(b)
-		size := 0
-		if err == nil {
-			size, err = tensor.Count(shape)
-		}
+		shape, err := v.Sizes(b)
 		if err != nil {
-			return nil, &graph.RunError{Value: v, Err: err}
+			return nil, err
 		}
+		size, _ := tensor.Count(shape)
 		p.Shapes[i], p.Bytes[i] = shape, size*v.DType().Size()
 		if p.Bytes[i] > maxBytes || p.Each > maxBytes || p.State > maxBytes {
 			return nil, fmt.Errorf("%s with %v: its values take more than %.0g bytes: take smaller batches or a smaller model", f.Name, b, float64(maxBytes))

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// A block is a place in the arena, needed from first to last, IDs of values.
+// A block is a place in the arena, needed from first to last, which are places of nodes in their order.
 type block struct {
 	size, offset int
 	first, last  int

@@ -90,7 +90,7 @@ func sameResults(f, g *graph.Func) error {
 		if i < len(after) {
 			b = after[i]
 		}
-		if a.name != b.name || a.kind != b.kind || a.t.DType != b.t.DType || !a.t.Shape.Equal(b.t.Shape) {
+		if a.name != b.name || a.kind != b.kind || !a.t.Equal(b.t) {
 			return fmt.Errorf("%q had %v, has %v", f.Name, a, b)
 		}
 	}

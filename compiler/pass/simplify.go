@@ -53,5 +53,5 @@ func (m match) replace() *graph.Value {
 
 // same reports whether y has m's dtype and shape, and so may stand in its place.
 func (m match) same(y *graph.Value) bool {
-	return y.DType() == m.v.DType() && y.Shape().Equal(m.v.Shape())
+	return y.Type.Equal(m.v.Type)
 }

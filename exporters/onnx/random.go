@@ -85,7 +85,7 @@ func (h *hoist) input(out *graph.Func, stream int, distribution string, t graph.
 	name := noisePrefix + strconv.Itoa(stream)
 	if v := h.inputs[name]; v != nil {
 		i := slices.IndexFunc(h.noise, func(n Noise) bool { return n.Input == name })
-		if h.noise[i].Distribution == distribution && v.DType() == t.DType && v.Shape().Equal(t.Shape) {
+		if h.noise[i].Distribution == distribution && v.Type.Equal(t) {
 			return v
 		}
 		out.Mistake(out.Pos(), fmt.Sprintf("two random ops of stream %d draw different numbers: %v %s, and %v %s", stream, v.Type, h.noise[i].Distribution, t, distribution),
