@@ -196,7 +196,8 @@ func TestEvaluateNetwork(t *testing.T) {
 		}
 	}
 	_, missing := evaluateJSON(t, "--real {}/sets/fake.npy --fake {}/sets/two.npz --features {}/sets/net.onnx --output features --classes logits")
-	if m := missing["modes"]; m.Fake.Value != 2 || m.Floor.Value != 4 || missing["mode_divergence"].Fake.Value <= .3 {
+	if m := missing["modes"]; m.Fake.Value != 2 || m.Floor.Value != 4 || missing["mode_divergence"].Fake.Value <= .3 ||
+		missing["rarest_mode"].Fake.Value != 0 || missing["commonest_mode"].Fake.Value < 1.5 {
 		t.Errorf("of two modes %v are covered, at the floor %v, with divergence %v", m.Fake.Value, m.Floor.Value, missing["mode_divergence"].Fake.Value)
 	}
 	if s, _ := evaluateJSON(t, "--real {}/sets/two.npz --fake {}/sets/two.npz --features {}/sets/net.onnx --output features --classes logits"); s.Classifier != nil {
@@ -349,7 +350,7 @@ func TestBadEvaluation(t *testing.T) {
 		{real + "--fake {}/sets/parts:validation", e, "there is no such part: there is "},
 		{real + "--fake {}/sets/fake.npy:test", e, "there is no such part"},
 		{both + "--data-dir OUT/frob", e, "no such file"},
-		{both + "--features OUT/frob.onnx", e, "no such file"},
+		{both + "--features OUT/frob.onnx", e, "--features: opening the model"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.ReplaceAll(tt.line, "{}/", ""), func(t *testing.T) { badInput(t, tt.line, tt.code, tt.want) })

@@ -143,6 +143,8 @@ func (e *evaluation) classes(real, fake drawn, add func(name, title, best string
 	m, err := metrics.Modes(drawnClasses, modes, reference)
 	add("modes", "modes", strconv.Itoa(modes), valueOf{Value: number(m.Covered), Of: modes})
 	add("mode_divergence", "divergence of modes", "0", valueOf{Value: number(m.Divergence)})
+	add("rarest_mode", "share of the rarest mode", "1", valueOf{Value: number(m.Rarest)})
+	add("commonest_mode", "of the commonest", "1", valueOf{Value: number(m.Commonest)})
 	return err
 }
 

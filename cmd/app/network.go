@@ -39,7 +39,7 @@ func openNetwork(c *cli.Context) (*network, error) {
 	}
 	s, err := onnxruntime.Open(file, o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--features: %w", err)
 	}
 	n := &network{file: file, session: s, features: c.String("output"), scores: c.String("classes"), stacked: c.Bool("stacked")}
 	if err := n.check(); err != nil {

@@ -102,6 +102,9 @@ func divergence(p, q []float64) float64 {
 type ModeCount struct {
 	Covered, Modes int
 	Divergence     float64 // Kullback-Leibler, of the drawn modes from the reference, in nats: 0 is the best
+	// Rarest and Commonest are the shares of the modes that are drawn least and most often, as multiples of the reference's: 1 is the
+	// best, and a generator that collapsed is far from it on both sides. Modes that the reference has not are left out.
+	Rarest, Commonest float64
 }
 
 // Modes counts the modes among classes, which are from 0 up to modes, and takes the divergence of their shares from the reference's,
@@ -124,10 +127,13 @@ func Modes(classes []int64, modes int, reference []float64) (ModeCount, error) {
 	if _, err := probabilities("modes", tensor.Of(reference, 1, modes)); err != nil {
 		return ModeCount{}, fmt.Errorf("the reference: %w", err)
 	}
-	out := ModeCount{Modes: modes, Divergence: divergence(drawn, reference)}
-	for _, v := range drawn {
+	out := ModeCount{Modes: modes, Divergence: divergence(drawn, reference), Rarest: math.Inf(1)}
+	for i, v := range drawn {
 		if v > 0 {
 			out.Covered++
+		}
+		if reference[i] > 0 {
+			out.Rarest, out.Commonest = min(out.Rarest, v/reference[i]), max(out.Commonest, v/reference[i])
 		}
 	}
 	return out, nil

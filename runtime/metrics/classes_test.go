@@ -74,6 +74,9 @@ func TestClassesReference(t *testing.T) {
 		t.Errorf("the modes are %+v (%v)", m, err)
 	}
 	equal(t, "the divergence", m.Divergence, 0.3669845875401001)
+	if m.Rarest != 0 || math.Abs(m.Commonest-5.0/3) > 1e-12 {
+		t.Errorf("the shares of the rarest and commonest mode are %v and %v of the reference's, want 0 and 5/3", m.Rarest, m.Commonest)
+	}
 	m, err = Modes([]int64{0, 1, 1, 3, 3, 3}, 4, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +134,7 @@ func TestClassesExact(t *testing.T) {
 	if err != nil || m.Covered != 3 || math.Abs(m.Divergence-math.Log(1000.0/3)) > 1e-12 {
 		t.Errorf("three of 1000 modes are %+v (%v)", m, err)
 	}
-	if m, err := Modes([]int64{1}, 2, []float64{1, 0}); err != nil || !math.IsInf(m.Divergence, 1) {
+	if m, err := Modes([]int64{1}, 2, []float64{1, 0}); err != nil || !math.IsInf(m.Divergence, 1) || m.Rarest != 0 || m.Commonest != 0 {
 		t.Errorf("a mode that the reference has not: %+v (%v)", m, err)
 	}
 	p, err := Softmax(rows([]float64{1000, 1000 + math.Ln2}, []float64{-1e30, 1e30}))
