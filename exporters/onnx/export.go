@@ -11,15 +11,15 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// The ai.onnx opsets that can be written.
+// The ai.onnx opsets that can be written. onnxruntime reads the newest from its release 1.24 on.
 const (
 	MinOpset     = 17
-	MaxOpset     = 21
+	MaxOpset     = 24
 	DefaultOpset = 17 // what most runtimes read
 )
 
 // irVersions has the IR version that came with each opset from MinOpset on.
-var irVersions = [...]int64{8, 8, 9, 9, 10}
+var irVersions = [MaxOpset - MinOpset + 1]int64{8, 8, 9, 9, 10, 10, 11, 12}
 
 // Weights is where parameters and buffers come from; runtime.State is one, [Tensors] another.
 type Weights interface {

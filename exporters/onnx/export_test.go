@@ -175,7 +175,7 @@ func TestExport(t *testing.T) {
 
 func TestOpsets(t *testing.T) {
 	f, w := dense()
-	for opset, ir := range map[int]int64{17: 8, 18: 8, 19: 9, 20: 9, 21: 10} {
+	for opset, ir := range map[int]int64{17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12} {
 		if m, _, _ := export(t, f, w, Options{Opset: opset}); m.Opsets[0].Version != int64(opset) || m.IRVersion != ir {
 			t.Errorf("opset %d: wrote opset %d, IR %d", opset, m.Opsets[0].Version, m.IRVersion)
 		}
@@ -360,8 +360,8 @@ func TestErrors(t *testing.T) {
 		o     Options
 		want  []string
 	}{
-		{"opset too low", func() *graph.Func { f, _ := dense(); return f }, Options{Opset: 16}, []string{"opset 16", "17 to 21"}},
-		{"opset too high", func() *graph.Func { f, _ := dense(); return f }, Options{Opset: 22}, []string{"opset 22"}},
+		{"opset too low", func() *graph.Func { f, _ := dense(); return f }, Options{Opset: 16}, []string{"opset 16", "17 to 24"}},
+		{"opset too high", func() *graph.Func { f, _ := dense(); return f }, Options{Opset: 25}, []string{"opset 25"}},
 		{"external", func() *graph.Func { f, _ := dense(); return f }, Options{External: true}, []string{"use ExportFile"}},
 		{"no outputs", func() *graph.Func { return graph.NewFunc("f", false) }, Options{}, []string{"no outputs"}},
 		{"training", func() *graph.Func { return graph.NewFunc("f", true) }, Options{}, []string{"training step", "Options.Training"}},
