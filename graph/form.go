@@ -36,6 +36,23 @@ func form(operator string, fields ...Field) []Form {
 	return []Form{{Operator: operator, Fields: fields}}
 }
 
+// Since is the first opset of ai.onnx that op can be written at: 0, any, but of an op whose forms are all younger, and which neither is
+// made of smaller ops nor writes its nodes itself.
+func Since(op Op) int {
+	m, ok := op.(Mapped)
+	_, made := op.(Composite)
+	_, writes := op.(Emittable)
+	if !ok || made || writes {
+		return 0
+	}
+	forms := m.Forms()
+	since := forms[0].Since
+	for _, f := range forms {
+		since = min(since, f.Since)
+	}
+	return since
+}
+
 // An Emittable op writes its ONNX nodes itself: for an op whose form is neither a node nor made of smaller ops.
 type Emittable interface {
 	// Emit adds the nodes that compute n's results from the inputs named in, and returns the results' names. The name of an absent

@@ -27,7 +27,7 @@ func TestOpTable(t *testing.T) {
 	docs, forms, made := opSources(t)
 	var b strings.Builder
 	b.WriteString("# Ops\n\nMade by `go test ./graph -run TestOpTable -update` from the ops themselves.\n\n")
-	b.WriteString("A gradient is itself made of ops, so those marked yes can be differentiated any number of times. The ONNX nodes are\nthose that the op's samples export to at opset 17, constants aside.\n\n")
+	b.WriteString("A gradient is itself made of ops, so those marked yes can be differentiated any number of times. The ONNX nodes are\nthose that the op's samples export to at opset 17, or the first that has them, constants aside.\n\n")
 	b.WriteString("| op | what it is | in a model, on a value v or a Func f | gradient | ONNX nodes |\n|---|---|---|---|---|\n")
 	for _, op := range graph.All() {
 		name := graph.OpName(op)
@@ -177,7 +177,7 @@ func nodes(t *testing.T, op graph.Sampled) string {
 		f, _, _ := s.Trace(graph.F32)
 		state := onnx.Tensors{}
 		var w bytes.Buffer
-		r, err := onnx.Export(&w, f, state, onnx.Options{Random: onnx.RandomNative})
+		r, err := onnx.Export(&w, f, state, onnx.Options{Random: onnx.RandomNative, Opset: max(onnx.MinOpset, graph.Since(op))})
 		if err != nil {
 			return "none: " + err.Error()
 		}

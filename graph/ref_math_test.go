@@ -67,6 +67,9 @@ var mathRefs = map[string]reference{
 	"Clip": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		return each(func(x float64) float64 { return math.Min(math.Max(x, op.(graph.Clip).Lo), op.(graph.Clip).Hi) })(op, in)
 	},
+	"BitwiseAnd":   bitRef(func(a, b bool) bool { return a && b }),
+	"BitwiseOr":    bitRef(func(a, b bool) bool { return a || b }),
+	"BitwiseXor":   bitRef(func(a, b bool) bool { return a != b }),
 	"Equal":        pairs(func(a, b float64) float64 { return truth(a == b) }),
 	"Less":         pairs(func(a, b float64) float64 { return truth(a < b) }),
 	"LessEqual":    pairs(func(a, b float64) float64 { return truth(a <= b) }),
@@ -134,6 +137,19 @@ func pairs(f func(a, b float64) float64) reference {
 	return func(_ graph.Op, in []*tensor.Tensor) []float64 {
 		return broadcastLoop(in, func(x []float64) float64 { return f(x[0], x[1]) })
 	}
+}
+
+// bitRef is f of each bit of two's complement, in so many bits as the samples need: the highest counts below 0.
+func bitRef(f func(a, b bool) bool) reference {
+	bit := func(x float64, k int) bool { return math.Mod(math.Floor(x/math.Pow(2, float64(k))), 2) != 0 }
+	return pairs(func(a, b float64) float64 {
+		const top = 40
+		sum := -truth(f(a < 0, b < 0)) * math.Pow(2, top)
+		for k := range top {
+			sum += truth(f(bit(a, k), bit(b, k))) * math.Pow(2, float64(k))
+		}
+		return sum
+	})
 }
 
 // broadcastLoop goes over the broadcast of in, index by index.

@@ -18,6 +18,7 @@ func All() []Sampled {
 		sliceOps,
 		indexOps,
 		topKOps,
+		bitwiseOps,
 		castOps,
 		randomOps,
 		convOps,

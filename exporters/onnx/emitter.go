@@ -102,6 +102,9 @@ func (e *emitter) write(n *graph.Node, in []string) (names []string) {
 	if o, ok := n.Op.(graph.Emittable); ok {
 		return o.Emit(e, n, in)
 	}
+	if since := graph.Since(n.Op); since > e.opset {
+		return slices.Repeat([]string{e.Fail(e.cur, "it is an ONNX operator from opset %d on, and this is opset %d", since, e.opset)}, len(n.Results))
+	}
 	return slices.Repeat([]string{e.Fail(e.cur, "it is no ONNX operator, is not made of smaller ops, and writes no nodes itself")}, len(n.Results))
 }
 

@@ -304,3 +304,27 @@ func Finite[T Float](a []T) bool {
 	}
 	return true
 }
+
+// BitAnd has the bits that a and b both have.
+func BitAnd(out, a, b []int64) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		out[i] = a[i*sa] & b[i*sb]
+	}
+}
+
+// BitOr has the bits that a or b has.
+func BitOr(out, a, b []int64) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		out[i] = a[i*sa] | b[i*sb]
+	}
+}
+
+// BitXor has the bits that one of a and b has.
+func BitXor(out, a, b []int64) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		out[i] = a[i*sa] ^ b[i*sb]
+	}
+}

@@ -42,7 +42,7 @@ func TestOps(t *testing.T) {
 			continue
 		}
 		for i, s := range op.Samples() {
-			for _, opset := range []int{onnx.MinOpset, onnx.MaxOpset} {
+			for _, opset := range []int{max(onnx.MinOpset, graph.Since(op)), onnx.MaxOpset} {
 				t.Run(fmt.Sprintf("%s/%d/opset%d", graph.OpName(op), i, opset), func(t *testing.T) { checkOp(t, c, s, graph.F32, opset) })
 				if !slices.ContainsFunc(s.In, func(in graph.SampleInput) bool { return in.DType.Float() }) {
 					continue // the same again

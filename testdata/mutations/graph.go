@@ -12,6 +12,7 @@ var graphMutations = []mutation{
 	{"body: a draw for all iterations of a loop", "graph/body.go", "case b.what != \"\":", "case false:", "./graph", "TestBodyMistakes"},
 	{"body: what is done is added to", "graph/value.go", "if f.body != nil && f.body.done {", "if false {", "./graph", "TestBodyMistakes"},
 	{"body: a symbol without a value", "graph/body.go", "bind(f.here(from))", "bind(from)", "./graph", "TestOpsSymbolic/If"},
+	{"bits: those of one are those of both", "graph/kernel/elementwise.go", "a[i*sa] ^ b[i*sb]", "a[i*sa] &^ b[i*sb]", "./graph", "TestOps/Bitwise"},
 	{"top k: the last of equals", "graph/op_topk.go", "slices.SortStableFunc(order, func(a, b int) int {\n\t\t\t\tif o.Largest {", "slices.SortStableFunc(order, func(a, b int) int {\n\t\t\t\tif !o.Largest {", "./graph", "TestOps/TopK"},
 	{"gradient of top k: of the places along the first axis", "graph/op_topk.go", "slices.Insert(perm, k, x.Rank()-1)", "slices.Insert(perm, 0, x.Rank()-1)", "./graph", "TestOps/TopK"},
 	{"gradient of a composite: of its first argument only", "graph/grad.go", "if slices.Index(n.Args, a) == k {", "if k == 0 {", "./graph", "Composite"},

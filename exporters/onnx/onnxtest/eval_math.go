@@ -89,6 +89,9 @@ var mathOperators = map[string]operator{
 		}
 		return x % y
 	}),
+	"BitwiseAnd":     bitwise(func(x, y int64) int64 { return x & y }),
+	"BitwiseOr":      bitwise(func(x, y int64) int64 { return x | y }),
+	"BitwiseXor":     bitwise(func(x, y int64) int64 { return x ^ y }),
 	"Min":            binary(func(x, y float64) float64 { return min(x, y) }, func(x, y int64) int64 { return min(x, y) }),
 	"Max":            binary(func(x, y float64) float64 { return max(x, y) }, func(x, y int64) int64 { return max(x, y) }),
 	"Equal":          relation(func(x, y float64) bool { return x == y }),
@@ -154,6 +157,17 @@ func binary(f func(x, y float64) float64, g func(x, y int64) int64) operator {
 			at++
 		})
 		return one(out)
+	}
+}
+
+// bitwise computes the bits of integers.
+func bitwise(f func(x, y int64) int64) operator {
+	return func(c *call) []*tensor.Tensor {
+		c.since(18)
+		if !c.input(0).DType().Integer() {
+			c.fail("the bits of %v", c.in[0])
+		}
+		return binary(nil, f)(c)
 	}
 }
 
