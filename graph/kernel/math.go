@@ -100,8 +100,9 @@ func Cos[T Float](out, a []T) {
 // Erf is the error function of a.
 func Erf[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
+		y, x = vectorsOf(loops.erf, y, x, 0)
 		for i, x := range x {
-			y[i] = float32(erf32(float64(x)))
+			y[i] = erf32(x)
 		}
 		return
 	}
@@ -131,6 +132,7 @@ func Sigmoid[T Float](out, a []T) {
 // Tanh is the hyperbolic tangent of a.
 func Tanh[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
+		y, x = vectorsOf(loops.tanh, y, x, 0)
 		for i, x := range x {
 			y[i] = tanh32(x)
 		}
@@ -156,13 +158,9 @@ func Softplus[T Float](out, a []T) {
 // GELU is a·Φ(a), with Φ the distribution function of the standard normal.
 func GELU[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
+		y, x = vectorsOf(loops.gelu, y, x, 0)
 		for i, x := range x {
-			x := float64(x)
-			if x < -2 { // where erf is nearly −1, its complement has the digits
-				y[i] = float32(.5 * x * math.Erfc(-x*(math.Sqrt2/2)))
-				continue
-			}
-			y[i] = float32(.5 * x * (1 + erf32(x*(math.Sqrt2/2))))
+			y[i] = gelu32(x)
 		}
 		return
 	}
@@ -172,12 +170,15 @@ func GELU[T Float](out, a []T) {
 // SiLU is a·sigmoid(a).
 func SiLU[T Float](out, a []T) {
 	if y, x, ok := singles(out, a); ok {
-		for i, x := range x {
-			if x < -87 { // e^(−x) may be too large for float32
-				y[i] = float32(silu64(float64(x)))
-				continue
+		for now := 0; len(y) > 0; y, x = y[now:], x[now:] {
+			y, x, now = advance(loops.silu, y, x)
+			for i, x := range x[:now] {
+				if x < -87 { // e^(−x) may be too large for float32
+					y[i] = float32(silu64(float64(x)))
+					continue
+				}
+				y[i] = x / (1 + exp32(-x))
 			}
-			y[i] = x / (1 + exp32(-x))
 		}
 		return
 	}

@@ -22,10 +22,11 @@ type vectorLoops struct {
 	add, sub, mul, div, lerp            loop32 // of a and b
 	shift, scale, over, from, into      loop32 // a+c, a·c, a/c, c−a, c/a
 	square, sqrt, relu, leakyReLU, step loop32 // of a; of a and c
+	tanh, erf, gelu                     loop32 // of a
 	fill                                func(out *float32, n int, c float32)
 	sum, dot                            sum32
 	finite                              func(a *float32, n int) bool
-	exp, sigmoid, softplus              partial32
+	exp, sigmoid, silu, softplus        partial32
 	transpose                           func(dst *float32, ldd int, src *float32, lds, n int) // of vectorWidth lines; n a multiple of 4
 }
 

@@ -15,5 +15,11 @@ func init() {
 	loops.transpose = transposeAVX2
 	loops.exp = func(out, a *float32, n int) int { return expAVX2(out, a, n, &powers[0]) }
 	loops.sigmoid = func(out, a *float32, n int) int { return sigmoidAVX2(out, a, n, &powers[0]) }
+	loops.silu = func(out, a *float32, n int) int { return siluAVX2(out, a, n, &powers[0]) }
+	loops.tanh = func(out, a, _ *float32, n int, _ float32) { tanhAVX2(out, a, n, &powers[0]) }
+	loops.erf = func(out, a, _ *float32, n int, _ float32) {
+		erfAVX2(out, a, n, &powers[0], &erfcCurve[0], &erfCurve[0])
+	}
+	loops.gelu = func(out, a, _ *float32, n int, _ float32) { geluAVX2(out, a, n, &powers[0], &erfcCurve[0]) }
 	loops.softplus = func(out, a *float32, n int) int { return softplusAVX2(out, a, n, &softplusSeries[0][0]) }
 }

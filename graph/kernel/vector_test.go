@@ -31,9 +31,17 @@ var vectorKernels = map[string]func(out, a, b []float32){
 	"Exp":               func(out, a, b []float32) { Exp(out, a) },
 	"Sigmoid":           func(out, a, b []float32) { Sigmoid(out, a) },
 	"Softplus":          func(out, a, b []float32) { Softplus(out, a) },
+	"SiLU":              func(out, a, b []float32) { SiLU(out, a) },
+	"Tanh":              func(out, a, b []float32) { Tanh(out, a) },
+	"Erf":               func(out, a, b []float32) { Erf(out, a) },
+	"GELU":              func(out, a, b []float32) { GELU(out, a) },
 	"Exp of large":      func(out, a, b []float32) { Scale(out, a, 60); Exp(out, out) },
 	"Sigmoid of large":  func(out, a, b []float32) { Scale(out, a, 60); Sigmoid(out, out) },
 	"Softplus of large": func(out, a, b []float32) { Scale(out, a, 20); Softplus(out, out) },
+	"SiLU of large":     func(out, a, b []float32) { Scale(out, a, 60); SiLU(out, out) },
+	"Tanh of large":     func(out, a, b []float32) { Scale(out, a, 8); Tanh(out, out) },
+	"Erf of large":      func(out, a, b []float32) { Scale(out, a, 5); Erf(out, out) },
+	"GELU of large":     func(out, a, b []float32) { Scale(out, a, 20); GELU(out, out) },
 	"Sum": func(out, a, b []float32) {
 		for i := range out {
 			out[i] = sum(a[i:])
@@ -144,7 +152,8 @@ func BenchmarkVectors(b *testing.B) {
 	}
 	for name, f := range map[string]func(){
 		"Add": func() { Add(out, x, y) }, "Div": func() { Div(out, x, y) }, "Sqrt": func() { Sqrt(out, x) },
-		"Exp": func() { Exp(out, y) }, "Softplus": func() { Softplus(out, y) }, "Sum": func() { out[0] = sum(x) },
+		"Exp": func() { Exp(out, y) }, "Softplus": func() { Softplus(out, y) },
+		"SiLU": func() { SiLU(out, y) }, "Tanh": func() { Tanh(out, y) }, "Erf": func() { Erf(out, y) }, "GELU": func() { GELU(out, y) }, "Sum": func() { out[0] = sum(x) },
 	} {
 		run := func(b *testing.B) {
 			b.SetBytes(4 * int64(len(out)))

@@ -59,14 +59,23 @@ func main() {
 		return a.(VecVirtual)
 	})
 	finite()
-	exponential("exp", "e^a", false, func(y VecVirtual) {})
-	exponential("sigmoid", "1/(1+e^−a)", true, func(y VecVirtual) {
+	exponential("exp", "e^a", false, func(a Mem, y VecVirtual) {})
+	exponential("sigmoid", "1/(1+e^−a)", true, func(a Mem, y VecVirtual) {
 		one := YMM()
 		VMOVUPS(float32s(1), one)
 		VADDPS(one, y, y)
 		VDIVPS(y, one, y)
 	})
+	exponential("silu", "a/(1+e^−a)", true, func(a Mem, y VecVirtual) {
+		x := YMM()
+		VMOVUPS(a, x)
+		VADDPS(float32s(1), y, y)
+		VDIVPS(y, x, y)
+	})
 	softplus()
+	tanh()
+	erf()
+	gelu()
 	transpose()
 	spinPause()
 	Generate()
@@ -248,9 +257,8 @@ func (c cursor) done(name string) {
 
 // exponential writes the function name: finish(e^a), or of e^−a, by the method of expParts. It stops at NaN, above 87, and
 // where the result would be denormal; below that it is 0.
-func exponential(name, doc string, negate bool, finish func(y VecVirtual)) {
+func exponential(name, doc string, negate bool, finish func(a Mem, y VecVirtual)) {
 	p, powers := partial(name, doc, "powers *uint64")
-	const c = math.Ln2 / 64
 	p.each(name, func() {
 		a, bad, mask := YMM(), YMM(), YMM()
 		VMOVUPS(p.at(p.a), a)
@@ -266,26 +274,10 @@ func exponential(name, doc string, negate bool, finish func(y VecVirtual)) {
 		y := YMM()
 		var halves [2]VecVirtual
 		for i := range halves {
-			half, x, t, d, s, q := XMM(), YMM(), YMM(), YMM(), YMM(), YMM()
+			half, x := XMM(), YMM()
 			VEXTRACTF128(U8(i), a, half)
 			VCVTPS2PD(half, x)
-			VMULPD(float64s(1/c), x, x)
-			VADDPD(float64s(toWhole), x, t)
-			VSUBPD(float64s(toWhole), t, d)
-			VSUBPD(d, x, d)
-			index, m := YMM(), YMM()
-			VPAND(int64s(63), t, index)
-			ones(m)
-			VGATHERQPD(m, Mem{Base: powers, Index: index, Scale: 8}, s)
-			VPSRLQ(U8(6), t, t)
-			VPSLLQ(U8(52), t, t)
-			VPADDQ(t, s, s)
-			VMULPD(float64s(c*c*c/6), d, q)
-			VADDPD(float64s(c*c/2), q, q)
-			VMULPD(d, q, q)
-			VADDPD(float64s(c), q, q)
-			VMULPD(d, q, q)
-			VMULPD(s, q, q)
+			s, q := expParts(powers, x)
 			VADDPD(s, q, q)
 			halves[i] = XMM()
 			VCVTPD2PSY(q, halves[i])
@@ -293,7 +285,7 @@ func exponential(name, doc string, negate bool, finish func(y VecVirtual)) {
 		VINSERTF128(U8(1), halves[1], halves[0].AsY(), y)
 		VCMPPS(less, float32s(-87), a, mask)
 		VANDNPS(y, mask, y)
-		finish(y)
+		finish(p.at(p.a), y)
 		VMOVUPS(y, p.at(p.out))
 	})
 	p.done(name)
@@ -301,6 +293,151 @@ func exponential(name, doc string, negate bool, finish func(y VecVirtual)) {
 
 // toWhole is that of the Go code.
 const toWhole = 3 << 51
+
+// expParts writes the Go function of that name, for four numbers x, which it uses up.
+func expParts(powers Register, x VecVirtual) (s, p VecVirtual) {
+	const c = math.Ln2 / 64
+	t, d, index, m := YMM(), YMM(), YMM(), YMM()
+	s, p = YMM(), YMM()
+	VMULPD(float64s(1/c), x, x)
+	VADDPD(float64s(toWhole), x, t)
+	VSUBPD(float64s(toWhole), t, d)
+	VSUBPD(d, x, d)
+	VPAND(int64s(63), t, index)
+	ones(m)
+	VGATHERQPD(m, Mem{Base: powers, Index: index, Scale: 8}, s)
+	VPSRLQ(U8(6), t, t)
+	VPSLLQ(U8(52), t, t)
+	VPADDQ(t, s, s)
+	VMULPD(float64s(c*c*c/6), d, p)
+	VADDPD(float64s(c*c/2), p, p)
+	VMULPD(d, p, p)
+	VADDPD(float64s(c), p, p)
+	VMULPD(d, p, p)
+	VMULPD(s, p, p)
+	return s, p
+}
+
+// doubles writes the function name: out = f(a), computed in float64, four elements at a time. The tables are pointers, in the order of
+// their names.
+func doubles(name, doc string, tables []string, f func(tables []Register, x VecVirtual) (y VecVirtual)) {
+	TEXT(name+"AVX2", NOSPLIT, "func(out, a *float32, n int, "+strings.Join(tables, ", ")+")")
+	Pragma("noescape")
+	Doc(name + "AVX2 is out = " + doc + ", elementwise.")
+	p := cursor{out: Load(Param("out"), GP64()), a: Load(Param("a"), GP64()), n: Load(Param("n"), GP64()), i: GP64()}
+	var bases []Register
+	for _, t := range tables {
+		bases = append(bases, Load(Param(strings.Fields(t)[0]), GP64()))
+	}
+	p.each(name, func() {
+		for half := range 2 {
+			x, y := YMM(), XMM()
+			VCVTPS2PD(p.at(p.a).Offset(16*half), x)
+			VCVTPD2PSY(f(bases, x), y)
+			VMOVUPS(y, p.at(p.out).Offset(16*half))
+		}
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// Lengths of the tables of coefficients.
+const (
+	erfTerms  = 7
+	erfcTerms = 11
+)
+
+// polynomial writes curve.at: that of the coefficients, the highest first, at x.
+func polynomial(coefficients Register, terms int, x VecVirtual) (y VecVirtual) {
+	y = YMM()
+	VBROADCASTSD(Mem{Base: coefficients}, y)
+	for i := range terms - 1 {
+		k := YMM()
+		VBROADCASTSD(Mem{Base: coefficients, Disp: 8 * (i + 1)}, k)
+		VMULPD(x, y, y)
+		VADDPD(k, y, y)
+	}
+	return y
+}
+
+// erfc writes erfc64, of z, which it leaves.
+func erfc(powers, coefficients Register, z VecVirtual) (y VecVirtual) {
+	q, t := YMM(), YMM()
+	VMULPD(z, z, q)
+	VXORPD(int64s(1<<63), q, q)
+	s, p := expParts(powers, q)
+	VADDPD(s, p, p)
+	VMOVUPD(float64s(2.5), t)
+	VADDPD(t, z, q)
+	VDIVPD(q, t, t)
+	VMULPD(t, p, p)
+	y = polynomial(coefficients, erfcTerms, t)
+	VMULPD(y, p, y)
+	return y
+}
+
+// tanh writes tanh32. The order of the arguments of VMINPD and VMAXPD keeps a NaN, here and below.
+func tanh() {
+	doubles("tanh", "tanh a", []string{"powers *uint64"}, func(tables []Register, x VecVirtual) VecVirtual {
+		bound := YMM()
+		VMOVUPD(float64s(-10), bound)
+		VMAXPD(x, bound, x)
+		VMOVUPD(float64s(10), bound)
+		VMINPD(x, bound, x)
+		VADDPD(x, x, x)
+		s, e := expParts(tables[0], x)
+		VSUBPD(float64s(1), s, s)
+		VADDPD(e, s, e)
+		VADDPD(float64s(2), e, s)
+		VDIVPD(s, e, e)
+		return e
+	})
+}
+
+// erf writes erf32, both its ways for every element.
+func erf() {
+	doubles("erf", "erf a", []string{"powers *uint64", "erfc *float64", "erf *float64"}, func(tables []Register, x VecVirtual) VecVirtual {
+		z, q, bound, mask := YMM(), YMM(), YMM(), YMM()
+		VMOVUPD(int64s(1<<63), z)
+		VANDNPD(x, z, z)
+		VCMPPD(less, float64s(1), z, mask)
+		VMOVUPD(float64s(6), bound)
+		VMINPD(z, bound, z)
+		far := erfc(tables[0], tables[1], z)
+		VMOVUPD(float64s(1), bound)
+		VSUBPD(far, bound, far)
+		VMULPD(x, x, q)
+		near := polynomial(tables[2], erfTerms, q)
+		VMULPD(near, x, near)
+		VANDPD(int64s(1<<63), x, q)
+		VORPD(q, far, far)
+		VBLENDVPD(mask, near, far, far)
+		return far
+	})
+}
+
+// gelu writes gelu32.
+func gelu() {
+	doubles("gelu", "a·Φ(a)", []string{"powers *uint64", "erfc *float64"}, func(tables []Register, x VecVirtual) VecVirtual {
+		z, bound, mask, other := YMM(), YMM(), YMM(), YMM()
+		VMOVUPD(float64s(-36), bound)
+		VMAXPD(x, bound, x)
+		VMOVUPD(int64s(1<<63), z)
+		VANDNPD(x, z, z)
+		VMULPD(float64s(math.Sqrt2/2), z, z)
+		VMOVUPD(float64s(25.5), bound)
+		VMINPD(z, bound, z)
+		e := erfc(tables[0], tables[1], z)
+		VMOVUPD(float64s(2), other)
+		VSUBPD(e, other, other)
+		VXORPD(bound, bound, bound)
+		VCMPPD(greater, bound, x, mask)
+		VBLENDVPD(mask, other, e, e)
+		VMULPD(float64s(.5), x, x)
+		VMULPD(x, e, e)
+		return e
+	})
+}
 
 // softplus writes softplusAVX2, by the series of softplus32. It stops at NaN and outside the series.
 func softplus() {
