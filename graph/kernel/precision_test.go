@@ -97,7 +97,7 @@ func arguments(lo, hi float64) []float64 {
 	for x := 0x1p-149; x < 1e31; x *= 3 {
 		add(x)
 	}
-	for _, x := range []float64{.5, 1, 2, 3.95 * math.Sqrt2, 3.95, 6, 8, 10, 12.3392, 14, 16, 17, 31.9, 36.8, 37.5, 40, 80, 87, 87.3, 88.9} {
+	for _, x := range []float64{.5, 1, math.Sqrt2, 1.4, 2, 6, 6 * math.Sqrt2, 8, 10, 12.3392, 14, 16, 17, 31.9, 36.8, 37.5, 40, 80, 87, 87.3, 88.9} {
 		add(x)
 		add(math.Nextafter(x, 0))
 		add(math.Nextafter(x, 100))
