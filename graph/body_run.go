@@ -12,6 +12,25 @@ import (
 type BodyKernel interface {
 	// RunBodies is as Run of a [Kernel], with the bodies of the node.
 	RunBodies(c *kernel.Context, bodies []*Func, out, in []*tensor.Tensor) error
+	// own is how many inputs each body has besides those that are captured.
+	own() int
+}
+
+// A Span is the arguments From up to To of a node.
+type Span struct{ From, To int }
+
+// Captures are the arguments that each body of n takes from outside, one body after another; those before the first are the op's own.
+func (n *Node) Captures() []Span {
+	if len(n.Bodies) == 0 {
+		return nil
+	}
+	own := n.Op.(BodyKernel).own()
+	out, to := make([]Span, len(n.Bodies)), len(n.Args)
+	for i, b := range slices.Backward(n.Bodies) {
+		from := to - (len(b.Inputs) - own)
+		out[i], to = Span{from, to}, from
+	}
+	return out
 }
 
 // A bodyRun runs a body any number of times, for one set of shapes, in the same buffers: what goes in and comes out is copied.

@@ -1,28 +1,56 @@
 package graph
 
 import (
+	"reflect"
+	"strconv"
+	"strings"
+
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// A Form says that an op is one node of an ONNX file, as data that a reader of files could use too: its arguments are the operator's inputs in order and its results the
-// outputs, and its fields are attributes.
+// A Form says that an op is one node of an ONNX file, as data that is used both ways, by the exporter and by the reader of files: its
+// arguments are the operator's inputs in order and its results the outputs, its fields are attributes or inputs that are known when
+// the file is written, and its bodies are attributes.
 type Form struct {
-	Operator string
-	Since    int    // the first opset of ai.onnx at which it holds; 0 is any
-	DTypes   DTypes // of the first result; 0 is any
-	Args     int    // how many of the first arguments the operator needs, where the op needs fewer
-	Fields   []Field
+	Operator     string // of ai.onnx
+	Since, Until int    // the opsets at which it holds, the first and the last; 0 is any
+	DTypes       DTypes // of the first result; 0 is any
+	Rank         int    // the least of the first result
+	Args         int    // how many of the first arguments the operator needs, where the op needs fewer
+	First        int    // which of the operator's inputs is the first argument: those before it are fields
+	Fields       []Field
+	Bodies       []string // the attributes that are the node's bodies; what they take from outside is no input
 }
 
 // A Field says that an attribute of an ONNX operator, or an input of it that is constant, is a field of an op: an int, []int, float64,
-// string or bool, or an array of ints. A DType is ONNX's number for it. A list without elements is left out, as is a float that is
-// infinite, where it is an input.
+// string or bool, or an array of ints. A DType is ONNX's number for it. A list without elements is left out. A [Shape] is an input that
+// the file computes, if it is symbolic, and a [Dim] is one that is a scalar.
 type Field struct {
 	Attribute string // or
-	Input     int    // which of the operator's inputs: i64 of ints, the first argument's dtype of a float
+	Input     int    // which of the operator's inputs: i64 of ints, the first result's dtype of floats
 	Vector    bool   // the input is a vector of one number, not a scalar
-	Name      string // of the field; or
-	Value     any    // what the attribute always is
+	Tensor    bool   // the attribute is a tensor of one number, of the first result's dtype
+	Name      string // of the field; one of a field that is a struct or a list is behind a dot, as in Type.Shape; or
+	Value     any    // what the attribute or input always is
+	// Default is what the operator takes where the attribute or input is left out; nil is 0, or no elements. An input that is that,
+	// and an attribute that always is, are left out.
+	Default any
+	// Times is how often the field stands in an attribute that is a list; a field that is zero is left out.
+	Times func(n *Node) int
+}
+
+// Of is the field of op, a struct, that f names; of a list that ends before it, the zero Value.
+func (f Field) Of(op reflect.Value) reflect.Value {
+	for name := range strings.SplitSeq(f.Name, ".") {
+		if i, err := strconv.Atoi(name); err != nil {
+			op = op.FieldByName(name)
+		} else if i < op.Len() {
+			op = op.Index(i)
+		} else {
+			return reflect.Value{}
+		}
+	}
+	return op
 }
 
 // A Mapped op has an ONNX form.

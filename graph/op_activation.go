@@ -269,7 +269,7 @@ func (o Clip) flats() flats {
 
 // Forms is Clip, whose limits are inputs.
 func (Clip) Forms() []Form {
-	return form("Clip", Field{Name: "Lo", Input: 1}, Field{Name: "Hi", Input: 2})
+	return form("Clip", Field{Name: "Lo", Input: 1, Default: math.Inf(-1)}, Field{Name: "Hi", Input: 2, Default: math.Inf(1)})
 }
 
 // Samples has elements on both sides of both limits.

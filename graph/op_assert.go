@@ -70,12 +70,15 @@ func (o Assert) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	return nil
 }
 
-// Emit takes 0 from x, out of a list of one that is asked for its second element where the condition does not hold.
-func (o Assert) Emit(e Emitter, n *Node, in []string) []string {
-	y := n.Results[0]
-	bad := e.Node("Where", []string{in[1], e.Const(tensor.Scalar(int64(0))), e.Const(tensor.Scalar(int64(1)))})
-	zero := e.Node("Gather", []string{e.Const(tensor.New(y.DType(), 1)), bad}, Attr{"axis", 0})
-	return []string{e.Node("Sub", []string{in[0], zero})}
+// Lower takes 0 from x, out of a list of one that is asked for its second element where the condition does not hold.
+func (o Assert) Lower(n *Node) []*Value {
+	x, t := n.Args[0], n.Args[0].DType()
+	bad := n.Args[1].Where(x.fn.FullInt(I64, 0), x.fn.FullInt(I64, 1))
+	if t == I32 { // is not subtracted
+		x = x.Cast(I64)
+	}
+	zero := x.fn.Full(x.DType(), 0, 1).Gather(bad, 0)
+	return []*Value{x.Sub(zero).Cast(t)}
 }
 
 // Samples covers ranks and dtypes, with conditions that hold.

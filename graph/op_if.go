@@ -161,10 +161,11 @@ func (o If) RunBodies(c *kernel.Context, bodies []*Func, out, in []*tensor.Tenso
 	return nil
 }
 
-// Emit adds an If node.
-func (o If) Emit(e Emitter, n *Node, in []string) []string {
-	return e.Nodes("If", len(n.Results), in[:1],
-		Attr{"then_branch", e.Body(n.Bodies[0], in[1:1+o.Then])}, Attr{"else_branch", e.Body(n.Bodies[1], in[1+o.Then:])})
+func (If) own() int { return 0 }
+
+// Forms is If.
+func (If) Forms() []Form {
+	return []Form{{Operator: "If", Bodies: []string{"then_branch", "else_branch"}}}
 }
 
 // Samples covers both choices, what one body takes and what both do, and other types than floats.

@@ -218,20 +218,17 @@ func oneHot[T kernel.Float](y []T, index *tensor.Tensor, depth int) {
 	}
 }
 
-// Emit adds a OneHot node.
-func (o OneHot) Emit(e Emitter, n *Node, in []string) []string {
-	y := n.Results[0]
-	values := tensor.New(o.DType, 2)
-	values.Set(1, 1)
-	index := in[0]
-	if y.Rank() == 1 { // onnxruntime wants at least one index
-		index = e.Node("Reshape", []string{index, e.Const(tensor.Of([]int64{1}, 1))})
-	}
-	rows := e.Node("OneHot", []string{index, e.Const(tensor.Scalar(int64(o.Depth))), e.Const(values)}, Attr{"axis", -1})
-	if y.Rank() == 1 {
-		return []string{e.Node("Reshape", []string{rows, e.Shape(y.Shape())})}
-	}
-	return []string{rows}
+// Forms is OneHot; onnxruntime wants at least one index.
+func (OneHot) Forms() []Form {
+	return []Form{{Operator: "OneHot", Rank: 2, Fields: []Field{{Name: "Depth", Input: 1}, {Input: 2, Value: []float64{0, 1}}, {Attribute: "axis", Value: -1, Default: -1}}}}
+}
+
+// Lower compares the indices, those below 0 counted from the end, with each place.
+func (o OneHot) Lower(n *Node) []*Value {
+	i := n.Args[0].Cast(I64)
+	depth := i.fn.FullInt(I64, int64(o.Depth))
+	i = i.Less(i.fn.FullInt(I64, 0)).Where(i.Add(depth), i)
+	return []*Value{i.Unsqueeze(-1).Equal(i.fn.Arange(Dim(o.Depth))).Cast(o.DType)}
 }
 
 // Samples covers ranks, negative indices and ones out of range.

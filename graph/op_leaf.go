@@ -9,7 +9,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var leafOps = []Sampled{Input{}, Param{}, Const{}, Full{}, Size{}, Detach{}}
+var leafOps = []Sampled{Input{}, Param{}, Const{}, Full{}, Sizes{}, Size{}, Detach{}}
 
 // Input is a value that the caller gives. ONNX: a graph input.
 type Input struct {
@@ -188,19 +188,20 @@ func fill[T any](d []T, v T) {
 	}
 }
 
-// Emit adds a ConstantOfShape node, or a scalar initializer.
-func (o Full) Emit(e Emitter, n *Node, in []string) []string {
-	return []string{full(e, o.Type, o.Value)}
+// Forms is ConstantOfShape, but for a scalar.
+func (Full) Forms() []Form {
+	return []Form{{Operator: "ConstantOfShape", Rank: 1, Fields: []Field{{Name: "Type.Shape", Input: 0}, {Attribute: "value", Name: "Value", Tensor: true}}}}
 }
 
-// full adds a tensor of one number.
-func full(e Emitter, t Type, value float64) string {
-	s := tensor.New(t.DType, 1)
-	s.Set(0, value)
-	if len(t.Shape) == 0 {
-		return e.Const(s.Reshape())
+// Lower is a constant, and an Expand of it.
+func (o Full) Lower(n *Node) []*Value {
+	s := tensor.New(o.Type.DType)
+	s.Set(0, o.Value)
+	c := n.fn.Const(s)
+	if len(o.Type.Shape) > 0 {
+		c = c.Expand(o.Type.Shape...)
 	}
-	return e.Node("ConstantOfShape", []string{e.Shape(t.Shape)}, Attr{"value", s})
+	return []*Value{c}
 }
 
 // Samples covers the dtypes and ranks.
@@ -213,8 +214,42 @@ func (Full) Samples() []Sample {
 	}
 }
 
+// Sizes is the sizes of the argument's axes, as i64[rank]. ONNX: Shape.
+type Sizes struct{}
+
+// ShapeVector is the sizes of v's axes as numbers of the graph, i64[rank]. [Value.Dim] is one that shapes are made of.
+func (v *Value) ShapeVector() *Value { return Apply(Sizes{}, v) }
+
+// Takes is a value of any dtype.
+func (Sizes) Takes() []Arg { return oneAny }
+
+// Infer returns a vector of as many elements as the argument has axes.
+func (Sizes) Infer(in *Infer) ([]Type, error) {
+	return in.One(Type{I64, Shape{Dim(in.Args[0].Rank())}}, nil)
+}
+
+// Run tells the sizes.
+func (Sizes) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+	for i, n := range in[0].Shape() {
+		out[0].SetInt(i, int64(n))
+	}
+	return nil
+}
+
+// Forms is Shape.
+func (Sizes) Forms() []Form { return form("Shape") }
+
+// Samples covers ranks 0 to 4.
+func (Sizes) Samples() []Sample {
+	var out []Sample
+	for _, s := range [][]int{{}, {3}, {2, 3, 4}, {2, 0, 1, 5}} {
+		out = append(out, Sample{Op: Sizes{}, In: []SampleInput{{Shape: s}}})
+	}
+	return append(out, Sample{Op: Sizes{}, In: []SampleInput{{DType: Bool, Shape: []int{2, 2}}}})
+}
+
 // Size is the number of elements along some axes, as a scalar of the argument's dtype: what a mean divides by when an
-// axis is symbolic. ONNX: Shape, Gather, ReduceProd, Cast.
+// axis is symbolic. ONNX: Shape, Gather, Mul, Cast.
 type Size struct {
 	Axes []int
 }
@@ -266,20 +301,21 @@ func (o Size) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	return nil
 }
 
-// Emit computes the product from the argument's Shape.
-func (o Size) Emit(e Emitter, n *Node, in []string) []string {
-	y := n.Results[0]
-	list, err := axes(o.Axes, n.Args[0].Rank())
-	if err != nil {
-		return []string{e.Fail(y, "%v", err)}
+// Lower is the product of the argument's sizes along the axes.
+func (o Size) Lower(n *Node) []*Value {
+	x := n.Args[0]
+	list, err := axes(o.Axes, x.Rank())
+	if err != nil { // inference found them to be there
+		return []*Value{x.fn.Poison()}
 	}
-	idx := make([]int64, len(list))
+	sizes, size := x.ShapeVector(), x.fn.FullInt(I64, 1)
 	for i, a := range list {
-		idx[i] = int64(a)
+		one := sizes.Gather(x.fn.FullInt(I64, int64(a)), 0)
+		if size = size.Mul(one); i == 0 {
+			size = one
+		}
 	}
-	dims := e.Node("Gather", []string{e.Node("Shape", in), e.Const(tensor.Of(idx, len(idx)))})
-	count := e.Node("ReduceProd", []string{dims}, Attr{"keepdims", 0})
-	return []string{e.Node("Cast", []string{count}, Attr{"to", ONNXType(y.DType())})}
+	return []*Value{size.Cast(x.DType())}
 }
 
 // Samples covers some and all axes.

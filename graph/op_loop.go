@@ -110,10 +110,11 @@ func (o Loop) RunBodies(c *kernel.Context, bodies []*Func, out, in []*tensor.Ten
 	return nil
 }
 
-// Emit adds a Loop node.
-func (o Loop) Emit(e Emitter, n *Node, in []string) []string {
-	most := e.Const(tensor.Scalar(int64(o.Most)))
-	return e.Nodes("Loop", len(n.Results), append([]string{most, ""}, in[:o.States]...), Attr{"body", e.Body(n.Bodies[0], in[o.States:])})
+func (o Loop) own() int { return 2 + o.States }
+
+// Forms is Loop, which goes on at first.
+func (Loop) Forms() []Form {
+	return []Form{{Operator: "Loop", First: 2, Fields: []Field{{Name: "Most", Input: 0}}, Bodies: []string{"body"}}}
 }
 
 // Samples covers loops that end by themselves, at once, and when it is too much.

@@ -114,7 +114,7 @@ func (LayerNorm) Samples() []Sample {
 }
 
 // LayerNormGrad is the gradient of LayerNorm without scale and bias, from x and the gradient u of its result: along the last
-// axis (u − mean u − x̂·mean(u·x̂))/σ, where x̂ = (x − mean x)/σ is the normalised x. ONNX: LayerNormalization, ReduceMean and
+// axis (u − mean u − x̂·mean(u·x̂))/σ, where x̂ = (x − mean x)/σ is the normalised x. ONNX: ReduceMean and
 // arithmetic.
 type LayerNormGrad struct{ Eps float64 }
 
@@ -153,32 +153,14 @@ func layerNormGradFloats[T kernel.Float](c *kernel.Context, o LayerNormGrad, out
 	return nil
 }
 
-// Emit takes x̂ and 1/σ from a LayerNormalization node; it gives 1/σ in f32 only, so f64 computes both.
-func (o LayerNormGrad) Emit(e Emitter, n *Node, in []string) []string {
-	y := n.Results[0]
-	mean := func(v string) string { return meanONNX(e, v) }
-	op := func(opType, a, b string) string { return e.Node(opType, []string{a, b}) }
-	x, u := in[0], in[1]
-	var hat, r string
-	if y.DType() == F32 {
-		ones := full(e, Type{F32, y.Shape()[y.Rank()-1:]}, 1)
-		out := e.Nodes("LayerNormalization", 3, []string{x, ones}, Attr{"axis", -1}, Attr{"epsilon", o.Eps})
-		hat, r = out[0], out[2]
-	} else {
-		d := op("Sub", x, mean(x))
-		r = e.Node("Reciprocal", []string{e.Node("Sqrt", []string{op("Add", mean(op("Mul", d, d)), number(e, y, o.Eps))})})
-		hat = op("Mul", d, r)
-	}
-	along := op("Mul", hat, mean(op("Mul", u, hat)))
-	return []string{op("Mul", op("Sub", op("Sub", u, mean(u)), along), r)}
-}
-
-// meanONNX adds the mean of v along the last axis, which stays.
-func meanONNX(e Emitter, v string) string {
-	if e.Opset() < 18 {
-		return e.Node("ReduceMean", []string{v}, Attr{"axes", []int{-1}}, Attr{"keepdims", 1})
-	}
-	return e.Node("ReduceMean", []string{v, e.Const(tensor.Of([]int64{-1}, 1))}, Attr{"keepdims", 1})
+// Lower is the definition.
+func (o LayerNormGrad) Lower(n *Node) []*Value {
+	x, u := n.Args[0], n.Args[1]
+	d := x.Sub(x.MeanKeep(-1))
+	r := d.Square().MeanKeep(-1).Shift(o.Eps).Sqrt().Reciprocal()
+	hat := d.Mul(r)
+	along := hat.Mul(u.Mul(hat).MeanKeep(-1))
+	return []*Value{u.Sub(u.MeanKeep(-1)).Sub(along).Mul(r)}
 }
 
 // Samples covers ranks.

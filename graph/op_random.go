@@ -89,6 +89,13 @@ func (o RandomNormal) Emit(e Emitter, n *Node, in []string) []string {
 	return []string{e.Node("RandomNormalLike", []string{full(e, o.Type, 0)})}
 }
 
+// full adds a tensor of one number.
+func full(e Emitter, t Type, value float64) string {
+	s := tensor.New(t.DType, 1)
+	s.Set(0, value)
+	return e.Node("ConstantOfShape", []string{e.Shape(t.Shape)}, Attr{"value", s})
+}
+
 // Samples covers the ranks.
 func (RandomNormal) Samples() []Sample {
 	return randomSamples(func(t Type) Op { return RandomNormal{Type: t, Stream: 3} })

@@ -7,7 +7,7 @@ import (
 
 var rangeOps = []Sampled{Arange{}}
 
-// Arange is the whole numbers from 0 on: positions, and what masks compare. ONNX: Range, or an initializer if their number is known.
+// Arange is the whole numbers from 0 on: positions, and what masks compare. ONNX: Range.
 type Arange struct {
 	Type Type // of rank 1
 }
@@ -53,17 +53,9 @@ func (Arange) Run(_ *kernel.Context, out, _ []*tensor.Tensor) error {
 	return nil
 }
 
-// Emit adds a Range node, or an initializer where the number is known and small.
-func (o Arange) Emit(e Emitter, n *Node, in []string) []string {
-	if n := o.Type.Shape[0]; !n.Symbolic() && n <= 1<<16 {
-		t := tensor.New(I64, int(n))
-		for i := range t.Len() {
-			t.SetInt(i, int64(i))
-		}
-		return []string{e.Const(t)}
-	}
-	size := e.Node("Squeeze", []string{e.Shape(o.Type.Shape), e.Const(tensor.Of([]int64{0}, 1))})
-	return []string{e.Node("Range", []string{e.Const(tensor.Scalar(int64(0))), size, e.Const(tensor.Scalar(int64(1)))})}
+// Forms is Range.
+func (Arange) Forms() []Form {
+	return form("Range", Field{Input: 0, Value: 0}, Field{Name: "Type.Shape.0", Input: 1}, Field{Input: 2, Value: 1})
 }
 
 // Samples covers none, one and several.

@@ -299,17 +299,15 @@ func (o Scan) RunBodies(c *kernel.Context, bodies []*Func, out, in []*tensor.Ten
 	return nil
 }
 
-// Emit adds a Scan node.
-func (o Scan) Emit(e Emitter, n *Node, in []string) []string {
-	own := o.States + o.Scanned
-	attrs := []Attr{{"body", e.Body(n.Bodies[0], in[own:])}, {"num_scan_inputs", o.Scanned}}
-	if o.Reverse {
-		attrs = append(attrs, Attr{"scan_input_directions", slices.Repeat([]int{1}, o.Scanned)})
-		if ys := len(n.Results) - o.States; ys > 0 {
-			attrs = append(attrs, Attr{"scan_output_directions", slices.Repeat([]int{1}, ys)})
-		}
-	}
-	return e.Nodes("Scan", len(n.Results), in[:own], attrs...)
+func (o Scan) own() int { return o.States + o.Scanned }
+
+// Forms is Scan.
+func (o Scan) Forms() []Form {
+	return []Form{{Operator: "Scan", Bodies: []string{"body"}, Fields: []Field{
+		{Attribute: "num_scan_inputs", Name: "Scanned"},
+		{Attribute: "scan_input_directions", Name: "Reverse", Times: func(*Node) int { return o.Scanned }},
+		{Attribute: "scan_output_directions", Name: "Reverse", Times: func(n *Node) int { return len(n.Results) - o.States }},
+	}}}
 }
 
 // Samples covers states and results of each number, captured values, both directions, other types than floats, and a scan in a scan.

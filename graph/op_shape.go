@@ -135,21 +135,8 @@ func (Reshape) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	return nil
 }
 
-// Emit adds a Reshape node.
-func (o Reshape) Emit(e Emitter, n *Node, in []string) []string {
-	symbolic := 0
-	s := make([]int64, len(o.Shape))
-	for i, d := range o.Shape {
-		if s[i] = int64(d); d.Symbolic() {
-			s[i] = -1
-			symbolic++
-		}
-	}
-	if symbolic == 1 && !slices.Contains(o.Shape, 0) {
-		return []string{e.Node("Reshape", []string{in[0], e.Const(tensor.Of(s, len(s)))})}
-	}
-	return []string{e.Node("Reshape", []string{in[0], e.Shape(o.Shape)})}
-}
+// Forms is Reshape.
+func (Reshape) Forms() []Form { return form("Reshape", Field{Name: "Shape", Input: 1}) }
 
 // Samples covers ranks that rise and fall.
 func (Reshape) Samples() []Sample {
@@ -287,10 +274,8 @@ func (Expand) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	return copyOp(c, out[0].Shape(), out[0], kernel.Contiguous(out[0].Shape()), in[0], from)
 }
 
-// Emit adds an Expand node.
-func (o Expand) Emit(e Emitter, n *Node, in []string) []string {
-	return []string{e.Node("Expand", []string{in[0], e.Shape(o.Shape)})}
-}
+// Forms is Expand.
+func (Expand) Forms() []Form { return form("Expand", Field{Name: "Shape", Input: 1}) }
 
 // Samples covers added and stretched axes.
 func (Expand) Samples() []Sample {

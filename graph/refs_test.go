@@ -56,5 +56,12 @@ var leafRefs = map[string]reference{
 		}
 		return []float64{float64(n)}
 	},
+	"Sizes": func(_ graph.Op, in []*tensor.Tensor) []float64 {
+		out := make([]float64, in[0].Rank())
+		for i := range out {
+			out[i] = float64(in[0].Dim(i))
+		}
+		return out
+	},
 	"Detach": func(op graph.Op, in []*tensor.Tensor) []float64 { return in[0].Float64s() },
 }

@@ -2,8 +2,8 @@ package onnx
 
 import (
 	"fmt"
-	"math"
 	"reflect"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -19,8 +19,9 @@ func formOf(n *graph.Node, opset int) *graph.Form {
 	for args < len(n.Args) && n.Args[args] != nil {
 		args++
 	}
+	y := n.Results[0]
 	for _, f := range o.Forms() {
-		if opset >= f.Since && args >= f.Args && (f.DTypes == 0 || f.DTypes.Has(n.Results[0].DType())) {
+		if opset >= f.Since && (f.Until == 0 || opset <= f.Until) && args >= f.Args && y.Rank() >= f.Rank && (f.DTypes == 0 || f.DTypes.Has(y.DType())) {
 			return &f
 		}
 	}
@@ -38,28 +39,55 @@ func legalize(f *graph.Func, opset int) *graph.Func {
 // form adds the node that form says n is.
 func (e *emitter) form(form *graph.Form, n *graph.Node, in []string) []string {
 	op := reflect.Indirect(reflect.ValueOf(n.Op))
+	captures := n.Captures()
+	own := len(in)
+	if len(captures) > 0 {
+		own = captures[0].From
+	}
+	inputs := append(make([]string, form.First), in[:own]...)
 	var attrs []graph.Attr
 	for _, f := range form.Fields {
 		value := f.Value
 		if f.Name != "" {
-			value = attribute(op.FieldByName(f.Name))
+			value = attribute(f.Of(op))
 		}
-		if list, ok := value.([]int); ok && len(list) == 0 {
-			continue
-		}
-		if f.Attribute != "" {
+		list, isList := value.([]int)
+		same := f.Default != nil && reflect.DeepEqual(value, attribute(reflect.ValueOf(f.Default)))
+		switch {
+		case isList && len(list) == 0, same && (f.Attribute == "" || f.Name == ""):
+		case f.Times != nil:
+			if times := f.Times(n); value != 0 && times > 0 {
+				attrs = append(attrs, graph.Attr{Name: f.Attribute, Value: slices.Repeat([]int{value.(int)}, times)})
+			}
+		case f.Tensor:
+			attrs = append(attrs, graph.Attr{Name: f.Attribute, Value: constant(value, n.Results[0].DType(), true)})
+		case f.Attribute != "":
 			attrs = append(attrs, graph.Attr{Name: f.Attribute, Value: value})
-			continue
+		default:
+			for len(inputs) <= f.Input {
+				inputs = append(inputs, "")
+			}
+			inputs[f.Input] = e.field(f, n, value)
 		}
-		if x, ok := value.(float64); ok && math.IsInf(x, 0) {
-			continue
-		}
-		for len(in) <= f.Input {
-			in = append(in, "")
-		}
-		in[f.Input] = e.Const(constant(value, n.Args[0].DType(), f.Vector))
 	}
-	return e.Nodes(form.Operator, len(n.Results), in, attrs...)
+	for i, name := range form.Bodies {
+		attrs = append(attrs, graph.Attr{Name: name, Value: e.Body(n.Bodies[i], in[captures[i].From:captures[i].To])})
+	}
+	return e.Nodes(form.Operator, len(n.Results), inputs, attrs...)
+}
+
+// field returns the name of a field's value as an input.
+func (e *emitter) field(f graph.Field, n *graph.Node, value any) string {
+	switch v := value.(type) {
+	case graph.Shape:
+		return e.Shape(v)
+	case graph.Dim:
+		if !v.Symbolic() {
+			return e.Const(tensor.Scalar(int64(v)))
+		}
+		return e.Node("Squeeze", []string{e.Shape(graph.Shape{v}), e.constDims(graph.Shape{0})})
+	}
+	return e.Const(constant(value, n.Results[0].DType(), f.Vector))
 }
 
 // attribute is the value of an op's field as an attribute.
@@ -82,7 +110,7 @@ func attribute(v reflect.Value) any {
 	return v.Interface()
 }
 
-// constant is a field's value as the input of a node: i64 of ints, of dtype t of a float.
+// constant is a field's value as the input of a node: i64 of ints, of dtype t of floats.
 func constant(value any, t graph.DType, vector bool) *tensor.Tensor {
 	var shape []int
 	if vector {
@@ -98,6 +126,12 @@ func constant(value any, t graph.DType, vector bool) *tensor.Tensor {
 	case float64:
 		c := tensor.New(t, shape...)
 		c.Set(0, v)
+		return c
+	case []float64:
+		c := tensor.New(t, len(v))
+		for i, x := range v {
+			c.Set(i, x)
+		}
 		return c
 	}
 	panic(fmt.Sprintf("a %T is no input of a node", value))
