@@ -300,7 +300,7 @@ func numeric(t DType, v float64, infinite bool) error {
 		return Mistakef("a NaN comes from 0/0, from a root or logarithm below 0, or from what is not set: look where it was computed", "it is NaN")
 	case math.IsInf(v, 0) && !infinite:
 		return Mistakef("it must be finite", "it is %v", v)
-	case math.IsInf(v, 0) || !t.Float() && t != F16 && t != BF16:
+	case math.IsInf(v, 0) || !t.Float():
 		return nil
 	}
 	x := tensor.New(t)

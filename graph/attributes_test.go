@@ -156,7 +156,7 @@ func TestIdentity(t *testing.T) {
 		{"equal tensors", tagged{table: tensor.Of([]float32{1, 2}, 2)}, tagged{table: tensor.Of([]float32{1, 2}, 2)}, true},
 		{"shapes of tensors", graph.Const{Value: tensor.Of([]float32{1, 2}, 2)}, graph.Const{Value: tensor.Of([]float32{1, 2}, 2, 1)}, false},
 		{"dtypes of tensors", graph.Const{Value: tensor.Of([]float32{0}, 1)}, graph.Const{Value: tensor.Of([]int32{0}, 1)}, false},
-		{"16-bit dtypes", graph.Const{Value: tensor.OfBits(graph.F16, []uint16{1}, 1)}, graph.Const{Value: tensor.OfBits(graph.BF16, []uint16{1}, 1)}, false},
+		{"16-bit dtypes", graph.Const{Value: tensor.Of([]tensor.Float16{1}, 1)}, graph.Const{Value: tensor.Of([]tensor.BFloat16{1}, 1)}, false},
 		{"neighbouring integers", graph.Const{Value: tensor.Scalar(int64(big))}, graph.Const{Value: tensor.Scalar(int64(big + 1))}, false},
 		{"0 and -0 in tensors", graph.Const{Value: tensor.Scalar(0.)}, graph.Const{Value: tensor.Scalar(zero)}, false},
 		{"symbols", graph.Reshape{Shape: graph.Shape{graph.Sym("a")}}, graph.Reshape{Shape: graph.Shape{graph.Sym("b")}}, false},

@@ -11,14 +11,27 @@ type DType = tensor.DType
 
 // The dtypes of values; see package tensor.
 const (
-	F32  = tensor.F32
-	F64  = tensor.F64
-	F16  = tensor.F16
-	BF16 = tensor.BF16
-	I64  = tensor.I64
-	I32  = tensor.I32
-	U8   = tensor.U8
-	Bool = tensor.Bool
+	F32      = tensor.F32
+	F64      = tensor.F64
+	F16      = tensor.F16
+	BF16     = tensor.BF16
+	F8E4M3FN = tensor.F8E4M3FN
+	F8E5M2   = tensor.F8E5M2
+	F4E2M1   = tensor.F4E2M1
+	I64      = tensor.I64
+	I32      = tensor.I32
+	I16      = tensor.I16
+	I8       = tensor.I8
+	I4       = tensor.I4
+	I2       = tensor.I2
+	U64      = tensor.U64
+	U32      = tensor.U32
+	U16      = tensor.U16
+	U8       = tensor.U8
+	U4       = tensor.U4
+	U2       = tensor.U2
+	Bool     = tensor.Bool
+	String   = tensor.String
 )
 
 // A Type is what is known of a value before it is computed.
@@ -35,8 +48,8 @@ func (t Type) Equal(u Type) bool { return t.DType == u.DType && t.Shape.Equal(u.
 
 // dtypeConst is the name of the Go constant for t.
 func dtypeConst(t DType) string {
-	if t == Bool {
-		return "Bool"
+	if t == Bool || t == String {
+		return strings.ToUpper(t.String()[:1]) + t.String()[1:]
 	}
 	return strings.ToUpper(t.String())
 }
@@ -59,7 +72,7 @@ func (s DTypes) Has(t DType) bool { return s>>t&1 == 1 }
 // List is the set's dtypes in order.
 func (s DTypes) List() []DType {
 	var out []DType
-	for t := F32; t <= Bool; t++ {
+	for _, t := range tensor.DTypes() {
 		if s.Has(t) {
 			out = append(out, t)
 		}

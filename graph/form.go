@@ -116,5 +116,5 @@ type Attr struct {
 
 // ONNXType is the number of dtype t in ONNX's TensorProto.DataType, as Cast's "to" attribute wants it.
 func ONNXType(t DType) int {
-	return [...]int{F32: 1, F64: 11, F16: 10, BF16: 16, I64: 7, I32: 6, U8: 2, Bool: 9}[t]
+	return t.ONNX()
 }

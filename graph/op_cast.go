@@ -36,65 +36,8 @@ func (o Cast) VJP(n *Node, gs []*Value) []*Value {
 
 // Run converts.
 func (o Cast) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
-	done := false
-	switch x := in[0].Raw().(type) {
-	case []float32:
-		done = convert(out[0], x)
-	case []float64:
-		done = convert(out[0], x)
-	case []int64:
-		done = convert(out[0], x)
-	case []int32:
-		done = convert(out[0], x)
-	case []uint8:
-		done = convert(out[0], x)
-	case []bool:
-		done = convertTruth(out[0], x)
-	}
-	if !done { // to or from 16 bits
-		out[0].CopyFrom(in[0].Cast(o.To))
-	}
+	tensor.Convert(out[0].Raw(), in[0].Raw())
 	return nil
-}
-
-// convert fills out from x, unless its dtype is a 16-bit one.
-func convert[E kernel.Convertible](out *tensor.Tensor, x []E) bool {
-	switch y := out.Raw().(type) {
-	case []float32:
-		kernel.Convert(y, x)
-	case []float64:
-		kernel.Convert(y, x)
-	case []int64:
-		kernel.Convert(y, x)
-	case []int32:
-		kernel.Convert(y, x)
-	case []uint8:
-		kernel.Convert(y, x)
-	case []bool:
-		kernel.Truth(y, x)
-	default:
-		return false
-	}
-	return true
-}
-
-// convertTruth is convert for the results of comparisons.
-func convertTruth(out *tensor.Tensor, x []bool) bool {
-	switch y := out.Raw().(type) {
-	case []float32:
-		kernel.FromTruth(y, x)
-	case []float64:
-		kernel.FromTruth(y, x)
-	case []int64:
-		kernel.FromTruth(y, x)
-	case []int32:
-		kernel.FromTruth(y, x)
-	case []uint8:
-		kernel.FromTruth(y, x)
-	default:
-		return false
-	}
-	return true
 }
 
 // Forms is Cast.

@@ -10,23 +10,19 @@ import (
 
 var shapeOps = []Sampled{Reshape{}, Transpose{}, Expand{}}
 
-// copyOp runs a strided copy on tensors of any one dtype.
+// copyOp runs a strided copy on tensors of any one dtype: only the size of an element matters.
 func copyOp(c *kernel.Context, shape []int, out *tensor.Tensor, to kernel.View, in *tensor.Tensor, from kernel.View) error {
-	switch y := out.Raw().(type) {
-	case []float32:
-		kernel.Copy(c, shape, y, to, tensor.Data[float32](in), from)
-	case []float64:
-		kernel.Copy(c, shape, y, to, tensor.Data[float64](in), from)
-	case []uint16:
-		kernel.Copy(c, shape, y, to, tensor.Data[uint16](in), from)
-	case []int64:
-		kernel.Copy(c, shape, y, to, tensor.Data[int64](in), from)
-	case []int32:
-		kernel.Copy(c, shape, y, to, tensor.Data[int32](in), from)
+	switch y := out.Units().(type) {
 	case []uint8:
-		kernel.Copy(c, shape, y, to, tensor.Data[uint8](in), from)
-	case []bool:
-		kernel.Copy(c, shape, y, to, tensor.Data[bool](in), from)
+		kernel.Copy(c, shape, y, to, in.Units().([]uint8), from)
+	case []uint16:
+		kernel.Copy(c, shape, y, to, in.Units().([]uint16), from)
+	case []uint32:
+		kernel.Copy(c, shape, y, to, in.Units().([]uint32), from)
+	case []uint64:
+		kernel.Copy(c, shape, y, to, in.Units().([]uint64), from)
+	case []string:
+		kernel.Copy(c, shape, y, to, in.Units().([]string), from)
 	}
 	return nil
 }

@@ -123,5 +123,10 @@ func Finite(t *tensor.Tensor) bool {
 	case []float64:
 		return kernel.Finite(d)
 	}
+	for i := 0; t.DType().Float() && i < t.Len(); i++ {
+		if v := t.At(i); v-v != 0 {
+			return false
+		}
+	}
 	return true
 }

@@ -37,7 +37,7 @@ func (f feeder) conditions(out *feeding, inputs []onnxruntime.Info, feeds map[st
 				return fmt.Errorf("%s: %w", f.flag(name), err)
 			}
 		} else if feed.Classes > 0 {
-			oneHot := x.DType().Float() && x.Rank() == 2 && x.Dim(1) == feed.Classes
+			oneHot := x.DType().Native() && x.Rank() == 2 && x.Dim(1) == feed.Classes
 			if !oneHot && !(x.DType().Integer() && x.Rank() == 1) { // a file that is not of this model
 				return fmt.Errorf("the input %v is not %v: that is integers [batch] or floats [batch %d]", in, feed, feed.Classes)
 			}

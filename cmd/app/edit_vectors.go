@@ -158,7 +158,7 @@ func (a *app) vectors(c *cli.Context, e *editor, adds []addition) (map[string][]
 	case err == nil:
 		vectors := map[string][]float64{}
 		for name, x := range arrays {
-			if x.Rank() != 1 || x.Len() != e.size || !x.DType().Float() {
+			if x.Rank() != 1 || x.Len() != e.size || !x.DType().Native() {
 				return nil, fmt.Errorf("%s: %s is %v, want a float vector of %d: delete the file, and it is made anew", file, name, x, e.size)
 			}
 			vectors[name] = x.Float64s()

@@ -150,7 +150,7 @@ func (e *examples) choose(field, labels string) error {
 
 // like refuses examples that cannot be compared with those of to.
 func (e *examples) like(to *examples) error {
-	real := func(t tensor.DType) bool { return t.Float() || t == tensor.F16 || t == tensor.BF16 }
+	real := tensor.DType.Float
 	a, b := to.field, e.field
 	if !slices.Equal(a.Shape, b.Shape) || a.DType != b.DType && !(real(a.DType) && real(b.DType)) {
 		return fmt.Errorf("an example of %v is %v, one of %v is %v: they cannot be compared", to, typeOf(a), e, typeOf(b))

@@ -135,7 +135,7 @@ func (f feeder) noise(out *feeding, inputs []onnxruntime.Info, feeds map[string]
 // grid is the plane of a latent of two numbers, [n 2], for a square of n samples: the first number grows to the right and the second
 // upwards, from -limit to limit.
 func grid(in onnxruntime.Info, shape []int, limit float64) (*tensor.Tensor, error) {
-	if len(shape) != 2 || shape[1] != 2 || !in.DType.Float() {
+	if len(shape) != 2 || shape[1] != 2 || !in.DType.Native() {
 		return nil, fmt.Errorf("--map: the latent %v is not of two numbers, so that there is no plane to show", in)
 	}
 	x, side := tensor.New(in.DType, shape...), int(math.Sqrt(float64(shape[0])))

@@ -221,7 +221,7 @@ func logWeights(ctx context.Context, m models.Model, s *onnxruntime.Session, fie
 			return nil, err
 		}
 		for name, w := range out {
-			if w.Rank() != 2 || w.Dim(0) != n || w.Dim(1) != k || !w.DType().Float() {
+			if w.Rank() != 2 || w.Dim(0) != n || w.Dim(1) != k || !w.DType().Native() {
 				return nil, fmt.Errorf("its output %q is %v, not log weights [%d %d]", name, w, n, k)
 			}
 			for i := range w.Len() {

@@ -56,7 +56,7 @@ func (n *network) check() error {
 		return fmt.Errorf("it has %d inputs (%s): want one, the examples", len(inputs), infos(inputs))
 	}
 	n.in = inputs[0]
-	if n.in.Shape != nil && (len(n.in.Shape) < 2 || n.in.Shape[0].Size == 0) || !n.in.DType.Float() {
+	if n.in.Shape != nil && (len(n.in.Shape) < 2 || n.in.Shape[0].Size == 0) || !n.in.DType.Native() {
 		return fmt.Errorf("its input is %v: want f32 or f64 with a batch axis and others", n.in)
 	}
 	if n.features == "" {
@@ -77,7 +77,7 @@ func (n *network) check() error {
 		if name == "" || outputs[i].Shape == nil { // then it is seen when it runs
 			continue
 		}
-		if o := outputs[i]; len(o.Shape) != 2 || o.DType == tensor.Bool || o.DType.Integer() {
+		if o := outputs[i]; len(o.Shape) != 2 || !o.DType.Float() {
 			return fmt.Errorf("the output %v is not [batch d] of floats, features or class scores of each example", o)
 		}
 	}
@@ -145,7 +145,7 @@ func (n *network) fits(e *examples) error {
 	if n.stacked && len(e.field.Shape) != 3 {
 		return fmt.Errorf("--stacked: an example of %v is %v: want [channels height width]", e, typeOf(e.field))
 	}
-	if !e.field.DType.Float() {
+	if !e.field.DType.Native() {
 		return fmt.Errorf("an example of %v is %v: the network %s takes %v; scale it as the network was trained, and store it so", e, typeOf(e.field), n.file, n.in)
 	}
 	if n.in.Shape == nil {
@@ -201,7 +201,7 @@ func (n *network) run(ctx context.Context, x *tensor.Tensor) (features, scores *
 				continue
 			}
 			y := got[out.name]
-			if y.Rank() != 2 || y.Dim(0) != whole || y.DType() == tensor.Bool || y.DType().Integer() {
+			if y.Rank() != 2 || y.Dim(0) != whole || !y.DType().Float() {
 				return nil, nil, fmt.Errorf("--features %s: the output %q is %v of a batch of %d: want floats [%d d]", n.file, out.name, y, whole, whole)
 			}
 			if err := place(out.to, y, min(whole, n1-lo), lo, n1); err != nil {

@@ -101,7 +101,7 @@ func predictions(outputs map[string]*tensor.Tensor, classes []string, n int) ([]
 	var p *tensor.Tensor
 	for _, name := range sortedKeys(outputs) {
 		x := outputs[name]
-		if !x.DType().Float() || x.Rank() != 2 || x.Dim(1) != len(classes) || !metrics.AreProbabilities(x) {
+		if !x.DType().Native() || x.Rank() != 2 || x.Dim(1) != len(classes) || !metrics.AreProbabilities(x) {
 			continue
 		}
 		if p != nil {

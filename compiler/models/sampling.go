@@ -186,13 +186,13 @@ func (m Model) checkSampling(prog *compiler.Program) error {
 			return fmt.Errorf("model %s: the Inputs of its Sampling feed %q, and the function %q has no such input: it has %s", m.Name, name, s.Func, inputs(f))
 		}
 		v := f.Inputs[i]
-		oneHot := v.DType().Float() && v.Rank() == 2 && v.Shape()[1] == graph.Dim(feed.Classes)
+		oneHot := v.DType().Native() && v.Rank() == 2 && v.Shape()[1] == graph.Dim(feed.Classes)
 		switch {
 		case v.Rank() == 0:
 			return fmt.Errorf("model %s: the input %q of %q is %v, and sampling feeds inputs with a batch axis", m.Name, name, s.Func, v.Type)
 		case feed.Noise != "" && feed.Noise != Normal.Noise && feed.Noise != Uniform.Noise:
 			return fmt.Errorf("model %s: the input %q of its Sampling is %q noise: want %s or %s", m.Name, name, feed.Noise, Normal.Noise, Uniform.Noise)
-		case feed.Noise != "" && !v.DType().Float():
+		case feed.Noise != "" && !v.DType().Native():
 			return fmt.Errorf("model %s: the input %q of %q is %v, and noise is floats", m.Name, name, s.Func, v.Type)
 		case feed.Classes < 0:
 			return fmt.Errorf("model %s: the label %q of its Sampling has %d classes", m.Name, name, feed.Classes)

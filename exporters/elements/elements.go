@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -25,7 +25,7 @@ func Read(r io.Reader, stored Storage, shape []int, maxBytes int64, exact bool) 
 	if err != nil {
 		return nil, err
 	}
-	need := int64(n) * int64(stored.size) // Count bounds n by MaxInt/16
+	need := int64(n) * int64(stored.dtype.Size()) // Count bounds n by MaxInt/16
 	switch {
 	case need > maxBytes && exact:
 		return nil, fmt.Errorf("its header claims shape %v, %d bytes, but only %d are there: the file is cut short or damaged",
@@ -60,120 +60,47 @@ func TooLarge(bytes uint64) error {
 	return fmt.Errorf("unpacked it has %.1f GB, and at most %.1f are unpacked into memory: store it uncompressed", float64(bytes)/1e9, float64(MaxUnpacked)/1e9)
 }
 
-// A Storage is an element type as files have it: its size, and how to read n of them as a tensor.
+// A Storage is an element type as files have it.
 type Storage struct {
-	size int
-	read func(r io.Reader, n int, exact bool, shape []int) (*tensor.Tensor, error)
+	dtype, as tensor.DType
+	order     binary.ByteOrder
 }
 
-func storageOf[T tensor.Element](size int, conv func(dst []T, src []byte)) Storage {
-	return Storage{size, func(r io.Reader, n int, exact bool, shape []int) (*tensor.Tensor, error) {
-		data, err := readElems(r, n, size, exact, conv)
-		if err != nil {
-			return nil, err
-		}
-		return tensor.Of(data, shape...), nil
-	}}
-}
+// Of is elements of dtype t in the given order of bytes.
+func Of(t tensor.DType, o binary.ByteOrder) Storage { return Storage{t, t, o} }
 
-// readElems reads n elements of size bytes each. Unless exact, the slice grows only as data really arrive.
-func readElems[T any](r io.Reader, n, size int, exact bool, conv func(dst []T, src []byte)) ([]T, error) {
+// As is the elements of s, converted to dtype t when they are read.
+func (s Storage) As(t tensor.DType) Storage { return Storage{s.dtype, t, s.order} }
+
+// read reads n elements. Unless exact, memory grows only as data really arrive.
+func (s Storage) read(r io.Reader, n int, exact bool, shape []int) (*tensor.Tensor, error) {
 	const chunk = 1 << 16 // elements
 	known := n
 	if !exact {
 		known = min(n, chunk)
 	}
-	out := make([]T, 0, known)
-	buf := make([]byte, size*min(n, chunk))
-	for len(out) < n {
-		k := min(n-len(out), chunk)
-		if _, err := io.ReadFull(r, buf[:k*size]); err != nil {
+	x, size := tensor.New(s.dtype, known), s.dtype.Size()
+	for at := 0; at < n; {
+		k := min(n-at, chunk)
+		if at+k > x.Len() {
+			grown := tensor.New(s.dtype, min(n, 2*x.Len()+k))
+			grown.Part(0, at, at).CopyFrom(x.Part(0, at, at))
+			x = grown
+		}
+		part := x.Part(at, at+k, k)
+		if err := part.Decode(r); err != nil {
 			return nil, err
 		}
-		if cap(out)-len(out) < k {
-			grown := make([]T, len(out), min(n, 2*cap(out)+k))
-			copy(grown, out)
-			out = grown
+		if b := part.Bytes(); s.order == binary.BigEndian && size > 1 {
+			for i := 0; i < len(b); i += size {
+				slices.Reverse(b[i : i+size])
+			}
 		}
-		out = out[:len(out)+k]
-		conv(out[len(out)-k:], buf[:k*size])
+		at += k
 	}
-	return out, nil
-}
-
-// U8 is bytes.
-func U8() Storage {
-	return storageOf(1, func(dst, src []byte) { copy(dst, src) })
-}
-
-// Bool is bytes of which 0 is false.
-func Bool() Storage {
-	return storageOf(1, func(dst []bool, src []byte) {
-		for i := range dst {
-			dst[i] = src[i] != 0
-		}
-	})
-}
-
-// I8 is signed bytes, read as i32.
-func I8() Storage {
-	return storageOf(1, func(dst []int32, src []byte) {
-		for i := range dst {
-			dst[i] = int32(int8(src[i]))
-		}
-	})
-}
-
-// I16 is 16-bit integers, read as i32.
-func I16(o binary.ByteOrder) Storage {
-	return storageOf(2, func(dst []int32, src []byte) {
-		for i := range dst {
-			dst[i] = int32(int16(o.Uint16(src[2*i:])))
-		}
-	})
-}
-
-// I32 is 32-bit integers.
-func I32(o binary.ByteOrder) Storage {
-	return storageOf(4, func(dst []int32, src []byte) {
-		for i := range dst {
-			dst[i] = int32(o.Uint32(src[4*i:]))
-		}
-	})
-}
-
-// I64 is 64-bit integers.
-func I64(o binary.ByteOrder) Storage {
-	return storageOf(8, func(dst []int64, src []byte) {
-		for i := range dst {
-			dst[i] = int64(o.Uint64(src[8*i:]))
-		}
-	})
-}
-
-// F16 is the bits of half floats.
-func F16(o binary.ByteOrder) Storage {
-	return storageOf(2, func(dst []uint16, src []byte) {
-		for i := range dst {
-			dst[i] = o.Uint16(src[2*i:])
-		}
-	})
-}
-
-// F32 is single floats.
-func F32(o binary.ByteOrder) Storage {
-	return storageOf(4, func(dst []float32, src []byte) {
-		for i := range dst {
-			dst[i] = math.Float32frombits(o.Uint32(src[4*i:]))
-		}
-	})
-}
-
-// F64 is double floats.
-func F64(o binary.ByteOrder) Storage {
-	return storageOf(8, func(dst []float64, src []byte) {
-		for i := range dst {
-			dst[i] = math.Float64frombits(o.Uint64(src[8*i:]))
-		}
-	})
+	x = x.Part(0, n, shape...)
+	if s.as != s.dtype {
+		x = x.Cast(s.as)
+	}
+	return x, nil
 }

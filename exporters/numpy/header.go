@@ -111,7 +111,7 @@ func shapeOf(v any) ([]int, error) {
 
 // storage is the element type that a header's descr names, such as "<f4".
 func storage(descr any) (elements.Storage, error) {
-	const save = "save it with .astype(...) as float16, float32, float64, int64, int32, uint8 or bool"
+	const save = "save it with .astype(...) as one of float16 to float64, int8 to int64, uint8 to uint64, or bool"
 	if fields, ok := descr.(list); ok {
 		var names []string
 		for _, f := range fields {
@@ -136,25 +136,19 @@ func storage(descr any) (elements.Storage, error) {
 		}
 		kind = kind[1:]
 	}
-	switch kind {
-	case "f2":
-		return elements.F16(order), nil
-	case "f4":
-		return elements.F32(order), nil
-	case "f8":
-		return elements.F64(order), nil
-	case "i8":
-		return elements.I64(order), nil
-	case "i4":
-		return elements.I32(order), nil
-	case "u1":
-		return elements.U8(), nil
-	case "b1":
-		return elements.Bool(), nil
+	if kind == "b1" {
+		return elements.Of(tensor.U8, order).As(tensor.Bool), nil // a byte that is not 0 is true
+	}
+	for t, descr := range descrs {
+		if descr[1:] == kind {
+			return elements.Of(t, order), nil
+		}
 	}
 	return elements.Storage{}, fmt.Errorf("its elements are of NumPy type %.40q: %s", text, save)
 }
 
 var descrs = map[tensor.DType]string{
-	tensor.F16: "<f2", tensor.F32: "<f4", tensor.F64: "<f8", tensor.I64: "<i8", tensor.I32: "<i4", tensor.U8: "|u1", tensor.Bool: "|b1",
+	tensor.F16: "<f2", tensor.F32: "<f4", tensor.F64: "<f8", tensor.Bool: "|b1",
+	tensor.I64: "<i8", tensor.I32: "<i4", tensor.I16: "<i2", tensor.I8: "|i1",
+	tensor.U64: "<u8", tensor.U32: "<u4", tensor.U16: "<u2", tensor.U8: "|u1",
 }

@@ -53,36 +53,18 @@ func read(r io.Reader, maxBytes int64, exact bool) (*tensor.Tensor, error) {
 
 // fromFortran returns as row-major shape the tensor x, which was read with the dimensions reversed.
 func fromFortran(x *tensor.Tensor, shape []int) *tensor.Tensor {
-	switch d := x.Raw().(type) {
-	case []float32:
-		return tensor.Of(rowMajor(d, shape), shape...)
-	case []float64:
-		return tensor.Of(rowMajor(d, shape), shape...)
-	case []uint16:
-		return tensor.Of(rowMajor(d, shape), shape...)
-	case []int64:
-		return tensor.Of(rowMajor(d, shape), shape...)
-	case []int32:
-		return tensor.Of(rowMajor(d, shape), shape...)
-	case []uint8:
-		return tensor.Of(rowMajor(d, shape), shape...)
-	default:
-		return tensor.Of(rowMajor(d.([]bool), shape), shape...)
-	}
-}
-
-func rowMajor[T any](src []T, shape []int) []T {
-	stride := make([]int, len(shape)) // of src, the first axis running fastest
+	y := tensor.New(x.DType(), shape...)
+	from, to, size := x.Bytes(), y.Bytes(), x.DType().Size()
+	stride := make([]int, len(shape)) // of x, the first axis running fastest
 	s := 1
 	for i, d := range shape {
 		stride[i] = s
 		s *= d
 	}
-	dst := make([]T, len(src))
 	index := make([]int, len(shape))
 	at := 0
-	for i := range dst {
-		dst[i] = src[at]
+	for i := range x.Len() {
+		copy(to[i*size:(i+1)*size], from[at*size:])
 		for a := len(shape) - 1; a >= 0; a-- {
 			index[a]++
 			at += stride[a]
@@ -93,7 +75,7 @@ func rowMajor[T any](src []T, shape []int) []T {
 			index[a] = 0
 		}
 	}
-	return dst
+	return y
 }
 
 // WriteNPY writes x as a NumPy .npy file of format 1.0, replacing path only when the file is complete. NumPy has no

@@ -35,6 +35,7 @@ func TestReadNumPyFiles(t *testing.T) {
 		{"f8_fortran", tensor.F64, []int{2, 3, 4}, upTo(24)},
 		{"i4_big_endian", tensor.I32, []int{3}, []float64{1, -2, 70000}},
 		{"bool", tensor.Bool, []int{2, 2}, []float64{1, 0, 0, 1}},
+		{"u2", tensor.U16, []int{3}, []float64{0, 1, 2}},
 		{"f2_scalar", tensor.F16, nil, []float64{-1.5}},
 		{"i8_empty", tensor.I64, []int{0, 3}, nil},
 		{"nocomma61", tensor.F32, []int{6, 1}, []float64{0, 1, 2, 3, 4, 5}}, // no comma behind the last key
@@ -54,8 +55,13 @@ func TestReadNumPyFiles(t *testing.T) {
 			t.Errorf("%s: %v %v, want %v%v %v", tt.file, x, x.Float64s(), tt.dtype, tt.shape, tt.want)
 		}
 	}
-	_, err := ReadNPY("testdata/u2.npy")
-	wantErr(t, err, "testdata/u2.npy", `"<u2"`, "astype")
+	dates := filepath.Join(t.TempDir(), "dates.npy")
+	file := bytes.Replace(must(os.ReadFile("testdata/u2.npy"))(t), []byte("'<u2'"), []byte("'<M2'"), 1)
+	if err := os.WriteFile(dates, file, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadNPY(dates)
+	wantErr(t, err, "dates.npy", `"<M2"`, "astype")
 
 	arrays := must(ReadNPZ("testdata/two.npz"))(t) // compressed
 	if x := arrays["x"]; x.String() != "u8[4 3]" || !slices.Equal(x.Float64s(), upTo(12)) {

@@ -190,7 +190,7 @@ func (d *description) draw(v *graph.Value) string {
 		return fmt.Sprintf("np.asarray(rng.standard_normal(%s), np.%s),", at, kind)
 	case noise:
 		return fmt.Sprintf("np.asarray(rng.random(%s), np.%s),", at, kind)
-	case v.DType().Float() || v.DType() == graph.F16:
+	case v.DType().Float():
 		return fmt.Sprintf("np.asarray(rng.random(%s), np.%s),  # data", at, kind)
 	}
 	return fmt.Sprintf("np.asarray(rng.integers(0, 2, %s), np.%s),  # data", at, kind)
@@ -198,7 +198,9 @@ func (d *description) draw(v *graph.Value) string {
 
 // numpyKinds are NumPy's names of dtypes.
 var numpyKinds = map[graph.DType]string{
-	graph.F32: "float32", graph.F64: "float64", graph.F16: "float16", graph.I64: "int64", graph.I32: "int32", graph.U8: "uint8", graph.Bool: "bool_",
+	graph.F32: "float32", graph.F64: "float64", graph.F16: "float16", graph.Bool: "bool_",
+	graph.I64: "int64", graph.I32: "int32", graph.I16: "int16", graph.I8: "int8",
+	graph.U64: "uint64", graph.U32: "uint32", graph.U16: "uint16", graph.U8: "uint8",
 }
 
 // size is a dimension as the program computes it.

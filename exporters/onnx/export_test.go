@@ -215,8 +215,8 @@ func TestConstants(t *testing.T) {
 		a := e.Const(tensor.Of([]float32{1, 2}, 2))
 		b := e.Const(tensor.Of([]float32{1, 2}, 2))
 		c := e.Const(tensor.Of([]float32{1, 2}, 1, 2))
-		d := e.Const(tensor.OfBits(tensor.F16, []uint16{1, 2}, 2))
-		g := e.Const(tensor.OfBits(tensor.BF16, []uint16{1, 2}, 2))
+		d := e.Const(tensor.Of([]tensor.Float16{1, 2}, 2))
+		g := e.Const(tensor.Of([]tensor.BFloat16{1, 2}, 2))
 		e.Const(tensor.Scalar(float32(9))) // not used
 		f32 := graph.Attr{Name: "to", Value: graph.ONNXType(graph.F32)}
 		return e.Node("Sum", []string{in[0], a, b, c, e.Node("Cast", []string{d}, f32), e.Node("Cast", []string{g}, f32)})

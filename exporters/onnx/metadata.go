@@ -13,7 +13,6 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
-	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
@@ -178,9 +177,7 @@ func encodeTensors(ts map[string]*tensor.Tensor) (map[string]tensorJSON, error) 
 			return nil, fmt.Errorf("tensor %q is nil", name)
 		}
 		var b bytes.Buffer
-		if err := wireTensor(name, t).WriteRaw(&b); err != nil {
-			return nil, err
-		}
+		t.Encode(&b) // a buffer takes every write
 		out[name] = tensorJSON{t.DType().String(), append([]int{}, t.Shape()...), b.Bytes()}
 	}
 	return out, nil
@@ -202,14 +199,23 @@ func (j tensorJSON) tensor() (*tensor.Tensor, error) {
 	if j.Shape == nil {
 		return nil, errors.New("it has no shape")
 	}
-	for t := tensor.F32; t <= tensor.Bool; t++ {
-		if t.String() == j.Type {
-			dims := make([]int64, len(j.Shape))
-			for i, d := range j.Shape {
-				dims[i] = int64(d)
-			}
-			return hostTensor(wire.FromRaw("", wire.DataType(graph.ONNXType(t)), dims, j.Data))
-		}
+	t, ok := tensor.ByName(j.Type)
+	if !ok {
+		return nil, fmt.Errorf("%q is no type of elements", j.Type)
 	}
-	return nil, fmt.Errorf("%q is no type of elements", j.Type)
+	n, err := tensor.Count(j.Shape)
+	if err != nil {
+		return nil, err
+	}
+	if least := n * max(t.Bits(), 1) / 8; len(j.Data) < least { // a string has 8 bytes at least
+		return nil, fmt.Errorf("%v%v takes more than %d bytes", t, j.Shape, len(j.Data))
+	}
+	x, r := tensor.New(t, j.Shape...), bytes.NewReader(j.Data)
+	if err := x.Decode(r); err != nil {
+		return nil, err
+	}
+	if r.Len() > 0 {
+		return nil, fmt.Errorf("%d bytes follow the elements of %v", r.Len(), x)
+	}
+	return x, nil
 }

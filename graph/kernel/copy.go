@@ -1,6 +1,9 @@
 package kernel
 
-import "slices"
+import (
+	"slices"
+	"unsafe"
+)
 
 // A View says how a tensor's elements lie in a slice: where the first is, and how far apart neighbours along each axis are.
 // A stride may be 0 (broadcast) or negative (reversed).
@@ -126,8 +129,8 @@ func Transpose[E any](rows, cols int, dst []E, ldd int, src []E, lds int) {
 	for i := 0; i < rows; i += transposeTile {
 		h := min(transposeTile, rows-i)
 		j := 0
-		if to, ok := any(dst).([]float32); ok && loops.transpose != nil {
-			from, whole := any(src).([]float32), h&^3
+		if to, from := words(dst), words(src); to != nil && loops.transpose != nil {
+			whole := h &^ 3
 			for ; j+vectorWidth <= cols && whole > 0; j += vectorWidth {
 				_, _ = to[(i+h-1)*ldd+j+vectorWidth-1], from[(j+vectorWidth-1)*lds+i+h-1] // that all are there
 				loops.transpose(&to[i*ldd+j], ldd, &from[j*lds+i], lds, whole)
@@ -142,6 +145,14 @@ func Transpose[E any](rows, cols int, dst []E, ldd int, src []E, lds int) {
 			transposeInto(h, min(transposeTile, cols-j), dst[i*ldd+j:], ldd, src[j*lds+i:], lds)
 		}
 	}
+}
+
+// words is d as float32s if its elements have that size, else nil: the vector loop moves them as they are.
+func words[E any](d []E) []float32 {
+	if unsafe.Sizeof(*new(E)) != 4 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(d))), len(d))
 }
 
 const transposeTile = 16

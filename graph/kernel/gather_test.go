@@ -112,30 +112,6 @@ func TestArgMax(t *testing.T) {
 	}
 }
 
-func TestConvert(t *testing.T) {
-	ints := make([]int64, 5)
-	Convert(ints, []float32{1.9, -1.9, 0, -.5, 1 << 40})
-	if want := []int64{1, -1, 0, 0, 1 << 40}; !slices.Equal(ints, want) {
-		t.Errorf("floats become %v, want %v", ints, want)
-	}
-	bytes := make([]uint8, 4)
-	Convert(bytes, []int64{255, 256, -1, 1<<62 + 7}) // through float64, the last would lose its 7
-	if want := []uint8{255, 0, 255, 7}; !slices.Equal(bytes, want) {
-		t.Errorf("integers become %v, want %v", bytes, want)
-	}
-	floats := make([]float32, 1)
-	Convert(floats, []int64{1<<60 + 1<<36 + 1}) // rounded once it is the upper neighbour, through float64 the lower
-	if want := float32(1<<60 + 1<<37); floats[0] != want {
-		t.Errorf("the integer becomes %v, want %v", floats[0], want)
-	}
-	truth, back := make([]bool, 3), make([]int32, 3)
-	Truth(truth, []float64{0, -1e-300, 3})
-	FromTruth(back, truth)
-	if want := []int32{0, 1, 1}; !slices.Equal(back, want) {
-		t.Errorf("truths are %v, want %v", back, want)
-	}
-}
-
 func BenchmarkGather(b *testing.B) {
 	const rows, count = 10_000, 2048
 	for _, width := range []int{1, 4, 64, 256} {

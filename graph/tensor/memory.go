@@ -15,31 +15,30 @@ func In(mem []byte, t DType, shape ...int) *Tensor {
 	if n > 0 && uintptr(unsafe.Pointer(&mem[0]))%uintptr(t.Size()) != 0 {
 		panic(fmt.Sprintf("tensor.In: %v at %p", t, &mem[0]))
 	}
-	var data any
-	switch t {
-	case F32:
-		data = cast[float32](mem, n)
-	case F64:
-		data = cast[float64](mem, n)
-	case F16, BF16:
-		data = cast[uint16](mem, n)
-	case I64:
-		data = cast[int64](mem, n)
-	case I32:
-		data = cast[int32](mem, n)
-	case U8:
-		data = mem
-	case Bool:
-		data = cast[bool](mem, n)
-	default:
-		panic(fmt.Sprintf("tensor.In: %v", t))
+	data := rows[t].elems.over(mem, n)
+	if data == nil {
+		panic(fmt.Sprintf("tensor.In: the elements of %v are not bytes", t))
 	}
 	return wrap(t, data, n, shape)
 }
 
-func cast[T Element](mem []byte, n int) []T {
-	if n == 0 {
-		return []T{}
+// Bytes is the memory of x's elements, shared with it, in this machine's order of bytes; nil for strings. A bool is a byte, 0 or 1.
+func (x *Tensor) Bytes() []byte { return rows[x.dtype].elems.memory(x.data) }
+
+// Units is x's elements, shared with it, as a slice of uint8, uint16, uint32 or uint64, whichever has an element's size, or of string:
+// what only moves elements need not know what they are.
+func (x *Tensor) Units() any {
+	switch x.dtype.Size() {
+	case 1:
+		return cast[uint8](x)
+	case 2:
+		return cast[uint16](x)
+	case 4:
+		return cast[uint32](x)
+	case 8:
+		return cast[uint64](x)
 	}
-	return unsafe.Slice((*T)(unsafe.Pointer(&mem[0])), n)
+	return x.data
 }
+
+func cast[T Element](x *Tensor) []T { return of[T]{}.over(x.Bytes(), x.n).([]T) }

@@ -5,55 +5,11 @@
 package tensor
 
 import (
-	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 )
-
-// A DType is the type of a tensor's elements. Dtype is data, not a Go type parameter.
-type DType uint8
-
-// The dtypes. F16 and BF16 are for storage and export only; their elements are held as raw bits in a []uint16.
-const (
-	F32 DType = iota
-	F64
-	F16
-	BF16
-	I64
-	I32
-	U8
-	Bool
-	numDTypes
-)
-
-var dtypeNames = [numDTypes]string{"f32", "f64", "f16", "bf16", "i64", "i32", "u8", "bool"}
-var dtypeSizes = [numDTypes]int{4, 8, 2, 2, 8, 4, 1, 1}
-
-// String is the short name, such as f32.
-func (t DType) String() string {
-	if t >= numDTypes {
-		return fmt.Sprintf("dtype(%d)", uint8(t))
-	}
-	return dtypeNames[t]
-}
-
-// Size is the number of bytes of one element.
-func (t DType) Size() int { return dtypeSizes[t] }
-
-// Float reports whether t is a floating-point type that kernels compute in: F32 or F64.
-func (t DType) Float() bool { return t == F32 || t == F64 }
-
-// Integer reports whether t is I64, I32 or U8.
-func (t DType) Integer() bool { return t == I64 || t == I32 || t == U8 }
-
-// An Element is a Go type that a tensor's slice can have.
-type Element interface {
-	float32 | float64 | uint16 | int64 | int32 | uint8 | bool
-}
 
 // A Tensor is a dense array in row-major order. A rank-0 tensor has an empty shape and one element.
 type Tensor struct {
@@ -70,66 +26,39 @@ func New(t DType, shape ...int) *Tensor {
 	if err != nil {
 		panic("tensor.New: " + err.Error())
 	}
-	x := &Tensor{dtype: t, shape: slices.Clone(shape), n: n}
-	switch t {
-	case F32:
-		x.data = make([]float32, n)
-	case F64:
-		x.data = make([]float64, n)
-	case F16, BF16:
-		x.data = make([]uint16, n)
-	case I64:
-		x.data = make([]int64, n)
-	case I32:
-		x.data = make([]int32, n)
-	case U8:
-		x.data = make([]uint8, n)
-	case Bool:
-		x.data = make([]bool, n)
-	default:
+	if !t.Valid() {
 		panic(fmt.Sprintf("tensor.New: %v", t))
 	}
-	return x
+	return &Tensor{dtype: t, shape: slices.Clone(shape), data: rows[t].elems.make(n), n: n}
 }
 
-// Of returns a tensor that uses data, without a copy, as its elements. []uint16 is taken as F16; see [OfBits].
-// It panics if len(data) is not the product of the shape.
+// Of returns a tensor that uses data, without a copy, as its elements; its dtype is the one to which T belongs. It panics if
+// len(data) is not the product of the shape.
 func Of[T Element](data []T, shape ...int) *Tensor {
-	var t DType
-	switch any(data).(type) {
-	case []float32:
-		t = F32
-	case []float64:
-		t = F64
-	case []uint16:
-		t = F16
-	case []int64:
-		t = I64
-	case []int32:
-		t = I32
-	case []uint8:
-		t = U8
-	case []bool:
-		t = Bool
+	for t := range numDTypes {
+		if n, ok := rows[t].elems.len(data); ok {
+			return wrap(t, data, n, shape)
+		}
 	}
-	return wrap(t, data, len(data), shape)
+	panic(fmt.Sprintf("tensor.Of: %T", data)) // every Element is in the table
 }
 
-// OfBits returns a tensor of dtype F16 or BF16 over raw bits, without a copy.
-func OfBits(t DType, data []uint16, shape ...int) *Tensor {
-	if t != F16 && t != BF16 {
-		panic(fmt.Sprintf("tensor.OfBits: %v is not f16 or bf16", t))
-	}
-	return wrap(t, data, len(data), shape)
-}
-
-// OfRaw returns a tensor of dtype t that uses data, a slice as [Tensor.Raw] returns it, without a copy. ok is false if tensors
-// of that dtype do not have such slices.
+// OfRaw returns a tensor of dtype t that uses data, a slice of elements, without a copy: one as [Tensor.Raw] returns it, or, but for
+// bools and strings, one of numbers of t's size, whose bits become t's. ok is false if data is none.
 func OfRaw(t DType, data any, shape ...int) (x *Tensor, ok bool) {
-	if reflect.TypeOf(data) != reflect.TypeOf(New(t).data) {
+	if n, ok := rows[t].elems.len(data); ok {
+		return wrap(t, data, n, shape), true
+	}
+	if t == Bool || t == String {
 		return nil, false
 	}
-	return wrap(t, data, reflect.ValueOf(data).Len(), shape), true
+	for from := range numDTypes {
+		n, ok := rows[from].elems.len(data)
+		if ok && from != Bool && from != String && from.Size() == t.Size() {
+			return wrap(t, rows[t].elems.over(rows[from].elems.memory(data), n), n, shape), true
+		}
+	}
+	return nil, false
 }
 
 func wrap(t DType, data any, n int, shape []int) *Tensor {
@@ -205,22 +134,12 @@ func (x *Tensor) CopyFrom(y *Tensor) {
 	if x.dtype != y.dtype || x.n != y.n {
 		panic(fmt.Sprintf("tensor.CopyFrom: %v into %v", y, x))
 	}
-	switch d := x.data.(type) {
-	case []float32:
-		copy(d, y.data.([]float32))
-	case []float64:
-		copy(d, y.data.([]float64))
-	case []uint16:
-		copy(d, y.data.([]uint16))
-	case []int64:
-		copy(d, y.data.([]int64))
-	case []int32:
-		copy(d, y.data.([]int32))
-	case []uint8:
-		copy(d, y.data.([]uint8))
-	case []bool:
-		copy(d, y.data.([]bool))
-	}
+	rows[x.dtype].elems.copy(x.data, y.data)
+}
+
+// Part returns a tensor of the given shape over x's elements from lo to hi, shared with it. It panics if there are not as many.
+func (x *Tensor) Part(lo, hi int, shape ...int) *Tensor {
+	return wrap(x.dtype, rows[x.dtype].elems.part(x.data, lo, hi), hi-lo, shape)
 }
 
 // String is the dtype and shape, f32[128 784].
@@ -235,73 +154,36 @@ func (x *Tensor) Float64s() []float64 {
 	return out
 }
 
-// At is element i in row-major order as a float64, whatever the dtype. An i64 of more than 2⁵³ is rounded; see [Tensor.Int].
+// At is element i in row-major order as a float64, whatever the dtype but a string, which panics. An i64 or u64 of more than 2⁵³ is
+// rounded; see [Tensor.Int].
 func (x *Tensor) At(i int) float64 {
-	switch d := x.data.(type) {
-	case []float32:
+	if d, ok := x.data.([]float32); ok {
 		return float64(d[i])
-	case []float64:
-		return d[i]
-	case []uint16:
-		if x.dtype == BF16 {
-			return float64(BF16ToFloat(d[i]))
-		}
-		return float64(F16ToFloat(d[i]))
-	case []int64:
-		return float64(d[i])
-	case []int32:
-		return float64(d[i])
-	case []uint8:
-		return float64(d[i])
-	case []bool:
-		if d[i] {
-			return 1
-		}
 	}
-	return 0
+	return rows[x.dtype].elems.at(x.data, i)
 }
 
-// Set stores v, converted to the dtype, as element i in row-major order; a bool is v ≠ 0. See [Tensor.SetInt] for an i64 of
-// more than 2⁵³.
+// Set stores v, converted to the dtype as [Convert] does, as element i in row-major order; a bool is v ≠ 0. See [Tensor.SetInt] for
+// an i64 or u64 of more than 2⁵³.
 func (x *Tensor) Set(i int, v float64) {
-	switch d := x.data.(type) {
-	case []float32:
+	if d, ok := x.data.([]float32); ok {
 		d[i] = float32(v)
-	case []float64:
-		d[i] = v
-	case []uint16:
-		if x.dtype == BF16 {
-			d[i] = FloatToBF16(float32(v))
-		} else {
-			d[i] = FloatToF16(float32(v))
-		}
-	case []int64:
-		d[i] = int64(v)
-	case []int32:
-		d[i] = int32(v)
-	case []uint8:
-		d[i] = uint8(v)
-	case []bool:
-		d[i] = v != 0
+		return
 	}
+	rows[x.dtype].elems.set(x.data, i, v)
 }
 
-// Int is element i in row-major order as an int64: exact for integers, truncated toward zero for floats; a bool is 0 or 1.
-func (x *Tensor) Int(i int) int64 {
-	switch d := x.data.(type) {
-	case []int64:
-		return d[i]
-	case []int32:
-		return int64(d[i])
-	case []uint8:
-		return int64(d[i])
-	}
-	return int64(x.At(i))
-}
+// Int is element i in row-major order as an int64: exact for integers, but that a u64 of 2⁶³ or more is negative, as uint64(x.Int(i))
+// is not; truncated toward zero for floats; a bool is 0 or 1.
+func (x *Tensor) Int(i int) int64 { return rows[x.dtype].elems.integer(x.data, i) }
 
 // Text is element i in row-major order in as few digits as tell it from every other number of the dtype.
 func (x *Tensor) Text(i int) string {
 	switch {
+	case x.dtype == String:
+		return x.data.([]string)[i]
+	case x.dtype == U64:
+		return strconv.FormatUint(x.data.([]uint64)[i], 10)
 	case x.dtype.Integer():
 		return strconv.FormatInt(x.Int(i), 10)
 	case x.dtype == F64:
@@ -311,50 +193,11 @@ func (x *Tensor) Text(i int) string {
 }
 
 // SetInt stores v, converted to the dtype, as element i in row-major order; a bool is v ≠ 0.
-func (x *Tensor) SetInt(i int, v int64) {
-	switch d := x.data.(type) {
-	case []float32:
-		d[i] = float32(v)
-	case []uint16:
-		x.Set(i, float64(float32(v)))
-	case []int64:
-		d[i] = v
-	case []int32:
-		d[i] = int32(v)
-	case []uint8:
-		d[i] = uint8(v)
-	default:
-		x.Set(i, float64(v))
-	}
-}
+func (x *Tensor) SetInt(i int, v int64) { rows[x.dtype].elems.setInteger(x.data, i, v) }
 
-// Encode writes x's elements to w, little-endian, in row-major order; a bool is a byte.
-func (x *Tensor) Encode(w io.Writer) error {
-	const chunk = 1 << 15 // binary.Write makes a copy of what it is given
-	all := reflect.ValueOf(x.data)
-	for i := 0; i < x.n; i += chunk {
-		if err := binary.Write(w, binary.LittleEndian, all.Slice(i, min(i+chunk, x.n)).Interface()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Cast returns a copy with dtype t. Floats become integers by truncation toward zero, integers narrower ones by their low
-// bits, as in ONNX Cast.
+// Cast returns a copy with dtype t, as [Convert] makes it.
 func (x *Tensor) Cast(t DType) *Tensor {
 	y := New(t, x.shape...)
-	switch {
-	case x.dtype == t:
-		y.CopyFrom(x)
-	case x.dtype.Integer(): // not through float64: it would lose bits
-		for i := range x.n {
-			y.SetInt(i, x.Int(i))
-		}
-	default:
-		for i := range x.n {
-			y.Set(i, x.At(i))
-		}
-	}
+	Convert(y.data, x.data)
 	return y
 }

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-var all = []DType{F32, F64, F16, BF16, I64, I32, U8, Bool}
+// all are the dtypes of numbers.
+var all = slices.DeleteFunc(DTypes(), func(t DType) bool { return t == String })
 
 // TestHalves converts every 16-bit pattern to a float and back, and numbers between two neighbours to the nearer one, or of
 // two as near to the even one.
@@ -23,8 +24,8 @@ func TestHalves(t *testing.T) {
 		one  uint16 // the bits of 1
 		most uint16 // the largest finite number's
 	}{
-		{"f16", F16ToFloat, FloatToF16, 0x3c00, 0x7bff},
-		{"bf16", BF16ToFloat, FloatToBF16, 0x3f80, 0x7f7f},
+		{"f16", func(h uint16) float32 { return Float16(h).Float32() }, func(f float32) uint16 { return uint16(ToFloat16(f)) }, 0x3c00, 0x7bff},
+		{"bf16", func(h uint16) float32 { return BFloat16(h).Float32() }, func(f float32) uint16 { return uint16(ToBFloat16(f)) }, 0x3f80, 0x7f7f},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.to(c.one) != 1 {
@@ -155,10 +156,13 @@ func TestOf(t *testing.T) {
 		t.Error("Of copies")
 	}
 	for want, x := range map[DType]*Tensor{
-		F32: Scalar(float32(1)), F64: Scalar(1.), F16: Scalar(uint16(0x3c00)), BF16: OfBits(BF16, []uint16{0x3f80}),
-		I64: Scalar(int64(1)), I32: Scalar(int32(1)), U8: Scalar(uint8(1)), Bool: Scalar(true),
+		F32: Scalar(float32(1)), F64: Scalar(1.), F16: Scalar(Float16(0x3c00)), BF16: Scalar(BFloat16(0x3f80)),
+		I64: Scalar(int64(1)), I32: Scalar(int32(1)), I16: Scalar(int16(1)), I8: Scalar(int8(1)),
+		U64: Scalar(uint64(1)), U32: Scalar(uint32(1)), U16: Scalar(uint16(1)), U8: Scalar(uint8(1)), Bool: Scalar(true),
+		F8E4M3FN: Scalar(Float8E4M3FN(0x38)), F8E5M2: Scalar(Float8E5M2(0x3c)), F4E2M1: Scalar(Float4E2M1(2)),
+		I4: Scalar(Int4(1)), U4: Scalar(Uint4(1)), I2: Scalar(Int2(1)), U2: Scalar(Uint2(1)),
 	} {
-		if x.DType() != want || x.Rank() != 0 || x.At(0) != 1 || want.Size()*8 != bits(x) {
+		if x.DType() != want || x.Rank() != 0 || x.At(0) != 1 || x.Int(0) != 1 || want.Size() != len(x.Bytes()) {
 			t.Errorf("%v: %v = %v, %d bytes", want, x, x.At(0), want.Size())
 		}
 		y, ok := OfRaw(want, x.Raw())
@@ -168,8 +172,36 @@ func TestOf(t *testing.T) {
 		if y.Set(0, 0); x.At(0) != 0 {
 			t.Errorf("OfRaw copies %v", x)
 		}
-		if _, ok := OfRaw(want, []uint32{1}); ok {
-			t.Errorf("OfRaw takes []uint32 for %v", want)
+		if _, ok := OfRaw(want, []uint32{1}); ok != (want.Size() == 4) {
+			t.Errorf("OfRaw takes []uint32 for %v: %v", want, ok)
+		}
+		if named, ok := ByName(want.String()); !ok || named != want {
+			t.Errorf("%v is the name of %v", want, named)
+		}
+		if numbered, ok := OfONNX(want.ONNX()); !ok || numbered != want {
+			t.Errorf("%v has the number of %v", want, numbered)
+		}
+	}
+	half := []uint16{0x3c00}
+	if x, ok := OfRaw(F16, half, 1); !ok || x.At(0) != 1 {
+		t.Error("OfRaw does not take the bits of f16")
+	}
+	if x := Of([]string{"a", "b c", ""}, 3); x.DType() != String || x.Part(1, 2, 1).Text(0) != "b c" || x.Clone().Text(0) != "a" || x.Bytes() != nil {
+		t.Errorf("%v: %v", x, x.Raw())
+	}
+}
+
+// TestParts shares the elements of a part.
+func TestParts(t *testing.T) {
+	for _, dt := range all {
+		x := New(dt, 3, 2)
+		x.Set(3, 1)
+		p := x.Part(2, 6, 2, 2)
+		if p.At(1) != 1 || p.Len() != 4 {
+			t.Errorf("%v: elements 2 to 6 are %v", x, p.Float64s())
+		}
+		if p.Set(0, 1); x.At(2) != 1 || x.At(1) != 0 {
+			t.Errorf("%v: a part is a copy", x)
 		}
 	}
 }
@@ -202,8 +234,15 @@ func TestEncode(t *testing.T) {
 	}{
 		{Of([]float32{1, -2}, 2), "0000803f000000c0"},
 		{Of([]float64{1}, 1), "000000000000f03f"},
+		{Of([]Float16{0x3c00, 1}, 2), "003c0100"},
 		{Of([]uint16{0x3c00, 1}, 2), "003c0100"},
-		{OfBits(BF16, []uint16{0x3f80}, 1), "803f"},
+		{Of([]Int4{-8, 7, -1}, 3), "780f"},
+		{Of([]Uint4{8, 15}, 2), "f8"},
+		{Of([]Int2{-2, 1, -1, 0, 1}, 5), "3601"},
+		{Of([]Uint2{3, 0, 2}, 3), "23"},
+		{Of([]Float4E2M1{1, 15}, 2), "f1"},
+		{Of([]uint64{1<<64 - 1}, 1), "ffffffffffffffff"},
+		{Of([]BFloat16{0x3f80}, 1), "803f"},
 		{Of([]int64{-2}, 1), "feffffffffffffff"},
 		{Of([]int32{258}, 1), "02010000"},
 		{Of([]uint8{7, 255}, 2), "07ff"},
@@ -214,6 +253,20 @@ func TestEncode(t *testing.T) {
 		if err := c.x.Encode(&b); err != nil || fmt.Sprintf("%x", b.Bytes()) != c.want {
 			t.Errorf("%v is %x, %v; want %s", c.x, b.Bytes(), err, c.want)
 		}
+		if c.x.Stored() != b.Len() {
+			t.Errorf("%v takes %d bytes, Stored says %d", c.x, b.Len(), c.x.Stored())
+		}
+		back := New(c.x.DType(), c.x.Shape()...)
+		if err := back.Decode(&b); err != nil || !bytes.Equal(back.Bytes(), c.x.Bytes()) {
+			t.Errorf("%v is read as %v, %v", c.x.Float64s(), back.Float64s(), err)
+		}
+	}
+	if err := New(Bool, 2).Decode(bytes.NewReader([]byte{1, 2})); err == nil {
+		t.Error("a bool of 2 is read")
+	}
+	var text bytes.Buffer
+	if err := Of([]string{"ab", ""}, 2).Encode(&text); err != nil || text.String() != "\x02\x00\x00\x00\x00\x00\x00\x00ab\x00\x00\x00\x00\x00\x00\x00\x00" {
+		t.Errorf("strings are %q, %v", text.String(), err)
 	}
 	x := New(I32, 1<<15+3)
 	for i := range x.Len() {
@@ -239,19 +292,6 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
-// bits is the size of an element of x's slice.
-func bits(x *Tensor) int {
-	switch x.Raw().(type) {
-	case []float64, []int64:
-		return 64
-	case []float32, []int32:
-		return 32
-	case []uint16:
-		return 16
-	}
-	return 8
-}
-
 // TestPanics checks that programming mistakes are named.
 func TestPanics(t *testing.T) {
 	x := New(F32, 2, 3)
@@ -263,7 +303,7 @@ func TestPanics(t *testing.T) {
 		"6 elements do not fill shape [4]":     func() { x.Reshape(4) },
 		"the tensor is f32, not float64":       func() { Data[float64](x) },
 		"tensor.CopyFrom: i64[2 3] into f32[2": func() { x.CopyFrom(New(I64, 2, 3)) },
-		"f32 is not f16 or bf16":               func() { OfBits(F32, nil) },
+		"a string is no number":                func() { New(String, 1).At(0) },
 	} {
 		func() {
 			defer func() {

@@ -70,6 +70,7 @@ func readIDX(path string, sum io.Writer) (*tensor.Tensor, error) {
 func idxTypes() map[byte]elements.Storage {
 	be := binary.BigEndian
 	return map[byte]elements.Storage{
-		0x08: elements.U8(), 0x09: elements.I8(), 0x0b: elements.I16(be), 0x0c: elements.I32(be), 0x0d: elements.F32(be), 0x0e: elements.F64(be),
+		0x08: elements.Of(tensor.U8, be), 0x09: elements.Of(tensor.I8, be).As(tensor.I32), 0x0b: elements.Of(tensor.I16, be).As(tensor.I32),
+		0x0c: elements.Of(tensor.I32, be), 0x0d: elements.Of(tensor.F32, be), 0x0e: elements.Of(tensor.F64, be),
 	}
 }

@@ -257,20 +257,5 @@ func (l *Loader) order(order []int, epoch int) {
 func firstRows(x *tensor.Tensor, n int) *tensor.Tensor {
 	shape := batchShape(n, x.Shape()[1:])
 	size := n * (x.Len() / x.Dim(0))
-	switch d := x.Raw().(type) {
-	case []float32:
-		return tensor.Of(d[:size], shape...)
-	case []float64:
-		return tensor.Of(d[:size], shape...)
-	case []uint16:
-		return tensor.OfBits(x.DType(), d[:size], shape...)
-	case []int64:
-		return tensor.Of(d[:size], shape...)
-	case []int32:
-		return tensor.Of(d[:size], shape...)
-	case []uint8:
-		return tensor.Of(d[:size], shape...)
-	default:
-		return tensor.Of(d.([]bool)[:size], shape...)
-	}
+	return x.Part(0, size, shape...)
 }

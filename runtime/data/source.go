@@ -18,7 +18,7 @@ func FromPixels(x *tensor.Tensor) (Source, error) {
 	return newRows(x, tensor.F32)
 }
 
-// FromLabels returns the source of a rank-1 u8, i32 or i64 tensor of class numbers, delivered as i64.
+// FromLabels returns the source of a rank-1 tensor of integers, class numbers, delivered as i64.
 func FromLabels(x *tensor.Tensor) (Source, error) {
 	if !x.DType().Integer() || x.Rank() != 1 {
 		return nil, fmt.Errorf("labels must be one integer for each example, not %v", x)
@@ -57,49 +57,26 @@ var pixelValue = func() (t [256]float32) {
 }()
 
 func (r *rows) Gather(dst *tensor.Tensor, at []int) error {
-	switch src := r.x.Raw().(type) {
-	case []uint8:
-		switch r.dtype {
-		case tensor.F32:
-			convertRows(tensor.Data[float32](dst), src, at, r.size, func(v uint8) float32 { return pixelValue[v] })
-		case tensor.I64:
-			convertRows(tensor.Data[int64](dst), src, at, r.size, func(v uint8) int64 { return int64(v) })
-		default:
-			copyRows(tensor.Data[uint8](dst), src, at, r.size)
-		}
-	case []int32:
-		if r.dtype == tensor.I64 {
-			convertRows(tensor.Data[int64](dst), src, at, r.size, func(v int32) int64 { return int64(v) })
-		} else {
-			copyRows(tensor.Data[int32](dst), src, at, r.size)
-		}
-	case []int64:
-		copyRows(tensor.Data[int64](dst), src, at, r.size)
-	case []float32:
-		copyRows(tensor.Data[float32](dst), src, at, r.size)
-	case []float64:
-		copyRows(tensor.Data[float64](dst), src, at, r.size)
-	case []uint16:
-		copyRows(tensor.Data[uint16](dst), src, at, r.size)
-	case []bool:
-		copyRows(tensor.Data[bool](dst), src, at, r.size)
-	default:
+	switch n := r.size * r.x.DType().Size(); {
+	case r.x.DType() == tensor.String:
 		return fmt.Errorf("a source over %v cannot be read", r.x)
+	case r.dtype == r.x.DType():
+		to, from := dst.Bytes(), r.x.Bytes()
+		for i, row := range at {
+			copy(to[i*n:(i+1)*n], from[row*n:(row+1)*n])
+		}
+	case r.dtype == tensor.F32: // pixels
+		to, from := tensor.Data[float32](dst), tensor.Data[uint8](r.x)
+		for i, row := range at {
+			d := to[i*n : (i+1)*n]
+			for j, v := range from[row*n : (row+1)*n] {
+				d[j] = pixelValue[v]
+			}
+		}
+	default: // labels
+		for i, row := range at {
+			dst.SetInt(i, r.x.Int(row))
+		}
 	}
 	return nil
-}
-
-func copyRows[T tensor.Element](dst, src []T, at []int, size int) {
-	for i, row := range at {
-		copy(dst[i*size:(i+1)*size], src[row*size:(row+1)*size])
-	}
-}
-
-func convertRows[D, S tensor.Element](dst []D, src []S, at []int, size int, conv func(S) D) {
-	for i, row := range at {
-		d, s := dst[i*size:(i+1)*size], src[row*size:(row+1)*size]
-		for j, v := range s {
-			d[j] = conv(v)
-		}
-	}
 }

@@ -57,7 +57,7 @@ func IWAE(logWeights *tensor.Tensor) (float64, error) {
 // NaN, and numbers beyond ±1e30.
 func PixelCorrelation(images *tensor.Tensor) (float64, error) {
 	const measure = "pixel correlation"
-	if images == nil || images.Rank() != 4 || !images.DType().Float() || images.Len() == 0 {
+	if images == nil || images.Rank() != 4 || !images.DType().Native() || images.Len() == 0 {
 		return 0, fmt.Errorf("%s: the images are %v: want f32 or f64 of shape [n channels height width]", measure, images)
 	}
 	height, width := images.Dim(2), images.Dim(3)

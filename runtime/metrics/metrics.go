@@ -88,7 +88,7 @@ func checkMatrix(measure string, s set) error {
 	if s.x == nil {
 		return fmt.Errorf("%s: there are no %s", measure, s.name)
 	}
-	if !s.x.DType().Float() || s.x.Rank() != 2 || s.x.Dim(1) == 0 {
+	if !s.x.DType().Native() || s.x.Rank() != 2 || s.x.Dim(1) == 0 {
 		return fmt.Errorf("%s: the %s are %v: want f32 or f64 of shape [examples, 1 or more]", measure, s.name, s.x)
 	}
 	return nil

@@ -112,23 +112,7 @@ func overlap(x, y *tensor.Tensor) bool {
 
 // address is where the elements of x, which has some, begin.
 func address(x *tensor.Tensor) unsafe.Pointer {
-	switch d := x.Raw().(type) {
-	case []float32:
-		return unsafe.Pointer(&d[0])
-	case []float64:
-		return unsafe.Pointer(&d[0])
-	case []uint16:
-		return unsafe.Pointer(&d[0])
-	case []int64:
-		return unsafe.Pointer(&d[0])
-	case []int32:
-		return unsafe.Pointer(&d[0])
-	case []uint8:
-		return unsafe.Pointer(&d[0])
-	case []bool:
-		return unsafe.Pointer(&d[0])
-	}
-	return nil
+	return unsafe.Pointer(unsafe.SliceData(x.Bytes()))
 }
 
 // Outputs are the tensors that Run writes, by name; those that Bind was given, and those that it made.

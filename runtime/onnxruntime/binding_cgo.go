@@ -74,6 +74,9 @@ func (s *nativeSession) bind(in, out []*tensor.Tensor) (_ nativeBinding, err err
 
 // setOutput makes the native values, the first of them the one at at, whose elements become those of x.
 func (b *nativeBoundSession) setOutput(at int, f fetch, x *tensor.Tensor) (err error) {
+	if x.DType() == tensor.String {
+		return errors.New("strings cannot be bound: Run returns them")
+	}
 	switch f.how {
 	case fetchPlain:
 		b.values.out[at], err = toValue(x)
@@ -85,7 +88,7 @@ func (b *nativeBoundSession) setOutput(at int, f fetch, x *tensor.Tensor) (err e
 		return err
 	}
 	flat := x.Reshape(x.Len())
-	if x.DType() == tensor.F16 || x.DType() == tensor.BF16 {
+	if asBytes(x.DType()) {
 		flat = tensor.New(tensor.F32, x.Len())
 	}
 	shape, want := tensor.New(tensor.I64, x.Rank()), shapeOf(x)
@@ -98,7 +101,7 @@ func (b *nativeBoundSession) setOutput(at int, f fetch, x *tensor.Tensor) (err e
 			return fmt.Errorf("an output came out in shape %v, its tensor is %v", got, x)
 		}
 		if flat.DType() != x.DType() {
-			x.CopyFrom(flat.Cast(x.DType())) // exact, since these were cast up from halves
+			x.CopyFrom(flat.Cast(x.DType())) // exact, since these were cast up from such
 		}
 		return nil
 	})
@@ -150,8 +153,8 @@ func (b *nativeBoundSession) setScalar(s *boundScalar) error {
 
 // sameElement reports whether x and y, of one dtype and of rank 0, are the same to the bit.
 func sameElement(x, y *tensor.Tensor) bool {
-	if x.DType() == tensor.I64 { // which float64 does not hold
-		return tensor.Data[int64](x)[0] == tensor.Data[int64](y)[0]
+	if x.DType().Integer() { // float64 does not hold all
+		return x.Int(0) == y.Int(0)
 	}
 	return math.Float64bits(x.At(0)) == math.Float64bits(y.At(0))
 }

@@ -31,7 +31,7 @@ func everything() graphDef {
 func TestBinding(t *testing.T) {
 	s := openTest(t, everything())
 	in := map[string]*tensor.Tensor{"x": tensor.Of([]float32{1, 2, 3}, 3), "scale": tensor.Scalar(float32(2)), "i": tensor.Scalar(int64(1) << 53),
-		"h": tensor.OfBits(tensor.F16, []uint16{0x3e00, 0x3c00}, 2)}
+		"h": tensor.Of([]tensor.Float16{0x3e00, 0x3c00}, 2)}
 	own := map[string]*tensor.Tensor{"y": tensor.New(tensor.F32, 3), "sum": tensor.New(tensor.F32), "hh": tensor.New(tensor.F16, 2)}
 	b, err := s.Bind(t.Context(), in, own)
 	if err != nil {
@@ -62,7 +62,7 @@ func TestBinding(t *testing.T) {
 			in["x"].Set(step, float64(10+step))
 			in["scale"].Set(0, in["scale"].At(0)+1)
 			tensor.Data[int64](in["i"])[0]++ // 2⁵³+1 and on, which float64 cannot hold
-			tensor.Data[uint16](in["h"])[0]++
+			tensor.Data[tensor.Float16](in["h"])[0]++
 			if err := b.Run(ctx); err != nil {
 				t.Fatal(err)
 			}

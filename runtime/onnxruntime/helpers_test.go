@@ -122,9 +122,18 @@ func same(t testing.TB, name string, got, want *tensor.Tensor) {
 		t.Errorf("%s: no such output", name)
 		return
 	}
-	if got.DType() != want.DType() || !slices.Equal(got.Shape(), want.Shape()) || !slices.Equal(got.Float64s(), want.Float64s()) {
-		t.Errorf("%s = %v %v, want %v %v", name, got, got.Float64s(), want, want.Float64s())
+	if got.DType() != want.DType() || !slices.Equal(got.Shape(), want.Shape()) || !slices.Equal(texts(got), texts(want)) {
+		t.Errorf("%s = %v %v, want %v %v", name, got, texts(got), want, texts(want))
 	}
+}
+
+// texts are the elements of x as digits tell them.
+func texts(x *tensor.Tensor) []string {
+	out := make([]string, x.Len())
+	for i := range out {
+		out[i] = x.Text(i)
+	}
+	return out
 }
 
 // wantError holds err to one line that has all the words.

@@ -110,7 +110,7 @@ func newModel(m *model, from *wire.Model) (*model, error) {
 			if m.ir < 4 || v.Type == nil { // files as old as that list all their weights as inputs
 				continue
 			}
-			if _, ok := dtypes[v.Type.Elem]; !ok {
+			if _, ok := tensor.OfONNX(int(v.Type.Elem)); !ok {
 				continue // it keeps its default
 			}
 			if err := add(m, &m.state, "input", v); err != nil {
@@ -169,7 +169,7 @@ func add(m *model, list *[]Info, kind string, v *wire.ValueInfo) error {
 	if v.Type == nil {
 		return fmt.Errorf("%s: %s %q is not a tensor, or its type is not stated", m.name(), kind, v.Name)
 	}
-	dtype, ok := dtypes[v.Type.Elem]
+	dtype, ok := tensor.OfONNX(int(v.Type.Elem))
 	if !ok {
 		return fmt.Errorf("%s: %s %q has elements of type %v, which tensors here cannot hold", m.name(), kind, v.Name, v.Type.Elem)
 	}
@@ -188,10 +188,10 @@ func add(m *model, list *[]Info, kind string, v *wire.ValueInfo) error {
 	return nil
 }
 
-// dtypes are the element types that tensors can hold.
-var dtypes = map[wire.DataType]tensor.DType{
-	wire.Float: tensor.F32, wire.Double: tensor.F64, wire.Float16: tensor.F16, wire.BFloat16: tensor.BF16,
-	wire.Int64: tensor.I64, wire.Int32: tensor.I32, wire.Uint8: tensor.U8, wire.Bool: tensor.Bool,
+// asBytes reports whether the bindings have no Go type for elements of t: they take them as bytes, and outputs come as f32, which holds
+// them exactly.
+func asBytes(t tensor.DType) bool {
+	return !t.Integer() && t != tensor.F32 && t != tensor.F64 && t != tensor.Bool && t != tensor.String
 }
 
 // A fetch is how one output is got from the native session, and under which names.
@@ -205,7 +205,7 @@ type fetchKind uint8
 const (
 	fetchPlain  fetchKind = iota // as it is; the bindings allocate it
 	fetchScalar                  // declared rank 0: into a scalar made beforehand
-	fetchFlat                    // as its elements in a row, halves as f32, and its shape: see adapt
+	fetchFlat                    // as its elements in a row, as f32 if asBytes, and its shape: see adapt
 )
 
 // adapted names are the values that adapt adds to a graph; no model of ours or anyone's has names like it.
@@ -215,21 +215,20 @@ const adapted = "sardonyx.onnxruntime/"
 const unusedInput = adapted + "none"
 
 // adapt says how to get each output, and returns a suffix for the model's bytes, empty for most models, that makes that
-// possible. The bindings cannot allocate an output of 16-bit floats or one whose rank may be 0, and cannot run a model
-// that has no inputs. Such an output is fetched as two others: its shape, and its elements in one dimension (cast to
-// f32, which holds them exactly). A model without inputs gets one that nothing reads.
+// possible. The bindings cannot allocate an output of elements that Go has no type for or one whose rank may be 0, and cannot run a model
+// that has no inputs. Such an output is fetched as two others: its shape, and its elements in one dimension (see asBytes). A model without inputs gets one that nothing reads.
 //
 // The suffix is itself an encoded model, with the nodes to add: two protobuf messages one after the other are read as
 // one, their lists joined. So the rest of the model is not read, changed or copied by us.
 func (m *model) adapt() (fetches []fetch, suffix []byte, err error) {
 	extra := &wire.Graph{}
 	for i, out := range m.outputs {
-		half := out.DType == tensor.F16 || out.DType == tensor.BF16
+		bytes := asBytes(out.DType)
 		switch {
-		case half || out.Shape == nil:
+		case bytes || out.Shape == nil || out.DType == tensor.String && len(out.Shape) == 0:
 			name := adapted + strconv.Itoa(i)
 			fetches = append(fetches, fetch{fetchFlat, []string{name + "/flat", name + "/shape"}})
-			flatten(extra, out, name, half)
+			flatten(extra, out, name, bytes)
 		case len(out.Shape) == 0:
 			fetches = append(fetches, fetch{fetchScalar, []string{out.Name}})
 		default:
@@ -250,15 +249,10 @@ func (m *model) adapt() (fetches []fetch, suffix []byte, err error) {
 }
 
 // flatten adds the nodes for a fetchFlat of out.
-func flatten(g *wire.Graph, out Info, name string, half bool) {
-	elem := wire.Undefined
-	for w, t := range dtypes {
-		if t == out.DType {
-			elem = w
-		}
-	}
+func flatten(g *wire.Graph, out Info, name string, bytes bool) {
+	elem := wire.DataType(out.DType.ONNX())
 	from := out.Name
-	if half {
+	if bytes {
 		elem = wire.Float
 		g.Nodes = append(g.Nodes, &wire.Node{OpType: "Cast", Name: name + "/cast", Inputs: []string{from}, Outputs: []string{name + "/f32"},
 			Attributes: []*wire.Attribute{{Name: "to", Value: int64(wire.Float)}}})
@@ -269,7 +263,7 @@ func flatten(g *wire.Graph, out Info, name string, half bool) {
 		&wire.Node{OpType: "Constant", Name: name + "/constant", Outputs: []string{name + "/row"},
 			Attributes: []*wire.Attribute{{Name: "value", Value: row}}},
 		&wire.Node{OpType: "Reshape", Name: name + "/reshape", Inputs: []string{from, name + "/row"}, Outputs: []string{name + "/flat"}},
-		&wire.Node{OpType: "Shape", Name: name + "/shape", Inputs: []string{out.Name}, Outputs: []string{name + "/shape"}})
+		&wire.Node{OpType: "Shape", Name: name + "/shape", Inputs: []string{from}, Outputs: []string{name + "/shape"}})
 	g.Outputs = append(g.Outputs, value(name+"/flat", elem), value(name+"/shape", wire.Int64))
 }
 

@@ -293,7 +293,7 @@ func (s *nativeSession) prepare(v *values, c *call, out []*tensor.Tensor) (made 
 		switch {
 		case f.how == fetchScalar:
 			v.out[at], err = toValue(tensor.New(info.DType))
-		case f.how == fetchPlain && c != nil && s.declared[i].Load() == declaredRight:
+		case f.how == fetchPlain && info.DType != tensor.String && c != nil && s.declared[i].Load() == declaredRight:
 			var ok bool
 			if v.dims, ok = c.shape(info, v.dims[:0]); ok {
 				out[i], made = tensor.New(info.DType, v.dims...), true

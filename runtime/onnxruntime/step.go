@@ -131,7 +131,7 @@ func (s *Step) draw(in map[string]*tensor.Tensor) (drew bool, err error) {
 
 // newNoise makes the tensor of an input for noise, where symbols have the given sizes.
 func newNoise(i Info, sizes map[string]int) (*tensor.Tensor, error) {
-	if !i.DType.Float() {
+	if !i.DType.Native() {
 		return nil, fmt.Errorf("the noise %v is not f32 or f64: give it", i)
 	}
 	shape := make([]int, len(i.Shape))

@@ -3,16 +3,18 @@
 package onnxruntime
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"unsafe"
+	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// toValue is a native value over x's elements (for rank 0, over a copy), which the caller destroys.
+// toValue is a native value over x's elements (a copy of them for rank 0, strings, and elements of less than a byte), which the caller
+// destroys.
 func toValue(x *tensor.Tensor) (ort.Value, error) {
 	switch d := x.Raw().(type) {
 	case []float32:
@@ -23,17 +25,27 @@ func toValue(x *tensor.Tensor) (ort.Value, error) {
 		return typedValue(x, d)
 	case []int32:
 		return typedValue(x, d)
+	case []int16:
+		return typedValue(x, d)
+	case []int8:
+		return typedValue(x, d)
+	case []uint64:
+		return typedValue(x, d)
+	case []uint32:
+		return typedValue(x, d)
+	case []uint16:
+		return typedValue(x, d)
 	case []uint8:
 		return typedValue(x, d)
 	case []bool:
 		return typedValue(x, d)
-	case []uint16:
-		return halfValue(x, d)
+	case []string:
+		return stringValue(x, d)
 	}
-	return nil, fmt.Errorf("%v cannot be handed to onnxruntime", x)
+	return byteValue(x)
 }
 
-func typedValue[T tensor.Element](x *tensor.Tensor, data []T) (ort.Value, error) {
+func typedValue[T ort.TensorData](x *tensor.Tensor, data []T) (ort.Value, error) {
 	if x.Rank() == 0 {
 		return orNil(ort.NewScalar(data[0]))
 	}
@@ -48,19 +60,40 @@ func orNil[V ort.Value](v V, err error) (ort.Value, error) {
 	return v, nil
 }
 
-func halfValue(x *tensor.Tensor, bits []uint16) (ort.Value, error) {
+// stringValue is a value with copies of texts.
+func stringValue(x *tensor.Tensor, texts []string) (ort.Value, error) {
+	for _, s := range texts {
+		if strings.ContainsRune(s, 0) {
+			return nil, fmt.Errorf("the onnxruntime bindings cannot pass a string with a zero byte, as %.40q", s)
+		}
+	}
 	if x.Rank() == 0 {
-		return nil, errors.New("the onnxruntime bindings cannot pass a scalar of 16-bit floats: give the input a dimension")
+		return nil, errors.New("the onnxruntime bindings cannot pass a single string: give the input a dimension")
 	}
-	if len(bits) == 0 {
-		bits = make([]uint16, 1) // the bindings refuse no bytes, onnxruntime takes more than the shape needs
+	v, err := ort.NewStringTensor(shapeOf(x))
+	if err == nil && len(texts) > 0 {
+		if err = v.SetContents(texts); err != nil {
+			v.Destroy()
+		}
 	}
-	data := unsafe.Slice((*byte)(unsafe.Pointer(&bits[0])), 2*len(bits))
-	elem := ort.TensorElementDataType(ort.TensorElementDataTypeFloat16)
-	if x.DType() == tensor.BF16 {
-		elem = ort.TensorElementDataTypeBFloat16
+	return orNil(v, err)
+}
+
+// byteValue is a value of elements that Go has no type for.
+func byteValue(x *tensor.Tensor) (ort.Value, error) {
+	if x.Rank() == 0 {
+		return nil, fmt.Errorf("the onnxruntime bindings cannot pass a single %v: give the input a dimension", x.DType())
 	}
-	return orNil(ort.NewCustomDataTensor(shapeOf(x), data, elem))
+	data := x.Bytes()
+	if x.DType().Bits() < 8 {
+		var packed bytes.Buffer
+		x.Encode(&packed) // a buffer takes every write
+		data = packed.Bytes()
+	}
+	if len(data) == 0 {
+		data = make([]byte, 1) // the bindings refuse no bytes, onnxruntime takes more than the shape needs
+	}
+	return orNil(ort.NewCustomDataTensor(shapeOf(x), data, ort.TensorElementDataType(x.DType().ONNX())))
 }
 
 func shapeOf(x *tensor.Tensor) ort.Shape {
@@ -82,6 +115,16 @@ func fromValue(v ort.Value) (*tensor.Tensor, error) {
 		return wrap(v.GetData(), v.GetShape())
 	case *ort.Tensor[int32]:
 		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[int16]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[int8]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[uint64]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[uint32]:
+		return wrap(v.GetData(), v.GetShape())
+	case *ort.Tensor[uint16]:
+		return wrap(v.GetData(), v.GetShape())
 	case *ort.Tensor[uint8]:
 		return wrap(v.GetData(), v.GetShape())
 	case *ort.Tensor[bool]:
@@ -94,10 +137,26 @@ func fromValue(v ort.Value) (*tensor.Tensor, error) {
 		return tensor.Scalar(v.GetData()), nil
 	case *ort.Scalar[int32]:
 		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[int16]:
+		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[int8]:
+		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[uint64]:
+		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[uint32]:
+		return tensor.Scalar(v.GetData()), nil
+	case *ort.Scalar[uint16]:
+		return tensor.Scalar(v.GetData()), nil
 	case *ort.Scalar[uint8]:
 		return tensor.Scalar(v.GetData()), nil
 	case *ort.Scalar[bool]:
 		return tensor.Scalar(v.GetData()), nil
+	case *ort.StringTensor:
+		texts, err := v.GetContents()
+		if err != nil {
+			return nil, err
+		}
+		return wrap(texts, v.GetShape())
 	}
 	return nil, fmt.Errorf("onnxruntime returned a %T of type %v, which tensors here cannot hold", v, ort.TensorElementDataType(v.DataType()))
 }
@@ -113,6 +172,16 @@ func copyScalar(x *tensor.Tensor, v ort.Value) error {
 		tensor.Data[int64](x)[0] = v.GetData()
 	case *ort.Scalar[int32]:
 		tensor.Data[int32](x)[0] = v.GetData()
+	case *ort.Scalar[int16]:
+		tensor.Data[int16](x)[0] = v.GetData()
+	case *ort.Scalar[int8]:
+		tensor.Data[int8](x)[0] = v.GetData()
+	case *ort.Scalar[uint64]:
+		tensor.Data[uint64](x)[0] = v.GetData()
+	case *ort.Scalar[uint32]:
+		tensor.Data[uint32](x)[0] = v.GetData()
+	case *ort.Scalar[uint16]:
+		tensor.Data[uint16](x)[0] = v.GetData()
 	case *ort.Scalar[uint8]:
 		tensor.Data[uint8](x)[0] = v.GetData()
 	case *ort.Scalar[bool]:
@@ -134,7 +203,7 @@ func wrap[T tensor.Element](data []T, dims []int64) (*tensor.Tensor, error) {
 	return tensor.Of(data, shape...), nil
 }
 
-// unflatten makes an output of type t from its elements in a row, f32 for halves, and its shape.
+// unflatten makes an output of type t from its elements in a row, f32 for those asBytes, and its shape.
 func unflatten(flat, shape *tensor.Tensor, t tensor.DType) (*tensor.Tensor, error) {
 	if shape.DType() != tensor.I64 {
 		return nil, fmt.Errorf("onnxruntime returned a shape of %v", shape)
@@ -146,7 +215,7 @@ func unflatten(flat, shape *tensor.Tensor, t tensor.DType) (*tensor.Tensor, erro
 	if n, err := tensor.Count(dims); err != nil || n != flat.Len() {
 		return nil, fmt.Errorf("onnxruntime returned %d elements in shape %v", flat.Len(), dims)
 	}
-	if (t == tensor.F16 || t == tensor.BF16) && flat.DType() == tensor.F32 {
+	if asBytes(t) && flat.DType() == tensor.F32 {
 		flat = flat.Cast(t) // exact, since these were cast up from t
 	}
 	return flat.Reshape(dims...), nil

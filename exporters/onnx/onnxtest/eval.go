@@ -1,6 +1,7 @@
 package onnxtest
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,7 +59,7 @@ func (e *evaluation) outputs(g *wire.Graph) ([]*tensor.Tensor, error) {
 		if t == nil {
 			return nil, fmt.Errorf("nothing computes the output %q", o.Name)
 		}
-		if want := o.Type; onnxType[t.DType()] != want.Elem || t.Rank() != len(want.Shape) {
+		if want := o.Type; wire.DataType(t.DType().ONNX()) != want.Elem || t.Rank() != len(want.Shape) {
 			return nil, fmt.Errorf("the output %q is %v, declared %v of rank %d", o.Name, t, want.Elem, len(want.Shape))
 		}
 		out = append(out, t)
@@ -320,22 +321,23 @@ func (c *call) broadcast(in ...*tensor.Tensor) []int {
 	return shape
 }
 
-// onnxType is the number of a dtype in ONNX, from TensorProto.DataType.
-var onnxType = map[tensor.DType]wire.DataType{tensor.F32: wire.Float, tensor.F64: wire.Double, tensor.F16: wire.Float16, tensor.BF16: wire.BFloat16,
-	tensor.I64: wire.Int64, tensor.I32: wire.Int32, tensor.U8: wire.Uint8, tensor.Bool: wire.Bool}
-
 // host is a stored tensor.
 func host(t *wire.Tensor) (*tensor.Tensor, error) {
 	data, err := t.Values()
 	if err != nil {
 		return nil, err
 	}
-	for dtype, n := range onnxType {
-		if n == t.Type {
-			if x, ok := tensor.OfRaw(dtype, data, whole(t.Dims)...); ok {
-				return x, nil
-			}
-		}
+	dtype, ok := tensor.OfONNX(int(t.Type))
+	if !ok {
+		return nil, fmt.Errorf("the initializer %q is of %v", t.Name, t.Type)
 	}
-	return nil, fmt.Errorf("the initializer %q is of %v", t.Name, t.Type)
+	if dtype.Bits() > 0 && dtype.Bits() < 8 {
+		x := tensor.New(dtype, whole(t.Dims)...)
+		return x, x.Decode(bytes.NewReader(data.([]byte)))
+	}
+	x, ok := tensor.OfRaw(dtype, data, whole(t.Dims)...)
+	if !ok {
+		return nil, fmt.Errorf("the initializer %q has a %T for %v", t.Name, data, t.Type)
+	}
+	return x, nil
 }

@@ -84,7 +84,7 @@ func (c *call) graph(g *wire.Graph, in []*tensor.Tensor) []*tensor.Tensor {
 		if _, taken := e.values[p.Name]; taken {
 			c.fail("the input %q of its graph has the name of a value around it", p.Name)
 		}
-		if t := in[i]; onnxType[t.DType()] != p.Type.Elem || t.Rank() != len(p.Type.Shape) {
+		if t := in[i]; wire.DataType(t.DType().ONNX()) != p.Type.Elem || t.Rank() != len(p.Type.Shape) {
 			c.fail("the input %q of its graph is %v, declared %v of rank %d", p.Name, t, p.Type.Elem, len(p.Type.Shape))
 		}
 		e.values[p.Name] = in[i]

@@ -69,10 +69,8 @@ var mathOperators = map[string]operator{
 	},
 	"Not": unary(func(x float64) float64 { return 1 - x }),
 	"Cast": func(c *call) []*tensor.Tensor {
-		for dtype, n := range onnxType {
-			if int(n) == c.int("to", 0) {
-				return []*tensor.Tensor{cast(c.input(0), dtype)}
-			}
+		if dtype, ok := tensor.OfONNX(c.int("to", 0)); ok {
+			return []*tensor.Tensor{cast(c.input(0), dtype)}
 		}
 		c.fail("to %d", c.int("to", 0))
 		return nil

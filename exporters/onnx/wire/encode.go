@@ -274,6 +274,10 @@ func (e *encoder) raw(t *Tensor) {
 	if t.Data != nil || t.stored.r == nil {
 		err = t.check()
 	}
+	if t.Type == String {
+		e.strings(t, err)
+		return
+	}
 	n, err2 := t.Bytes()
 	if err = errors.Join(err, err2); err != nil {
 		e.fail("tensor %q: %w", t.Name, err)
@@ -283,6 +287,21 @@ func (e *encoder) raw(t *Tensor) {
 	e.n += n
 	if e.w != nil && e.err == nil {
 		e.err = t.WriteRaw(e.w)
+	}
+}
+
+// strings writes string_data. err is what is wrong with t.
+func (e *encoder) strings(t *Tensor, err error) {
+	var data any
+	if err == nil {
+		data, err = t.values()
+	}
+	if err != nil {
+		e.fail("tensor %q: %w", t.Name, err)
+		return
+	}
+	for _, s := range data.([]string) {
+		e.str(stringData, s)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 // A Tensor is a TensorProto.
 //
 // To write one, set Data to a slice of exactly the elements that Dims say, of the Go type that belongs to Type: []float32,
-// []float64, []int8 to []int64, []uint8 to []uint64, []bool; []uint16 holds the bits of Float16 and BFloat16. It is
-// not copied. A decoded tensor has no Data: [Tensor.Values] fetches it.
+// []float64, []int8 to []int64, []uint8 to []uint64, []bool, []string; []uint16 holds the bits of Float16 and BFloat16, []uint8 those of
+// floats of 8 bits, and of narrower elements the bytes that they are packed into, the first in the lowest bits. It is not copied. A decoded tensor has no Data: [Tensor.Values] fetches it.
 //
 // A tensor with External entries has its payload in another file, and none here.
 type Tensor struct {
@@ -141,7 +141,17 @@ func (t *Tensor) check() error {
 	case []int8:
 		have, ok = len(d), t.Type == Int8
 	case []uint8:
-		have, ok = len(d), t.Type == Uint8
+		switch bits := t.Type.bits(); {
+		case bits == 8:
+			have, ok = len(d), t.Type != Int8 && t.Type != Bool
+		case bits > 0 && bits < 8:
+			if n, err = t.Bytes(); err != nil {
+				return err
+			}
+			have, ok = len(d), true
+		}
+	case []string:
+		have, ok = len(d), t.Type == String
 	case []bool:
 		have, ok = len(d), t.Type == Bool
 	}
@@ -192,6 +202,8 @@ func (t *Tensor) WriteRaw(w io.Writer) error {
 		err = writeElements(w, d)
 	case []uint64:
 		err = writeElements(w, d)
+	case []string:
+		err = fmt.Errorf("tensor %q: strings have no raw form", t.Name)
 	}
 	return err
 }
@@ -227,7 +239,7 @@ func writeElements[T any](w io.Writer, d []T) error {
 var ErrExternal = errors.New("the payload is external data")
 
 // Values returns the elements: Data, or for a decoded tensor a new slice read from the file it came from, of the Go type
-// that the description of [Tensor] gives. Strings, complex numbers and elements narrower than 8 bits are errors.
+// that the description of [Tensor] gives. Complex numbers are errors.
 func (t *Tensor) Values() (any, error) {
 	v, err := t.values()
 	if err != nil {
@@ -257,7 +269,14 @@ func (t *Tensor) values() (any, error) {
 			return nil, fmt.Errorf("reading %d bytes at %d: %w", p.n, p.off, err)
 		}
 	}
-	if t.stored.raw {
+	switch {
+	case t.Type == String:
+		texts := make([]string, n)
+		for i, p := range t.stored.pieces {
+			texts[i], buf = string(buf[:p.n]), buf[p.n:]
+		}
+		return texts, nil
+	case t.stored.raw:
 		return t.fromRaw(buf, int(n))
 	}
 	return t.fromFields(buf, int(n))
@@ -266,7 +285,7 @@ func (t *Tensor) values() (any, error) {
 func (t *Tensor) fromRaw(b []byte, n int) (any, error) {
 	le := binary.LittleEndian
 	switch t.Type {
-	case Uint8, Float8E4M3, 18, 19, 20:
+	case Uint8, Float8E4M3, 18, 19, 20, 24, Uint4, Int4, Float4E2M1, 25, 26:
 		return b, nil
 	case Int8:
 		return parse(b, n, 1, func(b []byte) int8 { return int8(b[0]) }), nil
@@ -298,12 +317,15 @@ func (t *Tensor) fromFields(b []byte, n int) (any, error) {
 	case Float, Double:
 		return t.fromRaw(b, n)
 	}
+	if bits := t.Type.bits(); bits < 8 { // as many to a varint as to a byte
+		n = (n*int(bits) + 7) / 8
+	}
 	v, err := varints(b, n)
 	if err != nil {
 		return nil, err
 	}
 	switch t.Type {
-	case Uint8, Float8E4M3, 18, 19, 20:
+	case Uint8, Float8E4M3, 18, 19, 20, 24, Uint4, Int4, Float4E2M1, 25, 26:
 		return convert(v, func(x uint64) uint8 { return uint8(x) }), nil
 	case Int8:
 		return convert(v, func(x uint64) int8 { return int8(x) }), nil

@@ -97,7 +97,7 @@ func grid(x *tensor.Tensor, cols int) (image.Image, error) {
 }
 
 func paint(x *tensor.Tensor, l layout) (image.Image, error) {
-	if !x.DType().Float() {
+	if !x.DType().Native() {
 		return nil, fmt.Errorf("images must be f32 or f64, not %v", x)
 	}
 	n, channels, h, w := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)

@@ -22,7 +22,7 @@ func WritePoints(w io.Writer, x *tensor.Tensor) (err error) {
 			err = fmt.Errorf("the plot failed: %v", r)
 		}
 	}()
-	if x.Rank() != 2 || x.Dim(1) != 2 || x.Dim(0) == 0 || !x.DType().Float() {
+	if x.Rank() != 2 || x.Dim(1) != 2 || x.Dim(0) == 0 || !x.DType().Native() {
 		return fmt.Errorf("points must be floats of shape [n, 2], not %v", x)
 	}
 	points := make(plotter.XYs, x.Dim(0))

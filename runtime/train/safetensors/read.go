@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
@@ -35,7 +37,6 @@ type File struct {
 
 	f    io.ReaderAt
 	path string // or another word for what is read
-	buf  []byte
 }
 
 // Open reads the header of the file path. The caller must Close the File.
@@ -44,7 +45,7 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &File{f: f, path: path, buf: make([]byte, chunk)}
+	x := &File{f: f, path: path}
 	if err := x.readHeader(size); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("read %s as safetensors: %w", path, err)
@@ -54,7 +55,7 @@ func Open(path string) (*File, error) {
 
 // Decode reads all tensors, by name, of a file whose contents are b.
 func Decode(b []byte) (map[string]*tensor.Tensor, error) {
-	x := &File{f: bytes.NewReader(b), path: "bytes", buf: make([]byte, chunk)}
+	x := &File{f: bytes.NewReader(b), path: "bytes"}
 	if err := x.readHeader(int64(len(b))); err != nil {
 		return nil, fmt.Errorf("read %d bytes as safetensors: %w", len(b), err)
 	}
@@ -99,7 +100,7 @@ func (x *File) Tensor(name string) (*tensor.Tensor, error) {
 	}
 	info := x.Tensors[i]
 	t := tensor.New(info.DType, info.Shape...)
-	if err := readElements(io.NewSectionReader(x.f, info.begin, info.end-info.begin), t, x.buf); err != nil {
+	if err := t.Decode(io.NewSectionReader(x.f, info.begin, info.end-info.begin)); err != nil {
 		return nil, fmt.Errorf("read %s: tensor %v: %w", x.path, info, err)
 	}
 	return t, nil
@@ -187,7 +188,7 @@ func decodeStrictly(dec *json.Decoder, v any) error {
 func (e entry) info(name string, start, size int64) (Info, error) {
 	t, ok := dtypes[e.DType]
 	if !ok {
-		return Info{}, fmt.Errorf("the dtype %q is not one of F32, F64, F16, BF16, I64, I32, U8, BOOL", e.DType)
+		return Info{}, fmt.Errorf("the dtype %q is not one of %s", e.DType, strings.Join(slices.Sorted(maps.Keys(dtypes)), ", "))
 	}
 	n, err := tensor.Count(e.Shape)
 	if err != nil {

@@ -20,17 +20,24 @@ import (
 
 // sample has every dtype, awkward ranks, and values whose bits must survive.
 func sample() []Named {
-	big := tensor.New(tensor.F32, 3, chunk) // more than one chunk
+	big := tensor.New(tensor.F32, 3, 64<<10) // more than is read at a time
 	for i := range big.Len() {
 		big.Set(i, float64(i)/7)
 	}
 	return []Named{
 		{"w", big},
 		{"f64", tensor.Of([]float64{math.Pi, math.Inf(-1), math.NaN(), math.Copysign(0, -1)}, 2, 2)},
-		{"f16", tensor.OfBits(tensor.F16, []uint16{0x3c00, 0x7e01, 1}, 3)},
-		{"bf16", tensor.OfBits(tensor.BF16, []uint16{0x3f80, 0xffff}, 2, 1)},
+		{"f16", tensor.Of([]tensor.Float16{0x3c00, 0x7e01, 1}, 3)},
+		{"bf16", tensor.Of([]tensor.BFloat16{0x3f80, 0xffff}, 2, 1)},
 		{"i64", tensor.Of([]int64{math.MinInt64, math.MaxInt64}, 2)},
 		{"i32", tensor.Scalar(int32(-5))},
+		{"i16", tensor.Of([]int16{math.MinInt16, 7}, 2)},
+		{"i8", tensor.Of([]int8{-128, 127, 1}, 3)},
+		{"u64", tensor.Scalar(uint64(math.MaxUint64))},
+		{"u32", tensor.Of([]uint32{1 << 31}, 1)},
+		{"u16", tensor.Of([]uint16{1 << 15}, 1)},
+		{"e4m3", tensor.Of([]tensor.Float8E4M3FN{0x7e, 0xff}, 2)},
+		{"e5m2", tensor.Of([]tensor.Float8E5M2{0x7b}, 1)},
 		{"u8", tensor.Of([]uint8{0, 255, 7}, 3)},
 		{"bool", tensor.Of([]bool{true, false, true}, 3, 1, 1)},
 		{"empty", tensor.New(tensor.F32, 4, 0)},
@@ -128,6 +135,7 @@ func TestWriteErrors(t *testing.T) {
 		"reserved": {[]Named{{"__metadata__", one}}, nil, "reserved"},
 		"utf8":     {[]Named{{"a\xff", one}}, nil, "UTF-8"},
 		"meta":     {nil, map[string]string{"a": "\xff"}, "UTF-8"},
+		"dtype":    {[]Named{{"a", tensor.New(tensor.I4, 2)}}, nil, "do not have"},
 	} {
 		path := filepath.Join(t.TempDir(), "x")
 		if err := WriteFile(path, tt.tensors, tt.meta); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -171,7 +179,7 @@ func TestDamaged(t *testing.T) {
 		"metadata":       {file(`{"__metadata__":{"a":1}}`, 0), "metadata"},
 		"no shape":       {file(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, 4), "must give"},
 		"three offsets":  {file(`{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4,4]}}`, 4), "must give"},
-		"dtype":          {file(`{"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}}`, 2), `"F8_E4M3" is not one of`},
+		"dtype":          {file(`{"a":{"dtype":"F8_E8M0","shape":[2],"data_offsets":[0,2]}}`, 2), `"F8_E8M0" is not one of`},
 		"fraction":       {file(`{"a":{"dtype":"F32","shape":[0.5],"data_offsets":[0,4]}}`, 4), "tensor \"a\""},
 		"negative":       {file(`{"a":{"dtype":"F32","shape":[-1,-1],"data_offsets":[0,4]}}`, 4), "negative"},
 		"overflow":       {file(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}`, 4), "too large"},

@@ -47,9 +47,8 @@ func Write(w io.Writer, tensors []Named, metadata map[string]string) error {
 	if _, err := w.Write(h); err != nil {
 		return err
 	}
-	buf := make([]byte, chunk)
 	for _, t := range tensors {
-		if err := writeElements(w, t.Tensor, buf); err != nil {
+		if err := t.Tensor.Encode(w); err != nil {
 			return fmt.Errorf("tensor %q: %w", t.Name, err)
 		}
 	}
@@ -95,13 +94,17 @@ func header(tensors []Named, metadata map[string]string) ([]byte, error) {
 			return nil, fmt.Errorf("two tensors are called %q, or the name is reserved", t.Name)
 		}
 		seen[t.Name] = true
+		name, ok := dtypeNames[t.Tensor.DType()]
+		if !ok {
+			return nil, fmt.Errorf("tensor %q is %v, which safetensors files do not have", t.Name, t.Tensor)
+		}
 		begin := end
 		end += int64(t.Tensor.Len()) * int64(t.Tensor.DType().Size())
 		shape := t.Tensor.Shape()
 		if shape == nil {
 			shape = []int{} // null is not a shape
 		}
-		if err := put(t.Name, entry{dtypeNames[t.Tensor.DType()], shape, [2]int64{begin, end}}); err != nil {
+		if err := put(t.Name, entry{name, shape, [2]int64{begin, end}}); err != nil {
 			return nil, err
 		}
 	}
