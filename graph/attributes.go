@@ -42,7 +42,11 @@ func own(op Op) Op {
 	return op
 }
 
-var tensorType = reflect.TypeFor[*tensor.Tensor]()
+var (
+	tensorType = reflect.TypeFor[*tensor.Tensor]()
+	dimType    = reflect.TypeFor[Dim]()
+	shapeType  = reflect.TypeFor[Shape]()
+)
 
 // sharing remembers what shares gave for a type.
 var sharing sync.Map
@@ -212,7 +216,7 @@ func (e *identity) goType(t reflect.Type) {
 }
 
 func (e *identity) value(v reflect.Value) {
-	if e.portable && v.Type() == reflect.TypeFor[Dim]() { // the handle of a symbol depends on what was made before
+	if e.portable && v.Type() == dimType { // the handle of a symbol depends on what was made before
 		e.text(Dim(v.Int()).String())
 		return
 	}
@@ -234,7 +238,13 @@ func (e *identity) value(v reflect.Value) {
 		e.list(v)
 	case reflect.Struct:
 		for i := range v.NumField() {
-			e.value(v.Field(i))
+			f := v.Field(i)
+			// sizes that were ints before they could be symbols: numbers are written as they were
+			if e.portable && f.Type() == dimType && v.Type().Field(i).Tag.Get("identity") == "number" && !Dim(f.Int()).Symbolic() {
+				e.number(uint64(f.Int()))
+				continue
+			}
+			e.value(f)
 		}
 	default:
 		e.flag(v.IsNil())
@@ -356,6 +366,89 @@ func floatFields(t reflect.Type) []floatField {
 	}
 	floatsOf.Store(t, out)
 	return out
+}
+
+// sizesOf remembers what sizeFields gave for a type.
+var sizesOf sync.Map
+
+// sizeFields are the exported sizes and shapes among the fields of a struct, also in structs within it.
+func sizeFields(t reflect.Type) [][]int {
+	if known, ok := sizesOf.Load(t); ok {
+		return known.([][]int)
+	}
+	var out [][]int
+	for i := range t.NumField() {
+		switch f := t.Field(i); {
+		case !f.IsExported():
+		case f.Type == dimType, f.Type == shapeType:
+			out = append(out, []int{i})
+		case f.Type.Kind() == reflect.Struct:
+			for _, in := range sizeFields(f.Type) {
+				out = append(out, append([]int{i}, in...))
+			}
+		}
+	}
+	sizesOf.Store(t, out)
+	return out
+}
+
+// sizes are the symbolic ones among op's attributes.
+func sizes(op Op) []Dim {
+	v := reflect.Indirect(reflect.ValueOf(op))
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	var out []Dim
+	for _, i := range sizeFields(v.Type()) {
+		var list Shape
+		switch f := v.FieldByIndex(i); f.Type() {
+		case dimType:
+			list = Shape{Dim(f.Int())}
+		default:
+			list = f.Interface().(Shape)
+		}
+		for _, d := range list {
+			if d.Symbolic() {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+// Bound is n as it runs under b: with numbers for the symbols among its op's attributes.
+func (n *Node) Bound(b Binding) (*Node, error) {
+	if len(sizes(n.Op)) == 0 {
+		return n, nil
+	}
+	p := reflect.New(reflect.Indirect(reflect.ValueOf(n.Op)).Type())
+	p.Elem().Set(reflect.Indirect(reflect.ValueOf(n.Op)))
+	for _, i := range sizeFields(p.Elem().Type()) {
+		f := p.Elem().FieldByIndex(i)
+		list, one := Shape{}, f.Type() == dimType
+		if one {
+			list = Shape{Dim(f.Int())}
+		} else {
+			list = slices.Clone(f.Interface().(Shape))
+		}
+		for k, d := range list {
+			size, err := d.Eval(b)
+			if err != nil {
+				return nil, &RunError{n.Results[0], err}
+			}
+			list[k] = Dim(size)
+		}
+		if one {
+			f.SetInt(int64(list[0]))
+		} else {
+			f.Set(reflect.ValueOf(list))
+		}
+	}
+	m := *n
+	if m.Op = p.Elem().Interface().(Op); reflect.TypeOf(n.Op).Kind() == reflect.Pointer {
+		m.Op = p.Interface().(Op)
+	}
+	return &m, nil
 }
 
 // house is what the paths of the house's packages begin with.

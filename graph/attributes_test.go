@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"math"
@@ -362,5 +363,24 @@ func TestExactIntegers(t *testing.T) {
 		if y := f.Full(c.t, c.v, 2); y.OK() != c.good {
 			t.Errorf("Full of %v in %v: good is %v, want %v: %v", c.v, c.t, y.OK(), c.good, f.Diags)
 		}
+	}
+}
+
+// TestIdentityOfSlices holds what tells a Func with slices of known bounds, and its gradient, to what it was when the bounds could not be
+// symbols: runs go on that were begun then.
+func TestIdentityOfSlices(t *testing.T) {
+	f := graph.NewFunc("f", true)
+	x := f.Input("x", graph.F32, batch, 7, 6)
+	halves := graph.Join(0, x, x).Split(0, 2)
+	parts := x.Split(-1, 3)
+	y := x.SliceStep(1, 1, -1, 2).Sum().Add(parts[0].Mul(parts[1].Slice(1, 0, 7)).Add(parts[2]).Sum()).Add(halves[1].Square().Sum())
+	f.Output("y", y)
+	f.Output("g", graph.Grad(y, x)[0])
+	h := sha256.New()
+	if err := f.WriteIdentity(h); err != nil || len(f.Diags) > 0 {
+		t.Fatal(err, f.Diags)
+	}
+	if got, want := fmt.Sprintf("%x", h.Sum(nil)[:8]), "eb405f0025433d80"; got != want {
+		t.Errorf("its digest is %s, want %s", got, want)
 	}
 }

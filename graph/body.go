@@ -171,7 +171,7 @@ func (f *Func) sizes(what string) bool {
 		bind(in)
 	}
 	for _, v := range f.Values[:len(f.Values):len(f.Values)] {
-		for _, d := range v.Shape() {
+		for _, d := range slices.Concat(v.Shape(), sizes(v.Op)) {
 			for _, s := range d.Symbols() {
 				if bound[s] {
 					continue

@@ -67,7 +67,10 @@ func newBodyRun(c *kernel.Context, f *Func, own, shared []*tensor.Tensor) (*body
 		if _, ok := n.Op.(Input); ok {
 			continue
 		}
-		k := call{n: n, in: make([]*tensor.Tensor, len(n.Args))}
+		k := call{in: make([]*tensor.Tensor, len(n.Args))}
+		if k.n, err = n.Bound(b); err != nil {
+			return nil, err
+		}
 		for i, a := range n.Args {
 			if a != nil {
 				k.in[i] = all[a.ID]
@@ -78,7 +81,7 @@ func newBodyRun(c *kernel.Context, f *Func, own, shared []*tensor.Tensor) (*body
 		}
 		if len(n.Args) > 0 || len(n.Bodies) > 0 {
 			r.calls = append(r.calls, k)
-		} else if err := n.Run(c, k.out, nil); err != nil { // a constant
+		} else if err := k.n.Run(c, k.out, nil); err != nil { // a constant
 			return nil, err
 		}
 	}

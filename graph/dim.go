@@ -163,6 +163,14 @@ func (d Dim) Min(n Dim) Dim { return d.with(n, (*symbolic.Expr).Min) }
 // Max returns the larger of d and n.
 func (d Dim) Max(n Dim) Dim { return d.with(n, (*symbolic.Expr).Max) }
 
+// exceeds reports whether d is more than n whatever the symbols are.
+func (d Dim) exceeds(n Dim) bool {
+	if d >= 0 && n >= 0 {
+		return d > n
+	}
+	return d.Expr().Minus(n.Expr()).Least() > 0
+}
+
 // exactly returns d/n where that is a dimension without a remainder whatever the symbols are.
 func (d Dim) exactly(n Dim) (Dim, bool) {
 	q, ok := d.Expr().Exact(n.Expr())

@@ -41,10 +41,13 @@ func Evaluate(c *kernel.Context, f *Func, inputs map[string]*tensor.Tensor) ([]*
 			}
 		}
 		out, err := n.buffers(b, all)
-		if err == nil {
-			err = n.Run(c, out, args)
-		}
 		if err != nil {
+			return nil, err
+		}
+		if n, err = n.Bound(b); err != nil {
+			return nil, err
+		}
+		if err := n.Run(c, out, args); err != nil {
 			return nil, err
 		}
 	}
@@ -77,7 +80,8 @@ func (n *Node) buffers(b Binding, all []*tensor.Tensor) ([]*tensor.Tensor, error
 	return out, nil
 }
 
-// Run computes n's results into out from its arguments' tensors, for engines. A failure of the op, or a panic in it, is a [RunError].
+// Run computes n's results into out from its arguments' tensors, for engines. Symbols among the op's attributes are bound: see
+// [Node.Bound]. A failure of the op, or a panic in it, is a [RunError].
 func (n *Node) Run(c *kernel.Context, out, args []*tensor.Tensor) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

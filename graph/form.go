@@ -24,7 +24,7 @@ type Form struct {
 
 // A Field says that an attribute of an ONNX operator, or an input of it that is constant, is a field of an op: an int, []int, float64,
 // string or bool, or an array of ints. A DType is ONNX's number for it. A list without elements is left out. A [Shape] is an input that
-// the file computes, if it is symbolic, and a [Dim] is one that is a scalar.
+// the file computes, if it is symbolic, and a [Dim] is one that is a scalar, or a vector of one.
 type Field struct {
 	Attribute string // or
 	Input     int    // which of the operator's inputs: i64 of ints, the first result's dtype of floats

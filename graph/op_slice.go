@@ -11,33 +11,92 @@ import (
 
 var sliceOps = []Sampled{Slice{}, Concat{}, Part{}, Pad{}}
 
-// Slice takes the elements Start, Start+Step, ... before End along one axis. ONNX: Slice.
+// Slice takes elements along one axis: those from Start on, in steps of Step, before End. With a negative Step it takes them from the end
+// of the same range on: End-1, End-1+Step, ... down to Start. The bounds may be symbols; a run in which they are no positions of the axis
+// ends with an error. ONNX: Slice.
 type Slice struct {
-	Axis             int
-	Start, End, Step int
+	Axis       int
+	Start, End Dim `identity:"number"`
+	Step       int
 }
 
-// Slice is v's elements start to end-1 along axis; negative positions count from the end.
+// Slice is v's elements start to end-1 along axis; negative positions count from the end, and math.MaxInt is the end.
 func (v *Value) Slice(axis, start, end int) *Value { return v.SliceStep(axis, start, end, 1) }
 
-// SliceStep is v's elements start, start+step, ... before end along an axis; positions count from the end when negative. The
-// axis must have a known size: [Value.Split] and [Value.Pad] cut symbolic ones.
+// SliceStep is v's elements start, start+step, ... before end along an axis. Positions count from the end when negative, and math.MaxInt is
+// the end. With a negative step it goes down from start to what is behind end, and math.MinInt as end takes the first element too:
+// SliceStep(0, -1, math.MinInt, -1) is [Value.Flip].
 func (v *Value) SliceStep(along, start, end, step int) *Value {
-	o := Slice{along, start, end, step}
+	o := Slice{along, Dim(start), Dim(end), step}
 	if v.OK() {
 		if k, err := axis(along, v.Rank()); err == nil {
-			o.Axis = k
-			if n := v.Shape()[k]; !n.Symbolic() {
-				if o.Start < 0 {
-					o.Start += int(n)
+			n := v.Shape()[k]
+			if step < 0 {
+				o = Slice{k, position(end, n).add(1), position(start, n).add(1), step}
+				switch {
+				case end == math.MinInt:
+					o.Start = 0
+				case start == math.MaxInt:
+					o.End = n
 				}
-				if o.End < 0 {
-					o.End += int(n)
-				}
+			} else {
+				o = Slice{k, position(start, n), position(end, n), step}
 			}
 		}
 	}
 	return Apply(o, v)
+}
+
+// SliceDims is v's elements start to end-1 along axis, every step-th of them, where start and end may be symbols. A negative step takes
+// them from the last to the first. What lies beyond the axis is left out, as in ONNX's Slice.
+func (v *Value) SliceDims(along int, start, end Dim, step int) *Value {
+	o := Slice{along, start, end, step}
+	if v.OK() {
+		if k, err := axis(along, v.Rank()); err == nil {
+			n := v.Shape()[k]
+			o.Axis, o.Start = k, start.Min(n)
+			o.End = end.Min(n).Max(o.Start)
+		}
+	}
+	return Apply(o, v)
+}
+
+// Flip is v with the order of its elements reversed along the given axes; none means all of them.
+func (v *Value) Flip(list ...int) *Value {
+	if !v.OK() {
+		return v
+	}
+	ax, err := axes(list, v.Rank())
+	if err != nil {
+		v.fn.Mistake(v.fn.Pos(), "Flip: "+err.Error(), "name each axis once", v)
+		return v.fn.Poison()
+	}
+	for _, k := range ax {
+		v = Apply(Slice{k, 0, v.Shape()[k], -1}, v)
+	}
+	return v
+}
+
+// position is place p of an axis of size n, from the end if it is negative; math.MaxInt is the end.
+func position(p int, n Dim) Dim {
+	switch {
+	case p == math.MaxInt:
+		return n
+	case p >= 0:
+		return Dim(p)
+	}
+	return n.add(p)
+}
+
+// add is d+n, where numbers may be negative: no size, but a position that inference refuses.
+func (d Dim) add(n int) Dim {
+	switch {
+	case !d.Symbolic():
+		return d + Dim(n)
+	case n < 0:
+		return d.Minus(Dim(-n))
+	}
+	return d.Plus(Dim(n))
 }
 
 // maxParts is how many parts Split makes at most.
@@ -85,26 +144,39 @@ func (v *Value) Split(along, n int) []*Value {
 }
 
 // count is the number of elements taken.
-func (o Slice) count() int {
-	if o.End <= o.Start {
-		return 0
+func (o Slice) count() Dim {
+	n, step := o.End.Minus(o.Start), Dim(max(o.Step, -o.Step))
+	switch {
+	case step == 1:
+		return n
+	case !n.Symbolic():
+		return (n + step - 1) / step
 	}
-	return (o.End-o.Start-1)/o.Step + 1
+	return n.Plus(step - 1).Div(step)
 }
 
-// normalize makes a step beyond the only element taken a step to the end: readers of files add it up.
+// normalize makes a step beyond the only element taken a step to the end: readers of files add it up. One element or none has no order.
 func (o Slice) normalize(in []*Value) Op {
 	o.Axis = normalAxis(o.Axis, in[0])
-	if o.Step >= 1 && o.Start >= 0 && o.End >= o.Start {
-		o.Step = min(o.Step, max(o.End-o.Start, 1))
+	if o.Step = min(max(o.Step, -maxStep), maxStep); !o.symbolic() {
+		width := int(max(o.End-o.Start, 1))
+		o.Step = min(max(o.Step, -width), width)
+		if width == 1 {
+			o.Step = 1
+		}
 	}
 	return o
 }
 
+func (o Slice) symbolic() bool { return o.Start.Symbolic() || o.End.Symbolic() }
+
+// maxStep is beyond any axis.
+const maxStep = int(maxDim) - 1
+
 // Takes is a value of any dtype.
 func (Slice) Takes() []Arg { return oneAny }
 
-// Infer checks the bounds.
+// Infer checks the bounds, as far as they are known.
 func (o Slice) Infer(in *Infer) ([]Type, error) {
 	x := in.Args[0]
 	k, err := axis(o.Axis, x.Rank())
@@ -112,43 +184,67 @@ func (o Slice) Infer(in *Infer) ([]Type, error) {
 		return nil, err
 	}
 	n := x.Shape()[k]
-	if n.Symbolic() {
-		return nil, Mistakef("Split cuts it into equal parts; Pad with negative amounts drops elements at its ends", "axis %d is the symbol %v: its bounds are not known", o.Axis, n)
+	if o.Step == 0 {
+		return nil, Mistakef("a step of 1 takes each element; a negative one takes them from the end on", "elements %v to %v in steps of 0", o.Start, o.End)
 	}
-	if o.Step < 1 {
-		return nil, Mistakef("a step is 1 or more: the order of elements stays", "elements %d to %d in steps of %d", o.Start, o.End, o.Step)
+	if !o.Start.Valid() || !o.End.Valid() || o.Start.exceeds(o.End) || o.End.exceeds(n) {
+		hint := fmt.Sprintf("positions run from 0 to %v, or from -%v counting from the end", n, n)
+		if o.Step < 0 {
+			return nil, Mistakef(hint, "elements %v down to %v in steps of %d of an axis of size %v", o.End.add(-1), o.Start, o.Step, n)
+		}
+		return nil, Mistakef(hint, "elements %v to %v in steps of %d of an axis of size %v", o.Start, o.End, o.Step, n)
 	}
-	if o.Start < 0 || o.End < o.Start || o.End > int(n) {
-		return nil, Mistakef(fmt.Sprintf("positions run from 0 to %v, or from -%v counting from the end", n, n),
-			"elements %d to %d in steps of %d of an axis of size %v", o.Start, o.End, o.Step, n)
-	}
+	o.Step = min(max(o.Step, -maxStep), maxStep)
 	s := slices.Clone(x.Shape())
-	s[k] = Dim(o.count())
+	s[k] = o.count()
 	return in.One(Type{x.DType(), s}, nil)
 }
 
 // VJP puts g back among zeros.
 func (o Slice) VJP(n *Node, gs []*Value) []*Value {
-	g := gs[0]
-	x := n.Args[0]
-	k, _ := axis(o.Axis, x.Rank())
-	size := int(x.Shape()[k])
+	g, x := gs[0], n.Args[0]
+	k := normalAxis(o.Axis, x)
+	size := x.Shape()[k]
+	if o.symbolic() || size.Symbolic() || o.Step < 0 {
+		return []*Value{o.back(g, k, size)}
+	}
 	before, after := make([]int, x.Rank()), make([]int, x.Rank())
-	if o.Step > 1 && o.count() > 1 && g.OK() { // a zero for each element stepped over
+	if count := int(o.count()); o.Step > 1 && count > 1 && g.OK() { // a zero for each element stepped over
 		s := slices.Insert(slices.Clone(g.Shape()), k+1, 1)
 		b, a := make([]int, len(s)), make([]int, len(s))
 		a[k+1] = o.Step - 1
 		g = g.Reshape(s...).Pad(b, a, 0)
 		s = slices.Clone(x.Shape())
-		s[k] = Dim(o.count() * o.Step)
+		s[k] = Dim(count * o.Step)
 		g = g.Reshape(s...)
-		if over := o.Start + o.count()*o.Step - size; over > 0 {
-			g = g.Slice(k, 0, o.count()*o.Step-over)
+		if over := int(o.Start) + count*o.Step - int(size); over > 0 {
+			g = g.Slice(k, 0, count*o.Step-over)
 		}
 	}
-	before[k] = o.Start
-	after[k] = size - o.Start - int(g.Dim(k))
+	before[k] = int(o.Start)
+	after[k] = int(size-o.Start) - int(g.Dim(k))
 	return []*Value{g.Pad(before, after, 0)}
+}
+
+// back is g among zeros along axis k of the given size, where sizes may be symbols.
+func (o Slice) back(g *Value, k int, size Dim) *Value {
+	if !g.OK() {
+		return g
+	}
+	shape := func(n Dim) Shape {
+		s := slices.Clone(g.Shape())
+		s[k] = n
+		return s
+	}
+	if step := max(o.Step, -o.Step); step > 1 { // to each step's place in the range
+		places := g.fn.Arange(g.Dim(k)).Mul(g.fn.FullInt(I64, int64(step)))
+		g = Apply(ScatterAdd{k, shape(o.End.Minus(o.Start))}, g, places)
+	}
+	if o.Step < 0 {
+		g = g.Flip(k)
+	}
+	zeros := func(n Dim) *Value { return g.fn.Full(g.DType(), 0, shape(n)...) }
+	return Join(k, zeros(o.Start), g, zeros(size.Minus(o.End)))
 }
 
 // Run copies.
@@ -157,19 +253,66 @@ func (o Slice) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	if err != nil {
 		return err
 	}
+	if n := Dim(in[0].Dim(k)); o.Start < 0 || o.End < o.Start || o.End > n {
+		return fmt.Errorf("elements %v to %v of an axis of %v", o.Start, o.End, n)
+	}
 	from := kernel.Contiguous(in[0].Shape())
-	from.Base = o.Start * from.Strides[k]
+	first := o.Start
+	if o.Step < 0 {
+		first = o.End - 1
+	}
+	from.Base = int(first) * from.Strides[k]
 	from.Strides[k] *= o.Step
 	return copyOp(c, out[0].Shape(), out[0], kernel.Contiguous(out[0].Shape()), in[0], from)
 }
 
-// Forms is Slice, whose numbers are inputs.
-func (Slice) Forms() []Form {
+// Forms is Slice, whose numbers are inputs, where they are known and the order stays.
+func (o Slice) Forms() []Form {
+	if o.symbolic() || o.Step < 0 {
+		return nil
+	}
 	return form("Slice", Field{Name: "Start", Input: 1, Vector: true}, Field{Name: "End", Input: 2, Vector: true},
 		Field{Name: "Axis", Input: 3, Vector: true}, Field{Name: "Step", Input: 4, Vector: true})
 }
 
-// Samples covers places, steps and empty results.
+// Emit adds a Slice node with bounds that are computed in the file, or count from the end. Where elements of a part whose size is not known
+// go from its end on, they are a Slice of that part.
+func (o Slice) Emit(e Emitter, n *Node, in []string) []string {
+	k := normalAxis(o.Axis, n.Args[0])
+	size := n.Args[0].Shape()[k]
+	number := func(n int) string { return e.Const(tensor.Of([]int64{int64(n)}, 1)) }
+	slice := func(x, start, end string, step int) string {
+		in := []string{x, start, end, number(k)}
+		if step != 1 {
+			in = append(in, number(step))
+		}
+		return e.Node("Slice", in)
+	}
+	bound := func(d Dim) string {
+		if d == size && d.Symbolic() {
+			return number(math.MaxInt64)
+		}
+		if back, ok := d.Expr().Minus(size.Expr()).Number(); ok && back < 0 && d.Symbolic() {
+			return number(int(back))
+		}
+		return e.Shape(Shape{d})
+	}
+	switch {
+	case o.Step > 0:
+		return []string{slice(in[0], bound(o.Start), bound(o.End), o.Step)}
+	case !o.symbolic() && o.Start == 0:
+		return []string{slice(in[0], number(int(o.End)-1), number(math.MinInt64), o.Step)}
+	case !o.symbolic():
+		return []string{slice(in[0], number(int(o.End)-1), number(int(o.Start)-1), o.Step)}
+	}
+	part := in[0]
+	if o.Start != 0 || o.End != size {
+		part = slice(part, bound(o.Start), bound(o.End), 1)
+	}
+	return []string{slice(part, number(-1), number(math.MinInt64), o.Step)}
+}
+
+// Samples covers places, steps of both signs and empty results.
 func (Slice) Samples() []Sample {
 	var out []Sample
 	for _, s := range []struct {
@@ -178,7 +321,8 @@ func (Slice) Samples() []Sample {
 	}{
 		{[]int{5}, Slice{0, 1, 4, 1}}, {[]int{5}, Slice{0, 0, 5, 2}}, {[]int{6}, Slice{0, 1, 6, 3}}, {[]int{6}, Slice{0, 1, 6, 4}}, {[]int{2, 4}, Slice{1, 0, 4, 1}},
 		{[]int{3, 4}, Slice{0, 2, 3, 1}}, {[]int{2, 5, 2}, Slice{1, 1, 5, 2}}, {[]int{1, 2, 2, 3, 2}, Slice{3, 0, 2, 1}},
-		{[]int{5}, Slice{0, 2, 5, math.MaxInt}}, {[]int{2, 3}, Slice{-1, 1, 3, 1}},
+		{[]int{5}, Slice{0, 2, 5, math.MaxInt}}, {[]int{2, 3}, Slice{-1, 1, 3, 1}}, {[]int{5}, Slice{0, 0, 5, -1}}, {[]int{3, 4}, Slice{0, 1, 3, -1}},
+		{[]int{7, 2}, Slice{0, 1, 6, -2}}, {[]int{2, 6}, Slice{1, 0, 6, -4}}, {[]int{4}, Slice{0, 1, 4, math.MinInt}}, {[]int{1, 2, 2, 3, 2}, Slice{3, 0, 3, -1}},
 	} {
 		out = append(out, Sample{Op: s.o, In: []SampleInput{{Shape: s.shape}}})
 	}
@@ -237,7 +381,7 @@ func (o Concat) VJP(n *Node, gs []*Value) []*Value {
 			out[i] = g
 			break
 		}
-		if g.OK() && y.Shape()[k].Symbolic() {
+		if g.OK() && slices.ContainsFunc(n.Args, func(a *Value) bool { return a.Shape()[k].Symbolic() }) {
 			out[i] = Apply(Part{k, i}, slices.Concat([]*Value{g}, n.Args)...)
 			continue
 		}

@@ -74,15 +74,19 @@ var shapeRefs = map[string]reference{
 		if o.Axis < 0 {
 			o.Axis += len(shape)
 		}
-		shape[o.Axis] = 0
-		for i := o.Start; i < o.End; i++ {
-			if (i-o.Start)%o.Step == 0 {
-				shape[o.Axis]++
+		var places []int
+		for i := int(o.Start); i < int(o.End); i++ {
+			if o.Step > 0 && (i-int(o.Start))%o.Step == 0 || o.Step < 0 && (int(o.End)-1-i)%o.Step == 0 {
+				places = append(places, i)
 			}
 		}
+		if o.Step < 0 {
+			slices.Reverse(places)
+		}
+		shape[o.Axis] = len(places)
 		return pull(in[0], shape, func(index []int) []int {
 			from := slices.Clone(index)
-			from[o.Axis] = o.Start + index[o.Axis]*o.Step
+			from[o.Axis] = places[index[o.Axis]]
 			return from
 		})
 	},

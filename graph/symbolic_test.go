@@ -55,7 +55,7 @@ func sizes(s graph.Sample) []int {
 	return slices.DeleteFunc(slices.Compact(out), func(n int) bool { return n < 2 })
 }
 
-// replaceShapes is a copy of op with the first dimensions, so many, of each shape among its attributes replaced.
+// replaceShapes is a copy of op with the first dimensions, so many, of each shape among its attributes, and each size, replaced.
 func replaceShapes(op graph.Op, axes int, replace func(graph.Dim) graph.Dim) graph.Op {
 	v := reflect.New(reflect.TypeOf(op)).Elem()
 	v.Set(reflect.ValueOf(op))
@@ -63,6 +63,9 @@ func replaceShapes(op graph.Op, axes int, replace func(graph.Dim) graph.Dim) gra
 		field := v.Field(i)
 		if field.Type() == reflect.TypeFor[graph.Type]() {
 			field = field.FieldByName("Shape")
+		}
+		if field.Type() == reflect.TypeFor[graph.Dim]() {
+			field.SetInt(int64(replace(graph.Dim(field.Int()))))
 		}
 		if field.Type() == reflect.TypeFor[graph.Shape]() {
 			changed := slices.Clone(field.Interface().(graph.Shape))

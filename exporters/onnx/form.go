@@ -82,6 +82,9 @@ func (e *emitter) field(f graph.Field, n *graph.Node, value any) string {
 	case graph.Shape:
 		return e.Shape(v)
 	case graph.Dim:
+		if f.Vector {
+			return e.Shape(graph.Shape{v})
+		}
 		if !v.Symbolic() {
 			return e.Const(tensor.Scalar(int64(v)))
 		}

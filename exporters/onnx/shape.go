@@ -150,14 +150,15 @@ func (e *emitter) inputDim(d string) string {
 }
 
 // reshape replaces a symbolic target of Reshape by a constant where ONNX can say it: 0 copies a dimension from the
-// argument, -1 is worked out from the size. A target with no elements needs allowzero.
+// argument, -1 is worked out from the size. A target that may have no elements needs allowzero.
 func (e *emitter) reshape(in []string, attrs []graph.Attr) ([]string, []graph.Attr) {
 	s, ok := e.pending[in[1]]
 	if !ok {
 		return in, attrs
 	}
+	zeros := append(slices.Clone(attrs), graph.Attr{Name: "allowzero", Value: 1})
 	if slices.Contains(s, 0) { // then 0 and -1 cannot be told apart from sizes
-		return in, append(slices.Clone(attrs), graph.Attr{Name: "allowzero", Value: 1})
+		return in, zeros
 	}
 	from := e.shapes[in[0]]
 	d := make([]int64, len(s))
@@ -173,8 +174,8 @@ func (e *emitter) reshape(in []string, attrs []graph.Attr) ([]string, []graph.At
 			left++
 		}
 	}
-	if left > 1 {
-		return in, attrs
+	if left > 1 || left == 1 && slices.Contains(d, 0) { // what is left of nothing is not known: the size of an axis may be 0
+		return in, zeros
 	}
 	return []string{in[0], e.Const(tensor.Of(d, len(d)))}, attrs
 }

@@ -81,7 +81,11 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 			continue
 		}
 		first := n.Results[0].ID
-		o := &kernelOp{node: n, ctx: x.ctx, still: m.Alias[first] >= 0}
+		bound, err := n.Bound(b)
+		if err != nil {
+			return nil, err
+		}
+		o := &kernelOp{node: bound, ctx: x.ctx, still: m.Alias[first] >= 0}
 		for _, a := range n.Args {
 			if a == nil {
 				o.in = append(o.in, nil)

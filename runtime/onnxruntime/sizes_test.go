@@ -1,6 +1,7 @@
 package onnxruntime_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -24,6 +25,30 @@ func TestSizes(t *testing.T) {
 				}
 				if got := out[name].Shape(); !slices.Equal(got, want) {
 					t.Errorf("opset %d, %v: %v is %v, want %v", opset, b, s, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestSlices has onnxruntime take elements along axes whose sizes only a run tells.
+func TestSlices(t *testing.T) {
+	requireLibrary(t)
+	f := onnxtest.Slices()
+	for _, opset := range []int{onnx.MinOpset, onnx.MaxOpset} {
+		for _, b := range onnxtest.SlicesSizes {
+			x := tensor.New(graph.F32, b[:]...)
+			for i := range x.Len() {
+				x.Set(i, float64(i+1)/8)
+			}
+			in := map[string]*tensor.Tensor{"x": x}
+			want, err := onnx.Evaluate(f, nil, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, got := range run(t, f, onnx.Options{Opset: opset}, in) {
+				if w := want[name]; !slices.Equal(got.Shape(), w.Shape()) || !slices.EqualFunc(got.Float64s(), w.Float64s(), func(a, b float64) bool { return math.Abs(a-b) <= 1e-5*max(1, math.Abs(b)) }) {
+					t.Errorf("opset %d, %v: %q is %v %v, want %v %v", opset, b, name, got, got.Float64s(), w, w.Float64s())
 				}
 			}
 		}

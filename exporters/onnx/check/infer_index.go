@@ -1,7 +1,6 @@
 package check
 
 import (
-	"math"
 	"slices"
 )
 
@@ -153,54 +152,58 @@ func slice(x *nodeContext) {
 	}
 }
 
-// stretch is the number of elements that a slice takes of an axis.
+// stretch is the number of elements that a slice takes of an axis. Positions below 0 count from the end, and what lies beyond the axis is
+// left out.
 func stretch(size, from, to, step dim) dim {
-	n, known := size.num()
-	a, ok := from.num()
-	b, ok2 := to.num()
-	s, ok3 := step.num()
-	switch {
-	case known && ok && ok2 && ok3:
-		if a < 0 {
-			a += n
-		}
-		if b < 0 {
-			b += n
-		}
-		if s > 0 {
-			a, b = min(max(a, 0), n), min(max(b, 0), n)
-			if b <= a {
-				return number(0)
-			}
-			return number((b-a-1)/s + 1)
-		}
-		if s == math.MinInt64 {
-			return unknown
-		}
-		a, b = min(max(a, 0), n-1), min(max(b, -1), n-1)
-		if to.n < -n {
-			b = -1
-		}
-		if a <= b {
-			return number(0)
-		}
-		return number((a-b-1)/-s + 1)
-	case !step.isNum(1):
+	s, ok := step.num()
+	a, ok2 := position(size, from)
+	b, ok3 := position(size, to)
+	if !ok || !ok2 || !ok3 || !small(s) {
 		return unknown
 	}
-	if ok && a < 0 {
-		from = size.plus(from)
+	if s > 0 {
+		a, b = within(a, number(0), size), within(b, number(0), size)
+	} else {
+		last := size.minus(number(1))
+		a, b = within(b, number(-1), last), within(a, number(0), last) // from a to b in the other direction
+		s = -s
 	}
-	if ok2 && b < 0 {
-		to = size.plus(to)
+	n := b.minus(a)
+	if s != 1 {
+		n = n.plus(number(s - 1)).divided(number(s))
 	}
-	if ok2 && b >= maxDim || to.minus(size).positive() { // to its end
-		to = size
-	}
-	if n := to.minus(from); from.positive() && n.positive() && size.minus(to).positive() {
+	if n.positive() {
 		return n
 	}
-	return unknown
+	return n.max(number(0))
+}
+
+// position is place p of an axis, from its start; ok is false where it is not known from which side p counts.
+func position(size, p dim) (dim, bool) {
+	n, ok := p.num()
+	switch {
+	case ok && n <= -maxDim: // before any axis
+		return number(-maxDim + 1), true
+	case ok && n >= maxDim:
+		return number(maxDim - 1), true
+	case ok && n < 0:
+		return size.plus(p), size.known()
+	}
+	return p, p.positive() && size.known()
+}
+
+// within is p, no less than lo and no more than hi.
+func within(p, lo, hi dim) dim {
+	switch {
+	case p.minus(hi).positive():
+		return hi
+	case !p.minus(lo).positive():
+		p = p.max(lo)
+	}
+	if hi.minus(p).positive() {
+		return p
+	}
+	return p.min(hi)
 }
 
 func pad(x *nodeContext) {

@@ -119,7 +119,7 @@ var shapeOperators = map[string]operator{
 			}
 			from, to := at(starts[j]), at(ends[j])
 			if steps[j] < 0 {
-				from = max(from, 0)
+				from = min(max(from, 0), n-1)
 			}
 			first[k], step[k] = from, steps[j]
 			shape[k] = max(0, int(math.Ceil(float64(to-from)/float64(steps[j]))))
