@@ -137,6 +137,9 @@ func (o Conv2D) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	return floats(c, o, out, in, conv2DFloats[float32], conv2DFloats[float64])
 }
 
+// MultiplyAdds is that of each element of the result, with one filter.
+func (Conv2D) MultiplyAdds(out, in [][]int) float64 { return elements(out[0]) * elements(in[1][1:]) }
+
 func conv2DFloats[T kernel.Float](c *kernel.Context, o Conv2D, out, in []*tensor.Tensor) error {
 	s := o.shape(in[0].Shape(), in[1].Shape(), out[0].Shape())
 	kernel.ConvForward(c, s, tensor.Data[T](out[0]), tensor.Data[T](in[0]), tensor.Data[T](in[1]))
@@ -245,6 +248,9 @@ func (o ConvTranspose2D) Run(c *kernel.Context, out, in []*tensor.Tensor) error 
 	return floats(c, o, out, in, convTranspose2DFloats[float32], convTranspose2DFloats[float64])
 }
 
+// MultiplyAdds is that of each element of the images, with one filter.
+func (ConvTranspose2D) MultiplyAdds(out, in [][]int) float64 { return elements(in[0]) * elements(in[1][1:]) }
+
 func convTranspose2DFloats[T kernel.Float](c *kernel.Context, o ConvTranspose2D, out, in []*tensor.Tensor) error {
 	s := o.conv().shape(out[0].Shape(), in[1].Shape(), in[0].Shape())
 	kernel.ConvInput(c, s, tensor.Data[T](out[0]), tensor.Data[T](in[1]), tensor.Data[T](in[0]))
@@ -315,6 +321,9 @@ func (o ConvWeight) VJP(n *Node, gs []*Value) []*Value {
 func (o ConvWeight) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	return floats(c, o, out, in, convWeightFloats[float32], convWeightFloats[float64])
 }
+
+// MultiplyAdds is that of each element of the convolution's result, with one filter.
+func (ConvWeight) MultiplyAdds(out, in [][]int) float64 { return elements(in[1]) * elements(out[0][1:]) }
 
 func convWeightFloats[T kernel.Float](c *kernel.Context, o ConvWeight, out, in []*tensor.Tensor) error {
 	s := o.Conv.shape(in[0].Shape(), out[0].Shape(), in[1].Shape())

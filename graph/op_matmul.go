@@ -63,6 +63,11 @@ func (o MatMul) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	return floats(c, o, out, in, matMulFloats[float32], matMulFloats[float64])
 }
 
+// MultiplyAdds is that of each element of the result, a row by a column.
+func (MatMul) MultiplyAdds(out, in [][]int) float64 {
+	return elements(out[0]) * float64(in[0][len(in[0])-1])
+}
+
 func matMulFloats[T kernel.Float](c *kernel.Context, _ MatMul, out, in []*tensor.Tensor) error {
 	a, b := in[0], in[1]
 	n, k, m := a.Dim(-2), a.Dim(-1), b.Dim(-1)
@@ -191,6 +196,11 @@ func (o Gemm) VJP(n *Node, gs []*Value) []*Value {
 // Run multiplies and adds.
 func (o Gemm) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	return floats(c, o, out, in, gemmFloats[float32], gemmFloats[float64])
+}
+
+// MultiplyAdds is that of each element of the result, a row by a column.
+func (o Gemm) MultiplyAdds(out, in [][]int) float64 {
+	return elements(in[0]) * float64(out[0][1])
 }
 
 func gemmFloats[T kernel.Float](c *kernel.Context, o Gemm, out, in []*tensor.Tensor) error {

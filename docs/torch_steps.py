@@ -1,0 +1,148 @@
+"""The four training steps of `sardonyx bench` in PyTorch: the same shapes, losses and optimizers, float32, eager or compiled.
+
+usage: torch_steps.py {step-vae|step-cnn|step-gpt|step-dcgan} [--threads N] [--steps N] [--batch N] [--compile] [--device cpu|cuda]
+Prints one JSON line with "ms", the milliseconds of a step: the median of blocks of five.
+"""
+import argparse
+import json
+import statistics
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Vae(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.enc, self.mu, self.log_var = nn.Linear(784, 512), nn.Linear(512, 20), nn.Linear(512, 20)
+        self.dec = nn.Sequential(nn.Linear(20, 512), nn.ReLU(), nn.Linear(512, 784))
+
+    def forward(self, x):
+        h = F.relu(self.enc(x))
+        mu, log_var = self.mu(h), self.log_var(h)
+        z = mu + torch.randn_like(mu) * (log_var / 2).exp()
+        pixels = F.binary_cross_entropy_with_logits(self.dec(z), x, reduction="none").sum(-1)
+        kl = (mu.square() + log_var.exp() - 1 - log_var).sum(-1) / 2
+        return (pixels + kl).mean()
+
+
+class Cnn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Linear(128, 10))
+
+    def forward(self, x, label):
+        return F.cross_entropy(self.net(x), label)
+
+
+class Block(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x):
+        split = lambda t: t.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        q, k, v = map(split, self.qkv(self.norms[0](x)).chunk(3, -1))
+        x = x + self.out(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norms[1](x))
+
+
+class Gpt(nn.Module):
+    def __init__(self, vocab=96, context=128, width=128, heads=4, depth=4):
+        super().__init__()
+        self.token, self.place = nn.Embedding(vocab, width), nn.Embedding(context, width)
+        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocab)
+
+    def forward(self, ids, label):
+        x = self.token(ids) + self.place.weight[: ids.shape[1]]
+        return F.cross_entropy(self.head(self.norm(self.blocks(x))).flatten(0, 1), label.flatten())
+
+
+def generator():
+    def up(i, o):
+        return [nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
+    return nn.Sequential(nn.Linear(100, 4096), nn.Unflatten(1, (256, 4, 4)), *up(256, 128), *up(128, 64),
+                         nn.ConvTranspose2d(64, 3, 4, 2, 1), nn.Tanh())
+
+
+def critic():
+    def down(i, o):
+        return [nn.Conv2d(i, o, 4, 2, 1), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*down(3, 64), *down(64, 128), *down(128, 256), nn.Flatten(), nn.Linear(4096, 1))
+
+
+def one_model(model, inputs, a):
+    model, inputs = model.to(a.device), [x.to(a.device) for x in inputs]
+    opt = torch.optim.Adam(model.parameters(), 1e-3)
+    forward = torch.compile(model) if a.compile else model
+
+    def step():
+        opt.zero_grad()
+        loss = forward(*inputs)
+        loss.backward()
+        opt.step()
+        return loss.item()
+    return step
+
+
+def adversaries(batch, a):
+    gen, judge = generator().to(a.device), critic().to(a.device)
+    of_gen, of_judge = (torch.optim.Adam(m.parameters(), 2e-4, (0.5, 0.999)) for m in (gen, judge))
+    make, score = (torch.compile(gen), torch.compile(judge)) if a.compile else (gen, judge)
+    real = torch.rand(batch, 3, 32, 32, device=a.device)
+    fake = lambda: make(torch.randn(batch, 100, device=a.device))
+
+    def step():
+        of_judge.zero_grad()
+        loss = (F.softplus(-score(real)) + F.softplus(score(fake().detach()))).mean()
+        loss.backward()
+        of_judge.step()
+        of_gen.zero_grad()
+        loss_gen = F.softplus(-score(fake())).mean()
+        loss_gen.backward()
+        of_gen.step()
+        return loss.item() + loss_gen.item()
+    return step
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("model")
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--steps", type=int, default=25)
+    p.add_argument("--batch", type=int, default=0)
+    p.add_argument("--device", default="cpu")
+    p.add_argument("--compile", action="store_true")
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(0)
+    size = lambda n: a.batch or n
+    make = {
+        "step-vae": lambda: one_model(Vae(), [torch.rand(size(128), 784)], a),
+        "step-cnn": lambda: one_model(Cnn(), [torch.rand(size(64), 1, 28, 28), torch.randint(10, (size(64),))], a),
+        "step-gpt": lambda: one_model(Gpt(), [torch.randint(96, (size(16), 128)) for _ in range(2)], a),
+        "step-dcgan": lambda: adversaries(size(64), a),
+    }
+    step = make[a.model]()
+    for _ in range(5):
+        step()
+    blocks = []
+    for _ in range(max(1, a.steps // 5)):
+        start = time.perf_counter()
+        for _ in range(5):
+            step()
+        blocks.append((time.perf_counter() - start) * 200)
+    print(json.dumps({"model": a.model, "torch": torch.__version__, "threads": a.threads, "ms": round(statistics.median(blocks), 3)}))
+
+
+if __name__ == "__main__":
+    main()
