@@ -47,6 +47,9 @@ const reserved = "opt"
 // the Step updates, as it is before an optimizer clips it.
 const GradNorm = "grad_norm"
 
+// Loss is the output of a Step that is its loss.
+const Loss = "loss"
+
 type boundModel struct {
 	prefix string
 	layers []*nn.Layer
@@ -119,7 +122,7 @@ func (b *Builder) EMAFunc(name string, build func(f *graph.Func)) {
 // Step defines a training step called name: loss is traced in training form and must be a scalar; opt updates the
 // parameters of model, and no others. Running statistics change in every layer that the loss applies. model is what was
 // given to Model, a part of one, or a slice of such. The step's outputs are "loss", what the loss function
-// itself names with f.Output, and [GradNorm].
+// itself names with f.Output, [GradNorm] and [OK].
 func (b *Builder) Step(name string, opt optim.Optimizer, model any, loss func(f *graph.Func) *graph.Value) {
 	b.add(&entry{name: name, pos: graph.Caller(), loss: loss, opt: opt, model: model})
 }
@@ -184,6 +187,9 @@ func (b *Builder) Compile() (*Program, error) {
 	}
 	for _, e := range b.entries {
 		f, err := pass.Run(e.f, b.passes)
+		if err == nil && e.loss != nil {
+			f, err = e.guarded(f)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("compiling %s: %w", b.name, err)
 		}
@@ -267,6 +273,7 @@ func (e *entry) trace(compiled graph.Pos, averages map[string][]graph.Param) {
 	}
 	f.Doc = optim.Name(e.opt)
 	loss := e.loss(f)
+	e.reserve()
 	switch {
 	case loss == nil:
 		f.Mistake(e.pos, fmt.Sprintf("Step %q: the loss is nil", e.name), "return the loss value")
@@ -280,7 +287,7 @@ func (e *entry) trace(compiled graph.Pos, averages map[string][]graph.Param) {
 		f.Mistake(loss.Pos, fmt.Sprintf("Step %q: the loss is %v, want a floating-point scalar", e.name, loss.Type), "reduce it, with .Mean() for one", loss)
 		return
 	}
-	f.At(e.pos, "", func() { f.Output("loss", loss) })
+	f.At(e.pos, "", func() { f.Output(Loss, loss) })
 	var all []*graph.Value
 	for _, path := range nn.Paths(e.model) {
 		for _, p := range f.Params {

@@ -78,6 +78,16 @@ var mathRefs = map[string]reference{
 	"Not":          each(func(x float64) float64 { return 1 - x }),
 	"And":          pairs(func(a, b float64) float64 { return a * b }),
 	"Or":           pairs(math.Max),
+	"AllFinite": func(_ graph.Op, in []*tensor.Tensor) []float64 {
+		for _, x := range in {
+			for i := range x.Len() {
+				if math.IsNaN(x.At(i)) || math.IsInf(x.At(i), 0) {
+					return []float64{0}
+				}
+			}
+		}
+		return []float64{1}
+	},
 	"Where": func(_ graph.Op, in []*tensor.Tensor) []float64 {
 		return broadcastLoop(in, func(x []float64) float64 {
 			if x[0] != 0 {

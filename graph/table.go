@@ -26,6 +26,7 @@ func All() []Sampled {
 		resizeOps,
 		normOps,
 		assertOps,
+		finiteOps,
 		bodyOps,
 	)
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/symbolic"
 )
@@ -131,7 +132,10 @@ func (d *description) outputs() {
 	d.print("\n## Outputs\n\n")
 	for _, o := range d.x.f.Outputs {
 		d.print("- %s", typed(o.Name, o.Value.Type))
-		if o.Name == lossOutput {
+		switch {
+		case isGuard(o):
+			d.print(": whether the loss and all new state are finite; where it is false, the next values of the state are the old ones")
+		case o.Name == compiler.Loss:
 			d.print(": the loss, which the step makes smaller")
 			if d.x.f.Doc != "" {
 				d.print("; the optimizer is %s", d.x.f.Doc)
@@ -142,8 +146,8 @@ func (d *description) outputs() {
 	d.print("- %s: the next value of each state, for the next run's input\n", code("NAME"+Next))
 }
 
-// lossOutput is what the compiler calls a step's loss.
-const lossOutput = "loss"
+// isGuard reports whether o says that a step is finite.
+func isGuard(o graph.Output) bool { return o.Name == compiler.OK && o.Value.DType() == graph.Bool }
 
 func (d *description) program() {
 	if slices.ContainsFunc(d.x.f.Inputs, func(v *graph.Value) bool { return numpyKinds[v.DType()] == "" }) {
@@ -164,10 +168,15 @@ func (d *description) program() {
 	}
 	d.print("    }\n")
 	d.print("    out = dict(zip(outputs, session.run(outputs, feed | state)))\n")
+	if slices.ContainsFunc(d.x.f.Outputs, isGuard) {
+		d.print("    if not out[%q]:\n        break  # NaN or Inf: the state stays as it was\n", compiler.OK)
+	}
 	d.print("    state = {name: out.get(name + %q, value) for name, value in state.items()}\n", Next)
 	d.print("    print(step")
 	for _, o := range d.x.f.Outputs {
-		d.print(", out[%q]", o.Name)
+		if !isGuard(o) {
+			d.print(", out[%q]", o.Name)
+		}
 	}
 	d.print(")\n\nnp.savez(%q, **state)\n```\n", "trained."+d.state)
 }

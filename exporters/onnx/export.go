@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -43,7 +44,7 @@ type Options struct {
 	Random Random // what becomes of random ops
 
 	// Training allows a training step: all state is inputs, and each update of state an output "<state>.next". The file
-	// holds no state; ExportFile writes the weights, unless they are nil, into a file beside it, as the first state, and
+	// is guarded, as [compiler.Guarded] says, and holds no state; ExportFile writes the weights, unless they are nil, into a file beside it, as the first state, and
 	// a description for people into another: see [StateFile] and [DescriptionFile].
 	Training bool
 
@@ -162,6 +163,7 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 	if len(f.Outputs) == 0 {
 		return nil, nil, errors.New("it has no outputs")
 	}
+	f = compiler.Guarded(f)
 	pure, noise, err := prepare(f, o.Random)
 	if err != nil {
 		return nil, nil, err

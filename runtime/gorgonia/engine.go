@@ -148,7 +148,7 @@ func (x *executable) Run(ctx context.Context, entry string, in map[string]*tenso
 		return nil, err
 	}
 	if f.Training {
-		if !p.finite(x.ctx) {
+		if !p.ok() {
 			return nil, x.diagnose(f, in)
 		}
 		p.commit(x.state)

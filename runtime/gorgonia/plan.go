@@ -4,14 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	_ "go4.org/unsafe/assume-no-moving-gc" // the version that lets gorgonia start on this Go
 	G "gorgonia.org/gorgonia"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/memory"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 )
@@ -254,23 +253,8 @@ func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
 	return nil
 }
 
-// finite reports whether the loss and all new state are finite.
-func (p *plan) finite(c *kernel.Context) bool {
-	for _, o := range p.f.Outputs {
-		if o.Name == "loss" && !runtime.Finite(p.bufs[o.Value.ID].Tensor) {
-			return false
-		}
-	}
-	var bad atomic.Bool
-	c.Parallel(len(p.updates), 1, func(lo, hi int) {
-		for _, u := range p.updates[lo:hi] {
-			if !runtime.Finite(p.bufs[u.value].Tensor) {
-				bad.Store(true)
-			}
-		}
-	})
-	return !bad.Load()
-}
+// ok is what the guard of a Step says after a run.
+func (p *plan) ok() bool { return tensor.Data[bool](p.outputs[compiler.OK])[0] }
 
 // commit makes the new state current.
 func (p *plan) commit(s *runtime.State) {

@@ -2,6 +2,7 @@ package onnxruntime_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -169,15 +170,18 @@ func checkStep(t *testing.T, f *graph.Func, state *runtime.State) {
 			if err := agree(got[o.Name], want[o.Value.ID], 1e-4); err != nil {
 				t.Errorf("step %d: %q: %v", n, o.Name, err)
 			}
-			losses = append(losses, got[o.Name].At(0))
+			if o.Name == compiler.Loss {
+				losses = append(losses, got[o.Name].At(0))
+			}
 		}
 		for _, u := range f.Updates {
 			ours[u.Name] = want[u.Value.ID]
 		}
 	}
-	if last := losses[len(losses)-1]; last == losses[len(f.Outputs)-1] {
+	if last := losses[len(losses)-1]; last == losses[0] {
 		t.Errorf("the loss stays at %v", last)
 	}
+	checkGuard(t, step, f, batch)
 	for name, x := range step.State {
 		if _, err := step.Run(t.Context(), map[string]*tensor.Tensor{name: x}); err == nil || !strings.Contains(err.Error(), strconv.Quote(name)+" is state") {
 			t.Errorf("state for one run: %v", err)
@@ -191,6 +195,32 @@ func checkStep(t *testing.T, f *graph.Func, state *runtime.State) {
 	if _, err := session.Run(t.Context(), modelInputs(t, f, nil, graph.Binding{"batch": 3, "seq": 4})); err == nil || !strings.Contains(err.Error(), "is missing") {
 		t.Errorf("without the state: %v", err) // to train nothing would be worse
 	}
+}
+
+// checkGuard spoils a state of step: the guard in the file must keep all state as it is.
+func checkGuard(t *testing.T, step *onnxruntime.Step, f *graph.Func, batch map[string]*tensor.Tensor) {
+	t.Helper()
+	good := step.State
+	step.State = maps.Clone(good)
+	counter := step.Counter
+	for _, u := range f.Updates {
+		if u.Value.DType().Float() {
+			x := good[u.Name].Clone()
+			x.Set(x.Len()-1, math.Inf(1))
+			step.State[u.Name] = x
+			break
+		}
+	}
+	bad := maps.Clone(step.State)
+	if _, err := step.Run(t.Context(), batch); !errors.Is(err, onnxruntime.ErrNonFinite) {
+		t.Errorf("a state that is infinite: %v", err)
+	}
+	for name, x := range step.State {
+		if x != bad[name] || step.Counter != counter {
+			t.Errorf("%s has changed in a step that failed", name)
+		}
+	}
+	step.State = good
 }
 
 // TestVerify: what ExportFile writes is verified as it stands, functions and training steps, and no longer once it is changed.

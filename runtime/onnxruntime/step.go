@@ -2,14 +2,19 @@ package onnxruntime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
+
+// ErrNonFinite says that the loss or the new state of an exported training step would have been NaN or Inf.
+var ErrNonFinite = errors.New("the step gives NaN or Inf; the state is as before")
 
 // A Step is an exported training step that runs in onnxruntime, with its state. It is for one goroutine at a time.
 type Step struct {
@@ -54,7 +59,8 @@ func (s *Step) Inputs() []Info {
 }
 
 // Run takes a step on the data in, and returns the outputs that are not state, such as the loss. Noise that in lacks is drawn; if no
-// data tells how much, in has the size by its name, such as batch, as an i64 scalar. If it fails, the state and the counter are as before.
+// data tells how much, in has the size by its name, such as batch, as an i64 scalar. If it fails, as with [ErrNonFinite], the state and
+// the counter are as before.
 func (s *Step) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
 	all := maps.Clone(in)
 	if all == nil {
@@ -73,6 +79,9 @@ func (s *Step) Run(ctx context.Context, in map[string]*tensor.Tensor) (map[strin
 	out, err := s.session.Run(ctx, all)
 	if err != nil {
 		return nil, err
+	}
+	if ok := out[compiler.OK]; ok != nil && ok.DType() == tensor.Bool && ok.Len() == 1 && !tensor.Data[bool](ok)[0] {
+		return nil, ErrNonFinite
 	}
 	for _, p := range s.pairs {
 		if p.Output != "" { // a tensor of its own: onnxruntime must not write what it reads

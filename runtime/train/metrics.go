@@ -9,21 +9,22 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // Loss is the name of the metric that a Step minimises.
-const Loss = "loss"
+const Loss = compiler.Loss
 
 // Metrics are named numbers: a step's loss and what else it reports.
 type Metrics map[string]float64
 
-// Scalars returns those of a step's outputs that have one element.
+// Scalars returns those of a step's outputs that have one element, but for [compiler.OK].
 func Scalars(outputs map[string]*tensor.Tensor) Metrics {
 	m := make(Metrics, len(outputs))
 	for name, t := range outputs {
-		if t.Len() == 1 {
+		if t.Len() == 1 && name != compiler.OK {
 			m[name] = t.At(0)
 		}
 	}

@@ -1,8 +1,11 @@
 package main
 
 var runtimeMutations = []mutation{
-	{"engine: new state is committed before it is looked at", "runtime/gorgonia/engine.go", "if !p.finite(x.ctx) {\n\t\t\treturn nil, x.diagnose(f, in)\n\t\t}\n\t\tp.commit(x.state)", "p.commit(x.state)\n\t\tif !p.finite(x.ctx) {\n\t\t\treturn nil, x.diagnose(f, in)\n\t\t}", "./runtime/gorgonia", ""},
-	{"engine: only the loss is held to be finite", "runtime/gorgonia/plan.go", "return !bad.Load()", "return true", "./runtime/gorgonia", ""},
+	{"engine: new state is committed before it is looked at", "runtime/gorgonia/engine.go", "if !p.ok() {\n\t\t\treturn nil, x.diagnose(f, in)\n\t\t}\n\t\tp.commit(x.state)", "p.commit(x.state)\n\t\tif !p.ok() {\n\t\t\treturn nil, x.diagnose(f, in)\n\t\t}", "./runtime/gorgonia", ""},
+	{"engine: only the loss is held to be finite", "compiler/guard.go", ".AllFinite(state...)", ".AllFinite()", "./compiler ./runtime/gorgonia", ""},
+	{"guard: new state is not held where the step is not finite", "compiler/guard.go", "ok.Where(u.Value, g.Lookup(u.Name))", "ok.Where(u.Value, u.Value)", "./compiler ./runtime/onnxruntime", "Guard|TestStep"},
+	{"guard: part of what the model says", "compiler/compiler.go", "prog.traced = append(prog.traced, e.f)", "prog.traced = append(prog.traced, f)", "./compiler", "Guard"},
+	{"AllFinite: lowered to a sum that overflows", "graph/op_finite.go", "x.Scale(0).Sum()", "x.Sum().Scale(0)", "./graph", "Composite|Ops|Lower"},
 	{"memory: an output that is new state has no copy", "compiler/memory/memory.go", "list[i] = class[u.Value.ID] == Update && ", "list[i] = ", "./compiler/memory ./runtime/gorgonia", "Updates"},
 	{"memory: a value that is new state twice is one tensor", "compiler/memory/memory.go", "return other.Value == u.Value", "return other.Value == nil", "./compiler/memory ./runtime/gorgonia", "Updates"},
 	{"memory: a result over what is needed later", "compiler/memory/memory.go", "if p.blocks[p.of[a.ID]].last > t {", "if false {", "./compiler/memory", "RandomGraphs"},
