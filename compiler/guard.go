@@ -31,7 +31,7 @@ func (e *entry) guarded(f *graph.Func) (*graph.Func, error) {
 	g := graph.Rewrite(f, func(*graph.Func, *graph.Node, []*graph.Value) []*graph.Value { return nil })
 	var state []*graph.Value
 	for _, u := range g.Updates {
-		if u.Value.DType().Float() {
+		if graph.Floats.Has(u.Value.DType()) {
 			state = append(state, u.Value)
 		}
 	}

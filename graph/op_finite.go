@@ -31,6 +31,9 @@ func (AllFinite) Infer(in *Infer) ([]Type, error) { return in.One(Type{DType: Bo
 func (o AllFinite) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	n := 0
 	for _, x := range in {
+		if !x.DType().Native() {
+			return noKernel(o, x)
+		}
 		n += x.Len()
 	}
 	var bad atomic.Bool
@@ -54,7 +57,7 @@ func finite(x *tensor.Tensor, lo, hi int) bool {
 	case []float64:
 		return kernel.Finite(d[lo:hi])
 	}
-	return true
+	return false
 }
 
 // Lower multiplies by 0, which gives NaN where an element is not finite and overflows nowhere, and adds up.
