@@ -127,10 +127,13 @@ func (f *Func) input(o Input) *Value {
 }
 
 // BindSizes makes each symbol that f draws random numbers by, and that no input has as an axis, an input of its own: an i64 scalar
-// of its name, which says how many to draw. Compilers call it when f is traced.
+// of its name, which says how many to draw, unless there is one. Compilers call it when f is traced.
 func (f *Func) BindSizes() {
 	bound := map[string]bool{}
 	for _, in := range f.Inputs {
+		if in.IsSize() {
+			bound[in.Name] = true
+		}
 		for _, d := range in.Shape() {
 			bound[d.String()] = true
 		}

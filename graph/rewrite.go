@@ -10,11 +10,17 @@ import (
 // plain copy. Inputs and parameters are always kept, so the result has the same interface as f. It is the one walk of rewrites: a
 // Prune, a Fuse and a lowering are visits.
 func Rewrite(f *Func, visit func(out *Func, n *Node, args []*Value) []*Value) *Func {
-	return f.rewrite(nil, visit)
+	return f.rewrite(nil, nil, visit)
 }
 
-// rewrite is Rewrite over those of f's nodes that have a result marked live, by ID; nil means all.
-func (f *Func) rewrite(live []bool, visit func(out *Func, n *Node, args []*Value) []*Value) *Func {
+// Fill returns a copy of f in which a value that fill returns takes the place of an input or a state, which goes; where it returns nil,
+// they stay.
+func Fill(f *Func, fill func(out *Func, in *Value) *Value) *Func {
+	return f.rewrite(nil, fill, func(*Func, *Node, []*Value) []*Value { return nil })
+}
+
+// rewrite is Rewrite and Fill over those of f's nodes that have a result marked live, by ID; nil means all.
+func (f *Func) rewrite(live []bool, fill func(out *Func, in *Value) *Value, visit func(out *Func, n *Node, args []*Value) []*Value) *Func {
 	out := NewFunc(f.Name, f.Training)
 	out.fresh = maps.Clone(f.fresh)
 	to := make([]*Value, len(f.Values))
@@ -32,6 +38,11 @@ func (f *Func) rewrite(live []bool, visit func(out *Func, n *Node, args []*Value
 			var results []*Value
 			switch n.Op.(type) {
 			case Input, Param:
+				if fill != nil {
+					if v := fill(out, n.Results[0]); v != nil {
+						results = []*Value{v}
+					}
+				}
 			default:
 				results = visit(out, n, args)
 			}
@@ -141,7 +152,7 @@ func Prune(f *Func) *Func {
 			}
 		}
 	}
-	return f.rewrite(live, func(*Func, *Node, []*Value) []*Value { return nil })
+	return f.rewrite(live, nil, func(*Func, *Node, []*Value) []*Value { return nil })
 }
 
 // Extract returns a copy of f that computes the given values of it alone, as outputs called by their places: "0", "1", ... It has f's

@@ -12,7 +12,7 @@
 // The metadata tells whether a file still computes what was exported: test vectors ([Vector]), which the exporter makes, for any
 // runtime to replay, and a digest of the weights, for [CheckWeights].
 //
-// A random op becomes an input noise.<stream> that the caller fills ([RandomInputs]), or the runtime's own random node
-// ([RandomNative]). A training step may be written too ([Options.Training]): its state goes in as inputs and comes out as
+// A random op becomes an input noise.<stream> that the caller fills ([RandomInputs]), the runtime's own random node
+// ([RandomNative]), or our generator in integer operators, which draws our numbers by an input seed ([RandomSeed]). A training step may be written too ([Options.Training]): its state goes in as inputs and comes out as
 // outputs, the metadata says which belong together ([State]), and the first state and a description stand beside the model.
 package onnx

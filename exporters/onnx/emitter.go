@@ -38,13 +38,17 @@ type emitter struct {
 }
 
 func newEmitter(f *graph.Func, o Options) *emitter {
-	return &emitter{
+	e := &emitter{
 		opset: o.Opset, positions: !o.NoPositions, f: f,
 		byKey: map[[sha256.Size]byte]string{},
 		names: make([]string, len(f.Values)), taken: map[string]string{},
 		made: map[string]bool{}, rename: map[string]string{}, shapes: map[string]graph.Shape{},
 		pending: map[string]graph.Shape{}, dims: map[string]string{}, nodeNames: map[string]int{},
 	}
+	for _, in := range f.Inputs { // a size may be read by what stands before it
+		e.names[in.ID] = in.Name
+	}
+	return e
 }
 
 // reserve claims name for what, or says who has it.

@@ -40,8 +40,9 @@ func (ts Tensors) Tensor(name string) (*tensor.Tensor, error) {
 
 // Options say how to export. The zero value is good for most.
 type Options struct {
-	Opset  int    // of ai.onnx, MinOpset to MaxOpset; 0 means DefaultOpset
-	Random Random // what becomes of random ops
+	Opset  int     // of ai.onnx, MinOpset to MaxOpset; 0 means DefaultOpset, or SeedOpset with RandomSeed
+	Random Random  // what becomes of random ops
+	Drawn  []Noise // with RandomSeed, inputs that the file draws too: see [SeedRandom]
 
 	// Training allows a training step: all state is inputs, and each update of state an output "<state>.next". The file
 	// is guarded, as [compiler.Guarded] says, and holds no state; ExportFile writes the weights, unless they are nil, into a file beside it, as the first state, and
@@ -149,7 +150,9 @@ func build(f *graph.Func, weights Weights, o Options, beside bool) (*wire.Model,
 
 func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter, *wire.Model, error) {
 	if o.Opset == 0 {
-		o.Opset = DefaultOpset
+		if o.Opset = DefaultOpset; o.Random == RandomSeed {
+			o.Opset = SeedOpset
+		}
 	}
 	if o.Opset < MinOpset || o.Opset > MaxOpset {
 		return nil, nil, fmt.Errorf("opset %d cannot be written; choose %d to %d", o.Opset, MinOpset, MaxOpset)
@@ -164,15 +167,18 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 		return nil, nil, errors.New("it has no outputs")
 	}
 	f = compiler.Guarded(f)
-	pure, noise, err := prepare(f, o.Random)
+	pure, noise, err := prepare(f, o)
 	if err != nil {
 		return nil, nil, err
 	}
 	x := &exporter{f: pure, o: o, weights: weights, noise: noise, traced: pure, tracedWeights: weights}
+	if x.seeded = o.Random == RandomSeed && draws(pure); x.seeded && o.Opset < SeedOpset {
+		return nil, nil, fmt.Errorf("drawing random numbers by a seed takes operators of opset %d, and this is opset %d", SeedOpset, o.Opset)
+	}
 	if err := x.applyProfile(); err != nil {
 		return nil, nil, err
 	}
-	if x.f = legalize(x.f, o.Opset); len(x.f.Diags) > 0 {
+	if x.f = legalize(x.f, o); len(x.f.Diags) > 0 {
 		return nil, nil, x.f.Diags
 	}
 	x.e = newEmitter(x.f, o)
@@ -201,13 +207,23 @@ func counterOf(f *graph.Func, weights Weights) (*Counter, error) {
 	return &Counter{Seed: d[0], Step: d[1]}, nil
 }
 
-// prepare drops what no output needs, and replaces random ops by inputs if asked to.
-func prepare(f *graph.Func, r Random) (*graph.Func, []Noise, error) {
+// prepare drops what no output needs, and replaces random ops, or what they draw from, by inputs if asked to.
+func prepare(f *graph.Func, o Options) (*graph.Func, []Noise, error) {
+	if len(o.Drawn) > 0 && o.Random != RandomSeed {
+		return nil, nil, errors.New("Drawn names inputs to be drawn by a seed, and Random is not RandomSeed")
+	}
 	f = graph.Prune(f)
 	var noise []Noise
-	if r == RandomNative {
+	var err error
+	switch o.Random {
+	case RandomNative:
 		f = shareDraws(f)
-	} else {
+	case RandomSeed:
+		if f, err = SeedRandom(f, o.Drawn...); err != nil {
+			return nil, nil, err
+		}
+		f = shareDraws(f)
+	default:
 		f, noise = HoistRandom(f)
 	}
 	if len(f.Diags) > 0 {
@@ -225,7 +241,8 @@ type exporter struct {
 	tracedWeights Weights
 	noise         []Noise
 	e             *emitter
-	draws         bool     // it draws its own random numbers
+	draws         bool     // the runtime draws the random numbers
+	seeded        bool     // the file draws them, by a seed or a step's random state
 	counter       *Counter // of a step's first noise; nil if that is not known
 	beside        bool     // the first state stands in a file beside the model
 
@@ -254,7 +271,7 @@ func (x *exporter) model() (*wire.Model, error) {
 	}
 	x.e.finish(g)
 	for _, v := range x.f.Inputs {
-		g.Inputs = append(g.Inputs, &wire.ValueInfo{Name: v.Name, Type: tensorType(v.Type), Doc: x.noiseDoc(v.Name)})
+		g.Inputs = append(g.Inputs, &wire.ValueInfo{Name: v.Name, Type: tensorType(v.Type), Doc: x.inputDoc(v)})
 	}
 	x.images(g)
 	x.params(g)

@@ -28,11 +28,15 @@ func formOf(n *graph.Node, opset int) *graph.Form {
 	return nil
 }
 
-// legalize makes f of nodes that have a form at an opset, or write themselves: the others are lowered to smaller ops.
-func legalize(f *graph.Func, opset int) *graph.Func {
+// legalize makes f of nodes that have a form at the opset, or write themselves: the others are lowered to smaller ops. So are random ops
+// that the file itself draws for.
+func legalize(f *graph.Func, o Options) *graph.Func {
 	return graph.Lower(f, func(n *graph.Node) bool {
+		if _, _, random := drawn(n.Op); random && o.Random == RandomSeed {
+			return false
+		}
 		_, writes := n.Op.(graph.Emittable)
-		return writes || formOf(n, opset) != nil
+		return writes || formOf(n, o.Opset) != nil
 	})
 }
 

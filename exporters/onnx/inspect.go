@@ -30,6 +30,9 @@ type Summary struct {
 	NodeCount    int
 	Metadata     []wire.Entry // without what the fields below hold
 	Noise        []Noise      // inputs that stand for random ops, by this exporter
+	Seed         string       // the input, an i64 scalar, that it draws its random numbers by, by this exporter; "" if there is none
+	Drawn        []Noise      // by the seed, in place of inputs that the model has, by this exporter
+	Sizes        []string     // inputs, i64 scalars, that say how many random numbers are drawn, by this exporter
 	State        []State      // of a training step, by this exporter; sorted by input
 	Counter      *Counter     // of a training step's first noise, by this exporter; nil if there is none
 	Vectors      []Vector     // test vectors, by this exporter
@@ -131,6 +134,16 @@ func (s *Summary) metadata(list []wire.Entry) error {
 		if name, ok := strings.CutPrefix(e.Key, metaNoise); ok {
 			stream, _ := strconv.Atoi(strings.TrimPrefix(name, noisePrefix))
 			s.Noise = append(s.Noise, Noise{name, e.Value, stream})
+		} else if name, ok := strings.CutPrefix(e.Key, metaDrawn); ok {
+			n := Noise{Input: name}
+			if _, err := fmt.Sscanf(e.Value, "%s %d", &n.Distribution, &n.Stream); err != nil {
+				return fmt.Errorf("metadata %q: %.40q is not a distribution and a stream", e.Key, e.Value)
+			}
+			s.Drawn = append(s.Drawn, n)
+		} else if name, ok := strings.CutPrefix(e.Key, metaSize); ok {
+			s.Sizes = append(s.Sizes, name)
+		} else if e.Key == metaSeed {
+			s.Seed = e.Value
 		} else if strings.HasPrefix(e.Key, metaVector) {
 			var v Vector
 			err := json.Unmarshal([]byte(e.Value), &v)

@@ -20,6 +20,9 @@ import (
 const (
 	metaPrefix  = "sardonyx."
 	metaNoise   = metaPrefix + "noise."         // + an input's name: the distribution it stands for
+	metaSeed    = metaPrefix + "seed"           // the input that random numbers are drawn by
+	metaDrawn   = metaPrefix + "drawn."         // + the name of a model's input that the file draws: how it is distributed, and its stream
+	metaSize    = metaPrefix + "size."          // + an input's name: what it is the size of
 	metaVector  = metaPrefix + "vector."        // + a number: a Vector as JSON
 	metaWeights = metaPrefix + "weights.sha256" // the digest of all initializers
 	metaState   = metaPrefix + "state."         // + an input's name: the output that is its next value, or ""
@@ -62,6 +65,7 @@ func (x *exporter) metadata(stored []*wire.Tensor) ([]wire.Entry, error) {
 	for _, n := range x.noise {
 		meta[metaNoise+n.Input] = n.Distribution
 	}
+	x.seedMetadata(meta)
 	if err := x.stateMetadata(meta); err != nil {
 		return nil, err
 	}
@@ -86,6 +90,21 @@ func (x *exporter) metadata(stored []*wire.Tensor) ([]wire.Entry, error) {
 		out = append(out, wire.Entry{Key: k, Value: meta[k]})
 	}
 	return out, nil
+}
+
+// seedMetadata adds what tells programs how to have random numbers drawn.
+func (x *exporter) seedMetadata(meta map[string]string) {
+	if x.seeded && !x.o.Training {
+		meta[metaSeed] = SeedInput
+	}
+	for _, n := range x.o.Drawn {
+		meta[metaDrawn+n.Input] = fmt.Sprintf("%s %d", n.Distribution, n.Stream)
+	}
+	for _, v := range x.f.Inputs {
+		if v.IsSize() {
+			meta[metaSize+v.Name] = "random numbers"
+		}
+	}
 }
 
 // checkVector sees that v names the model's inputs and outputs.

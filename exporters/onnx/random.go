@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // Random says what becomes of the ops that draw random numbers.
@@ -17,7 +18,17 @@ const (
 	RandomInputs Random = iota
 	// RandomNative writes the runtime's own random nodes. What they draw differs from runtime to runtime.
 	RandomNative
+	// RandomSeed writes our own generator, Philox, in integer operators: the file has an input, seed, and draws by it what our
+	// kernels draw, to the bit, but for normal numbers, which take the runtime's logarithm, sine and cosine; see [SeedRandom]. A
+	// training step draws from its random state, as ours does. It needs SeedOpset.
+	RandomSeed
 )
+
+// SeedOpset is the first opset whose operators can draw by a seed.
+const SeedOpset = 18
+
+// SeedInput is the input, an i64 scalar, of a file that draws by a seed.
+const SeedInput = "seed"
 
 // The distributions of noise.
 const (
@@ -38,7 +49,7 @@ type Noise struct {
 // list of those inputs. Dropout in training takes uniform noise of its argument's type, and keeps the elements where
 // it is at least P. The random state, which then only counts runs, is left out: counting is up to the caller who draws the noise.
 func HoistRandom(f *graph.Func) (*graph.Func, []Noise) {
-	if !slices.ContainsFunc(f.Values, func(v *graph.Value) bool { _, _, random := drawn(v.Op); return random }) {
+	if !draws(f) {
 		return f, nil
 	}
 	h := hoist{inputs: map[string]*graph.Value{}}
@@ -48,6 +59,11 @@ func HoistRandom(f *graph.Func) (*graph.Func, []Noise) {
 	}
 	out.Updates = slices.DeleteFunc(out.Updates, func(u graph.Update) bool { return u.Name == graph.RandomState })
 	return graph.Prune(out), h.noise
+}
+
+// draws reports whether f has a random op.
+func draws(f *graph.Func) bool {
+	return slices.ContainsFunc(f.Values, func(v *graph.Value) bool { _, _, random := drawn(v.Op); return random })
 }
 
 type hoist struct {
@@ -104,6 +120,64 @@ func dropout(out *graph.Func, o graph.Dropout, x, u *graph.Value) *graph.Value {
 	return kept.Where(x.Scale(1/(1-o.P)), out.Full(x.DType(), 0))
 }
 
+// SeedRandom returns a copy of f, which is no training step, that draws by an input, seed, what f draws by its random state {seed, 1}. The
+// inputs named by drawn, of floats, go: the file draws them too, each in its Stream of the state {seed, 0}, as the command sample does. Where the
+// number of them was known by their axis only, it is an input now, a scalar; see [graph.Func.BindSizes]. An f that draws nothing
+// stays as it is.
+func SeedRandom(f *graph.Func, drawn ...Noise) (*graph.Func, error) {
+	for _, n := range drawn {
+		if !slices.ContainsFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == n.Input && v.DType().Float() }) {
+			return nil, fmt.Errorf("%s: %q is to be drawn, and there is no such input of floats", f.Name, n.Input)
+		}
+	}
+	if f.Training || len(drawn) == 0 && f.Lookup(graph.RandomState) == nil {
+		return f, nil
+	}
+	if err := seedIsFree(f); err != nil {
+		return nil, err
+	}
+	var seed *graph.Value
+	state := func(out *graph.Func, step int64) *graph.Value {
+		if seed == nil {
+			seed = out.Input(SeedInput, graph.I64)
+		}
+		return graph.Join(0, seed.Unsqueeze(0), out.Const(tensor.Of([]int64{step}, 1)))
+	}
+	out := graph.Fill(f, func(out *graph.Func, v *graph.Value) *graph.Value {
+		if _, ok := v.Op.(graph.Param); ok {
+			if v.Name == graph.RandomState {
+				return state(out, 1)
+			}
+			return nil
+		}
+		i := slices.IndexFunc(drawn, func(n Noise) bool { return n.Input == v.Name })
+		switch {
+		case i < 0:
+			return nil
+		case drawn[i].Distribution == Normal:
+			return out.Apply(graph.RandomNormal{Type: v.Type, Stream: drawn[i].Stream}, state(out, 0))
+		}
+		return out.Apply(graph.RandomUniform{Type: v.Type, Stream: drawn[i].Stream}, state(out, 0))
+	})
+	out.BindSizes()
+	return out, nil
+}
+
+// seedIsFree reports whether f has a name of its own that SeedInput would take.
+func seedIsFree(f *graph.Func) error {
+	var names []string
+	for _, v := range slices.Concat(f.Inputs, f.Params) {
+		names = append(names, v.Name)
+	}
+	for _, o := range f.Outputs {
+		names = append(names, o.Name)
+	}
+	if slices.Contains(names, SeedInput) {
+		return fmt.Errorf("%s has a %q of its own, and a file that draws by a seed has an input of that name: rename it", f.Name, SeedInput)
+	}
+	return nil
+}
+
 // shareDraws makes the Dropouts of one stream, a layer's and its gradient's, use one draw: the random nodes of runtimes
 // never draw the same numbers twice.
 func shareDraws(f *graph.Func) *graph.Func {
@@ -128,10 +202,16 @@ func noiseText(distribution string) string {
 	return "random numbers uniform in [0, 1)"
 }
 
-// noiseDoc describes the input called name if it stands for random numbers.
-func (x *exporter) noiseDoc(name string) string {
-	if n, ok := x.noiseOf(name); ok {
+// inputDoc describes an input that stands for random numbers, or that they are drawn by.
+func (x *exporter) inputDoc(v *graph.Value) string {
+	if n, ok := x.noiseOf(v.Name); ok {
 		return noiseText(n.Distribution)
+	}
+	switch {
+	case x.seeded && v.Name == SeedInput:
+		return "what the random numbers are drawn by: the same seed draws the same"
+	case v.IsSize():
+		return "the size " + v.Name + ": how many random numbers are drawn"
 	}
 	return ""
 }

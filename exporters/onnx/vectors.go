@@ -48,7 +48,7 @@ func (x *exporter) makeVectors() (list []Vector, why string) {
 	switch {
 	case x.o.Profile == OnnxGo:
 		sizes = []int{x.o.Batch}
-	case !slices.ContainsFunc(x.f.Inputs, func(v *graph.Value) bool { return !v.Shape().Static() }):
+	case !slices.ContainsFunc(x.f.Inputs, func(v *graph.Value) bool { return v.IsSize() || !v.Shape().Static() }):
 		sizes = sizes[:1]
 	}
 	for _, n := range sizes {
@@ -217,7 +217,7 @@ func evaluate(f *graph.Func, in map[string]*tensor.Tensor) (out map[string]*tens
 }
 
 // DrawInputs draws inputs for a pure f, as [HoistRandom] makes it, with every symbol bound to n: standard normal for the noise
-// that is, uniform in [0, 1) for other floats, and 0 or 1 for integers.
+// that is, uniform in [0, 1) for other floats, and 0 or 1 for integers. A size is n.
 func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*tensor.Tensor, error) {
 	b := f.BindAll(n)
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
@@ -232,6 +232,11 @@ func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*t
 		}
 		normal := slices.ContainsFunc(noise, func(n Noise) bool { return n.Input == v.Name && n.Distribution == Normal })
 		t := tensor.New(v.DType(), shape...)
+		if v.IsSize() {
+			t.SetInt(0, int64(n))
+			in[v.Name] = t
+			continue
+		}
 		for i := range t.Len() {
 			switch {
 			case normal:
