@@ -136,7 +136,7 @@ func (a *app) flagValues(name string) []string {
 	case "checkpoint":
 		return []string{string(train.Best), string(train.Last)}
 	case "random":
-		return []string{randomInputs, randomNative}
+		return []string{randomInputs, randomSeed, randomNative}
 	case "blas":
 		return []string{"go", "openblas"}
 	case "data":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -251,12 +252,16 @@ func newEditor(c *cli.Context, r *trained, o onnxruntime.Options) (*editor, erro
 		f  *graph.Func
 		to **onnxruntime.Session
 	}{{enc, &e.enc}, {dec, &e.dec}} {
-		s, _, err := r.open(c, x.f, o)
+		s, file, err := r.open(c, x.f, o)
 		if err != nil {
 			e.close()
 			return nil, err
 		}
 		*x.to = s
+		if name := x.f.Inputs[0].Name; !slices.ContainsFunc(s.Inputs(), func(in onnxruntime.Info) bool { return in.Name == name }) {
+			e.close()
+			return nil, fmt.Errorf("%s has no input %q: it draws it itself, by a seed: export it with --random %s", file, name, randomInputs)
+		}
 	}
 	return e, nil
 }

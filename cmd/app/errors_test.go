@@ -140,7 +140,7 @@ func TestBadInput(t *testing.T) {
 		{"export vae --run {}/run --out OUT --opset 3", u, "--opset 3: want 17 to"},
 		{"export vae --run {}/run --out OUT --opset 99", u, "--opset 99"},
 		{"export vae --run {}/run --out OUT --func frob", e, "it has encode, decode, reconstruct, log_weights, validate"},
-		{"export vae --run {}/run --out OUT --random frob", u, "want inputs or native"},
+		{"export vae --run {}/run --out OUT --random frob", u, "want inputs, seed or native"},
 		{"export vae --run {}/run --out OUT --checkpoint frob", u, "want best or last"},
 		{"export vae --run {}/run --out {}/z.npy", e, "not a directory"},
 		{"export vae --run {}/run --out {}/z.npy --json", e, "not a directory"},

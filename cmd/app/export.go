@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -25,6 +26,7 @@ const maxBatch = 1 << 16
 // The values of --random.
 const (
 	randomInputs = "inputs"
+	randomSeed   = "seed"
 	randomNative = "native"
 )
 
@@ -44,7 +46,7 @@ func (a *app) exportCommand() *cli.Command {
 			&cli.IntFlag{Name: "opset", Value: onnx.DefaultOpset, Usage: fmt.Sprintf("ai.onnx opset, %d to %d", onnx.MinOpset, onnx.MaxOpset)},
 			&cli.StringFlag{Name: "profile", Value: profileNames[0], Usage: "the reader that the files are for: " + profileNames[0] + " (any) or " + profileNames[1] + " (its few operators, weights in other shapes, NAME." + profileNames[1] + ".onnx)"},
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "the fixed size `N` of the batch, with --profile " + profileNames[1]},
-			&cli.StringFlag{Name: "random", Value: randomInputs, Usage: "random numbers: inputs (the caller gives them) or native (the runtime draws its own)"},
+			&cli.StringFlag{Name: "random", Value: randomInputs, Usage: "random numbers: inputs (the caller gives them), seed (the file draws what sample would, by an input seed) or native (the runtime draws its own)"},
 			&cli.BoolFlag{Name: "steps", Usage: "write the training steps too, with their state and a description beside them"},
 			&cli.BoolFlag{Name: "no-vectors", Usage: "make no test vectors: a smaller file, which verify cannot compare by itself"},
 			jsonFlag,
@@ -61,13 +63,21 @@ func (a *app) export(c *cli.Context) error {
 	o := onnx.Options{Opset: c.Int("opset"), NoVectors: c.Bool("no-vectors")}
 	switch c.String("random") {
 	case randomInputs:
+	case randomSeed:
+		o.Random = onnx.RandomSeed
 	case randomNative:
 		o.Random = onnx.RandomNative
 	default:
-		return usagef(c, "--random %s: want %s or %s", c.String("random"), randomInputs, randomNative)
+		return usagef(c, "--random %s: want %s, %s or %s", c.String("random"), randomInputs, randomSeed, randomNative)
 	}
 	if n := c.Int("opset"); n < onnx.MinOpset || n > onnx.MaxOpset {
 		return usagef(c, "--opset %d: want %d to %d", n, onnx.MinOpset, onnx.MaxOpset)
+	}
+	switch {
+	case o.Random == onnx.RandomSeed && !c.IsSet("opset"):
+		o.Opset = onnx.SeedOpset
+	case o.Random == onnx.RandomSeed && o.Opset < onnx.SeedOpset:
+		return usagef(c, "--opset %d: --random %s takes operators of opset %d", o.Opset, randomSeed, onnx.SeedOpset)
 	}
 	if o.Profile, err = chosenProfile(c); err != nil {
 		return err
@@ -79,8 +89,8 @@ func (a *app) export(c *cli.Context) error {
 		return usagef(c, "--batch %d: want 1 to %d", o.Batch, maxBatch)
 	case o.Profile != onnx.Plain && c.Bool("steps"):
 		return usagef(c, "--steps is for the plain profile: %s runs no training steps", o.Profile)
-	case o.Profile != onnx.Plain && o.Random == onnx.RandomNative:
-		return usagef(c, "--random %s is for the plain profile: %s draws no numbers", randomNative, o.Profile)
+	case o.Profile != onnx.Plain && o.Random != onnx.RandomInputs:
+		return usagef(c, "--random %s is for the plain profile: %s draws no numbers", c.String("random"), o.Profile)
 	}
 	r, err := a.openRun(c, m)
 	if err != nil {
@@ -112,6 +122,9 @@ func (a *app) export(c *cli.Context) error {
 		fo.Doc = m.Doc
 		fo.Metadata, fo.Images = r.metadata(), m.Images(f)
 		fo.Training = f.Training
+		if o.Random == onnx.RandomSeed {
+			fo.Drawn = sampledNoise(r.model, f)
+		}
 		report, err := onnx.ExportFile(exportPath(dir, f, o.Profile), f, r.state, fo)
 		if a.leftOut(c, f, err) {
 			continue
@@ -132,6 +145,20 @@ func (a *app) export(c *cli.Context) error {
 		errs = append(errs, a.writeJSON(list))
 	}
 	return joined(errs)
+}
+
+// sampledNoise are the inputs of noise of f, as sample draws them, if it is the function that m is sampled by.
+func sampledNoise(m models.Model, f *graph.Func) []onnx.Noise {
+	if f.Name != m.Sample.Func {
+		return nil
+	}
+	var list []onnx.Noise
+	for stream, name := range m.Sample.Noises() {
+		if slices.ContainsFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == name }) {
+			list = append(list, onnx.Noise{Input: name, Distribution: m.Sample.Feeds()[name].Noise, Stream: stream})
+		}
+	}
+	return list
 }
 
 // joined is all of errs, but each text once: what stands in the way of all is said once.

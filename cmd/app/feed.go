@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -26,8 +27,21 @@ type feeder struct {
 	label   string            // the one of these that --label has chosen
 	classes []string          // the names of labels' classes, nil if they are not known
 	columns []models.Column   // of the table that the model is of, nil if it is of none
-	draws   []onnx.Noise      // what the Func draws itself
+	draws   drawing           // what the Func draws itself
 	plane   float64           // if not 0, the noise is a grid over the plane, from -plane to plane both ways
+}
+
+// A drawing is what a Func draws itself: as inputs of noise, or by a seed in its file.
+type drawing struct {
+	noise []onnx.Noise // inputs
+	seed  string       // the input that the file draws by; "" if there is none
+	drawn []onnx.Noise // by the file, in place of inputs that the Func has
+	sizes []string     // inputs that say how many are drawn
+}
+
+// draws reports whether the file draws what the model has as the input called name.
+func (d drawing) draws(name string) bool {
+	return slices.ContainsFunc(d.drawn, func(n onnx.Noise) bool { return n.Input == name })
 }
 
 // A feeding is inputs for samples, of which cols belong in a row.
@@ -39,6 +53,15 @@ type feeding struct {
 // feed makes the inputs.
 func (f feeder) feed(inputs []onnxruntime.Info) (*feeding, error) {
 	feeds := f.how.Feeds()
+	if f.plane != 0 && f.draws.draws(f.how.Noise) {
+		return nil, fmt.Errorf("--map: it draws the latent %q itself, by a seed: export it with --random %s", f.how.Noise, randomInputs)
+	}
+	for _, name := range sortedKeys(f.chosen) {
+		if f.draws.draws(name) {
+			return nil, fmt.Errorf("%s: it draws %q itself, by a seed: export it with --random %s", f.flag(name), name, randomInputs)
+		}
+	}
+	maps.DeleteFunc(feeds, func(name string, _ models.Feed) bool { return f.draws.draws(name) })
 	for _, name := range sortedKeys(feeds) {
 		if !slices.ContainsFunc(inputs, func(i onnxruntime.Info) bool { return i.Name == name }) {
 			return nil, fmt.Errorf("there is no input %q: it has %s", name, cmp.Or(infos(inputs), "none"))
@@ -64,6 +87,12 @@ func (f feeder) feed(inputs []onnxruntime.Info) (*feeding, error) {
 			batch = d.Symbol
 		}
 	}
+	for _, in := range inputs { // of a Func that only draws
+		noise := slices.ContainsFunc(f.draws.noise, func(n onnx.Noise) bool { return n.Input == in.Name })
+		if batch == "" && noise && len(in.Shape) > 0 {
+			batch = in.Shape[0].Symbol
+		}
+	}
 	arrays, err := f.arrays(out, inputs)
 	if err != nil {
 		return nil, err
@@ -77,20 +106,11 @@ func (f feeder) feed(inputs []onnxruntime.Info) (*feeding, error) {
 
 // noise draws the noise.
 func (f feeder) noise(out *feeding, inputs []onnxruntime.Info, feeds map[string]models.Feed, batch string) error {
-	stream := 0
-	order := sortedKeys(feeds)
-	if f.how.Noise != "" { // the first
-		order = append([]string{f.how.Noise}, slices.DeleteFunc(order, func(name string) bool { return name == f.how.Noise })...)
-	}
-	for _, name := range order {
-		if feeds[name].Noise == "" {
+	for stream, name := range f.how.Noises() {
+		if out.in[name] != nil || f.draws.draws(name) { // somebody chose it
 			continue
 		}
 		draw := kernel.Draw{Seed: f.seed, Stream: stream}
-		stream++
-		if out.in[name] != nil { // somebody chose it
-			continue
-		}
 		in := info(inputs, name)
 		shape, err := exampleShape(in, out.count)
 		switch {
@@ -108,7 +128,11 @@ func (f feeder) noise(out *feeding, inputs []onnxruntime.Info, feeds map[string]
 		if out.in[in.Name] != nil {
 			continue
 		}
-		i := slices.IndexFunc(f.draws, func(n onnx.Noise) bool { return n.Input == in.Name })
+		if number, ok := f.number(in, out.count); ok {
+			out.in[in.Name] = tensor.Scalar(number)
+			continue
+		}
+		i := slices.IndexFunc(f.draws.noise, func(n onnx.Noise) bool { return n.Input == in.Name })
 		if i < 0 {
 			return fmt.Errorf("the model's Sampling says nothing of the input %q; `run` takes arrays for it", in.Name)
 		}
@@ -123,13 +147,24 @@ func (f feeder) noise(out *feeding, inputs []onnxruntime.Info, feeds map[string]
 				return fmt.Errorf("the size of %v in the noise %v does not follow from the count; `run` takes an array for it", d, in)
 			}
 		}
-		x, err := drawn32(in, shape, f.draws[i].Distribution, kernel.Draw{Seed: f.seed, Step: 1, Stream: f.draws[i].Stream})
+		x, err := drawn32(in, shape, f.draws.noise[i].Distribution, kernel.Draw{Seed: f.seed, Step: 1, Stream: f.draws.noise[i].Stream})
 		if err != nil {
 			return err
 		}
 		out.in[in.Name] = x
 	}
 	return nil
+}
+
+// number is what the input in is of a file that draws: the seed, or how many samples.
+func (f feeder) number(in onnxruntime.Info, count int) (number int64, ok bool) {
+	if in.DType != tensor.I64 || len(in.Shape) != 0 || in.Shape == nil {
+		return 0, false
+	}
+	if in.Name == f.draws.seed {
+		return int64(f.seed), true
+	}
+	return int64(count), slices.Contains(f.draws.sizes, in.Name)
 }
 
 // grid is the plane of a latent of two numbers, [n 2], for a square of n samples: the first number grows to the right and the second

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -59,13 +60,14 @@ func (a *app) runCommand() *cli.Command {
 		Name: "run", Usage: "run an ONNX file on arrays from .npy and .npz files", ArgsUsage: "FILE.onnx",
 		Description: "Inputs are given as --input name=array.npy, or --input arrays.npz with the inputs' names in it. A file that export\n" +
 			"wrote of a model of tables takes the rows of a CSV file with its columns too, --input rows.csv, as its input row. An input\n" +
-			"of pictures takes one as PNG, JPEG or GIF, --input image=boot.png, in [0, 1] as in training.\n" +
+			"of pictures takes one as PNG, JPEG or GIF, --input image=boot.png, in [0, 1] as in training. A whole number, --input seed=7, is\n" +
+			"an i64 scalar.\n" +
 			"The outputs' types and ranges are printed; --output keeps the outputs themselves. A file that carries a digest of its\n" +
 			"weights, as those of export do, is held to it first. With --top, the most probable classes of each example are printed\n" +
 			"instead, by the names that export left in a classifier's file." +
 			a.example("run decode.onnx --input z=z.npy --output images.npz", "run classify.onnx --input image=boot.png --top 3"),
 		Flags: engineFlags(
-			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, FILE.npz, NAME=FILE.png (or .jpg, .gif), or FILE.csv of a table's rows; may be repeated"},
+			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, FILE.npz, NAME=FILE.png (or .jpg, .gif), NAME=NUMBER, or FILE.csv of a table's rows; may be repeated"},
 			resizeFlag, topFlag,
 			&cli.PathFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the outputs to `FILE`: .npz, or .npy if there is one output"},
 			jsonFlag,
@@ -221,10 +223,15 @@ func readInputs(c *cli.Context, model modelFile) (map[string]*tensor.Tensor, err
 			file = spec
 		}
 		if file == "" || named && name == "" {
-			return nil, usagef(c, "--input %s: want NAME=FILE.npy, FILE.npz, FILE.csv or NAME=FILE.png", spec)
+			return nil, usagef(c, "--input %s: want NAME=FILE.npy, FILE.npz, FILE.csv, NAME=FILE.png or NAME=NUMBER", spec)
 		}
 		read := readArrays
+		number, notNumber := strconv.ParseInt(file, 10, 64)
 		switch {
+		case named && notNumber == nil:
+			read = func(string) (map[string]*tensor.Tensor, error) {
+				return map[string]*tensor.Tensor{name: tensor.Scalar(number)}, nil
+			}
 		case filepath.Ext(file) == ".csv":
 			read = model.rows
 		case data.IsImage(file) && !named:

@@ -248,7 +248,7 @@ type sampled struct {
 	name    string      // for people
 	how     models.Sampling
 	classes []string // the names of the data's classes
-	draws   []onnx.Noise
+	draws   drawing
 }
 
 // opened opens the Func called name of what --run names, or the file that --onnx names.
@@ -267,7 +267,7 @@ func (a *app) opened(c *cli.Context, m models.Model, name string, o onnxruntime.
 			return nil, err
 		}
 		f := r.prog.Func(name)
-		_, s.draws = onnx.HoistRandom(f)
+		_, s.draws.noise = onnx.HoistRandom(f)
 		s.session, path, err = r.open(c, f, o)
 		s.name, s.how, s.classes, s.setup = r.from(c, path), r.model.Sample, r.setup.Classes, r.setup
 	}
@@ -290,7 +290,7 @@ func (s *sampled) inspect(m models.Model, path string) error {
 	if err != nil {
 		return err
 	}
-	s.draws = sum.Noise
+	s.draws = drawing{sum.Noise, sum.Seed, sum.Drawn, sum.Sizes}
 	settings := maps.Clone(m.Settings)
 	if text, ok := sum.Meta(train.MetaClasses); ok {
 		if s.classes, err = readClasses(path, text); err != nil {

@@ -191,10 +191,17 @@ func (a *app) verifyFunc(c *cli.Context, r *trained, f *graph.Func, eng engine) 
 	if err := a.searchFile(file); err != nil {
 		return nil, "", err
 	}
+	sum, err := onnx.Inspect(file)
+	if err == nil && sum.Seed != "" {
+		f, err = onnx.SeedRandom(f, sum.Drawn...)
+	}
+	if err != nil {
+		return nil, "", err
+	}
 	s, err := eng.open(file)
 	err = compare(s, err, verify.Sizes...)
 	if errors.Is(err, verify.ErrDraws) {
-		return nil, "", fmt.Errorf("%s: %w: export it with --random %s, or choose other functions with --func", file, err, randomInputs)
+		return nil, "", fmt.Errorf("%s: %w: export it with --random %s or %s, or choose other functions with --func", file, err, randomInputs, randomSeed)
 	}
 	return list, file, err
 }

@@ -157,6 +157,20 @@ func (s Sampling) Feeds() map[string]Feed {
 	return all
 }
 
+// Noises are the inputs of s.Func that are fed with noise, in the order of their streams: the n-th has stream n of step 0 of the seed.
+func (s Sampling) Noises() []string {
+	var list []string
+	if s.Noise != "" {
+		list = append(list, s.Noise)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Inputs)) {
+		if s.Inputs[name].Noise != "" {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
 // Shown is the output of s.Func that is shown, and how.
 func (s Sampling) Shown() (output string, k Kind) {
 	if s.Image != "" {
@@ -222,7 +236,7 @@ func (m Model) Samplable(prog *compiler.Program) error {
 	if f != nil {
 		feeds := s.Feeds()
 		for _, v := range f.Inputs {
-			if _, ok := feeds[v.Name]; !ok {
+			if _, ok := feeds[v.Name]; !ok && !v.IsSize() { // a size is the number of samples
 				unfed = append(unfed, v.Name)
 			}
 		}

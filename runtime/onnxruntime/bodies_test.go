@@ -117,6 +117,11 @@ func TestSamplers(t *testing.T) {
 				if len(noise) != 1 {
 					t.Fatalf("the noise is %v, want one input", noise)
 				}
+				var seeded *onnxruntime.Session
+				if opset >= onnx.SeedOpset {
+					seeded = openSeeded(t, f, weights, onnx.Options{Opset: opset})
+					defer seeded.Close()
+				}
 				for _, batch := range []int{1, 7} {
 					in, all := map[string]*tensor.Tensor{}, map[string]*tensor.Tensor{}
 					for _, v := range pure.Inputs {
@@ -137,6 +142,26 @@ func TestSamplers(t *testing.T) {
 					for _, o := range pure.Outputs {
 						if err := agree(got[o.Name], want[o.Value.ID], 2e-5); err != nil {
 							t.Errorf("batch %d: %q: %v", batch, o.Name, err)
+						}
+					}
+					if opset < onnx.SeedOpset {
+						continue
+					}
+					// The same file with its noise drawn inside, by a seed.
+					for _, n := range noise {
+						delete(in, n.Input)
+					}
+					all[graph.RandomState] = tensor.Of([]int64{int64(batch), 1}, 2)
+					if want, err = graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, all); err != nil {
+						t.Fatal(err)
+					}
+					in[onnx.SeedInput] = tensor.Scalar(int64(batch))
+					if got, err = seeded.Run(context.Background(), in); err != nil {
+						t.Fatal(err)
+					}
+					for _, o := range f.Outputs {
+						if err := agree(got[o.Name], want[o.Value.ID], 2e-5); err != nil {
+							t.Errorf("batch %d: by a seed: %q: %v", batch, o.Name, err)
 						}
 					}
 				}

@@ -31,7 +31,7 @@ func TestSeed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := openSeeded(t, f, onnx.Options{})
+			s := openSeeded(t, f, nil, onnx.Options{})
 			for k, seed := range seeds {
 				in := map[string]*tensor.Tensor{onnx.SeedInput: tensor.Scalar(seed)}
 				if seeded.BindAll(1)["n"] == 1 {
@@ -60,11 +60,11 @@ func TestSeed(t *testing.T) {
 }
 
 // openSeeded opens f as a file that draws by a seed.
-func openSeeded(t *testing.T, f *graph.Func, o onnx.Options) *onnxruntime.Session {
+func openSeeded(t *testing.T, f *graph.Func, weights onnx.Tensors, o onnx.Options) *onnxruntime.Session {
 	t.Helper()
 	o.Random = onnx.RandomSeed
 	var file bytes.Buffer
-	if _, err := onnx.Export(&file, f, onnx.Tensors{}, o); err != nil {
+	if _, err := onnx.Export(&file, f, weights, o); err != nil {
 		t.Fatal(err)
 	}
 	s, err := onnxruntime.OpenBytes(file.Bytes(), onnxruntime.Options{Threads: 1})
@@ -87,7 +87,7 @@ func TestSeedOpsets(t *testing.T) {
 			}
 			continue
 		}
-		s := openSeeded(t, f, onnx.Options{Opset: opset})
+		s := openSeeded(t, f, nil, onnx.Options{Opset: opset})
 		out, err := s.Run(context.Background(), map[string]*tensor.Tensor{onnx.SeedInput: tensor.Scalar(int64(3))})
 		s.Close()
 		if err != nil {
