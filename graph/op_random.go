@@ -41,7 +41,8 @@ func randomSamples(op func(Type) Op) []Sample {
 }
 
 // RandomNormal draws standard normal numbers. Element i depends on the random state {seed, step}, the stream and i, so
-// every engine that draws them draws the same. ONNX: RandomNormalLike, whose numbers are the runtime's own.
+// every engine that draws them draws the same. ONNX: an input, RandomNormalLike, whose numbers are the runtime's own, or integer
+// operators that draw these by a seed.
 type RandomNormal struct {
 	Type   Type
 	Stream int
@@ -101,7 +102,7 @@ func (RandomNormal) Samples() []Sample {
 	return randomSamples(func(t Type) Op { return RandomNormal{Type: t, Stream: 3} })
 }
 
-// RandomUniform draws uniform numbers in [0, 1); see [RandomNormal]. ONNX: RandomUniformLike.
+// RandomUniform draws uniform numbers in [0, 1); see [RandomNormal]. ONNX: an input, RandomUniformLike or integer operators.
 type RandomUniform struct {
 	Type   Type
 	Stream int

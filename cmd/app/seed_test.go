@@ -7,9 +7,14 @@ import (
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
 // TestSeededFiles exports a VAE's decoder as a file that draws its latents by a seed: sample draws from it what it draws from the file
@@ -35,12 +40,57 @@ func TestSeededFiles(t *testing.T) {
 		must(t, "sample vae --onnx "+file+" --count 5 --seed "+seed+" --npy "+dir+"/seed.npy")
 		nearArrays(t, dir+"/seed.npy", dir+"/noise.npy")
 	}
+	if err := numpy.WriteNPY(dir+"/gorgonia.npy", decodedByGorgonia(t, kernel.Draw{Seed: 1<<64 - 1}, 5)); err != nil {
+		t.Fatal(err)
+	}
+	nearArrays(t, dir+"/seed.npy", dir+"/gorgonia.npy")
 	must(t, "run "+file+" --input seed=-1 --input batch=5 --output "+dir+"/run.npy")
 	nearArrays(t, dir+"/run.npy", dir+"/noise.npy")
 
 	badInput(t, "sample vae --map 3 --count 9 --onnx "+file+" --png "+dir+"/x.png", exitError, `it draws the latent "z" itself, by a seed: export it with --random inputs`)
 	badInput(t, "sample vae --set-input z={}/z.npy --onnx "+file+" --png "+dir+"/x.png", exitError, `it draws "z" itself`)
 	badInput(t, "export vae --random seed --opset 17 --run {}/run --out "+dir, exitUsage, "takes operators of opset 18")
+}
+
+// decodedByGorgonia are the images that the VAE of the shared run makes of n latents, in the gorgonia engine.
+func decodedByGorgonia(t *testing.T, draw kernel.Draw, n int) *tensor.Tensor {
+	t.Helper()
+	dir := train.Folder(filepath.Join(shared, "run"))
+	setup, err := dir.Setup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, prog, err := defineAs(vae.Model, setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := runtime.NewState(prog, 99)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cs, err := train.OpenCheckpoints(dir.Checkpoints())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cs.Restore(train.Best, state); err != nil {
+		t.Fatal(err)
+	}
+	e, err := gorgonia.New(gorgonia.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := e.Load(prog, state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	z := tensor.New(tensor.F32, n, int(setup.Settings["latent"]))
+	kernel.Normal(kernel.NewContext(nil, 1), draw, tensor.Data[float32](z))
+	out, err := x.Run(t.Context(), "decode", map[string]*tensor.Tensor{"z": z})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out[vae.Model.Sample.Image].Clone()
 }
 
 // TestSeededDraws samples files with several inputs of noise, of both distributions, and draws of their own, by a seed.

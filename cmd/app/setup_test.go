@@ -253,7 +253,7 @@ var completions = []struct{ line, want string }{
 	{"sample vae --device ", "cpu cuda"},
 	{"export vae --func de", "decode"},
 	{"export vae --checkpoint ", "best last"},
-	{"export vae --random ", "inputs seed native"},
+	{"export vae --random ", "inputs native seed"},
 	{"train --set hid", "hidden="},
 	{"evaluate --real mn", "mnist:test mnist:train"},
 	{"evaluate --feat", "--features"},

@@ -6,6 +6,8 @@ var commandMutations = []mutation{
 	{"verify: shapes may differ", "runtime/verify/verify.go", "want.DType() != got.DType() || !slices.Equal(want.Shape(), got.Shape())", "want.DType() != got.DType()", "./runtime/verify ./cmd/app", "Verify|Compare"},
 	{"vectors: their outputs may be far off", "exporters/onnx/vectors.go", "!(math.Abs(x-y) <= abs+rel*math.Abs(x))", "!(math.Abs(x-y) <= abs+rel*math.Abs(x)+1)", "./exporters/onnx", "Vector"},
 	{"sample: a Func's own noise is that of step 0", "cmd/app/feed.go", "Step: 1, Stream", "Stream", "./cmd/app", "SampleKinds"},
+	{"sample: inputs of noise draw one stream", "cmd/app/feed.go", "draw := kernel.Draw{Seed: f.seed, Stream: stream}", "draw := kernel.Draw{Seed: f.seed, Stream: 0 * stream}", "./cmd/app", "SampleKinds"},
+	{"export: inputs of noise draw one stream", "cmd/app/export.go", "Distribution: m.Sample.Feeds()[name].Noise, Stream: stream}", "Distribution: m.Sample.Feeds()[name].Noise, Stream: 0 * stream}", "./cmd/app", "SeededDraws"},
+	{"export: what a Func draws by a seed is that of step 0", "exporters/onnx/random.go", "return state(out, 1)", "return state(out, 0)", "./cmd/app", "SeededDraws"},
 	{"sample: labels are not in rows", "cmd/app/conditions.go", "at := i / cols\n", "at := i % cols\n", "./cmd/app", "SampleConditions"},
-	{"sample: inputs of noise draw one stream", "cmd/app/feed.go", "\t\tstream++\n", "\n", "./cmd/app", "SampleKinds"},
 }
