@@ -52,6 +52,10 @@ func Sym(name string) Dim {
 	return intern(symbolic.Named(name))
 }
 
+// DimOf is the dimension that the expression e is, for readers of files; what is none, such as a number below 0, is one that every op
+// reports.
+func DimOf(e *symbolic.Expr) Dim { return intern(e) }
+
 // intern is the dimension e; one that is negative whatever the symbols are, or too large to be written, is none.
 func intern(e *symbolic.Expr) Dim {
 	if e == nil {

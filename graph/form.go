@@ -59,6 +59,25 @@ type Mapped interface {
 	Forms() []Form
 }
 
+// Form is the form of n at an opset, nil if it has none there.
+func (n *Node) Form(opset int) *Form {
+	o, ok := n.Op.(Mapped)
+	if !ok {
+		return nil
+	}
+	args := 0 // so many of the first are there
+	for args < len(n.Args) && n.Args[args] != nil {
+		args++
+	}
+	y := n.Results[0]
+	for _, f := range o.Forms() {
+		if opset >= f.Since && (f.Until == 0 || opset <= f.Until) && args >= f.Args && y.Rank() >= f.Rank && (f.DTypes == 0 || f.DTypes.Has(y.DType())) {
+			return &f
+		}
+	}
+	return nil
+}
+
 // form is the only form of an op.
 func form(operator string, fields ...Field) []Form {
 	return []Form{{Operator: operator, Fields: fields}}

@@ -126,7 +126,9 @@ func (GELU) VJP(n *Node, gs []*Value) []*Value {
 func (GELU) flats() flats { return unary(16, kernel.GELU[float32], kernel.GELU[float64]) }
 
 // Forms is Gelu, from opset 20 on.
-func (GELU) Forms() []Form { return []Form{{Operator: "Gelu", Since: 20}} }
+func (GELU) Forms() []Form {
+	return []Form{{Operator: "Gelu", Since: 20, Fields: []Field{{Attribute: "approximate", Value: "none", Default: "none"}}}}
+}
 
 // Lower is the definition.
 func (GELU) Lower(n *Node) []*Value {
@@ -197,7 +199,9 @@ func (o LeakyReLU) flats() flats {
 }
 
 // Forms is LeakyRelu.
-func (LeakyReLU) Forms() []Form { return form("LeakyRelu", Field{Attribute: "alpha", Name: "Alpha"}) }
+func (LeakyReLU) Forms() []Form {
+	return form("LeakyRelu", Field{Attribute: "alpha", Name: "Alpha", Default: .01})
+}
 
 // Samples covers the ranks.
 func (LeakyReLU) Samples() []Sample { return unarySamples(LeakyReLU{Alpha: .2}, 0, 0, true) }
@@ -229,7 +233,7 @@ func (o ELU) flats() flats {
 }
 
 // Forms is Elu.
-func (ELU) Forms() []Form { return form("Elu", Field{Attribute: "alpha", Name: "Alpha"}) }
+func (ELU) Forms() []Form { return form("Elu", Field{Attribute: "alpha", Name: "Alpha", Default: 1.}) }
 
 // Samples covers the ranks.
 func (ELU) Samples() []Sample { return unarySamples(ELU{Alpha: .7}, 0, 0, true) }

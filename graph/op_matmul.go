@@ -220,7 +220,7 @@ func gemmFloats[T kernel.Float](c *kernel.Context, o Gemm, out, in []*tensor.Ten
 
 // Forms is Gemm.
 func (Gemm) Forms() []Form {
-	return form("Gemm", Field{Attribute: "alpha", Name: "Alpha"}, Field{Attribute: "beta", Name: "Beta"},
+	return form("Gemm", Field{Attribute: "alpha", Name: "Alpha", Default: 1.}, Field{Attribute: "beta", Name: "Beta", Default: 1.},
 		Field{Attribute: "transA", Name: "TransA"}, Field{Attribute: "transB", Name: "TransB"})
 }
 

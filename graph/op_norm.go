@@ -84,7 +84,7 @@ func layerNormFloats[T kernel.Float](c *kernel.Context, o LayerNorm, out, in []*
 
 // Forms is LayerNormalization, which wants a scale.
 func (LayerNorm) Forms() []Form {
-	return []Form{{Operator: "LayerNormalization", Args: 2, Fields: []Field{{Attribute: "axis", Value: -1}, {Attribute: "epsilon", Name: "Eps"}}}}
+	return []Form{{Operator: "LayerNormalization", Args: 2, Fields: []Field{{Attribute: "axis", Value: -1, Default: -1}, {Attribute: "epsilon", Name: "Eps", Default: 1e-5}}}}
 }
 
 // Lower is the definition or, without a scale, a LayerNorm with one of ones.
@@ -269,7 +269,7 @@ func batchNormFloats[T kernel.Float](c *kernel.Context, o BatchNorm, out, in []*
 
 // Forms is BatchNormalization.
 func (BatchNorm) Forms() []Form {
-	return form("BatchNormalization", Field{Attribute: "epsilon", Name: "Eps"})
+	return form("BatchNormalization", Field{Attribute: "epsilon", Name: "Eps", Default: 1e-5}, Field{Attribute: "training_mode", Value: 0, Default: 0})
 }
 
 // Samples covers ranks 2 to 5.

@@ -52,11 +52,12 @@ func (k reduction) eval(c *kernel.Context, op Op, list []int, out *tensor.Tensor
 
 // reduceForms are the forms of a reduction. From the opset since on, its axes are an input; where it names none, it is over all.
 func reduceForms(operator string, since int) []Form {
-	keep := Field{Attribute: "keepdims", Name: "KeepDims"}
-	return []Form{
-		{Operator: operator, Since: since, Fields: []Field{{Name: "Axes", Input: 1}, keep}},
-		{Operator: operator, Fields: []Field{{Attribute: "axes", Name: "Axes"}, keep}},
+	keep := Field{Attribute: "keepdims", Name: "KeepDims", Default: true}
+	out := []Form{{Operator: operator, Since: since, Fields: []Field{{Name: "Axes", Input: 1}, keep, {Attribute: "noop_with_empty_axes", Value: 0, Default: 0}}}}
+	if since > 13 { // the first opset that files are read of
+		out = append(out, Form{Operator: operator, Until: since - 1, Fields: []Field{{Attribute: "axes", Name: "Axes"}, keep}})
 	}
+	return out
 }
 
 // reduceSamples covers every kind of axis: all, first, last, inner, several, kept or dropped.

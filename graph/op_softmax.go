@@ -80,7 +80,9 @@ func softmaxFloats[T kernel.Float](c *kernel.Context, o Softmax, out, in []*tens
 }
 
 // Forms is Softmax.
-func (Softmax) Forms() []Form { return form("Softmax", Field{Attribute: "axis", Name: "Axis"}) }
+func (Softmax) Forms() []Form {
+	return form("Softmax", Field{Attribute: "axis", Name: "Axis", Default: -1})
+}
 
 // Samples covers the places of the axis.
 func (Softmax) Samples() []Sample { return softmaxSamples(func(axis int) Op { return Softmax{axis} }) }
@@ -122,7 +124,9 @@ func logSoftmaxFloats[T kernel.Float](c *kernel.Context, o LogSoftmax, out, in [
 }
 
 // Forms is LogSoftmax.
-func (LogSoftmax) Forms() []Form { return form("LogSoftmax", Field{Attribute: "axis", Name: "Axis"}) }
+func (LogSoftmax) Forms() []Form {
+	return form("LogSoftmax", Field{Attribute: "axis", Name: "Axis", Default: -1})
+}
 
 // Samples covers the places of the axis.
 func (LogSoftmax) Samples() []Sample {

@@ -117,7 +117,7 @@ func topK[T cmp.Ordered](c *kernel.Context, o TopK, elements []T, places []int64
 
 // Forms is TopK, whose K is an input.
 func (TopK) Forms() []Form {
-	return form("TopK", Field{Name: "K", Input: 1, Vector: true}, Field{Attribute: "axis", Name: "Axis"}, Field{Attribute: "largest", Name: "Largest"})
+	return form("TopK", Field{Name: "K", Input: 1, Vector: true}, Field{Attribute: "axis", Name: "Axis", Default: -1}, Field{Attribute: "largest", Name: "Largest", Default: true})
 }
 
 // Samples covers the places of the axis, both ends, all elements and equal ones.

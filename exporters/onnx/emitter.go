@@ -100,7 +100,7 @@ func (e *emitter) write(n *graph.Node, in []string) (names []string) {
 			names = slices.Repeat([]string{e.Fail(e.cur, "panic in its Emit method: %v", r)}, len(n.Results))
 		}
 	}()
-	if form := formOf(n, e.opset); form != nil {
+	if form := n.Form(e.opset); form != nil {
 		return e.form(form, n, in)
 	}
 	if o, ok := n.Op.(graph.Emittable); ok {

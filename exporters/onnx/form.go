@@ -9,25 +9,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// formOf is the form of n at an opset, nil if it has none there.
-func formOf(n *graph.Node, opset int) *graph.Form {
-	o, ok := n.Op.(graph.Mapped)
-	if !ok {
-		return nil
-	}
-	args := 0 // so many of the first are there
-	for args < len(n.Args) && n.Args[args] != nil {
-		args++
-	}
-	y := n.Results[0]
-	for _, f := range o.Forms() {
-		if opset >= f.Since && (f.Until == 0 || opset <= f.Until) && args >= f.Args && y.Rank() >= f.Rank && (f.DTypes == 0 || f.DTypes.Has(y.DType())) {
-			return &f
-		}
-	}
-	return nil
-}
-
 // legalize makes f of nodes that have a form at the opset, or write themselves: the others are lowered to smaller ops. So are random ops
 // that the file itself draws for.
 func legalize(f *graph.Func, o Options) *graph.Func {
@@ -36,7 +17,7 @@ func legalize(f *graph.Func, o Options) *graph.Func {
 			return false
 		}
 		_, writes := n.Op.(graph.Emittable)
-		return writes || formOf(n, o.Opset) != nil
+		return writes || n.Form(o.Opset) != nil
 	})
 }
 
