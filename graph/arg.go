@@ -110,7 +110,7 @@ func (a Arg) refuse(v *Value) error {
 	case Indices:
 		return Mistakef("indices are i64 or i32: declare the input so, or .Cast(graph.I64)", "the indices are %v", v.Type)
 	}
-	return Mistakef("cast it first, with .Cast(graph.F32)", "needs %v, has %v", a.DTypes, v.Type)
+	return Mistakef(fmt.Sprintf("cast it first, with .Cast(graph.%s)", dtypeConst(a.DTypes.List()[0])), "needs %v, has %v", a.DTypes, v.Type)
 }
 
 // takesText describes arguments for a person.

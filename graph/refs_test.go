@@ -19,6 +19,7 @@ func allRefs() map[string]reference {
 		shapeRefs,
 		imageRefs,
 		bodyRefs,
+		recurrentRefs,
 	} {
 		maps.Copy(all, family)
 	}

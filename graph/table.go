@@ -25,6 +25,7 @@ func All() []Sampled {
 		poolOps,
 		resizeOps,
 		normOps,
+		recurrentOps,
 		assertOps,
 		finiteOps,
 		bodyOps,

@@ -52,4 +52,11 @@ var graphMutations = []mutation{
 	{"sharing: a matrix product over its argument", "graph/sharing.go", "\treturn Apart\n}\n\n// ours", "\treturn Over\n}\n\n// ours", "./graph", "Sharing"},
 	{"sharing: a transposed value is its argument", "graph/sharing.go", "func (Detach) shares(int) Sharing { return Same }", "func (Detach) shares(int) Sharing { return Same }\n\nfunc (Transpose) shares(int) Sharing { return Same }", "./graph", "Sharing"},
 	{"sharing: the logarithm of softmax over its argument", "graph/sharing.go", "func (Softmax) shares(int) Sharing { return Over }", "func (Softmax) shares(int) Sharing { return Over }\n\nfunc (LogSoftmax) shares(int) Sharing { return Over }", "./graph", "Sharing"},
+	{"recurrent op: both directions go forward", "graph/op_recurrent.go", "s.Reverse = reverse", "s.Reverse = false", "./graph", "TestOps/(LSTM|GRU)"},
+	{"recurrent op as smaller ones: a place that an example has not moves the state", "graph/op_recurrent.go", "live = x[len(x)-1].Where", "_ = x[len(x)-1].Where", "./graph", "TestOps/(LSTM|GRU)"},
+	{"recurrent op: lengths beyond the sequence", "graph/op_recurrent.go", "int(n) > s.Seq", "int(n) > s.Seq+1", "./graph", "RecurrentLengths"},
+	{"lstm in a file: hidden_size is left to the reader", "graph/op_lstm.go", "{Attribute: \"hidden_size\", Name: \"Hidden\"}, ", "", "./runtime/onnxruntime", "TestOps/LSTM"},
+	{"gru in a file: the reset gate before the product", "graph/op_gru.go", ",\n\t\t{Attribute: \"linear_before_reset\", Name: \"Linear\"}", "", "./exporters/onnx", "TestOperators/GRU"},
+	{"gradient of lstm: lengths have one", "graph/op_lstm.go", "slices.Insert(back, 4, nil)", "slices.Insert(back, 3, nil)", "./graph", "TestOps/LSTM"},
+	{"gradient of lstm as smaller ops: of the cell's gate from its sigmoid", "graph/op_lstm.go", "i.Sub(i.Mul(m.Square()))", "m.Mul(slope(i))", "./graph", "TestOps/LSTMGrad"},
 }

@@ -22,6 +22,7 @@ func init() { // the rules of subgraphs lead back to this map
 		"OneHot": oneHot, "Constant": constant, "ConstantOfShape": constantOfShape, "Range": rangeOf, "CumSum": first, "Trilu": first,
 		"RandomNormalLike": randomLike, "RandomUniformLike": randomLike, "Bernoulli": first, "RandomNormal": random, "RandomUniform": random, "EyeLike": randomLike,
 		"Dropout": dropout, "TopK": topK, "PRelu": first, "Clip": first, "CastLike": castLike, "NonZero": nonZero,
+		"LSTM": recurrent(4), "GRU": recurrent(3), "RNN": recurrent(1),
 		"Scan": scan, "Loop": loop, "If": choice,
 	}
 	for _, name := range []string{"Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf",
