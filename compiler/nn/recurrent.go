@@ -13,32 +13,51 @@ import (
 //	c ← f·c + i·g,  h ← o·tanh(c)
 //
 // Its parameters are weight [dim 4·Units], recurrent [Units 4·Units] and bias [4·Units], whose quarters are those of i, f, g
-// and o, as in PyTorch, which has two biases and adds them.
+// and o, as in PyTorch, which has two biases and adds them. Bidirectional, it has others for the way from the end to the beginning,
+// reverse_weight and so on. Several layers are a [Sequential] of them.
 type LSTM struct {
 	Units             int
+	Bidirectional     bool              // both ways, the states of one beside those of the other: 2·Units numbers
 	Weight, Recurrent graph.Initializer // nil means GlorotUniform and Orthogonal
 	Layer
 }
 
-// Apply runs over the places of x [batch seq dim], from h = c = 0, and gives h at each, [batch seq Units]. seq must be a number:
-// the places are traced one by one.
+// Apply runs over the places of x [batch seq dim], from h = c = 0, and gives h at each, [batch seq Units].
 func (l *LSTM) Apply(x *graph.Value) *graph.Value {
-	return base(l, func(l *LSTM) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
-		return unroll("LSTM", x, l.Units, func() step {
-			h := x.Func().Full(graph.F32, 0, x.Dim(0), graph.Dim(l.Units))
-			c := h
-			return func(x *graph.Value) *graph.Value { h, c = l.cell(x, h, c); return h }
-		}, func() *graph.Value { return l.inputs(x) })
+	y, _, _ := l.Sequence(x, nil, nil, nil)
+	return y
+}
+
+// Sequence is Apply that begins with the states h and c [batch Units], and gives the last ones too. lengths are how many places each
+// example has, i32 or i64 [batch]: h is 0 at the others, and they move no state. Each but x may be nil: zeros, and all places.
+func (l *LSTM) Sequence(x, lengths, h, c *graph.Value) (y, lastH, lastC *graph.Value) {
+	y = base(l, func(l *LSTM) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		r := l.recurrence()
+		if !r.sequence(x, lengths, h, c) {
+			return x.Func().Poison()
+		}
+		w, u, b := r.weights(x)
+		y, lastH, lastC = x.Transpose(1, 0, 2).LSTM(w, u, b, count(lengths), r.apart(h), r.apart(c), graph.LSTM{Direction: r.direction()})
+		lastH, lastC = r.beside(lastH), r.beside(lastC)
+		return r.along(y)
 	})
+	if !y.OK() {
+		return y, y, y
+	}
+	return y, lastH, lastC
 }
 
 // Step is one place: of x [batch dim] and the state h, c [batch Units], it gives the next state; h is also the output.
 func (l *LSTM) Step(x, h, c *graph.Value) (*graph.Value, *graph.Value) {
 	y := base(l, func(l *LSTM) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
-		if !stepped("LSTM", x, l.Units, h, c) {
+		r := l.recurrence()
+		if !r.step(x, h, c) {
 			return x.Func().Poison()
 		}
-		h, c = l.cell(l.inputs(x), h, c)
+		w, b, u, _ := r.parameters(x, "")
+		gate := x.MatMul(w).Add(b).Add(h.MatMul(u)).Split(-1, 4)
+		c = gate[1].Sigmoid().Mul(c).Add(gate[0].Sigmoid().Mul(gate[2].Tanh()))
+		h = gate[3].Sigmoid().Mul(c.Tanh())
 		return h
 	})
 	if !y.OK() {
@@ -47,18 +66,8 @@ func (l *LSTM) Step(x, h, c *graph.Value) (*graph.Value, *graph.Value) {
 	return h, c
 }
 
-// inputs is what x brings to the gates.
-func (l *LSTM) inputs(x *graph.Value) *graph.Value {
-	units := 4 * graph.Dim(l.Units)
-	w := l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), x.Dim(-1), units)
-	return x.MatMul(w).Add(l.Param(x, "bias", initializer.Zeros{}, units))
-}
-
-func (l *LSTM) cell(x, h, c *graph.Value) (*graph.Value, *graph.Value) {
-	u := l.Param(x, "recurrent", or(l.Recurrent, initializer.Orthogonal{}), graph.Dim(l.Units), 4*graph.Dim(l.Units))
-	gate := x.Add(h.MatMul(u)).Split(-1, 4)
-	c = gate[1].Sigmoid().Mul(c).Add(gate[0].Sigmoid().Mul(gate[2].Tanh()))
-	return gate[3].Sigmoid().Mul(c.Tanh()), c
+func (l *LSTM) recurrence() recurrence {
+	return recurrence{layer: &l.Layer, name: "LSTM", units: l.Units, both: l.Bidirectional, weight: l.Weight, recurrent: l.Recurrent, gates: []int{0, 3, 1, 2}}
 }
 
 // GRU is a gated recurrent unit (Cho et al. 2014), in the form of PyTorch and cuDNN, where the reset gate stands after the product:
@@ -67,92 +76,213 @@ func (l *LSTM) cell(x, h, c *graph.Value) (*graph.Value, *graph.Value) {
 //	h ← (1−z)·n + z·h
 //
 // Its parameters are weight [dim 3·Units], recurrent [Units 3·Units], bias and recurrent_bias [3·Units], whose thirds are those
-// of r, z and n.
+// of r, z and n. Bidirectional, it has others for the way from the end to the beginning, reverse_weight and so on. Several layers are a
+// [Sequential] of them.
 type GRU struct {
 	Units             int
+	Bidirectional     bool              // both ways, the states of one beside those of the other: 2·Units numbers
 	Weight, Recurrent graph.Initializer // nil means GlorotUniform and Orthogonal
 	Layer
 }
 
-// Apply runs over the places of x [batch seq dim], from h = 0, and gives h at each, [batch seq Units]. seq must be a number: the
-// places are traced one by one.
+// Apply runs over the places of x [batch seq dim], from h = 0, and gives h at each, [batch seq Units].
 func (l *GRU) Apply(x *graph.Value) *graph.Value {
-	return base(l, func(l *GRU) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
-		return unroll("GRU", x, l.Units, func() step {
-			h := x.Func().Full(graph.F32, 0, x.Dim(0), graph.Dim(l.Units))
-			return func(x *graph.Value) *graph.Value { h = l.cell(x, h); return h }
-		}, func() *graph.Value { return l.inputs(x) })
+	y, _ := l.Sequence(x, nil, nil)
+	return y
+}
+
+// Sequence is Apply that begins with the state h [batch Units], and gives the last one too. lengths are how many places each example has,
+// i32 or i64 [batch]: h is 0 at the others, and they move no state. Each but x may be nil: zeros, and all places.
+func (l *GRU) Sequence(x, lengths, h *graph.Value) (y, lastH *graph.Value) {
+	y = base(l, func(l *GRU) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		r := l.recurrence()
+		if !r.sequence(x, lengths, h) {
+			return x.Func().Poison()
+		}
+		w, u, b := r.weights(x)
+		y, lastH = x.Transpose(1, 0, 2).GRU(w, u, b, count(lengths), r.apart(h), graph.GRU{Direction: r.direction(), Linear: true})
+		lastH = r.beside(lastH)
+		return r.along(y)
 	})
+	if !y.OK() {
+		return y, y
+	}
+	return y, lastH
 }
 
 // Step is one place: of x [batch dim] and the state h [batch Units], it gives the next state, which is also the output.
 func (l *GRU) Step(x, h *graph.Value) *graph.Value {
 	return base(l, func(l *GRU) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
-		if !stepped("GRU", x, l.Units, h) {
+		r := l.recurrence()
+		if !r.step(x, h) {
 			return x.Func().Poison()
 		}
-		return l.cell(l.inputs(x), h)
+		w, b, u, d := r.parameters(x, "")
+		in, past := x.MatMul(w).Add(b).Split(-1, 3), h.MatMul(u).Add(d).Split(-1, 3)
+		reset, z := in[0].Add(past[0]).Sigmoid(), in[1].Add(past[1]).Sigmoid()
+		n := in[2].Add(reset.Mul(past[2])).Tanh()
+		return n.Add(z.Mul(h.Sub(n)))
 	})
 }
 
-func (l *GRU) inputs(x *graph.Value) *graph.Value {
-	units := 3 * graph.Dim(l.Units)
-	w := l.Param(x, "weight", or(l.Weight, initializer.GlorotUniform{}), x.Dim(-1), units)
-	return x.MatMul(w).Add(l.Param(x, "bias", initializer.Zeros{}, units))
+func (l *GRU) recurrence() recurrence {
+	return recurrence{layer: &l.Layer, name: "GRU", units: l.Units, both: l.Bidirectional, weight: l.Weight, recurrent: l.Recurrent, gates: []int{1, 0, 2}, second: true}
 }
 
-func (l *GRU) cell(x, h *graph.Value) *graph.Value {
-	units := 3 * graph.Dim(l.Units)
-	u := l.Param(x, "recurrent", or(l.Recurrent, initializer.Orthogonal{}), graph.Dim(l.Units), units)
-	in, past := x.Split(-1, 3), h.MatMul(u).Add(l.Param(x, "recurrent_bias", initializer.Zeros{}, units)).Split(-1, 3)
-	r, z := in[0].Add(past[0]).Sigmoid(), in[1].Add(past[1]).Sigmoid()
-	n := in[2].Add(r.Mul(past[2])).Tanh()
-	return n.Add(z.Mul(h.Sub(n)))
+// A recurrence is what LSTM and GRU have in common.
+type recurrence struct {
+	layer             *Layer
+	name              string
+	units             int
+	both              bool // directions
+	weight, recurrent graph.Initializer
+	gates             []int // the places of the op's gates among the parameters'
+	second            bool  // there is a bias of the recurrent product too
 }
 
-// A step takes what one place's input brings to the gates, and gives its output.
-type step func(x *graph.Value) *graph.Value
-
-// unroll runs a recurrent layer over the places of x; inputs is what x brings to the gates at all places, one product.
-func unroll(layer string, x *graph.Value, units int, start func() step, inputs func() *graph.Value) *graph.Value {
-	if x.Rank() != 3 {
-		return mistake(x, fmt.Sprintf("%s: needs [batch seq dim], has %v", layer, x.Type), "embed tokens first, with nn.Embedding; a single place goes through Step")
+// parameters are those of one direction, called as those of the other after a prefix; d is nil without a second bias.
+func (r recurrence) parameters(x *graph.Value, prefix string) (w, b, u, d *graph.Value) {
+	units := graph.Dim(r.units)
+	all := graph.Dim(len(r.gates)) * units
+	w = r.layer.Param(x, prefix+"weight", or(r.weight, initializer.GlorotUniform{}), x.Dim(-1), all)
+	b = r.layer.Param(x, prefix+"bias", initializer.Zeros{}, all)
+	u = r.layer.Param(x, prefix+"recurrent", or(r.recurrent, initializer.Orthogonal{}), units, all)
+	if r.second {
+		d = r.layer.Param(x, prefix+"recurrent_bias", initializer.Zeros{}, all)
 	}
-	if _, ok := width(layer, x, -1); !ok || !positive(layer, x, "Units", units) {
-		return x.Func().Poison()
-	}
-	n := x.Dim(1)
-	if n.Symbolic() || n < 1 {
-		return mistake(x, fmt.Sprintf("%s: the sequence has %v places", layer, n), "its places are traced one by one, so their number must be known, and 1 or more: declare the input with a number, or loop over Step")
-	}
-	all, do := inputs(), start()
-	var out []*graph.Value
-	for i := range int(n) {
-		out = append(out, do(all.Slice(1, i, i+1).Squeeze(1)).Unsqueeze(1))
-	}
-	return graph.Join(1, out...)
+	return w, b, u, d
 }
 
-// stepped checks one place of a recurrent layer and its state.
-func stepped(layer string, x *graph.Value, units int, state ...*graph.Value) bool {
-	if x.Rank() != 2 {
-		mistake(x, fmt.Sprintf("%s: Step needs [batch dim], has %v", layer, x.Type), "Apply takes a sequence, Step one place of it")
-		return false
+// weights are the parameters as the op takes them: transposed, with its order of the gates, and an axis for directions.
+func (r recurrence) weights(x *graph.Value) (w, u, b *graph.Value) {
+	prefixes := []string{"", "reverse_"}
+	if !r.both {
+		prefixes = prefixes[:1]
 	}
-	if _, ok := width(layer, x, -1); !ok || !positive(layer, x, "Units", units) {
-		return false
-	}
-	for _, s := range state {
-		if s == nil {
-			panic(graph.Mistakef(graph.NilHint, "%s: the state is a nil value", layer))
+	ordered := func(v *graph.Value) *graph.Value {
+		parts := v.Split(-1, len(r.gates))
+		list := make([]*graph.Value, len(parts))
+		for i, k := range r.gates {
+			list[i] = parts[k]
 		}
-		if !s.OK() {
+		return graph.Join(-1, list...)
+	}
+	var ws, us, bs []*graph.Value
+	for _, prefix := range prefixes {
+		w, b, u, d := r.parameters(x, prefix)
+		if d == nil {
+			d = x.Func().Full(graph.F32, 0, b.Shape()...)
+		} else {
+			d = ordered(d)
+		}
+		ws, us = append(ws, ordered(w).T().Unsqueeze(0)), append(us, ordered(u).T().Unsqueeze(0))
+		bs = append(bs, graph.Join(0, ordered(b), d).Unsqueeze(0))
+	}
+	return graph.Join(0, ws...), graph.Join(0, us...), graph.Join(0, bs...)
+}
+
+func (r recurrence) direction() string {
+	if r.both {
+		return "bidirectional"
+	}
+	return "forward"
+}
+
+// width is how many numbers a state has for each example.
+func (r recurrence) width() graph.Dim {
+	if r.both {
+		return 2 * graph.Dim(r.units)
+	}
+	return graph.Dim(r.units)
+}
+
+// apart is a state with an axis for directions before the others; nil of nil.
+func (r recurrence) apart(h *graph.Value) *graph.Value {
+	if h == nil {
+		return nil
+	}
+	return h.Reshape(h.Dim(0), r.width()/graph.Dim(r.units), graph.Dim(r.units)).Transpose(1, 0, 2)
+}
+
+// beside is the op's state with the directions beside each other.
+func (r recurrence) beside(h *graph.Value) *graph.Value {
+	return h.Transpose(1, 0, 2).Reshape(h.Dim(1), r.width())
+}
+
+// along is the op's result along the places, as the layer's.
+func (r recurrence) along(y *graph.Value) *graph.Value {
+	return y.Transpose(2, 0, 1, 3).Reshape(y.Dim(2), y.Dim(0), r.width())
+}
+
+// count is lengths as the op takes them; nil of nil.
+func count(lengths *graph.Value) *graph.Value {
+	if lengths == nil || lengths.DType() == graph.I32 {
+		return lengths
+	}
+	return lengths.Cast(graph.I32)
+}
+
+// sequence checks x and what goes with it, which may be nil.
+func (r recurrence) sequence(x, lengths *graph.Value, state ...*graph.Value) bool {
+	if x.Rank() != 3 {
+		mistake(x, fmt.Sprintf("%s: needs [batch seq dim], has %v", r.name, x.Type), "embed tokens first, with nn.Embedding; a single place goes through Step")
+		return false
+	}
+	if !r.sizes(x) {
+		return false
+	}
+	if lengths != nil {
+		if !lengths.OK() {
 			return false
 		}
-		if !s.Shape().Equal(graph.Shape{x.Dim(0), graph.Dim(units)}) || s.DType() != graph.F32 {
-			mistake(s, fmt.Sprintf("%s: the state is %v, want f32[%v %d]", layer, s.Type, x.Dim(0), units), "the state has Units numbers for each example, zeros at first")
+		if !lengths.Shape().Equal(x.Shape()[:1]) || !graph.Indices.Has(lengths.DType()) {
+			mistake(lengths, fmt.Sprintf("%s: the lengths are %v, want i32[%v] or i64[%v]", r.name, lengths.Type, x.Dim(0), x.Dim(0)), "they are how many places each example has")
+			return false
+		}
+	}
+	for _, s := range state {
+		if s != nil && !r.state(x, s) {
 			return false
 		}
 	}
 	return true
+}
+
+// step checks one place and its state.
+func (r recurrence) step(x *graph.Value, state ...*graph.Value) bool {
+	if r.both {
+		mistake(x, r.name+": a Step of both directions", "what comes from the end is not known at a place: Sequence runs over all")
+		return false
+	}
+	if x.Rank() != 2 {
+		mistake(x, fmt.Sprintf("%s: Step needs [batch dim], has %v", r.name, x.Type), "Apply takes a sequence, Step one place of it")
+		return false
+	}
+	if !r.sizes(x) {
+		return false
+	}
+	for _, s := range state {
+		if s == nil {
+			panic(graph.Mistakef(graph.NilHint, "%s: the state is a nil value", r.name))
+		}
+		if !r.state(x, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// sizes checks the width of x and the number of units.
+func (r recurrence) sizes(x *graph.Value) bool {
+	_, ok := width(r.name, x, -1)
+	return ok && positive(r.name, x, "Units", r.units)
+}
+
+// state checks a state for x.
+func (r recurrence) state(x, s *graph.Value) bool {
+	if s.OK() && (!s.Shape().Equal(graph.Shape{x.Dim(0), r.width()}) || s.DType() != graph.F32) {
+		mistake(s, fmt.Sprintf("%s: the state is %v, want f32[%v %v]", r.name, s.Type, x.Dim(0), r.width()), "the state has Units numbers for each example and direction, zeros at first")
+		return false
+	}
+	return s.OK()
 }

@@ -179,66 +179,6 @@ func TestAttention(t *testing.T) {
 	}
 }
 
-// TestRecurrent compares LSTM and GRU with their equations in loops, and their Step with their Apply.
-func TestRecurrent(t *testing.T) {
-	const n, seq, dim, units = 2, 3, 4, 5
-	m := &struct {
-		L nn.LSTM
-		G nn.GRU
-	}{nn.LSTM{Units: units}, nn.GRU{Units: units}}
-	zeros := func(v *graph.Value) *graph.Value { return v.Func().Full(graph.F32, 0, batch, units) }
-	place := func(v *graph.Value, i int) *graph.Value { return v.Slice(1, i, i+1).Squeeze(1) }
-	for _, steps := range []bool{false, true} {
-		y, all := apply(t, m, map[string]*tensor.Tensor{"x": random(1, n, seq, dim)}, func(v map[string]*graph.Value) *graph.Value {
-			x := v["x"]
-			if !steps {
-				return m.L.Apply(x)
-			}
-			h, c, out := zeros(x), zeros(x), []*graph.Value(nil)
-			for i := range seq {
-				h, c = m.L.Step(place(x, i), h, c)
-				out = append(out, h.Unsqueeze(1))
-			}
-			return graph.Join(1, out...)
-		})
-		for b := range n {
-			h, c := make([]float64, units), make([]float64, units)
-			for s, in := range affine(matrix(all["x"], b), matrix(all["m.l.weight"], 0), all["m.l.bias"].Float64s()) {
-				past := affine([][]float64{h}, matrix(all["m.l.recurrent"], 0), nil)[0]
-				gate := func(k, u int) float64 { return in[k*units+u] + past[k*units+u] }
-				for u := range units {
-					c[u] = sigmoid(gate(1, u))*c[u] + sigmoid(gate(0, u))*math.Tanh(gate(2, u))
-					h[u] = sigmoid(gate(3, u)) * math.Tanh(c[u])
-				}
-				near(t, "LSTM", y, (b*seq+s)*units, h)
-			}
-		}
-		y, all = apply(t, m, map[string]*tensor.Tensor{"x": random(1, n, seq, dim)}, func(v map[string]*graph.Value) *graph.Value {
-			x := v["x"]
-			if !steps {
-				return m.G.Apply(x)
-			}
-			h, out := zeros(x), []*graph.Value(nil)
-			for i := range seq {
-				h = m.G.Step(place(x, i), h)
-				out = append(out, h.Unsqueeze(1))
-			}
-			return graph.Join(1, out...)
-		})
-		for b := range n {
-			h := make([]float64, units)
-			for s, in := range affine(matrix(all["x"], b), matrix(all["m.g.weight"], 0), all["m.g.bias"].Float64s()) {
-				past := affine([][]float64{h}, matrix(all["m.g.recurrent"], 0), all["m.g.recurrent_bias"].Float64s())[0]
-				for u := range units {
-					r, z := sigmoid(in[u]+past[u]), sigmoid(in[units+u]+past[units+u])
-					h[u] = (1-z)*math.Tanh(in[2*units+u]+r*past[2*units+u]) + z*h[u]
-				}
-				near(t, "GRU", y, (b*seq+s)*units, h)
-			}
-		}
-	}
-}
-
 // TestGroupNorm compares groups of channels, in images and in plain vectors, with the definition in loops.
 func TestGroupNorm(t *testing.T) {
 	const n, groups, channels = 2, 3, 6

@@ -45,16 +45,32 @@ var sequenceCases = []Case{
 			f.Output("y", m.A.Attend(sequence(f, 8), f.Input("memory", graph.F32, 2, 3, 8))) // want "(?s)a: Attention: of f32.batch 5 8. to f32.2 3 8..*hint: both have one batch"
 		})
 	}},
-	{"recurrence over places whose number is a symbol", func(b *compiler.Builder) {
+	{"recurrence over vectors", func(b *compiler.Builder) {
 		m := &struct {
 			L nn.LSTM
 			G nn.GRU
 		}{nn.LSTM{Units: 3}, nn.GRU{Units: 3}}
 		b.Model("", m)
 		b.Func("f", func(f *graph.Func) {
-			x := f.Input("x", graph.F32, batch, seq, 4)
-			f.Output("y", m.L.Apply(x)) // want "(?s)l: LSTM: the sequence has seq places.*hint: .*loop over Step"
-			f.Output("z", m.G.Apply(x)) // want "g: GRU: the sequence has seq places"
+			x := input(f, 4)
+			f.Output("y", m.L.Apply(x)) // want "(?s)l: LSTM: needs .batch seq dim., has f32.batch 4..*hint: .*through Step"
+			f.Output("z", m.G.Apply(x)) // want "g: GRU: needs .batch seq dim., has f32.batch 4."
+		})
+	}},
+	{"lengths that are no numbers of places", func(b *compiler.Builder) {
+		m := &struct{ L nn.LSTM }{nn.LSTM{Units: 3}}
+		b.Model("", m)
+		b.Func("f", func(f *graph.Func) {
+			x := sequence(f, 4)
+			y, _, _ := m.L.Sequence(x, f.Input("n", graph.I64, 7), nil, nil) // want "(?s)l: LSTM: the lengths are i64.7., want i32.batch. or i64.batch..*hint: .*how many places"
+			f.Output("y", y)
+		})
+	}},
+	{"a step of both directions", func(b *compiler.Builder) {
+		m := &struct{ G nn.GRU }{nn.GRU{Units: 3, Bidirectional: true}}
+		b.Model("", m)
+		b.Func("f", func(f *graph.Func) {
+			f.Output("y", m.G.Step(input(f, 4), f.Full(graph.F32, 0, batch, 6))) // want "(?s)g: GRU: a Step of both directions.*hint: .*Sequence runs over all"
 		})
 	}},
 	{"a recurrent state of another width", func(b *compiler.Builder) {

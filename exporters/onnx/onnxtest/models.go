@@ -124,7 +124,7 @@ type reader struct {
 }
 
 func recurrent() (*compiler.Program, error) {
-	const vocab, width, places = 11, 8, 3
+	const vocab, width = 11, 8
 	m := &reader{
 		Tok: nn.Embedding{Vocab: vocab, Dim: width}, Pos: nn.Positions{Len: 16},
 		Blocks: nn.Repeat(2, func(int) nn.Module {
@@ -134,7 +134,7 @@ func recurrent() (*compiler.Program, error) {
 	}
 	logits := func(f *graph.Func) *graph.Value {
 		x := m.Blocks.Apply(m.Pos.Apply(m.Tok.Apply(f.Input("ids", graph.I64, batch, seq))))
-		h := m.GRU.Apply(m.LSTM.Apply(f.Input("signal", graph.F32, batch, places, 4)))
+		h := m.GRU.Apply(m.LSTM.Apply(f.Input("signal", graph.F32, batch, seq, 4)))
 		h = m.Norm.Apply(h.Transpose(0, 2, 1)).Transpose(0, 2, 1)
 		return m.Head.Apply(m.Cross.Attend(x, h).Add(nn.Sinusoidal(width).Apply(f.Input("time", graph.I64, batch)).Unsqueeze(1)))
 	}
