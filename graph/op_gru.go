@@ -61,8 +61,7 @@ func gruFloats[T kernel.Float](c *kernel.Context, o GRU, out, in []*tensor.Tenso
 
 // Forms is GRU. In onnxruntime's CPU provider it is there for f32.
 func (GRU) Forms() []Form {
-	return []Form{{Operator: "GRU", DTypes: 1 << F32, Fields: []Field{{Attribute: "hidden_size", Name: "Hidden"}, {Attribute: "direction", Name: "Direction"},
-		{Attribute: "linear_before_reset", Name: "Linear"}}}}
+	return []Form{{Operator: "GRU", DTypes: 1 << F32, Fields: append(recurrentFields(), Field{Attribute: "linear_before_reset", Name: "Linear"})}}
 }
 
 // Lower is a Scan for each direction.

@@ -63,7 +63,7 @@ func lstmFloats[T kernel.Float](c *kernel.Context, o LSTM, out, in []*tensor.Ten
 
 // Forms is LSTM. In onnxruntime's CPU provider it is there for f32.
 func (LSTM) Forms() []Form {
-	return []Form{{Operator: "LSTM", DTypes: 1 << F32, Fields: []Field{{Attribute: "hidden_size", Name: "Hidden"}, {Attribute: "direction", Name: "Direction"}}}}
+	return []Form{{Operator: "LSTM", DTypes: 1 << F32, Fields: append(recurrentFields(), Field{Attribute: "input_forget", Value: 0, Default: 0})}}
 }
 
 // Lower is a Scan for each direction.

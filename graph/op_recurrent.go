@@ -58,6 +58,11 @@ func arguments(n *Node, count int) []*Value {
 	return out
 }
 
+// recurrentFields are the attributes of both operators; that the batch is the second axis is as it always is.
+func recurrentFields() []Field {
+	return []Field{{Attribute: "hidden_size", Name: "Hidden"}, {Attribute: "direction", Name: "Direction", Default: "forward"}, {Attribute: "layout", Value: 0, Default: 0}}
+}
+
 // A recurrence is the types of the results of an LSTM or GRU, and of its biases.
 type recurrence struct{ y, state, b Type }
 

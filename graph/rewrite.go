@@ -170,11 +170,12 @@ func Extract(f *Func, values ...*Value) *Func {
 const maxLowered = 32
 
 // Lower returns a copy of f in which each Composite that keep does not want to stay as it is is made of smaller ops, down to ops that
-// are no Composite or stay. It does so in bodies too.
+// are no Composite or stay. It does so in bodies too, also those
+// that lowering makes.
 func Lower(f *Func, keep func(n *Node) bool) *Func {
-	f = InBodies(f, func(body *Func) *Func { return Lower(body, keep) })
 	for range maxLowered {
 		lowered := false
+		f = InBodies(f, func(body *Func) *Func { return Lower(body, keep) })
 		g := Rewrite(f, func(out *Func, n *Node, args []*Value) []*Value {
 			o, ok := n.Op.(Composite)
 			if !ok || keep(n) {

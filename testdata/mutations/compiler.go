@@ -52,4 +52,7 @@ var compilerMutations = []mutation{
 	{"naive bayes: a grey counts for the level below only", "compiler/models/bayes/fit.go", "int(math.Ceil(v))] += part", "int(down)] += part", "./compiler/models/bayes", "Pixels"},
 	{"naive bayes: smoothing is not of the likelihood's total", "compiler/models/bayes/fit.go", "(total + m.Smoothing*float64(d))", "(total + m.Smoothing)", "./compiler/models/bayes", "Book"},
 	{"tables: a part has its own values", "cmd/app/training_data.go", "columns = splits.Train.Categories", "", "./cmd/app", "Tables"},
+	{"lstm layer: the gates stay in PyTorch's order", "compiler/nn/recurrent.go", "list[i] = parts[k]", "list[i] = parts[i+0*k]", "./compiler/nn", "Recurrent"},
+	{"recurrent layers: the biases change places", "compiler/nn/recurrent.go", "graph.Join(0, ordered(b), d)", "graph.Join(0, d, ordered(b))", "./compiler/nn", "Recurrent"},
+	{"recurrent layers: the states of both ways are mixed", "compiler/nn/recurrent.go", "graph.Dim(r.units)).Transpose(1, 0, 2)", "graph.Dim(r.units)).Reshape(r.width()/graph.Dim(r.units), h.Dim(0), graph.Dim(r.units))", "./compiler/nn", "Recurrent"},
 }
