@@ -183,8 +183,34 @@ func (e *identity) fn(f *Func) {
 	}
 }
 
+// A renamed op has, where it says what an op said that it replaces, that op's name and attributes in what identifies a Func, so that
+// the fingerprints of earlier runs stay. The name is "" where it says more.
+type renamed interface {
+	former() (name string, attributes any)
+}
+
+// former is what v, an op or an attribute that is one, replaces.
+func former(v reflect.Value) (name string, attributes reflect.Value) {
+	if v.NumMethod() == 0 || !v.CanInterface() || v.Type().PkgPath() != reflect.TypeFor[Func]().PkgPath() {
+		return "", v
+	}
+	if o, ok := v.Interface().(renamed); ok {
+		if name, was := o.former(); name != "" {
+			return name, reflect.ValueOf(was)
+		}
+	}
+	return "", v
+}
+
 func (e *identity) op(op Op) {
 	v := reflect.ValueOf(op)
+	if e.portable {
+		if name, was := former(v); name != "" {
+			e.text(v.Type().PkgPath() + " graph." + name)
+			e.value(was)
+			return
+		}
+	}
 	e.goType(v.Type())
 	if v.Kind() == reflect.Pointer && !v.IsNil() {
 		v = v.Elem()
@@ -237,6 +263,9 @@ func (e *identity) value(v reflect.Value) {
 	case reflect.Array:
 		e.list(v)
 	case reflect.Struct:
+		if e.portable {
+			_, v = former(v)
+		}
 		for i := range v.NumField() {
 			f := v.Field(i)
 			// sizes that were ints before they could be symbols: numbers are written as they were

@@ -179,9 +179,9 @@ func TestNormalAttributes(t *testing.T) {
 	x, i := f.Input("x", graph.F32, 2, 3), f.Input("i", graph.I64, 2)
 	image, w := f.Input("image", graph.F32, 1, 2, 4, 4), f.Input("w", graph.F32, 2, 2, 2, 2)
 	ones := [2]int{1, 1}
-	pool := graph.MaxPool{Kernel: [2]int{2, 2}}
-	explicit := graph.MaxPool{Kernel: [2]int{2, 2}, Strides: ones}
-	pooled := image.MaxPool(pool)
+	pool := graph.MaxPoolND{Kernel: []int{2, 2}}
+	explicit := graph.MaxPoolND{Kernel: []int{2, 2}, Strides: ones[:], Pads: make([]int, 4)}
+	pooled := image.MaxPoolND(pool)
 	for _, pair := range [][2]*graph.Value{
 		{x.Sum(-1), x.Sum(1)}, {x.Sum(), x.Sum(1, 0)}, {x.SumKeep(-1, 0), x.SumKeep()}, {x.Mean(-2), x.Mean(0)}, {x.ReduceMax(-1), x.ReduceMax(1)}, {x.ReduceMin(-1), x.ReduceMin(1)},
 		{x.Sum().Sum(), x.Sum().Sum()},
@@ -192,10 +192,13 @@ func TestNormalAttributes(t *testing.T) {
 		{graph.Apply(graph.ScatterAdd{Axis: -1, Shape: graph.Shape{2}}, i.Cast(graph.F32), i), graph.Apply(graph.ScatterAdd{Axis: 0, Shape: graph.Shape{2}}, i.Cast(graph.F32), i)},
 		{graph.Apply(graph.Size{Axes: []int{-1}}, x), graph.Apply(graph.Size{Axes: []int{1}}, x)},
 		{f.Full(graph.F32, 1), f.Apply(graph.Full{Type: graph.Type{Shape: graph.Shape{}}, Value: 1})},
-		{image.Conv2D(w, graph.Conv2D{}), image.Conv2D(w, graph.Conv2D{Strides: ones, Dilations: ones, Groups: 1})},
+		{image.Conv2D(w, graph.Conv2D{}), image.Conv2D(w, graph.Conv2D{Strides: ones, Dilations: ones, Groups: 1})}, {image.Conv(w, graph.Conv{}), image.Conv2D(w, graph.Conv2D{})},
+		{image.Conv(w, graph.Conv{}), image.Conv(w, graph.Conv{Strides: ones[:], Dilations: []int{0, 1}, Pads: make([]int, 4), Groups: 1})},
+		{image.ConvTranspose(w, graph.ConvTranspose{Strides: []int{2, 2}, Sizes: graph.Shape{9, 8}}), image.ConvTranspose2D(w, graph.ConvTranspose2D{Strides: [2]int{2, 2}, OutputPadding: [2]int{1, 0}})},
+		{image.Upsample(3), image.Resize(graph.Resize{Scale: 3, Divisor: 1, Mode: graph.Nearest, Coordinates: graph.Asymmetric})}, {image.Upsample(2), image.Resize(graph.Resize{Scale: 4, Divisor: 2})},
 		{image.ConvTranspose2D(w, graph.ConvTranspose2D{}), image.ConvTranspose2D(w, graph.ConvTranspose2D{Strides: ones, Dilations: ones, Groups: 1})},
-		{image.MaxPool(pool), image.MaxPool(explicit)},
-		{image.AveragePool(graph.AveragePool(graph.AveragePool{Kernel: pool.Kernel})), image.AveragePool(graph.AveragePool{Kernel: pool.Kernel, Strides: ones})},
+		{pooled, image.MaxPoolND(explicit)}, {pooled, image.MaxPool(graph.MaxPool{Kernel: [2]int{2, 2}})},
+		{image.AveragePoolND(graph.AveragePoolND{Kernel: pool.Kernel}), image.AveragePool(graph.AveragePool{Kernel: [2]int{2, 2}, Strides: ones})},
 		{graph.Apply(graph.MaxPoolScatter{Pool: pool}, image, pooled), graph.Apply(graph.MaxPoolScatter{Pool: explicit}, image, pooled)},
 		{graph.Apply(graph.MaxPoolGather{Pool: pool}, image, image), graph.Apply(graph.MaxPoolGather{Pool: explicit}, image, image)},
 	} {

@@ -146,24 +146,29 @@ func vjp(n *Node, g []*Value) []*Value {
 	case Differentiable:
 		return o.VJP(n, g)
 	case Composite:
-		first := len(n.fn.Nodes)
-		ys := o.Lower(n)
-		grads := gradients{}
-		for i, y := range ys { // two results may be one value
-			if g[i] != nil && y.DType().Float() {
-				grads.add(y, g[i])
-			}
-		}
-		n.fn.backward(n.fn.Nodes[first:len(n.fn.Nodes):len(n.fn.Nodes)], n.Args, grads)
-		out := make([]*Value, len(n.Args))
-		for k, a := range n.Args {
-			if slices.Index(n.Args, a) == k { // of a value that is two arguments, the first place has it all
-				out[k] = grads[a]
-			}
-		}
-		return out
+		return vjpOfLowered(n, o, g)
 	}
 	return nil
+}
+
+// vjpOfLowered is the vector-Jacobian product of the smaller ops that n is.
+func vjpOfLowered(n *Node, o Composite, g []*Value) []*Value {
+	first := len(n.fn.Nodes)
+	ys := o.Lower(n)
+	grads := gradients{}
+	for i, y := range ys { // two results may be one value
+		if g[i] != nil && y.DType().Float() {
+			grads.add(y, g[i])
+		}
+	}
+	n.fn.backward(n.fn.Nodes[first:len(n.fn.Nodes):len(n.fn.Nodes)], n.Args, grads)
+	out := make([]*Value, len(n.Args))
+	for k, a := range n.Args {
+		if slices.Index(n.Args, a) == k { // of a value that is two arguments, the first place has it all
+			out[k] = grads[a]
+		}
+	}
+	return out
 }
 
 // dependents marks, by ID, the results of nodes that a gradient must flow through to reach one of xs, and xs.

@@ -19,8 +19,12 @@ func TestImageMistakes(t *testing.T) {
 		want  string
 		hint  string
 	}{
-		{"rank", func(f *graph.Func, x, w, s value) { x.Flatten().Conv2D(w, conv{}) }, "Conv2D: needs [batch channels height width], has f32[batch 192]", "Reshape"},
-		{"symbolic height", func(f *graph.Func, x, w, s value) { s.Conv2D(w, conv{}) }, "channels, height and width must be numbers: f32[batch 4 seq 6] has seq", "batch"},
+		{"rank", func(f *graph.Func, x, w, s value) { x.Flatten().Conv2D(w, conv{}) }, "Conv: needs [batch channels height width], or one or three axes of pixels, has f32[batch 192]", "Reshape"},
+		{"symbolic channels", func(f *graph.Func, x, w, s value) { s.Transpose(0, 2, 1, 3).Conv2D(w, conv{}) }, "channels must be a number: f32[batch seq 4 6] has seq", "batch"},
+		{"other axes", func(f *graph.Func, x, w, s value) {
+			x.Reshape(batch, 4, 48).Conv2D(f.Full(graph.F32, 0, 6, 4, 3), conv{})
+		}, "the strides [0 0] are for 2 axes, the images have 1", "each axis"},
+		{"filters of other axes", func(f *graph.Func, x, w, s value) { x.Reshape(batch, 4, 48).Conv(w, graph.Conv{}) }, "the weights are f32[6 4 3 3] for images f32[batch 4 48]", "as many axes"},
 		{"dtype", func(f *graph.Func, x, w, s value) { x.Conv2D(w.Cast(graph.F64), conv{}) }, "the arguments are f32 and f64", "Cast"},
 		{"integers", func(f *graph.Func, x, w, s value) { x.Cast(graph.I64).Conv2D(w.Cast(graph.I64), conv{}) }, "needs f32 or f64", "Cast"},
 		{"filters", func(f *graph.Func, x, w, s value) { x.Conv2D(w.Flatten(), conv{}) }, "the weights are f32[6 36]", "[out in height width]"},
@@ -34,6 +38,12 @@ func TestImageMistakes(t *testing.T) {
 		{"output padding", func(f *graph.Func, x, w, s value) {
 			x.ConvTranspose2D(f.Full(graph.F32, 0, 4, 6, 3, 3), graph.ConvTranspose2D{Dilations: [2]int{2, 2}, OutputPadding: [2]int{1, 0}})
 		}, "output padding 1 with stride 1", "smaller"},
+		{"other sizes", func(f *graph.Func, x, w, s value) {
+			s.ConvTranspose(f.Full(graph.F32, 0, 4, 6, 3, 3), graph.ConvTranspose{Sizes: graph.Shape{seq.Plus(1), 8}})
+		}, "the result cannot have the sizes [seq+1 8]: x is f32[batch 4 seq 6]", "a convolution makes x of"},
+		{"output padding of other axes", func(f *graph.Func, x, w, s value) {
+			x.ConvTranspose(f.Full(graph.F32, 0, 4, 6, 3, 3), graph.ConvTranspose{OutputPadding: []int{0}})
+		}, "the output padding [0] is for 1 axes, the images have 2", "each axis"},
 		{"cut away", func(f *graph.Func, x, w, s value) {
 			x.ConvTranspose2D(f.Full(graph.F32, 0, 4, 6, 1, 1), graph.ConvTranspose2D{Pads: [4]int{4, 0, 4, 0}})
 		}, "axis 2 would have 0 pixels", "fewer"},
@@ -43,6 +53,12 @@ func TestImageMistakes(t *testing.T) {
 		}, "would leave windows empty", "smaller"},
 		{"large window", func(f *graph.Func, x, w, s value) { x.AveragePool(graph.AveragePool{Kernel: [2]int{3, 7}}) }, "does not fit", "pad"},
 		{"global rank", func(f *graph.Func, x, w, s value) { x.Flatten().GlobalAveragePool() }, "GlobalAveragePool: needs [batch channels height width]", "Reshape"},
+		{"pool of other axes", func(f *graph.Func, x, w, s value) { x.MaxPoolND(graph.MaxPoolND{Kernel: []int{2}}) }, "the window is [2]", "each axis"},
+		{"divisor", func(f *graph.Func, x, w, s value) { x.Resize(graph.Resize{Scale: 2, Divisor: 3}) }, "the divisor is 3, want a power of two", "Sizes"},
+		{"no pixels", func(f *graph.Func, x, w, s value) { x.Resize(graph.Resize{Scale: 1, Divisor: 8}) }, "axis 3 of f32[batch 4 8 6] would have none", ""},
+		{"factor and sizes", func(f *graph.Func, x, w, s value) { x.Resize(graph.Resize{Scale: 2, Sizes: graph.Shape{4, 4}}) }, "the sizes are [4 4], the factor is 2/0", "no factor"},
+		{"mode", func(f *graph.Func, x, w, s value) { x.Resize(graph.Resize{Scale: 2, Mode: "cubic"}) }, `the mode is "cubic"`, "graph.Linear"},
+		{"coordinates", func(f *graph.Func, x, w, s value) { x.Resize(graph.Resize{Scale: 2, Coordinates: graph.HalfPixel}) }, `the coordinates are "half_pixel", the mode is "nearest"`, "graph.Asymmetric"},
 		{"scale", func(f *graph.Func, x, w, s value) { x.Upsample(0) }, "the scale is 0", "pooling"},
 		{"layer norm scale", func(f *graph.Func, x, w, s value) {
 			x.LayerNorm(f.Full(graph.F32, 1, 4), f.Full(graph.F32, 0, 4), 1e-5)

@@ -241,7 +241,7 @@ func TestClassifierSettings(t *testing.T) {
 		{classifier.CNNModel, "side=0", "setting side is 0, want"},
 		{classifier.CNNModel, "channels=-1", "setting channels is -1, want"},
 		{classifier.CNNModel, "classes=2.5", "classes"},
-		{classifier.LeNetModel, "side=4", "Conv2D: a filter of 5×5"},
+		{classifier.LeNetModel, "side=4", "Conv: a filter of 5×5"},
 		{classifier.TwoConvModel, "steps=0", "Steps"},
 		{classifier.ResNetModel, "blocks=0", "setting blocks is 0, want a whole number from 1 to 200"},
 		{classifier.ResNetModel, "blocks=1e9", "setting blocks is 1e+09, want a whole number from 1 to 200"},

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -257,14 +258,20 @@ func (l *onnxGo) apply(v *graph.Value, shape []int, args []operand) (*graph.Valu
 		return l.matmul(args[0], args[1])
 	case graph.Gemm:
 		return l.gemm(op, shape, args)
-	case graph.Conv2D:
+	case graph.Conv:
 		return l.conv(op, x, args[1])
-	case graph.MaxPool:
-		if p := op.Pads; p[0] != p[1] || p[0] != p[2] || p[0] != p[3] {
-			return nil, fmt.Errorf("it pads %v, and onnx-go is right for the same padding on all four sides", p)
+	case graph.MaxPoolND:
+		if len(op.Kernel) != 2 {
+			return nil, errFlat
 		}
-		return x.MaxPool(op), nil
+		if slices.Min(op.Pads) != slices.Max(op.Pads) {
+			return nil, fmt.Errorf("it pads %v, and onnx-go is right for the same padding on all four sides", op.Pads)
+		}
+		return x.MaxPoolND(op), nil
 	case graph.GlobalAveragePool:
+		if len(shape) != 4 {
+			return nil, errFlat
+		}
 		return x.GlobalAveragePool(), nil
 	case graph.BatchNorm:
 		return l.batchNorm(op, x, shape, args)
@@ -274,11 +281,14 @@ func (l *onnxGo) apply(v *graph.Value, shape []int, args []operand) (*graph.Valu
 		return l.alongLast(x, op.Axis, func(x *graph.Value) *graph.Value { return x.Softmax(1) }), nil
 	case graph.LogSoftmax:
 		return l.alongLast(x, op.Axis, l.logSoftmax), nil
-	case graph.AveragePool, graph.Sum, graph.Mean, graph.Slice, graph.Pad, graph.Resize, graph.ConvTranspose2D:
+	case graph.AveragePoolND, graph.Sum, graph.Mean, graph.Slice, graph.Pad, graph.Resize, graph.ConvTranspose:
 		return l.linear(v, x, shape, args)
 	}
 	return nil, fmt.Errorf("it has no operator for it")
 }
+
+// errFlat is of convolutions and pooling over one or three axes.
+var errFlat = errors.New("it is not of images with rows and columns, the only ones that onnx-go knows")
 
 func number(x float64) operand { return operand{t: tensor.Scalar(float32(x))} }
 

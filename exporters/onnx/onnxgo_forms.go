@@ -9,8 +9,8 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// A kernelConv is a Conv2D that says its kernel_shape: onnx-go does not take it from the filters.
-type kernelConv struct{ Conv graph.Conv2D }
+// A kernelConv is a Conv that says its kernel_shape: onnx-go does not take it from the filters.
+type kernelConv struct{ Conv graph.Conv }
 
 // Takes is the convolution's arguments.
 func (o kernelConv) Takes() []graph.Arg { return o.Conv.Takes() }
@@ -26,21 +26,21 @@ func (o kernelConv) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 // Emit adds a Conv node.
 func (o kernelConv) Emit(e graph.Emitter, n *graph.Node, in []string) []string {
 	w := n.Args[1].Shape()
-	return []string{e.Node("Conv", in, graph.Attr{Name: "dilations", Value: o.Conv.Dilations[:]}, graph.Attr{Name: "kernel_shape", Value: []int{int(w[2]), int(w[3])}},
-		graph.Attr{Name: "pads", Value: o.Conv.Pads[:]}, graph.Attr{Name: "strides", Value: o.Conv.Strides[:]})}
+	return []string{e.Node("Conv", in, graph.Attr{Name: "dilations", Value: o.Conv.Dilations}, graph.Attr{Name: "kernel_shape", Value: []int{int(w[2]), int(w[3])}},
+		graph.Attr{Name: "pads", Value: o.Conv.Pads}, graph.Attr{Name: "strides", Value: o.Conv.Strides})}
 }
 
 // conv widens the filters by zeros: across the channels of other groups, and where one side has less padding than another.
-func (l *onnxGo) conv(op graph.Conv2D, x *graph.Value, w operand) (*graph.Value, error) {
+func (l *onnxGo) conv(op graph.Conv, x *graph.Value, w operand) (*graph.Value, error) {
 	if w.v != nil {
 		return nil, fmt.Errorf("its filters are computed")
 	}
-	for i := range 2 {
-		op.Strides[i], op.Dilations[i] = max(1, op.Strides[i]), max(1, op.Dilations[i])
+	if len(op.Strides) != 2 {
+		return nil, errFlat
 	}
-	groups := max(1, op.Groups)
-	pad := slices.Max(op.Pads[:])
-	even := slices.Min(op.Pads[:]) == pad
+	groups := op.Groups
+	pad := slices.Max(op.Pads)
+	even := slices.Min(op.Pads) == pad
 	if groups > 1 || !even {
 		s := w.t.Shape()
 		wide := []int{s[0], s[1] * groups, s[2], s[3]}
@@ -50,7 +50,7 @@ func (l *onnxGo) conv(op graph.Conv2D, x *graph.Value, w operand) (*graph.Value,
 				step[i], first[i] = op.Dilations[i], pad-op.Pads[i]
 				wide[2+i] = (s[2+i]-1)*op.Dilations[i] + 1 + 2*pad - op.Pads[i] - op.Pads[2+i]
 			}
-			op.Pads, op.Dilations = [4]int{pad, pad, pad, pad}, [2]int{1, 1}
+			op.Pads, op.Dilations = []int{pad, pad, pad, pad}, []int{1, 1}
 		}
 		t := tensor.New(graph.F32, wide...)
 		at := 0

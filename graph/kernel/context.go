@@ -30,8 +30,8 @@ type Context struct {
 	// smallest operands are cut too, so that tests go through every cut.
 	Grain int
 
-	scratch32 []float32
-	scratch64 []float64
+	scratch32 [2][]float32
+	scratch64 [2][]float64
 
 	helpers []*helper
 }
@@ -45,19 +45,22 @@ func NewContext(b BLAS, threads int) *Context {
 }
 
 // Scratch returns n elements of reused memory with undefined contents, valid until the next call of Scratch on c.
-func Scratch[T Float](c *Context, n int) []T {
+func Scratch[T Float](c *Context, n int) []T { return scratch[T](c, 0, n) }
+
+// scratch is Scratch at level 0. A kernel that calls others, which use that, has its own memory at level 1.
+func scratch[T Float](c *Context, level, n int) []T {
 	var zero T
 	switch any(zero).(type) {
 	case float32:
-		if cap(c.scratch32) < n {
-			c.scratch32 = make([]float32, n)
+		if cap(c.scratch32[level]) < n {
+			c.scratch32[level] = make([]float32, n)
 		}
-		return any(c.scratch32[:n]).([]T)
+		return any(c.scratch32[level][:n]).([]T)
 	default:
-		if cap(c.scratch64) < n {
-			c.scratch64 = make([]float64, n)
+		if cap(c.scratch64[level]) < n {
+			c.scratch64[level] = make([]float64, n)
 		}
-		return any(c.scratch64[:n]).([]T)
+		return any(c.scratch64[level][:n]).([]T)
 	}
 }
 

@@ -129,6 +129,14 @@ func TestConvThreads(t *testing.T) {
 type inOrder struct{ noBLAS }
 
 func (inOrder) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	gemmInOrder(tA, tB, m, n, k, a, lda, b, ldb, beta, c, ldc)
+}
+
+func (inOrder) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+	gemmInOrder(tA, tB, m, n, k, a, lda, b, ldb, beta, c, ldc)
+}
+
+func gemmInOrder[T kernel.Float](tA, tB blas.Transpose, m, n, k int, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
 	if tA != blas.NoTrans {
 		panic("no convolution needs this")
 	}
@@ -138,7 +146,7 @@ func (inOrder) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []floa
 	}
 	for i := range m {
 		for j := range n {
-			sum := float32(0)
+			sum := T(0)
 			for l, x := range a[i*lda : i*lda+k] {
 				sum += x * b[l*rowB+j*colB]
 			}

@@ -1,13 +1,12 @@
 package kernel
 
-// A PoolShape is the geometry of pooling: Planes images of H×W become OH×OW, each pixel from a window of Kernel. No window
-// lies in the padding alone.
+// A PoolShape is the geometry of pooling: Volumes images of D×H×W become OD×OH×OW, each pixel from a window of Kernel. No window
+// lies in the padding alone. Flat images have one plane.
 type PoolShape struct {
-	Planes, H, W int
-	OH, OW       int
-	Kernel       [2]int
-	Strides      [2]int
-	Pads         [4]int // top, left, bottom, right
+	Volumes, D, H, W int
+	OD, OH, OW       int
+	Kernel, Strides  [3]int // planes, rows, columns
+	Pads             [6]int // in front, at the top, left, behind, at the bottom, right
 }
 
 // poolGrain is the number of window elements worth a goroutine.
@@ -17,67 +16,82 @@ const poolGrain = 16 << 10
 const stretchSize = 64
 
 // A stretch is a part of a row of results: n of them, the first at position at and in column ox. Their windows have rows y0
-// to y1 of the plane that starts at position plane.
+// to y1 of planes z0 to z1 of the image that starts at position image.
 type stretch struct {
-	at, n, ox     int
-	plane, y0, y1 int
+	at, n, ox             int
+	image, z0, z1, y0, y1 int
 }
 
 // stretches calls do for all results, a stretch at a time.
 func (s PoolShape) stretches(c *Context, do func(st stretch)) {
-	work := s.OH * s.OW * s.Kernel[0] * s.Kernel[1]
-	c.Parallel(s.Planes, max(1, poolGrain/max(1, work)), func(lo, hi int) {
-		for p := lo; p < hi; p++ {
-			for oy := range s.OH {
-				y0, y1 := clampRange(oy*s.Strides[0]-s.Pads[0], oy*s.Strides[0]-s.Pads[0]+s.Kernel[0], 0, s.H)
-				for ox := 0; ox < s.OW; ox += stretchSize {
-					do(stretch{at: (p*s.OH+oy)*s.OW + ox, n: min(stretchSize, s.OW-ox), ox: ox, plane: p * s.H * s.W, y0: y0, y1: y1})
+	work := s.OD * s.OH * s.OW * s.Kernel[0] * s.Kernel[1] * s.Kernel[2]
+	c.Parallel(s.Volumes, max(1, poolGrain/max(1, work)), func(lo, hi int) {
+		for v := lo; v < hi; v++ {
+			for oz := range s.OD {
+				z0, z1 := s.within(0, oz, s.D)
+				for oy := range s.OH {
+					y0, y1 := s.within(1, oy, s.H)
+					row := ((v*s.OD+oz)*s.OH + oy) * s.OW
+					for ox := 0; ox < s.OW; ox += stretchSize {
+						do(stretch{at: row + ox, n: min(stretchSize, s.OW-ox), ox: ox, image: v * s.D * s.H * s.W, z0: z0, z1: z1, y0: y0, y1: y1})
+					}
 				}
 			}
 		}
 	})
 }
 
-// inside reports whether the first column of every window of the stretch is in the plane, so that the first tap has them all.
-func (s PoolShape) inside(st stretch) bool {
-	x := st.ox*s.Strides[1] - s.Pads[1]
-	return x >= 0 && x+(st.n-1)*s.Strides[1] < s.W
+// within is the part inside the image, of n planes or rows, of the windows of result o along an axis.
+func (s PoolShape) within(axis, o, n int) (from, to int) {
+	from = o*s.Strides[axis] - s.Pads[axis]
+	return clampRange(from, from+s.Kernel[axis], 0, n)
 }
 
-// taps calls do for each window element, in order: for the results lo to hi of the stretch it is in the plane, for the first
+// row is the position of row y of plane z in an image.
+func (s PoolShape) row(z, y int) int { return (z*s.H + y) * s.W }
+
+// inside reports whether the first column of every window of the stretch is in the image, so that the first tap has them all.
+func (s PoolShape) inside(st stretch) bool {
+	x := st.ox*s.Strides[2] - s.Pads[2]
+	return x >= 0 && x+(st.n-1)*s.Strides[2] < s.W
+}
+
+// taps calls do for each window element, in order: for the results lo to hi of the stretch it is in the image, for the first
 // of them at position from, for the others a column stride further each.
 func (s PoolShape) taps(st stretch, do func(lo, hi, from int)) {
-	for y := st.y0; y < st.y1; y++ {
-		for kx := range s.Kernel[1] {
-			x := st.ox*s.Strides[1] - s.Pads[1] + kx // of the first result
-			lo, hi := 0, st.n
-			if x < 0 {
-				lo = ceilDiv(-x, s.Strides[1])
-			}
-			if x+(hi-1)*s.Strides[1] >= s.W {
-				hi = ceilDiv(max(0, s.W-x), s.Strides[1])
-			}
-			if lo < hi {
-				do(lo, hi, st.plane+y*s.W+x+lo*s.Strides[1])
+	for z := st.z0; z < st.z1; z++ {
+		for y := st.y0; y < st.y1; y++ {
+			for kx := range s.Kernel[2] {
+				x := st.ox*s.Strides[2] - s.Pads[2] + kx // of the first result
+				lo, hi := 0, st.n
+				if x < 0 {
+					lo = ceilDiv(-x, s.Strides[2])
+				}
+				if x+(hi-1)*s.Strides[2] >= s.W {
+					hi = ceilDiv(max(0, s.W-x), s.Strides[2])
+				}
+				if lo < hi {
+					do(lo, hi, st.image+s.row(z, y)+x+lo*s.Strides[2])
+				}
 			}
 		}
 	}
 }
 
-// fours are the two rows of elements of a stretch whose windows are fours side by side, the usual case: kernel and strides of 2,
-// all inside the plane. They are nil if they are not.
+// fours are the two rows of elements of a stretch whose windows are fours side by side, the usual case: rows and columns by 2 in
+// steps of 2, all inside one plane. They are nil if they are not.
 func fours[T Float](s PoolShape, st stretch, x []T) (r0, r1 []T) {
-	x0 := 2*st.ox - s.Pads[1]
-	if s.Kernel != [2]int{2, 2} || s.Strides != [2]int{2, 2} || st.y1-st.y0 != 2 || x0 < 0 || x0+2*st.n > s.W {
+	x0 := 2*st.ox - s.Pads[2]
+	if s.Kernel != [3]int{1, 2, 2} || s.Strides[1] != 2 || s.Strides[2] != 2 || st.z1-st.z0 != 1 || st.y1-st.y0 != 2 || x0 < 0 || x0+2*st.n > s.W {
 		return nil, nil
 	}
-	at := st.plane + st.y0*s.W + x0
+	at := st.image + s.row(st.z0, st.y0) + x0
 	return x[at : at+2*st.n], x[at+s.W : at+s.W+2*st.n]
 }
 
 // MaxPool takes the largest element of each window, or NaN if one is NaN.
 func MaxPool[T Float](c *Context, s PoolShape, y, x []T) {
-	step := s.Strides[1]
+	step := s.Strides[2]
 	s.stretches(c, func(st stretch) {
 		out := y[st.at : st.at+st.n]
 		if r0, r1 := fours(s, st, x); r0 != nil {
@@ -111,10 +125,10 @@ func MaxPool[T Float](c *Context, s PoolShape, y, x []T) {
 
 // largest finds where the largest element of each window of a stretch is, the first of equals.
 func largest[T Float](s PoolShape, st stretch, x []T, places []int) {
-	row, x0 := st.plane+st.y0*s.W, st.ox*s.Strides[1]-s.Pads[1]
+	row, x0 := st.image+s.row(st.z0, st.y0), st.ox*s.Strides[2]-s.Pads[2]
 	for i := range places {
 		places[i] = row + max(0, x0)
-		x0 += s.Strides[1]
+		x0 += s.Strides[2]
 	}
 	inside := s.inside(st)
 	s.taps(st, func(lo, hi, from int) {
@@ -129,7 +143,7 @@ func largest[T Float](s PoolShape, st stretch, x []T, places []int) {
 				best = from
 			}
 			row[i] = best
-			from += s.Strides[1]
+			from += s.Strides[2]
 		}
 	})
 }
@@ -161,24 +175,25 @@ func MaxPoolGather[T Float](c *Context, s PoolShape, y, x, v []T) {
 }
 
 // shares are what the averages over the windows of a stretch multiply sums by: one over the windows' size, or over the size
-// of their part inside the plane.
+// of their part inside the image.
 func shares[T Float](s PoolShape, st stretch, countPad bool, out []T) {
-	if countPad || s.Pads == [4]int{} {
+	if countPad || s.Pads == [6]int{} {
 		for i := range out {
-			out[i] = 1 / T(s.Kernel[0]*s.Kernel[1])
+			out[i] = 1 / T(s.Kernel[0]*s.Kernel[1]*s.Kernel[2])
 		}
 		return
 	}
-	x := st.ox*s.Strides[1] - s.Pads[1]
+	rows := (st.z1 - st.z0) * (st.y1 - st.y0)
+	x := st.ox*s.Strides[2] - s.Pads[2]
 	for i := range out {
-		out[i] = 1 / T((st.y1-st.y0)*(min(x+s.Kernel[1], s.W)-max(x, 0)))
-		x += s.Strides[1]
+		out[i] = 1 / T(rows*(min(x+s.Kernel[2], s.W)-max(x, 0)))
+		x += s.Strides[2]
 	}
 }
 
 // AveragePool takes the mean of each window; countPad counts padding as zeros, otherwise it is left out.
 func AveragePool[T Float](c *Context, s PoolShape, countPad bool, y, x []T) {
-	step := s.Strides[1]
+	step := s.Strides[2]
 	s.stretches(c, func(st stretch) {
 		out := y[st.at : st.at+st.n]
 		clear(out)
@@ -198,7 +213,7 @@ func AveragePool[T Float](c *Context, s PoolShape, countPad bool, y, x []T) {
 // AveragePoolSpread is the adjoint of AveragePool: it spreads each element of g over its window.
 func AveragePoolSpread[T Float](c *Context, s PoolShape, countPad bool, dx, g []T) {
 	clear(dx)
-	step := s.Strides[1]
+	step := s.Strides[2]
 	s.stretches(c, func(st stretch) {
 		var buf [stretchSize]T
 		parts := buf[:st.n]

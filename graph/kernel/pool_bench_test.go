@@ -14,10 +14,10 @@ func BenchmarkPool(b *testing.B) {
 		name string
 		s    kernel.PoolShape
 	}{
-		{"halves_64x32x28x28", kernel.PoolShape{Planes: 64 * 32, H: 28, W: 28, OH: 14, OW: 14, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}},
-		{"overlap_16x64x56x56", kernel.PoolShape{Planes: 16 * 64, H: 56, W: 56, OH: 28, OW: 28, Kernel: [2]int{3, 3}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 0, 0}}},
+		{"halves_64x32x28x28", kernel.PoolShape{Volumes: 64 * 32, D: 1, H: 28, W: 28, OD: 1, OH: 14, OW: 14, Kernel: [3]int{1, 2, 2}, Strides: [3]int{1, 2, 2}}},
+		{"overlap_16x64x56x56", kernel.PoolShape{Volumes: 16 * 64, D: 1, H: 56, W: 56, OD: 1, OH: 28, OW: 28, Kernel: [3]int{1, 3, 3}, Strides: [3]int{1, 2, 2}, Pads: [6]int{0, 1, 1, 0, 0, 0}}},
 	} {
-		x, y := floats(p.s.Planes*p.s.H*p.s.W), floats(p.s.Planes*p.s.OH*p.s.OW)
+		x, y := floats(p.s.Volumes*p.s.H*p.s.W), floats(p.s.Volumes*p.s.OH*p.s.OW)
 		dx := make([]float32, len(x))
 		for name, run := range map[string]func(){
 			"MaxPool":           func() { kernel.MaxPool(c, p.s, y, x) },

@@ -12,26 +12,36 @@ import (
 
 // poolCase fills in the size of the result.
 func poolCase(s kernel.PoolShape) kernel.PoolShape {
-	s.OH = (s.H+s.Pads[0]+s.Pads[2]-s.Kernel[0])/s.Strides[0] + 1
-	s.OW = (s.W+s.Pads[1]+s.Pads[3]-s.Kernel[1])/s.Strides[1] + 1
+	size := func(i, n int) int { return (n+s.Pads[i]+s.Pads[3+i]-s.Kernel[i])/s.Strides[i] + 1 }
+	s.OD, s.OH, s.OW = size(0, s.D), size(1, s.H), size(2, s.W)
 	return s
 }
 
+// flatPool is the pooling of images of one plane.
+func flatPool(planes, h, w int, window, strides [2]int, pads [4]int) kernel.PoolShape {
+	return poolCase(kernel.PoolShape{Volumes: planes, D: 1, H: h, W: w, Kernel: [3]int{1, window[0], window[1]}, Strides: [3]int{1, strides[0], strides[1]},
+		Pads: [6]int{0, pads[0], pads[1], 0, pads[2], pads[3]}})
+}
+
 var poolCases = []kernel.PoolShape{
-	poolCase(kernel.PoolShape{Planes: 1, H: 1, W: 1, Kernel: [2]int{1, 1}, Strides: [2]int{1, 1}}),
-	poolCase(kernel.PoolShape{Planes: 6, H: 6, W: 8, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}),
-	poolCase(kernel.PoolShape{Planes: 3, H: 7, W: 5, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}),
-	poolCase(kernel.PoolShape{Planes: 2, H: 7, W: 141, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 0, 0}}), // fours, and at the edges parts
-	poolCase(kernel.PoolShape{Planes: 2, H: 7, W: 142, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}, Pads: [4]int{0, 1, 1, 1}}),
-	poolCase(kernel.PoolShape{Planes: 5, H: 9, W: 10, Kernel: [2]int{3, 3}, Strides: [2]int{2, 2}, Pads: [4]int{1, 1, 1, 1}}),
-	poolCase(kernel.PoolShape{Planes: 2, H: 6, W: 7, Kernel: [2]int{3, 2}, Strides: [2]int{1, 1}, Pads: [4]int{2, 0, 1, 1}}),
-	poolCase(kernel.PoolShape{Planes: 2, H: 9, W: 8, Kernel: [2]int{2, 1}, Strides: [2]int{3, 4}, Pads: [4]int{0, 0, 1, 0}}), // gaps
-	poolCase(kernel.PoolShape{Planes: 2, H: 2, W: 3, Kernel: [2]int{5, 7}, Strides: [2]int{2, 3}, Pads: [4]int{3, 6, 4, 5}}), // windows over everything
-	poolCase(kernel.PoolShape{Planes: 2, H: 3, W: 141, Kernel: [2]int{3, 3}, Strides: [2]int{1, 2}, Pads: [4]int{1, 1, 1, 1}}),
-	poolCase(kernel.PoolShape{Planes: 2, H: 3, W: 63, Kernel: [2]int{2, 2}, Strides: [2]int{1, 1}, Pads: [4]int{0, 0, 0, 1}}), // a stretch of results, and one less and more
-	poolCase(kernel.PoolShape{Planes: 2, H: 3, W: 64, Kernel: [2]int{2, 2}, Strides: [2]int{1, 1}, Pads: [4]int{0, 0, 0, 1}}),
-	poolCase(kernel.PoolShape{Planes: 2, H: 3, W: 65, Kernel: [2]int{2, 2}, Strides: [2]int{1, 1}, Pads: [4]int{0, 0, 0, 1}}),
-	poolCase(kernel.PoolShape{Planes: 40, H: 28, W: 28, Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}), // several goroutines
+	flatPool(1, 1, 1, [2]int{1, 1}, [2]int{1, 1}, [4]int{}),
+	flatPool(6, 6, 8, [2]int{2, 2}, [2]int{2, 2}, [4]int{}),
+	flatPool(3, 7, 5, [2]int{2, 2}, [2]int{2, 2}, [4]int{}),
+	flatPool(2, 7, 141, [2]int{2, 2}, [2]int{2, 2}, [4]int{1, 1, 0, 0}), // fours, and at the edges parts
+	flatPool(2, 7, 142, [2]int{2, 2}, [2]int{2, 2}, [4]int{0, 1, 1, 1}),
+	flatPool(5, 9, 10, [2]int{3, 3}, [2]int{2, 2}, [4]int{1, 1, 1, 1}),
+	flatPool(2, 6, 7, [2]int{3, 2}, [2]int{1, 1}, [4]int{2, 0, 1, 1}),
+	flatPool(2, 9, 8, [2]int{2, 1}, [2]int{3, 4}, [4]int{0, 0, 1, 0}), // gaps
+	flatPool(2, 2, 3, [2]int{5, 7}, [2]int{2, 3}, [4]int{3, 6, 4, 5}), // windows over everything
+	flatPool(2, 3, 141, [2]int{3, 3}, [2]int{1, 2}, [4]int{1, 1, 1, 1}),
+	flatPool(2, 3, 63, [2]int{2, 2}, [2]int{1, 1}, [4]int{0, 0, 0, 1}), // a stretch of results, and one less and more
+	flatPool(2, 3, 64, [2]int{2, 2}, [2]int{1, 1}, [4]int{0, 0, 0, 1}),
+	flatPool(2, 3, 65, [2]int{2, 2}, [2]int{1, 1}, [4]int{0, 0, 0, 1}),
+	flatPool(40, 28, 28, [2]int{2, 2}, [2]int{2, 2}, [4]int{}), // several goroutines
+	poolCase(kernel.PoolShape{Volumes: 3, D: 4, H: 5, W: 6, Kernel: [3]int{2, 2, 2}, Strides: [3]int{2, 2, 2}}),
+	poolCase(kernel.PoolShape{Volumes: 2, D: 5, H: 4, W: 7, Kernel: [3]int{3, 1, 2}, Strides: [3]int{1, 2, 3}, Pads: [6]int{2, 0, 1, 1, 0, 1}}),
+	poolCase(kernel.PoolShape{Volumes: 2, D: 3, H: 4, W: 70, Kernel: [3]int{1, 2, 2}, Strides: [3]int{2, 2, 2}, Pads: [6]int{0, 1, 1, 0, 0, 1}}), // fours of every other plane
+	poolCase(kernel.PoolShape{Volumes: 30, D: 4, H: 8, W: 9, Kernel: [3]int{3, 3, 3}, Strides: [3]int{2, 2, 2}, Pads: [6]int{1, 1, 1, 1, 1, 1}}),
 }
 
 func TestPool(t *testing.T) {
@@ -44,7 +54,7 @@ func TestPool(t *testing.T) {
 }
 
 func testPool[T kernel.Float](t *testing.T, s kernel.PoolShape, tol float64) {
-	x, g, v := uniform[T](s.Planes*s.H*s.W), uniform[T](s.Planes*s.OH*s.OW), uniform[T](s.Planes*s.H*s.W + 1)[1:]
+	x, g, v := uniform[T](s.Volumes*s.D*s.H*s.W), uniform[T](s.Volumes*s.OD*s.OH*s.OW), uniform[T](s.Volumes*s.D*s.H*s.W + 1)[1:]
 	for i := range x { // ties: the first must win
 		x[i] = T(math.Round(float64(x[i]) * 4))
 	}
@@ -83,7 +93,7 @@ func testPool[T kernel.Float](t *testing.T, s kernel.PoolShape, tol float64) {
 			windows(s, func(at int, window []int) {
 				n := float64(len(window))
 				if countPad {
-					n = float64(s.Kernel[0] * s.Kernel[1])
+					n = float64(s.Kernel[0] * s.Kernel[1] * s.Kernel[2])
 				}
 				for _, i := range window {
 					mean[at] += float64(v[i]) / n
@@ -102,28 +112,24 @@ func testPool[T kernel.Float](t *testing.T, s kernel.PoolShape, tol float64) {
 // windows calls do with the positions that each result's window has inside the image.
 func windows(s kernel.PoolShape, do func(at int, window []int)) {
 	at := 0
-	for p := range s.Planes {
-		for oy := range s.OH {
-			for ox := range s.OW {
-				var window []int
-				for ky := range s.Kernel[0] {
-					for kx := range s.Kernel[1] {
-						y, x := oy*s.Strides[0]+ky-s.Pads[0], ox*s.Strides[1]+kx-s.Pads[1]
-						if y >= 0 && y < s.H && x >= 0 && x < s.W {
-							window = append(window, (p*s.H+y)*s.W+x)
-						}
-					}
-				}
-				do(at, window)
-				at++
+	for i := range s.Volumes * s.OD * s.OH * s.OW {
+		v, oz, oy, ox := i/(s.OD*s.OH*s.OW), i/(s.OH*s.OW)%s.OD, i/s.OW%s.OH, i%s.OW
+		var window []int
+		for k := range s.Kernel[0] * s.Kernel[1] * s.Kernel[2] {
+			z, y := oz*s.Strides[0]+k/(s.Kernel[1]*s.Kernel[2])-s.Pads[0], oy*s.Strides[1]+k/s.Kernel[2]%s.Kernel[1]-s.Pads[1]
+			x := ox*s.Strides[2] + k%s.Kernel[2] - s.Pads[2]
+			if z >= 0 && z < s.D && y >= 0 && y < s.H && x >= 0 && x < s.W {
+				window = append(window, ((v*s.D+z)*s.H+y)*s.W+x)
 			}
 		}
+		do(at, window)
+		at++
 	}
 }
 
 func TestMaxPoolSpecial(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
-	s := poolCase(kernel.PoolShape{Planes: 1, H: 1, W: 8, Kernel: [2]int{1, 2}, Strides: [2]int{1, 2}})
+	s := flatPool(1, 1, 8, [2]int{1, 2}, [2]int{1, 2}, [4]int{})
 	x := []float64{1, nan, nan, 1, -inf, -inf, inf, 5}
 	y := make([]float64, 4)
 	c := kernel.NewContext(gonum.Implementation{}, 1)

@@ -23,3 +23,30 @@ func Upsample[T Float](c *Context, y, x []T, w, k int) {
 		}
 	})
 }
+
+// Taps say what the elements of a resized axis are made of: element i of 1−Part[i] of element Below[i] and Part[i] of Above[i].
+type Taps struct {
+	Below, Above []int
+	Part         []float64
+}
+
+// Interpolate resizes the middle axis, of n elements, of x [outer n inner] by taps.
+func Interpolate[T Float](c *Context, y, x []T, outer, n, inner int, taps Taps) {
+	m := len(taps.Below)
+	c.Parallel(outer, max(1, copyGrain/max(1, m*inner)), func(lo, hi int) {
+		for o := lo; o < hi; o++ {
+			from, to := x[o*n*inner:(o+1)*n*inner], y[o*m*inner:(o+1)*m*inner]
+			for i, below := range taps.Below {
+				a, b := from[below*inner:], from[taps.Above[i]*inner:]
+				part, row := T(taps.Part[i]), to[i*inner:(i+1)*inner]
+				if part == 0 {
+					copy(row, a)
+					continue
+				}
+				for k := range row {
+					row[k] = a[k]*(1-part) + b[k]*part
+				}
+			}
+		}
+	})
+}

@@ -79,11 +79,13 @@ func checkOp(t *testing.T, c *kernel.Context, s graph.Sample, float graph.DType,
 
 // f32Only are ops without a double kernel in onnxruntime's CPU provider; docs/limits.md lists them.
 func f32Only(op graph.Op, opset int) bool {
-	switch op.(type) {
+	switch op := op.(type) {
+	case graph.Resize:
+		return op.Sizes == nil || op.Mode == graph.Linear // else it is of Gather
 	case graph.LeakyReLU: // at 17 it is expanded
 		return opset > 17
-	case graph.ELU, graph.Erf, graph.GELU, graph.SiLU, graph.Conv2D, graph.ConvTranspose2D, graph.ConvWeight,
-		graph.AveragePool, graph.AveragePoolSpread, graph.GlobalAveragePool, graph.Resize:
+	case graph.ELU, graph.Erf, graph.GELU, graph.SiLU, graph.Conv, graph.ConvTranspose, graph.ConvWeight,
+		graph.AveragePoolND, graph.AveragePoolSpread, graph.GlobalAveragePool:
 		return true
 	}
 	return false

@@ -162,7 +162,7 @@ var layerCases = []Case{
 		})
 	}},
 	{"a module made by a function, at the user's line", fn(func(f *graph.Func) {
-		f.Output("y", nn.MaxPool2D(9, 0)(f.Input("x", graph.F32, batch, 3, 8, 8))) // want "MaxPool: a window of .9 9. does not fit"
+		f.Output("y", nn.MaxPool2D(9, 0)(f.Input("x", graph.F32, batch, 3, 8, 8))) // want "MaxPoolND: a window of .9 9. does not fit"
 	})},
 	{"layers of other dtypes, one mistake each", func(b *compiler.Builder) {
 		m := &normed{FC: nn.Dense{Units: 3}}
@@ -184,7 +184,7 @@ var layerCases = []Case{
 		m := &struct{ Conv nn.Conv2D }{nn.Conv2D{Filters: 8, Kernel: 9}}
 		b.Model("", m)
 		b.Func("f", func(f *graph.Func) {
-			f.Output("y", m.Conv.Apply(f.Input("x", graph.F32, batch, 1, 8, 8))) // want "(?s)conv: Conv2D: a filter of 9×9.*does not fit.*hint: pad"
+			f.Output("y", m.Conv.Apply(f.Input("x", graph.F32, batch, 1, 8, 8))) // want "(?s)conv: Conv: a filter of 9×9.*does not fit.*hint: pad"
 		})
 	}},
 	{"a panic inside a layer of one's own", func(b *compiler.Builder) {

@@ -85,16 +85,16 @@ var shapeCases = []Case{
 	{"channels differ", fn(func(f *graph.Func) {
 		x := f.Input("x", graph.F32, batch, 3, 32, 32)
 		w := f.Input("w", graph.F32, 64, 4, 3, 3)
-		f.Output("y", x.Conv2D(w, graph.Conv2D{})) // want "Conv2D: .*3.*4"
+		f.Output("y", x.Conv2D(w, graph.Conv2D{})) // want "Conv: .*3.*4"
 	})},
 	{"filter larger than the image", fn(func(f *graph.Func) {
 		x := f.Input("x", graph.F32, batch, 3, 4, 4)
 		w := f.Input("w", graph.F32, 8, 3, 5, 5)
-		f.Output("y", x.Conv2D(w, graph.Conv2D{})) // want "Conv2D: a filter of 5×5.* does not fit"
+		f.Output("y", x.Conv2D(w, graph.Conv2D{})) // want "Conv: a filter of 5×5.* does not fit"
 	})},
 	{"pooling without spatial axes", fn(func(f *graph.Func) {
 		x := f.Input("x", graph.F32, batch, 3)
-		f.Output("y", x.MaxPool(graph.MaxPool{Kernel: [2]int{2, 2}})) // want "MaxPool: needs .batch channels height width., has f32.batch 3."
+		f.Output("y", x.MaxPool(graph.MaxPool{Kernel: [2]int{2, 2}})) // want "MaxPoolND: needs .batch channels height width., or one or three axes of pixels, has f32.batch 3."
 	})},
 	{"certain dropout", fn(func(f *graph.Func) {
 		f.Output("y", f.Input("x", graph.F32, batch, 3).Dropout(1)) // want "Dropout: the probability 1 is outside"
@@ -144,7 +144,7 @@ var shapeCases = []Case{
 	})},
 	{"a negative stride", fn(func(f *graph.Func) {
 		x := f.Input("x", graph.F32, batch, 3, 8, 8)
-		f.Output("y", x.MaxPool(graph.MaxPool{Kernel: [2]int{2, 2}, Strides: [2]int{-1, 1}})) // want "MaxPool: .*stride.* is -1"
+		f.Output("y", x.MaxPool(graph.MaxPool{Kernel: [2]int{2, 2}, Strides: [2]int{-1, 1}})) // want "MaxPoolND: .*stride.* is -1"
 	})},
 	{"a number that its dtype cannot hold", fn(func(f *graph.Func) {
 		f.Output("y", f.Full(graph.I64, 1.5, 3)) // want "Full: 1.5 is no i64"

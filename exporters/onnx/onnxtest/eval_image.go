@@ -2,6 +2,7 @@ package onnxtest
 
 import (
 	"math"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -31,53 +32,58 @@ func attributeTensor(c *call, name string) *tensor.Tensor {
 	return t
 }
 
-// A window is what the two kinds of convolution and pooling have in common, on images [N C H W].
+// A window is what the two kinds of convolution and pooling have in common, on images [N C ...].
 type window struct {
-	kernel, strides, dilations, pads []int // rows and columns; pads top, left, bottom, right
+	kernel, strides, dilations []int // of each axis
+	pads                       []int // before each axis, then behind each
 }
 
 // window reads the attributes. The kernel is that of weights, where there are some.
 func (c *call) window(weights *tensor.Tensor) window {
 	must(c, "auto_pad", "NOTSET")
+	n := c.input(0).Rank() - 2
+	if n < 1 {
+		c.fail("%v are no images", c.input(0))
+	}
+	ones := slices.Repeat([]int{1}, n)
 	var w window
 	if weights != nil {
-		w.kernel = c.ints("kernel_shape", weights.Dim(2), weights.Dim(3))
+		w.kernel = c.ints("kernel_shape", weights.Shape()[2:]...)
 	} else {
 		w.kernel = c.ints("kernel_shape")
 	}
-	w.strides, w.pads = c.ints("strides", 1, 1), c.ints("pads", 0, 0, 0, 0)
-	w.dilations = []int{1, 1}
+	w.strides, w.pads = c.ints("strides", ones...), c.ints("pads", make([]int, 2*n)...)
+	w.dilations = ones
 	if weights != nil || c.OpType == "MaxPool" || c.opset >= 19 {
-		w.dilations = c.ints("dilations", 1, 1)
+		w.dilations = c.ints("dilations", ones...)
 	}
-	if len(w.kernel) != 2 || len(w.strides) != 2 || len(w.dilations) != 2 || len(w.pads) != 4 || c.input(0).Rank() != 4 {
-		c.fail("only images are known here")
+	if len(w.kernel) != n || len(w.strides) != n || len(w.dilations) != n || len(w.pads) != 2*n {
+		c.fail("%v are not for %d axes", w, n)
 	}
 	return w
 }
 
-// size is how many windows fit along an axis, 0 for rows, of n pixels.
-func (w window) size(axis, n int) int {
-	return (n+w.pads[axis]+w.pads[axis+2]-(w.kernel[axis]-1)*w.dilations[axis]-1)/w.strides[axis] + 1
+// sizes are how many windows fit along the axes of images.
+func (w window) sizes(pixels []int) []int {
+	out := make([]int, len(pixels))
+	for i, n := range pixels {
+		out[i] = (n+w.pads[i]+w.pads[len(pixels)+i]-(w.kernel[i]-1)*w.dilations[i]-1)/w.strides[i] + 1
+	}
+	return out
 }
 
-// at is the pixel that element k of window o reads along an axis of n pixels; ok says that it is inside.
-func (w window) at(axis, o, k, n int) (pixel int, ok bool) {
-	pixel = o*w.strides[axis] + k*w.dilations[axis] - w.pads[axis]
-	return pixel, pixel >= 0 && pixel < n
-}
-
-// elements calls do for each element of the window (oy, ox) inside an image of h×w pixels.
-func (w window) elements(oy, ox, h, width int, do func(ky, kx, y, x int)) {
-	for ky := range w.kernel[0] {
-		for kx := range w.kernel[1] {
-			y, inside := w.at(0, oy, ky, h)
-			x, within := w.at(1, ox, kx, width)
-			if inside && within {
-				do(ky, kx, y, x)
+// elements calls do for each element of the window at o inside an image: where it is in the window, and in the image.
+func (w window) elements(o, pixels []int, do func(k, at []int)) {
+	each(w.kernel, func(k []int) {
+		at := make([]int, len(o))
+		for i := range at {
+			at[i] = o[i]*w.strides[i] + k[i]*w.dilations[i] - w.pads[i]
+			if at[i] < 0 || at[i] >= pixels[i] {
+				return
 			}
 		}
-	}
+		do(k, at)
+	})
 }
 
 func conv(c *call) []*tensor.Tensor {
@@ -87,7 +93,8 @@ func conv(c *call) []*tensor.Tensor {
 	if x.Dim(1) != weights.Dim(1)*groups || weights.Dim(0)%groups != 0 {
 		c.fail("%v in %d groups", c.in, groups)
 	}
-	shape := []int{x.Dim(0), weights.Dim(0), w.size(0, x.Dim(2)), w.size(1, x.Dim(3))}
+	pixels := x.Shape()[2:]
+	shape := append([]int{x.Dim(0), weights.Dim(0)}, w.sizes(pixels)...)
 	return one(build(x.DType(), shape, func(i []int) float64 {
 		sum := 0.0
 		if c.has(2) {
@@ -95,8 +102,8 @@ func conv(c *call) []*tensor.Tensor {
 		}
 		group := i[1] / (weights.Dim(0) / groups)
 		for channel := range weights.Dim(1) {
-			w.elements(i[2], i[3], x.Dim(2), x.Dim(3), func(ky, kx, y, xx int) {
-				sum += look(weights, []int{i[1], channel, ky, kx}) * look(x, []int{i[0], group*weights.Dim(1) + channel, y, xx})
+			w.elements(i[2:], pixels, func(k, at []int) {
+				sum += look(weights, slices.Concat([]int{i[1], channel}, k)) * look(x, slices.Concat([]int{i[0], group*weights.Dim(1) + channel}, at))
 			})
 		}
 		return sum
@@ -108,13 +115,14 @@ func convTranspose(c *call) []*tensor.Tensor {
 	x, weights := c.input(0), c.input(1)
 	c.same(c.in...)
 	w, groups := c.window(weights), c.int("group", 1)
-	extra := c.ints("output_padding", 0, 0)
+	axes := x.Rank() - 2
+	extra := c.ints("output_padding", make([]int, axes)...)
 	if x.Dim(1) != weights.Dim(0) || x.Dim(1)%groups != 0 {
 		c.fail("%v in %d groups", c.in, groups)
 	}
-	shape := []int{x.Dim(0), weights.Dim(1) * groups, 0, 0}
-	for k := range 2 {
-		shape[2+k] = w.strides[k]*(x.Dim(2+k)-1) + extra[k] + (w.kernel[k]-1)*w.dilations[k] + 1 - w.pads[k] - w.pads[k+2]
+	shape := []int{x.Dim(0), weights.Dim(1) * groups}
+	for k := range axes {
+		shape = append(shape, w.strides[k]*(x.Dim(2+k)-1)+extra[k]+(w.kernel[k]-1)*w.dilations[k]+1-w.pads[k]-w.pads[axes+k])
 	}
 	n, _ := tensor.Count(shape)
 	sums := make([]float64, n)
@@ -122,8 +130,9 @@ func convTranspose(c *call) []*tensor.Tensor {
 		group := i[1] / (x.Dim(1) / groups)
 		v := look(x, i)
 		for filter := range weights.Dim(1) {
-			w.elements(i[2], i[3], shape[2], shape[3], func(ky, kx, y, xx int) {
-				sums[position(shape, []int{i[0], group*weights.Dim(1) + filter, y, xx})] += v * look(weights, []int{i[1], filter, ky, kx})
+			w.elements(i[2:], shape[2:], func(k, at []int) {
+				to := position(shape, slices.Concat([]int{i[0], group*weights.Dim(1) + filter}, at))
+				sums[to] += v * look(weights, slices.Concat([]int{i[1], filter}, k))
 			})
 		}
 	})
@@ -142,12 +151,13 @@ func maxPool(c *call) []*tensor.Tensor {
 	w := c.window(nil)
 	must(c, "ceil_mode", int64(0))
 	must(c, "storage_order", int64(0))
-	shape := []int{x.Dim(0), x.Dim(1), w.size(0, x.Dim(2)), w.size(1, x.Dim(3))}
+	pixels := x.Shape()[2:]
+	shape := append([]int{x.Dim(0), x.Dim(1)}, w.sizes(pixels)...)
 	places := tensor.New(tensor.I64, shape...)
 	top := build(x.DType(), shape, func(i []int) float64 {
 		best := math.Inf(-1)
-		w.elements(i[2], i[3], x.Dim(2), x.Dim(3), func(_, _, y, xx int) {
-			p := position(x.Shape(), []int{i[0], i[1], y, xx})
+		w.elements(i[2:], pixels, func(_, at []int) {
+			p := position(x.Shape(), slices.Concat(i[:2], at))
 			if v := x.At(p); v > best {
 				best = v
 				places.Set(position(shape, i), float64(p))
@@ -163,15 +173,16 @@ func averagePool(c *call) []*tensor.Tensor {
 	w := c.window(nil)
 	must(c, "ceil_mode", int64(0))
 	countPad := c.int("count_include_pad", 0) != 0
-	shape := []int{x.Dim(0), x.Dim(1), w.size(0, x.Dim(2)), w.size(1, x.Dim(3))}
+	pixels := x.Shape()[2:]
+	shape := append([]int{x.Dim(0), x.Dim(1)}, w.sizes(pixels)...)
 	return one(build(x.DType(), shape, func(i []int) float64 {
 		sum, n := 0.0, 0
-		w.elements(i[2], i[3], x.Dim(2), x.Dim(3), func(_, _, y, xx int) {
-			sum += look(x, []int{i[0], i[1], y, xx})
+		w.elements(i[2:], pixels, func(_, at []int) {
+			sum += look(x, slices.Concat(i[:2], at))
 			n++
 		})
 		if countPad {
-			n = w.kernel[0] * w.kernel[1]
+			n, _ = tensor.Count(w.kernel)
 		}
 		return sum / float64(n)
 	}))
@@ -179,30 +190,72 @@ func averagePool(c *call) []*tensor.Tensor {
 
 func globalAveragePool(c *call) []*tensor.Tensor {
 	x := c.input(0)
-	return one(build(x.DType(), []int{x.Dim(0), x.Dim(1), 1, 1}, func(i []int) float64 {
+	shape := slices.Repeat([]int{1}, x.Rank())
+	copy(shape, x.Shape()[:2])
+	n, _ := tensor.Count(x.Shape()[2:])
+	return one(build(x.DType(), shape, func(i []int) float64 {
 		sum := 0.0
-		each(x.Shape()[2:], func(p []int) { sum += look(x, []int{i[0], i[1], p[0], p[1]}) })
-		return sum / float64(x.Dim(2)*x.Dim(3))
+		each(x.Shape()[2:], func(p []int) { sum += look(x, slices.Concat(i[:2], p)) })
+		return sum / float64(n)
 	}))
 }
 
-// resize takes the nearest pixel below, in coordinates that scale from the first pixel.
+// resize takes the nearest pixel below, in coordinates that scale from the first pixel, or the pixels around a place, each by how near
+// it is.
 func resize(c *call) []*tensor.Tensor {
-	x, scales := c.input(0), c.input(2)
-	if attribute(c, "mode", "nearest") != "nearest" || attribute(c, "coordinate_transformation_mode", "half_pixel") != "asymmetric" ||
-		attribute(c, "nearest_mode", "round_prefer_floor") != "floor" || c.has(3) {
+	x := c.input(0)
+	mode, coordinates := attribute(c, "mode", "nearest"), attribute(c, "coordinate_transformation_mode", "half_pixel")
+	switch {
+	case mode != "nearest" && mode != "linear":
+		c.fail("only the nearest and linear are known here")
+	case mode == "nearest" && (coordinates != "asymmetric" || attribute(c, "nearest_mode", "round_prefer_floor") != "floor"):
 		c.fail("only the nearest pixel below is known here")
+	case c.has(2) == c.has(3):
+		c.fail("there are to be scales or sizes")
 	}
-	shape := make([]int, x.Rank())
+	shape, scales := make([]int, x.Rank()), make([]float64, x.Rank())
 	for k := range shape {
-		shape[k] = int(math.Floor(float64(x.Dim(k)) * scales.At(k)))
+		if c.has(3) {
+			shape[k] = int(c.in[3].At(k))
+			scales[k] = float64(shape[k]) / float64(x.Dim(k))
+		} else {
+			scales[k] = c.input(2).At(k)
+			shape[k] = int(math.Floor(float64(x.Dim(k)) * scales[k]))
+		}
+	}
+	source := func(k, i int) float64 {
+		at := float64(i) / scales[k]
+		switch coordinates {
+		case "asymmetric":
+		case "half_pixel":
+			at = (float64(i)+.5)/scales[k] - .5
+		case "align_corners":
+			if at = 0; shape[k] > 1 {
+				at = float64(i*(x.Dim(k)-1)) / float64(shape[k]-1)
+			}
+		default:
+			c.fail("the coordinates %q are not known here", coordinates)
+		}
+		if mode == "nearest" {
+			at = math.Floor(at)
+		}
+		return math.Max(0, math.Min(at, float64(x.Dim(k)-1)))
 	}
 	return one(build(x.DType(), shape, func(i []int) float64 {
-		from := make([]int, len(i))
-		for k := range i {
-			from[k] = int(math.Floor(float64(i[k]) / scales.At(k)))
-		}
-		return look(x, from)
+		sum := 0.0
+		each(slices.Repeat([]int{2}, len(i)), func(corner []int) {
+			share, from := 1.0, make([]int, len(i))
+			for k := range i {
+				below, part := math.Modf(source(k, i[k]))
+				if corner[k] == 0 {
+					part = 1 - part
+				}
+				share *= part
+				from[k] = min(int(below)+corner[k], x.Dim(k)-1)
+			}
+			sum += share * look(x, from)
+		})
+		return sum
 	}))
 }
 
