@@ -14,6 +14,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
@@ -126,5 +127,27 @@ func TestSameBytes(t *testing.T) {
 		if err != nil || !bytes.Equal(got, want.Bytes()) {
 			t.Errorf("%d threads, in another process: %v\n%s\nwant\n%s", procs, err, got, &want)
 		}
+	}
+}
+
+// TestFingerprints holds the fingerprints of models of images to what they were when convolutions and pooling were over rows and columns
+// alone: runs of that time go on.
+func TestFingerprints(t *testing.T) {
+	want := map[string]string{
+		"vae": "27cd0a095e41e78edfb5cebda31c3bf0", "images": "1cfa1180d87cce156a1e0b09ab371f88", "classifier": "a8aa09a2d4a88524a7cc2a8a3b6035e3",
+		"residual": "c9f154f3a540373f4d4e875ee4736cb9", "adversaries": "d462960069603b97f452296aa4dc8a70",
+	}
+	networks, err := onnxtest.Networks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prog := range append(programs(t), networks...) {
+		if w, ok := want[prog.Name()]; ok && prog.Fingerprint() != w {
+			t.Errorf("%s has the fingerprint %s, want %s", prog.Name(), prog.Fingerprint(), w)
+		}
+		delete(want, prog.Name())
+	}
+	if len(want) > 0 {
+		t.Errorf("not there: %v", want)
 	}
 }
