@@ -33,7 +33,7 @@ var parts = map[string]part{
 	"Bernoulli, Gaussian and discretised logistic": {pkg: "vae", ours: "Likelihood Bernoulli Bernoulli.NLL Bernoulli.Mean Gaussian Gaussian.NLL Gaussian.Mean Logistic Logistic.NLL Logistic.Mean Learned Learned.Apply",
 		file: "autoencoders", pytorch: "Bernoulli Gaussian Logistic"},
 	"VAE, with the log weights of importance sampling": {pkg: "vae", ours: "VAE New VAE.Encode VAE.Terms VAE.LogWeights", file: "autoencoders", pytorch: "VAE"},
-	"training and five exported functions of the VAE":  {pkg: "vae", ours: "define adam", file: "autoencoders", pytorch: "train Entry reconstruct validate export"},
+	"training and five exported functions of the VAE":  {pkg: "vae", ours: "define", file: "autoencoders", pytorch: "train Entry reconstruct validate export"},
 	"autoencoder": {pkg: "vae", ours: "AE AE.Encode AE.Loss", file: "autoencoders", pytorch: "AE"},
 
 	"VAE of faces": {pkg: "faces", ours: "blocks VAE New VAE.Encode", file: "faces", pytorch: "VAE"},

@@ -69,6 +69,16 @@ func (s Settings) Pack(x *graph.Value) *graph.Value {
 	return graph.Join(1, parts...)
 }
 
+// Fall is how a learning rate falls to 0 along half a cosine over the setting steps, of a Step that runs once in so many of these; where
+// steps is 0, it stays.
+func (s Settings) Fall(each int) optim.Schedule {
+	steps := s.Int("steps")
+	if steps < 1 {
+		return nil
+	}
+	return optim.Cosine{Steps: (steps + each - 1) / each}
+}
+
 // Averaged is opt with averages of the weights, by the setting ema as their decay, and what defines the entry points of b that have the
 // averages in place of the weights. Where ema is 0 there are none, and it is opt itself and b.Func.
 func (s Settings) Averaged(b *compiler.Builder, opt optim.Optimizer) (entry func(name string, build func(f *graph.Func)), averaged optim.Optimizer) {

@@ -25,14 +25,6 @@ type Critic interface {
 	Score(x, y *graph.Value) *graph.Value
 }
 
-// fall is how the learning rate falls to 0 over so many steps; over none, it stays.
-func fall(steps int) optim.Schedule {
-	if steps < 1 {
-		return nil
-	}
-	return optim.Cosine{Steps: steps}
-}
-
 // define builds g's program: generate and judge, and the Steps critic and generator, which run in turn. With the setting ema, the
 // generator's average weights are what generate has. The critic sees packs of pac images.
 func (g GAN) define(name string, s models.Settings) (*compiler.Program, error) {
@@ -45,11 +37,11 @@ func (g GAN) define(name string, s models.Settings) (*compiler.Program, error) {
 	b := compiler.New(name)
 	b.Model("gen", g.Gen)
 	b.Model("critic", g.Critic)
-	criticOpt := g.Opt(s.Float("lr")*s.Float("ttur"), fall(s.Int("steps")))
+	criticOpt := g.Opt(s.Float("lr")*s.Float("ttur"), s.Fall(1))
 	if g.Clip > 0 {
 		criticOpt = optim.ClipWeights{Max: g.Clip, Then: criticOpt}
 	}
-	sampled, genOpt := s.Averaged(b, g.Opt(s.Float("lr"), fall((s.Int("steps")+s.Int("ratio")-1)/s.Int("ratio"))))
+	sampled, genOpt := s.Averaged(b, g.Opt(s.Float("lr"), s.Fall(s.Int("ratio"))))
 	sampled("generate", func(f *graph.Func) {
 		f.Output("image", g.Gen.Apply(nn.Given(s.Noise(f), s.Label(f))).Scale(.5).Shift(.5))
 	})

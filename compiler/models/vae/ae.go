@@ -4,6 +4,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
@@ -30,7 +31,7 @@ func defineAE(s models.Settings) (*compiler.Program, error) {
 
 	b := compiler.New("ae")
 	b.Model("", m)
-	entry, opt := s.Averaged(b, adam(s))
+	entry, opt := s.Averaged(b, optim.Adam{LR: s.Float("lr"), Schedule: s.Fall(1)})
 	entry("encode", func(f *graph.Func) { f.Output("z", m.Encode(s.Image(f))) })
 	entry("decode", func(f *graph.Func) { f.Output("image", picture(s.Noise(f))) })
 	entry("reconstruct", func(f *graph.Func) { f.Output("reconstruction", picture(m.Encode(s.Image(f)))) })

@@ -66,7 +66,7 @@ func define(name string) func(s models.Settings) (*compiler.Program, error) {
 
 		b := compiler.New(name)
 		b.Model("", m)
-		entry, opt := s.Averaged(b, adam(s))
+		entry, opt := s.Averaged(b, optim.Adam{LR: s.Float("lr"), Schedule: s.Fall(1)})
 		entry("encode", func(f *graph.Func) {
 			mu, logVar := m.Encode(s.Image(f), s.Label(f))
 			f.Output("mu", mu)
@@ -101,12 +101,4 @@ func define(name string) func(s models.Settings) (*compiler.Program, error) {
 		})
 		return b.Compile()
 	}
-}
-
-// adam is Adam, with a learning rate that falls to 0 along a cosine over steps, if they are given.
-func adam(s models.Settings) optim.Optimizer {
-	if steps := s.Int("steps"); steps > 0 {
-		return optim.Adam{LR: s.Float("lr"), Schedule: optim.Cosine{Steps: steps}}
-	}
-	return optim.Adam{LR: s.Float("lr")}
 }
