@@ -324,7 +324,11 @@ func (e *editor) images(c *cli.Context) (*tensor.Tensor, error) {
 		if i < 0 || i >= set.Len() {
 			return nil, fmt.Errorf("--example %d: %s has %d examples, from 0", i, e.from, set.Len())
 		}
-		x, err := e.take(set, i)
+		set, err = e.pictured(set)
+		if err != nil {
+			return nil, err
+		}
+		x, err := set.Take(i)
 		if err != nil {
 			return nil, err
 		}

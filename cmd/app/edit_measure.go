@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
@@ -191,21 +192,17 @@ const measureBatch = 128
 // scores are those of the held-out examples that begin without what is added, of their reconstructions, and of what step makes of them.
 func (l *labeller) scores(ctx context.Context, e *editor, set *data.Dataset, step []float64, r *measuredEdit) (before, rebuilt, after *tensor.Tensor, err error) {
 	var all [3][]float32
-	for lo := 0; lo < set.Len(); lo += measureBatch {
-		x, err := e.take(set, rowsFrom(lo, min(lo+measureBatch, set.Len()))...)
-		if err != nil {
-			return nil, nil, nil, err
-		}
+	if set, err = e.pictured(set); err != nil {
+		return nil, nil, nil, err
+	}
+	err = models.EachBatch(ctx, set, measureBatch, func(_, _ int, x map[string]*tensor.Tensor) error {
 		images, scores, err := l.chosen(ctx, e, x, r)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		if images == nil {
-			continue
+		if err != nil || images == nil {
+			return err
 		}
 		z, err := e.encode(ctx, images)
 		if err != nil {
-			return nil, nil, nil, err
+			return err
 		}
 		moved := tensor.New(tensor.F32, z.Shape()...)
 		for i := range z.Len() {
@@ -215,13 +212,17 @@ func (l *labeller) scores(ctx context.Context, e *editor, set *data.Dataset, ste
 		for i, z := range []*tensor.Tensor{z, moved} {
 			x, err := e.decode(ctx, z)
 			if err != nil {
-				return nil, nil, nil, err
+				return err
 			}
 			if scores, err = l.score(ctx, x); err != nil {
-				return nil, nil, nil, err
+				return err
 			}
 			all[1+i] = append(all[1+i], tensor.Data[float32](scores)...)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	of := func(i int) *tensor.Tensor { return tensor.Of(all[i], r.Examples, len(l.columns)) }
 	return of(0), of(1), of(2), nil

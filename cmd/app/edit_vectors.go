@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
@@ -258,17 +259,13 @@ func (e *editor) heldOut(c *cli.Context) (*data.Dataset, error) {
 	return nil, fmt.Errorf("%s has no part that was held out, a test or a validation one", e.from)
 }
 
-// take reads examples.
-func (e *editor) take(set *data.Dataset, rows ...int) (map[string]*tensor.Tensor, error) {
+// pictured are the examples of a set with no other fields than the images, and the attributes if it has some.
+func (e *editor) pictured(set *data.Dataset) (*data.Dataset, error) {
 	fields := []string{e.field()}
 	if len(set.Attributes) > 0 {
 		fields = append(fields, data.AttributesField)
 	}
-	some, err := set.Select(fields...)
-	if err != nil {
-		return nil, err
-	}
-	return some.Take(rows...)
+	return set.Select(fields...)
 }
 
 // encodeAll encodes a data set, and gives its attributes in columns.
@@ -279,26 +276,25 @@ func (e *editor) encodeAll(c *cli.Context, set *data.Dataset) (*tensor.Tensor, [
 		columns[k] = latent.Column{Name: name, X: make([]float64, set.Len())}
 	}
 	z := tensor.New(tensor.F32, set.Len(), e.size)
-	const batch = 512
-	for lo := 0; lo < set.Len(); lo += batch {
-		rows := rowsFrom(lo, min(lo+batch, set.Len()))
-		x, err := e.take(set, rows...)
-		if err != nil {
-			return nil, nil, err
-		}
+	set, err := e.pictured(set)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = models.EachBatch(c.Context, set, 512, func(first, n int, x map[string]*tensor.Tensor) error {
 		part, err := e.encode(c.Context, x[e.field()])
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		copy(tensor.Data[float32](z)[lo*e.size:], tensor.Data[float32](part))
+		copy(tensor.Data[float32](z)[first*e.size:], tensor.Data[float32](part))
 		has := x[data.AttributesField]
-		for i := range rows {
+		for i := range n {
 			for k := range names {
-				columns[k].X[lo+i] = has.At(i*len(names) + k)
+				columns[k].X[first+i] = has.At(i*len(names) + k)
 			}
 		}
-	}
-	return z, columns, nil
+		return nil
+	})
+	return z, columns, err
 }
 
 // rowsFrom are lo to hi, without hi.
