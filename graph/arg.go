@@ -20,6 +20,7 @@ type Arg struct {
 var (
 	oneFloat   = []Arg{{Name: "x", DTypes: Floats}}
 	oneNumber  = []Arg{{Name: "x", DTypes: Numbers}}
+	oneElement = []Arg{{Name: "x", DTypes: Elements}}
 	oneAny     = []Arg{{Name: "x", DTypes: Any}}
 	twoFloats  = []Arg{{Name: "a", DTypes: Floats, Like: "T"}, {Name: "b", DTypes: Floats, Like: "T"}}
 	twoNumbers = []Arg{{Name: "a", DTypes: Numbers, Like: "T"}, {Name: "b", DTypes: Numbers, Like: "T"}}
@@ -162,6 +163,15 @@ func (floatMap) Takes() []Arg { return oneFloat }
 
 // Infer returns the argument's type.
 func (floatMap) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
+
+// numberMap is floatMap for numbers.
+type numberMap struct{}
+
+// Takes is a number.
+func (numberMap) Takes() []Arg { return oneNumber }
+
+// Infer returns the argument's type.
+func (numberMap) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
 
 // floatPair is embedded by ops without attributes over two floats whose shapes broadcast.
 type floatPair struct{}

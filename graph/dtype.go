@@ -59,11 +59,15 @@ type DTypes uint32
 
 // The sets that ops take.
 const (
-	Floats  DTypes = 1<<F32 | 1<<F64
-	Numbers DTypes = Floats | 1<<I64
-	Indices DTypes = 1<<I64 | 1<<I32
-	Bools   DTypes = 1 << Bool
-	Any     DTypes = 1<<(Bool+1) - 1
+	Floats   DTypes = 1<<F32 | 1<<F64 | 1<<F16 | 1<<BF16
+	Signed   DTypes = 1<<I64 | 1<<I32 | 1<<I16 | 1<<I8
+	Unsigned DTypes = 1<<U64 | 1<<U32 | 1<<U16 | 1<<U8
+	Integers DTypes = Signed | Unsigned
+	Numbers  DTypes = Floats | Integers
+	Indices  DTypes = 1<<I64 | 1<<I32
+	Bools    DTypes = 1 << Bool
+	Any      DTypes = 1<<(String+1) - 1
+	Elements DTypes = Any &^ (1 << String) // all but strings
 )
 
 // Has reports whether t is in the set.
@@ -80,8 +84,11 @@ func (s DTypes) List() []DType {
 	return out
 }
 
-// String names the set's dtypes for a sentence: f32, f64 or i64.
+// String names the set for a sentence, such as a float, or its dtypes: i64 or i32.
 func (s DTypes) String() string {
+	if name, ok := map[DTypes]string{Floats: "a float", Numbers: "a number", Integers: "an integer", Floats | Signed: "a number with a sign", Elements: "a number or bool"}[s]; ok {
+		return name
+	}
 	var names []string
 	for _, t := range s.List() {
 		names = append(names, t.String())

@@ -15,6 +15,7 @@ type flats struct {
 	f32 flat[float32]
 	f64 flat[float64]
 	i64 flat[int64]
+	u64 flat[uint64]
 	// cost is how many additions an element is worth, for cutting work into goroutines; 0 means 1.
 	cost int
 }
@@ -26,11 +27,21 @@ type elementwise interface {
 	flats() flats
 }
 
+// A checked op refuses arguments for their elements, such as a divisor of 0, before its kernel runs.
+type checked interface {
+	check(in []*tensor.Tensor) error
+}
+
 // grain is how many elements of unit cost are worth a goroutine.
 const grain = 16 << 10
 
 // runElementwise is the kernel of every elementwise op.
 func runElementwise(c *kernel.Context, o elementwise, out *tensor.Tensor, in []*tensor.Tensor) error {
+	if o, ok := o.(checked); ok {
+		if err := o.check(in); err != nil {
+			return err
+		}
+	}
 	k := o.flats()
 	g := grain / max(k.cost, 1)
 	switch out.DType() {
@@ -40,28 +51,19 @@ func runElementwise(c *kernel.Context, o elementwise, out *tensor.Tensor, in []*
 		return evalFlat(c, o, k.f64, out, in, g)
 	case I64:
 		return evalFlat(c, o, k.i64, out, in, g)
+	case U64:
+		return evalFlat(c, o, k.u64, out, in, g)
 	}
-	return noKernel(o, out)
+	return noKernel(o, out.DType())
 }
 
-// floats runs one of an op's kernels, which are those of float32 and float64, by the dtype of the first result.
-func floats[O Op](c *kernel.Context, o O, out, in []*tensor.Tensor, f32, f64 func(*kernel.Context, O, []*tensor.Tensor, []*tensor.Tensor) error) error {
-	switch out[0].DType() {
-	case F32:
-		return f32(c, o, out, in)
-	case F64:
-		return f64(c, o, out, in)
-	}
-	return noKernel(o, out[0])
-}
-
-func noKernel(o Op, out *tensor.Tensor) error {
-	return fmt.Errorf("%s has no kernel for %v", OpName(o), out.DType())
+func noKernel(o Op, t DType) error {
+	return fmt.Errorf("%s has no kernel for %v", OpName(o), t)
 }
 
 func evalFlat[T tensor.Element](c *kernel.Context, o Op, f flat[T], out *tensor.Tensor, in []*tensor.Tensor, grain int) error {
 	if f == nil {
-		return noKernel(o, out)
+		return noKernel(o, out.DType())
 	}
 	var args [4][]T
 	var shapes [4][]int
@@ -72,13 +74,23 @@ func evalFlat[T tensor.Element](c *kernel.Context, o Op, f flat[T], out *tensor.
 	return nil
 }
 
-// unary makes the kernels of an op of one argument.
+// unary makes the kernels of an op of one float.
 func unary(cost int, f32 func(out, a []float32), f64 func(out, a []float64)) flats {
-	return flats{
-		f32:  func(out []float32, in [][]float32) { f32(out, spread(out, in[0])) },
-		f64:  func(out []float64, in [][]float64) { f64(out, spread(out, in[0])) },
-		cost: cost,
+	return flats{f32: one(f32), f64: one(f64), cost: cost}
+}
+
+// integers adds to the kernels of an op of one argument those of integers; without a sign there may be none.
+func (k flats) integers(i64 func(out, a []int64), u64 func(out, a []uint64)) flats {
+	k.i64 = one(i64)
+	if u64 != nil {
+		k.u64 = one(u64)
 	}
+	return k
+}
+
+// one is a kernel of one argument.
+func one[T any](f func(out, a []T)) flat[T] {
+	return func(out []T, in [][]T) { f(out, spread(out, in[0])) }
 }
 
 // spread makes a as long as out, by copying its one element over out, where it is shorter.
@@ -90,15 +102,18 @@ func spread[T any](out, a []T) []T {
 	return out
 }
 
-// binary makes the kernels of an op of two arguments; the kernels take scalars as slices of one element.
-func binary(cost int, f32 func(out, a, b []float32), f64 func(out, a, b []float64), i64 func(out, a, b []int64)) flats {
-	k := flats{
-		f32:  func(out []float32, in [][]float32) { f32(out, in[0], in[1]) },
-		f64:  func(out []float64, in [][]float64) { f64(out, in[0], in[1]) },
-		cost: cost,
-	}
-	if i64 != nil {
-		k.i64 = func(out []int64, in [][]int64) { i64(out, in[0], in[1]) }
-	}
+// binary makes the kernels of an op of two floats; the kernels take scalars as slices of one element.
+func binary(cost int, f32 func(out, a, b []float32), f64 func(out, a, b []float64)) flats {
+	return flats{f32: two(f32), f64: two(f64), cost: cost}
+}
+
+// binaryIntegers adds to the kernels of an op of two arguments those of integers.
+func (k flats) binaryIntegers(i64 func(out, a, b []int64), u64 func(out, a, b []uint64)) flats {
+	k.i64, k.u64 = two(i64), two(u64)
 	return k
+}
+
+// two is a kernel of two arguments.
+func two[T any](f func(out, a, b []T)) flat[T] {
+	return func(out []T, in [][]T) { f(out, in[0], in[1]) }
 }

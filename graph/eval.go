@@ -91,6 +91,16 @@ func (n *Node) Run(c *kernel.Context, out, args []*tensor.Tensor) (err error) {
 			err = &RunError{n.Results[0], err}
 		}
 	}()
+	out, args, done := n.widen(c, out, args)
+	if err := n.compute(c, out, args); err != nil {
+		return err
+	}
+	done()
+	return nil
+}
+
+// compute runs the kernel of n's op.
+func (n *Node) compute(c *kernel.Context, out, args []*tensor.Tensor) error {
 	switch o := n.Op.(type) {
 	case Kernel:
 		return o.Run(c, out, args)
@@ -140,7 +150,11 @@ func runComposite(c *kernel.Context, n *Node, out, args []*tensor.Tensor) error 
 		return err
 	}
 	for i, o := range f.Outputs {
-		out[i].CopyFrom(all[o.Value.ID])
+		if y := all[o.Value.ID]; y.DType() == out[i].DType() {
+			out[i].CopyFrom(y)
+		} else { // it is computed in the wide dtype
+			convert(c, out[i], y)
+		}
 	}
 	return nil
 }

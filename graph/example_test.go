@@ -121,7 +121,7 @@ func ExampleApply() {
 	fmt.Println(f.Diags[0].Msg)
 	// Output:
 	// [-0.5 0 0.75] [0.25 1 0.0625] <nil>
-	// Softsign: needs f32 or f64, has i64[3]
+	// Softsign: needs a float, has i64[3]
 }
 
 // Mish is x·tanh(softplus x) (Misra 2019). Made of other ops, it needs neither a kernel nor a gradient nor an ONNX form of its own.

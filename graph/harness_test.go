@@ -36,6 +36,7 @@ func TestOps(t *testing.T) {
 				t.Fatal("no independent reference: add one to ref_<family>_test.go")
 			}
 			flows := false
+			var taken, tried graph.DTypes
 			for i, s := range samples {
 				_, args, ys, _ := trace(t, s, graph.F64)
 				flows = flows || len(differentiable(s, args, ys)) > 0
@@ -46,13 +47,47 @@ func TestOps(t *testing.T) {
 					checkKernel(t, s, refs[name], graph.F32, 2e-5)
 					checkKernel(t, s, refs[name], graph.F64, 1e-12)
 					checkGradient(t, s)
+					for _, dt := range takes(s).List() {
+						if dt.Native() {
+							continue
+						}
+						if f, _, _ := s.Trace(dt); len(f.Diags) > 0 && dt.Integer() { // its attributes are no integers
+							continue
+						}
+						tried |= 1 << dt
+						checkKernel(t, s, refs[name], dt, rounding[dt])
+						if dt.Float() {
+							checkNarrowGradient(t, s, dt)
+						}
+					}
 				})
+				taken |= takes(s)
+			}
+			if rest := taken &^ tried &^ (1<<graph.F32 | 1<<graph.F64); rest != 0 {
+				t.Errorf("no sample tries %v", rest)
 			}
 			if !flows && gradient(t, op) != "none" {
 				t.Error("no sample checks its gradient")
 			}
 		})
 	}
+}
+
+// rounding is how far the nearest number of a dtype may be, relative to the number that it stands for.
+var rounding = map[graph.DType]float64{graph.F16: 0x1.01p-11, graph.BF16: 0x1.01p-8}
+
+// takes are the dtypes that all inputs of s which stand for any number may have.
+func takes(s graph.Sample) graph.DTypes {
+	set, args, any := graph.Numbers, s.Op.Takes(), false
+	for k, in := range s.In {
+		if in.DType.Native() && !in.Absent {
+			set, any = set&args[min(k, len(args)-1)].DTypes, true
+		}
+	}
+	if !any || s.Make != nil { // a body is traced for floats
+		return 0
+	}
+	return set
 }
 
 func newContext(threads int) *kernel.Context {
@@ -150,10 +185,12 @@ func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType,
 		t.Error(err)
 	}
 	got := elements(evaluate(t, newContext(1), f, inputs), ys)
+	tol = max(tol, rounding[ys[0].DType()])
 	if ys[0].DType() == graph.F32 {
 		tol = max(tol, 2e-5)
 	}
 	want := ref(s.Op, in)
+	asIntegers(want, f, inputs, ys)
 	if len(got) != len(want) {
 		t.Fatalf("%v: there are %d elements, the reference has %d", float, len(got), len(want))
 	}
@@ -163,10 +200,14 @@ func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType,
 		}
 	}
 	if _, ok := s.Op.(graph.Composite); ok {
-		checkLowered(t, s, f, inputs, ys, want, tol)
+		checkLowered(t, s, f, inputs, ys, want, max(tol, 30*rounding[float])) // it is rounded after each of the smaller ops
 	}
 	whole := elements(evaluate(t, cutContext(1), f, inputs), ys)
-	for _, threads := range []int{2, 3, 4, 7} {
+	cuts := []int{2, 3, 4, 7}
+	if !float.Native() {
+		cuts = cuts[:1]
+	}
+	for _, threads := range cuts {
 		cut := elements(evaluate(t, cutContext(threads), f, inputs), ys)
 		for i, w := range want {
 			if g := cut[i]; !near(g, w, tol) {
@@ -176,6 +217,22 @@ func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType,
 				t.Fatalf("%v, cut for %d goroutines: element %d is %v, on one %v", float, threads, i, g, h)
 			}
 		}
+	}
+}
+
+// asIntegers makes the references for results that are integers what these are: whole, towards 0, with the dtype's bits.
+func asIntegers(want []float64, f *graph.Func, inputs map[string]*tensor.Tensor, ys []*graph.Value) {
+	b, _ := f.Bind(inputs)
+	at := 0
+	for _, y := range ys {
+		shape, _ := y.Shape().Eval(b)
+		n, _ := tensor.Count(shape)
+		for i := at; i < min(at+n, len(want)) && y.DType().Integer(); i++ {
+			x := tensor.New(y.DType(), 1)
+			x.SetInt(0, int64(want[i]))
+			want[i] = x.At(0)
+		}
+		at += n
 	}
 }
 
@@ -251,6 +308,50 @@ func checkGradient(t *testing.T, s graph.Sample) {
 	for i, k := range wrt {
 		differences(t, "VJP", c, f, inputs, inputs[args[k].Name], out[grads[i].ID], first, k)
 		differences(t, "VJP of VJP", c, f, inputs, inputs[args[k].Name], out[grads2[i].ID], second, k)
+	}
+}
+
+// checkNarrowGradient compares the VJP in a float of 16 bits with that in f64.
+func checkNarrowGradient(t *testing.T, s graph.Sample, dt graph.DType) {
+	t.Helper()
+	gradients := func(dt, numbers graph.DType) []*tensor.Tensor {
+		f, args, ys, inputs := trace(t, s, dt)
+		_, args64, ys64, _ := trace(t, s, graph.F64)
+		total := f.Full(graph.F64, 0)
+		for i, y := range ys {
+			if y.DType().Float() {
+				total = total.Add(weighted(f, y.Cast(graph.F64), uint64(i)+101))
+			}
+		}
+		var wrt []*graph.Value
+		for _, k := range differentiable(s, args64, ys64) {
+			wrt = append(wrt, args[k])
+			inputs[args[k].Name] = s.Inputs(numbers)[k].Cast(dt)
+		}
+		if len(wrt) == 0 {
+			return nil
+		}
+		grads := graph.Grad(total, wrt...)
+		if len(f.Diags) > 0 {
+			t.Fatalf("differentiating in %v: %v", dt, f.Diags)
+		}
+		all, out := evaluate(t, newContext(1), f, inputs), make([]*tensor.Tensor, len(grads))
+		for i, g := range grads {
+			out[i] = all[g.ID]
+		}
+		return out
+	}
+	want := gradients(graph.F64, dt)
+	for i, g := range gradients(dt, dt) {
+		largest := 1.
+		for _, w := range want[i].Float64s() {
+			largest = max(largest, math.Abs(w))
+		}
+		for k, w := range want[i].Float64s() {
+			if !near(g.At(k)/largest, w/largest, 30*rounding[dt]) {
+				t.Fatalf("the gradient of argument %d in %v: element %d is %v, in f64 %v", i, dt, k, g.At(k), w)
+			}
+		}
 	}
 }
 

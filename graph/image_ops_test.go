@@ -26,7 +26,7 @@ func TestImageMistakes(t *testing.T) {
 		}, "the strides [0 0] are for 2 axes, the images have 1", "each axis"},
 		{"filters of other axes", func(f *graph.Func, x, w, s value) { x.Reshape(batch, 4, 48).Conv(w, graph.Conv{}) }, "the weights are f32[6 4 3 3] for images f32[batch 4 48]", "as many axes"},
 		{"dtype", func(f *graph.Func, x, w, s value) { x.Conv2D(w.Cast(graph.F64), conv{}) }, "the arguments are f32 and f64", "Cast"},
-		{"integers", func(f *graph.Func, x, w, s value) { x.Cast(graph.I64).Conv2D(w.Cast(graph.I64), conv{}) }, "needs f32 or f64", "Cast"},
+		{"integers", func(f *graph.Func, x, w, s value) { x.Cast(graph.I64).Conv2D(w.Cast(graph.I64), conv{}) }, "needs a float", "Cast"},
 		{"filters", func(f *graph.Func, x, w, s value) { x.Conv2D(w.Flatten(), conv{}) }, "the weights are f32[6 36]", "[out in height width]"},
 		{"empty filters", func(f *graph.Func, x, w, s value) { x.Conv2D(f.Full(graph.F32, 0, 6, 4, 0, 3), conv{}) }, "the weights are f32[6 4 0 3]", "at least 1"},
 		{"channels", func(f *graph.Func, x, w, s value) { x.Conv2D(w, conv{Groups: 2}) }, "4 channels into filters [6 4 3 3] for 8, in 2 groups", "in/groups"},

@@ -18,9 +18,9 @@ func TestMathMistakes(t *testing.T) {
 	}{
 		"Add of two dtypes":        {func(x, v, i, b value) value { return x.Add(i) }, ".Cast(graph.F32)"},
 		"Add of shapes":            {func(x, v, i, b value) value { return x.Add(x.T()) }, "broadcast"},
-		"Add of bools":             {func(x, v, i, b value) value { return b.Add(b) }, "needs f32"},
-		"Div of integers":          {func(x, v, i, b value) value { return i.Div(i) }, "needs f32"},
-		"Exp of integers":          {func(x, v, i, b value) value { return i.Exp() }, "needs f32"},
+		"Add of bools":             {func(x, v, i, b value) value { return b.Add(b) }, "needs a number"},
+		"Neg without a sign":       {func(x, v, i, b value) value { return i.Cast(graph.U8).Neg() }, "needs a number with a sign"},
+		"Exp of integers":          {func(x, v, i, b value) value { return i.Exp() }, "needs a float"},
 		"MatMul of a vector":       {func(x, v, i, b value) value { return x.MatMul(v) }, ".Unsqueeze(-1)"},
 		"MatMul untransposed":      {func(x, v, i, b value) value { return x.MatMul(x) }, "a.MatMul(b.T())"},
 		"MatMul of batches":        {func(x, v, i, b value) value { return x.Expand(4, 2, 3).MatMul(x.T().Expand(5, 3, 2)) }, "broadcast"},
@@ -30,7 +30,7 @@ func TestMathMistakes(t *testing.T) {
 		"Gemm with a large addend": {func(x, v, i, b value) value { return x.Gemm(x, x, graph.Gemm{Alpha: 1, TransB: true}) }, "addend"},
 		"Sum beyond the rank":      {func(x, v, i, b value) value { return x.Sum(2) }, "axis"},
 		"Sum twice":                {func(x, v, i, b value) value { return x.Sum(1, -1) }, "axis"},
-		"Mean of integers":         {func(x, v, i, b value) value { return i.Mean() }, "needs f32"},
+		"Mean of integers":         {func(x, v, i, b value) value { return i.Mean() }, "needs a float"},
 		"Softmax beyond the rank":  {func(x, v, i, b value) value { return x.Softmax(-3) }, "axis"},
 		"Softmax of a scalar":      {func(x, v, i, b value) value { return x.Sum().LogSoftmax(0) }, "axis"},
 		"Clip upside down":         {func(x, v, i, b value) value { return x.Clip(1, 0) }, "lower"},
@@ -38,7 +38,7 @@ func TestMathMistakes(t *testing.T) {
 		"Where of two dtypes":      {func(x, v, i, b value) value { return b.Where(v, i) }, ".Cast(graph.F32)"},
 		"Not of a float":           {func(x, v, i, b value) value { return x.Not() }, ".Greater"},
 		"And of a float":           {func(x, v, i, b value) value { return b.And(v) }, ".Greater"},
-		"Less of bools":            {func(x, v, i, b value) value { return b.Less(b) }, "needs f32"},
+		"Less of bools":            {func(x, v, i, b value) value { return b.Less(b) }, "needs a number"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := graph.NewFunc("f", false)

@@ -246,13 +246,20 @@ type Clip struct {
 // Clip limits v to [lo, hi]; the gradient is 0 outside.
 func (v *Value) Clip(lo, hi float64) *Value { return Apply(Clip{lo, hi}, v) }
 
-// Takes is a float.
-func (Clip) Takes() []Arg { return oneFloat }
+// Takes is a number.
+func (Clip) Takes() []Arg { return oneNumber }
 
-// Infer returns the argument's type.
+// Infer returns the argument's type. Limits of integers are integers.
 func (o Clip) Infer(in *Infer) ([]Type, error) {
 	if !(o.Lo <= o.Hi) {
 		return nil, Mistakef("the first limit is the lower one", "the limits %v and %v leave nothing between them", o.Lo, o.Hi)
+	}
+	for _, limit := range []float64{o.Lo, o.Hi} {
+		if t := in.Args[0].DType(); t.Integer() && !math.IsInf(limit, 0) {
+			if err := holds(t, limit); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return in.Same(0)
 }
@@ -268,7 +275,21 @@ func (o Clip) VJP(n *Node, gs []*Value) []*Value {
 func (o Clip) flats() flats {
 	return unary(1,
 		func(out, a []float32) { kernel.Clip(out, a, float32(o.Lo), float32(o.Hi)) },
-		func(out, a []float64) { kernel.Clip(out, a, o.Lo, o.Hi) })
+		func(out, a []float64) { kernel.Clip(out, a, o.Lo, o.Hi) }).integers(
+		func(out, a []int64) { clipIntegers(out, a, o) },
+		func(out, a []uint64) { clipIntegers(out, a, o) })
+}
+
+// clipIntegers is Clip with limits that the dtype holds, or that are none.
+func clipIntegers[T int64 | uint64](out, a []T, o Clip) {
+	lo, hi := kernel.Lowest[T](), kernel.Highest[T]()
+	if !math.IsInf(o.Lo, -1) {
+		lo = T(o.Lo)
+	}
+	if !math.IsInf(o.Hi, 1) {
+		hi = T(o.Hi)
+	}
+	kernel.Clip(out, a, lo, hi)
 }
 
 // Forms is Clip, whose limits are inputs.
@@ -277,4 +298,8 @@ func (Clip) Forms() []Form {
 }
 
 // Samples has elements on both sides of both limits.
-func (Clip) Samples() []Sample { return unarySamples(Clip{Lo: -.905, Hi: 1.105}, 0, 0, true) }
+func (Clip) Samples() []Sample {
+	return append(unarySamples(Clip{Lo: -.905, Hi: 1.105}, 0, 0, true),
+		Sample{Op: Clip{Lo: 0, Hi: 1}, In: []SampleInput{{Shape: []int{7}, Distinct: true}}},
+		Sample{Op: Clip{Lo: math.Inf(-1), Hi: 2}, In: []SampleInput{{Shape: []int{7}, Distinct: true}}})
+}

@@ -1,13 +1,15 @@
 package graph
 
 import (
+	"fmt"
+
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 var arithOps = []Sampled{Add{}, Sub{}, Mul{}, Div{}, Pow{}, Min{}, Max{}, Neg{}, Scale{}, Shift{}, Lerp{}}
 
-// Add is x + y with broadcasting, over floats and i64. ONNX: Add.
+// Add is x + y with broadcasting. ONNX: Add.
 type Add struct{ numberPair }
 
 // Add is v + w; the shapes broadcast.
@@ -19,7 +21,7 @@ func (Add) VJP(n *Node, g []*Value) []*Value {
 }
 
 func (Add) flats() flats {
-	return binary(1, kernel.Add[float32], kernel.Add[float64], kernel.Add[int64])
+	return binary(1, kernel.Add[float32], kernel.Add[float64]).binaryIntegers(kernel.Add[int64], kernel.Add[uint64])
 }
 
 // Forms is Add.
@@ -31,7 +33,7 @@ func (o Add) Samples() []Sample {
 	return append(binarySamples(o, SampleInput{}, SampleInput{}), ints)
 }
 
-// Sub is x − y with broadcasting, over floats and i64. ONNX: Sub.
+// Sub is x − y with broadcasting. ONNX: Sub.
 type Sub struct{ numberPair }
 
 // Sub is v − w; the shapes broadcast.
@@ -43,7 +45,7 @@ func (Sub) VJP(n *Node, g []*Value) []*Value {
 }
 
 func (Sub) flats() flats {
-	return binary(1, kernel.Sub[float32], kernel.Sub[float64], kernel.Sub[int64])
+	return binary(1, kernel.Sub[float32], kernel.Sub[float64]).binaryIntegers(kernel.Sub[int64], kernel.Sub[uint64])
 }
 
 // Forms is Sub.
@@ -55,7 +57,7 @@ func (o Sub) Samples() []Sample {
 	return append(binarySamples(o, SampleInput{}, SampleInput{}), ints)
 }
 
-// Mul is x · y with broadcasting, over floats and i64. ONNX: Mul.
+// Mul is x · y with broadcasting. ONNX: Mul.
 type Mul struct{ numberPair }
 
 // Mul is v · w, element by element; the shapes broadcast.
@@ -69,7 +71,7 @@ func (Mul) VJP(n *Node, gs []*Value) []*Value {
 }
 
 func (Mul) flats() flats {
-	return binary(1, kernel.Mul[float32], kernel.Mul[float64], kernel.Mul[int64])
+	return binary(1, kernel.Mul[float32], kernel.Mul[float64]).binaryIntegers(kernel.Mul[int64], kernel.Mul[uint64])
 }
 
 // Forms is Mul.
@@ -81,8 +83,8 @@ func (o Mul) Samples() []Sample {
 	return append(binarySamples(o, SampleInput{}, SampleInput{}), ints)
 }
 
-// Div is x / y with broadcasting, over floats. ONNX: Div.
-type Div struct{ floatPair }
+// Div is x / y with broadcasting; integers are divided towards 0, and by 0 the run ends with an error. ONNX: Div.
+type Div struct{ numberPair }
 
 // Div is v / w, element by element; the shapes broadcast.
 func (v *Value) Div(w *Value) *Value { return Apply(Div{}, v, w) }
@@ -95,7 +97,24 @@ func (Div) VJP(n *Node, gs []*Value) []*Value {
 	return []*Value{sumTo(q, a.Shape()), sumTo(q.Mul(y), b.Shape()).Neg()}
 }
 
-func (Div) flats() flats { return binary(2, kernel.Div[float32], kernel.Div[float64], nil) }
+func (Div) flats() flats {
+	return binary(2, kernel.Div[float32], kernel.Div[float64]).binaryIntegers(kernel.Div[int64], kernel.Div[uint64])
+}
+
+func (Div) check(in []*tensor.Tensor) error { return nonzero(in[1]) }
+
+// nonzero says where a divisor that is an integer is 0.
+func nonzero(x *tensor.Tensor) error {
+	if !x.DType().Integer() {
+		return nil
+	}
+	for i := range x.Len() {
+		if x.Int(i) == 0 {
+			return fmt.Errorf("division by 0, which integers do not have: element %d of the divisor, a %v", i, x)
+		}
+	}
+	return nil
+}
 
 // Forms is Div.
 func (Div) Forms() []Form { return form("Div") }
@@ -127,7 +146,7 @@ func (Pow) VJP(n *Node, gs []*Value) []*Value {
 	}
 }
 
-func (Pow) flats() flats { return binary(20, kernel.Pow[float32], kernel.Pow[float64], nil) }
+func (Pow) flats() flats { return binary(20, kernel.Pow[float32], kernel.Pow[float64]) }
 
 // Forms is Pow.
 func (Pow) Forms() []Form { return form("Pow") }
@@ -137,7 +156,7 @@ func (o Pow) Samples() []Sample {
 	return binarySamples(o, SampleInput{Lo: .5, Hi: 2}, SampleInput{})
 }
 
-// Min is the smaller of x and y with broadcasting, over floats and i64. ONNX: Min.
+// Min is the smaller of x and y with broadcasting. ONNX: Min.
 type Min struct{ numberPair }
 
 // Min is the smaller of v and w, element by element; of equals, the gradient goes to v.
@@ -151,7 +170,7 @@ func (Min) VJP(n *Node, gs []*Value) []*Value {
 }
 
 func (Min) flats() flats {
-	return binary(1, kernel.Min[float32], kernel.Min[float64], kernel.Min[int64])
+	return binary(1, kernel.Min[float32], kernel.Min[float64]).binaryIntegers(kernel.Min[int64], kernel.Min[uint64])
 }
 
 // Forms is Min.
@@ -162,7 +181,7 @@ func (o Min) Samples() []Sample {
 	return binarySamples(o, SampleInput{Distinct: true}, SampleInput{Lo: -1.9, Hi: 2.1, Distinct: true})
 }
 
-// Max is the larger of x and y with broadcasting, over floats and i64. ONNX: Max.
+// Max is the larger of x and y with broadcasting. ONNX: Max.
 type Max struct{ numberPair }
 
 // Max is the larger of v and w, element by element; of equals, the gradient goes to v.
@@ -176,7 +195,7 @@ func (Max) VJP(n *Node, gs []*Value) []*Value {
 }
 
 func (Max) flats() flats {
-	return binary(1, kernel.Max[float32], kernel.Max[float64], kernel.Max[int64])
+	return binary(1, kernel.Max[float32], kernel.Max[float64]).binaryIntegers(kernel.Max[int64], kernel.Max[uint64])
 }
 
 // Forms is Max.
@@ -193,16 +212,26 @@ func choose(first, g, a, b *Value) []*Value {
 	return []*Value{sumTo(first.Where(g, zero), a.Shape()), sumTo(first.Where(zero, g), b.Shape())}
 }
 
-// Neg is −x. ONNX: Neg.
-type Neg struct{ floatMap }
+// Neg is −x, of floats and integers with a sign. ONNX: Neg.
+type Neg struct{}
 
 // Neg is −v.
 func (v *Value) Neg() *Value { return Apply(Neg{}, v) }
 
+var signedArgs = []Arg{{Name: "x", DTypes: Floats | Signed}}
+
+// Takes is a number that has a sign.
+func (Neg) Takes() []Arg { return signedArgs }
+
+// Infer returns the argument's type.
+func (Neg) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
+
 // VJP is −g.
 func (Neg) VJP(_ *Node, g []*Value) []*Value { return []*Value{g[0].Neg()} }
 
-func (Neg) flats() flats { return unary(1, kernel.Neg[float32], kernel.Neg[float64]) }
+func (Neg) flats() flats {
+	return unary(1, kernel.Neg[float32], kernel.Neg[float64]).integers(kernel.Neg[int64], nil)
+}
 
 // Forms is Neg.
 func (Neg) Forms() []Form { return form("Neg") }
@@ -291,7 +320,7 @@ func (o Lerp) VJP(n *Node, g []*Value) []*Value {
 func (o Lerp) flats() flats {
 	return binary(1,
 		func(out, a, b []float32) { kernel.Lerp(out, a, b, float32(o.T)) },
-		func(out, a, b []float64) { kernel.Lerp(out, a, b, o.T) }, nil)
+		func(out, a, b []float64) { kernel.Lerp(out, a, b, o.T) })
 }
 
 // Lower is the definition.

@@ -14,13 +14,16 @@ type Cast struct{ To DType }
 // Cast is v in dtype t.
 func (v *Value) Cast(t DType) *Value { return Apply(Cast{t}, v) }
 
-// Takes is a value of any dtype.
-func (Cast) Takes() []Arg { return oneAny }
+// Takes is a value of any dtype but string.
+func (Cast) Takes() []Arg { return oneElement }
 
 // Infer changes the dtype.
 func (o Cast) Infer(in *Infer) ([]Type, error) {
-	if o.To > Bool {
+	switch {
+	case !o.To.Valid():
 		return nil, Mistakef("the dtypes are graph.F32, graph.I64, ...", "there is no %v", o.To)
+	case o.To == String:
+		return nil, Mistakef("strings are stored and moved: write them outside of the model", "numbers do not become strings")
 	}
 	return in.One(Type{o.To, in.Args[0].Shape()}, nil)
 }

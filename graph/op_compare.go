@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"fmt"
-
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -14,6 +12,7 @@ type comparison struct {
 	f32 func(out []bool, a, b []float32)
 	f64 func(out []bool, a, b []float64)
 	i64 func(out []bool, a, b []int64)
+	u64 func(out []bool, a, b []uint64)
 }
 
 // eval compares by the arguments' dtype.
@@ -25,8 +24,10 @@ func (k comparison) eval(c *kernel.Context, op Op, out *tensor.Tensor, in []*ten
 		compare(c, k.f64, out, in)
 	case I64:
 		compare(c, k.i64, out, in)
+	case U64:
+		compare(c, k.u64, out, in)
 	default:
-		return fmt.Errorf("%s has no kernel for %v", OpName(op), in[0].DType())
+		return noKernel(op, in[0].DType())
 	}
 	return nil
 }
@@ -43,7 +44,7 @@ func compareSamples(op Op) []Sample {
 	return append(out, Sample{Op: op, In: []SampleInput{{DType: I64, Shape: []int{3, 4}}, {DType: I64, Shape: []int{4}}}})
 }
 
-// Equal is x = y, with broadcasting, over floats and i64. ONNX: Equal.
+// Equal is x = y, with broadcasting. ONNX: Equal.
 type Equal struct{ comparing }
 
 // Equal is true where v is equal to w.
@@ -51,7 +52,7 @@ func (v *Value) Equal(w *Value) *Value { return Apply(Equal{}, v, w) }
 
 // Run compares.
 func (o Equal) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return comparison{kernel.Equal[float32], kernel.Equal[float64], kernel.Equal[int64]}.eval(c, o, out[0], in)
+	return comparison{kernel.Equal[float32], kernel.Equal[float64], kernel.Equal[int64], kernel.Equal[uint64]}.eval(c, o, out[0], in)
 }
 
 // Forms is Equal.
@@ -60,7 +61,7 @@ func (Equal) Forms() []Form { return form("Equal") }
 // Samples covers the broadcasts.
 func (o Equal) Samples() []Sample { return compareSamples(o) }
 
-// Less is x < y, with broadcasting, over floats and i64. ONNX: Less.
+// Less is x < y, with broadcasting. ONNX: Less.
 type Less struct{ comparing }
 
 // Less is true where v is smaller than w.
@@ -68,7 +69,7 @@ func (v *Value) Less(w *Value) *Value { return Apply(Less{}, v, w) }
 
 // Run compares.
 func (o Less) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return comparison{kernel.Less[float32], kernel.Less[float64], kernel.Less[int64]}.eval(c, o, out[0], in)
+	return comparison{kernel.Less[float32], kernel.Less[float64], kernel.Less[int64], kernel.Less[uint64]}.eval(c, o, out[0], in)
 }
 
 // Forms is Less.
@@ -77,7 +78,7 @@ func (Less) Forms() []Form { return form("Less") }
 // Samples covers the broadcasts.
 func (o Less) Samples() []Sample { return compareSamples(o) }
 
-// LessEqual is x ≤ y, with broadcasting, over floats and i64. ONNX: LessOrEqual.
+// LessEqual is x ≤ y, with broadcasting. ONNX: LessOrEqual.
 type LessEqual struct{ comparing }
 
 // LessEqual is true where v is smaller or equal to w.
@@ -85,7 +86,7 @@ func (v *Value) LessEqual(w *Value) *Value { return Apply(LessEqual{}, v, w) }
 
 // Run compares.
 func (o LessEqual) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return comparison{kernel.LessEqual[float32], kernel.LessEqual[float64], kernel.LessEqual[int64]}.eval(c, o, out[0], in)
+	return comparison{kernel.LessEqual[float32], kernel.LessEqual[float64], kernel.LessEqual[int64], kernel.LessEqual[uint64]}.eval(c, o, out[0], in)
 }
 
 // Forms is LessOrEqual.
@@ -94,7 +95,7 @@ func (LessEqual) Forms() []Form { return form("LessOrEqual") }
 // Samples covers the broadcasts.
 func (o LessEqual) Samples() []Sample { return compareSamples(o) }
 
-// Greater is x > y, with broadcasting, over floats and i64. ONNX: Greater.
+// Greater is x > y, with broadcasting. ONNX: Greater.
 type Greater struct{ comparing }
 
 // Greater is true where v is larger than w.
@@ -102,7 +103,7 @@ func (v *Value) Greater(w *Value) *Value { return Apply(Greater{}, v, w) }
 
 // Run compares.
 func (o Greater) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return comparison{kernel.Greater[float32], kernel.Greater[float64], kernel.Greater[int64]}.eval(c, o, out[0], in)
+	return comparison{kernel.Greater[float32], kernel.Greater[float64], kernel.Greater[int64], kernel.Greater[uint64]}.eval(c, o, out[0], in)
 }
 
 // Forms is Greater.
@@ -111,7 +112,7 @@ func (Greater) Forms() []Form { return form("Greater") }
 // Samples covers the broadcasts.
 func (o Greater) Samples() []Sample { return compareSamples(o) }
 
-// GreaterEqual is x ≥ y, with broadcasting, over floats and i64. ONNX: GreaterOrEqual.
+// GreaterEqual is x ≥ y, with broadcasting. ONNX: GreaterOrEqual.
 type GreaterEqual struct{ comparing }
 
 // GreaterEqual is true where v is larger or equal to w.
@@ -119,7 +120,7 @@ func (v *Value) GreaterEqual(w *Value) *Value { return Apply(GreaterEqual{}, v, 
 
 // Run compares.
 func (o GreaterEqual) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return comparison{kernel.GreaterEqual[float32], kernel.GreaterEqual[float64], kernel.GreaterEqual[int64]}.eval(c, o, out[0], in)
+	return comparison{kernel.GreaterEqual[float32], kernel.GreaterEqual[float64], kernel.GreaterEqual[int64], kernel.GreaterEqual[uint64]}.eval(c, o, out[0], in)
 }
 
 // Forms is GreaterOrEqual.
@@ -211,7 +212,7 @@ type Where struct{}
 // Where is a where v is true, else b; v is bool, and the three shapes broadcast.
 func (v *Value) Where(a, b *Value) *Value { return Apply(Where{}, v, a, b) }
 
-var whereArgs = append([]Arg{{Name: "condition", DTypes: Bools}}, twoNumbers...)
+var whereArgs = []Arg{{Name: "condition", DTypes: Bools}, {Name: "a", DTypes: Any, Like: "T"}, {Name: "b", DTypes: Any, Like: "T"}}
 
 // Takes is the condition and the two values.
 func (Where) Takes() []Arg { return whereArgs }
@@ -238,22 +239,24 @@ func (Where) VJP(n *Node, gs []*Value) []*Value {
 }
 
 // Run selects.
-func (o Where) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	switch out[0].DType() {
-	case F32:
-		where[float32](c, out[0], in)
-	case F64:
-		where[float64](c, out[0], in)
-	case I64:
-		where[int64](c, out[0], in)
-	default:
-		return noKernel(o, out[0])
+func (Where) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	switch y := out[0].Units().(type) {
+	case []uint8:
+		where(c, y, out[0].Shape(), in)
+	case []uint16:
+		where(c, y, out[0].Shape(), in)
+	case []uint32:
+		where(c, y, out[0].Shape(), in)
+	case []uint64:
+		where(c, y, out[0].Shape(), in)
+	case []string:
+		where(c, y, out[0].Shape(), in)
 	}
 	return nil
 }
 
-func where[T tensor.Element](c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) {
-	y, cond, a, b := tensor.Data[T](out), tensor.Data[bool](in[0]), tensor.Data[T](in[1]), tensor.Data[T](in[2])
+func where[T any](c *kernel.Context, y []T, shape []int, in []*tensor.Tensor) {
+	cond, a, b := tensor.Data[bool](in[0]), in[1].Units().([]T), in[2].Units().([]T)
 	shapes := [][]int{in[0].Shape(), in[1].Shape(), in[2].Shape()}
 	pick := func(r *kernel.Run) {
 		step := [3]int{1, 1, 1}
@@ -270,7 +273,7 @@ func where[T tensor.Element](c *kernel.Context, out *tensor.Tensor, in []*tensor
 			}
 		}
 	}
-	kernel.Runs(c, out.Shape(), shapes, grain, func() func(*kernel.Run) { return pick })
+	kernel.Runs(c, shape, shapes, grain, func() func(*kernel.Run) { return pick })
 }
 
 // Forms is Where.

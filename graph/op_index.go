@@ -21,7 +21,7 @@ func (o Gather) normalize(in []*Value) Op {
 	return o
 }
 
-var gatherArgs = []Arg{{Name: "table", DTypes: Numbers}, {Name: "indices", DTypes: Indices}}
+var gatherArgs = []Arg{{Name: "table", DTypes: Any}, {Name: "indices", DTypes: Indices}}
 
 // Takes is the table and the indices.
 func (Gather) Takes() []Arg { return gatherArgs }
@@ -47,22 +47,20 @@ func (o Gather) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 	if err != nil {
 		return err
 	}
-	switch out[0].DType() {
-	case F32:
-		return gather[float32](out[0], in, outer, n, inner)
-	case F64:
-		return gather[float64](out[0], in, outer, n, inner)
-	case I64:
-		return gather[int64](out[0], in, outer, n, inner)
+	index := tensor.Data[int64](in[1])
+	switch y := out[0].Units().(type) {
+	case []uint8:
+		return kernel.Gather(y, in[0].Units().([]uint8), index, outer, n, inner)
+	case []uint16:
+		return kernel.Gather(y, in[0].Units().([]uint16), index, outer, n, inner)
+	case []uint32:
+		return kernel.Gather(y, in[0].Units().([]uint32), index, outer, n, inner)
+	case []uint64:
+		return kernel.Gather(y, in[0].Units().([]uint64), index, outer, n, inner)
+	case []string:
+		return kernel.Gather(y, in[0].Units().([]string), index, outer, n, inner)
 	}
-	return noKernel(o, out[0])
-}
-
-func gather[T tensor.Element](out *tensor.Tensor, in []*tensor.Tensor, outer, n, inner int) error {
-	if in[1].DType() == I32 {
-		return kernel.Gather(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int32](in[1]), outer, n, inner)
-	}
-	return kernel.Gather(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int64](in[1]), outer, n, inner)
+	return nil
 }
 
 // Forms is Gather.
@@ -117,25 +115,16 @@ func (o ScatterAdd) VJP(n *Node, g []*Value) []*Value {
 }
 
 // Run adds, in the order of the indices.
-func (o ScatterAdd) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+func (o ScatterAdd) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, scatterAddFloats[float32], scatterAddFloats[float64])
+}
+
+func scatterAddFloats[T kernel.Float](_ *kernel.Context, o ScatterAdd, out, in []*tensor.Tensor) error {
 	outer, n, inner, err := alongAxis(out[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
-	switch out[0].DType() {
-	case F32:
-		return scatterAdd[float32](out[0], in, outer, n, inner)
-	case F64:
-		return scatterAdd[float64](out[0], in, outer, n, inner)
-	}
-	return noKernel(o, out[0])
-}
-
-func scatterAdd[T kernel.Float](out *tensor.Tensor, in []*tensor.Tensor, outer, n, inner int) error {
-	if in[1].DType() == I32 {
-		return kernel.ScatterAdd(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int32](in[1]), outer, n, inner)
-	}
-	return kernel.ScatterAdd(tensor.Data[T](out), tensor.Data[T](in[0]), tensor.Data[int64](in[1]), outer, n, inner)
+	return kernel.ScatterAdd(tensor.Data[T](out[0]), tensor.Data[T](in[0]), tensor.Data[int64](in[1]), outer, n, inner)
 }
 
 // Emit adds zeros and a ScatterElements node with reduction add (opset 16), along the axis with the indices spread over
@@ -192,30 +181,19 @@ func (o OneHot) Infer(in *Infer) ([]Type, error) {
 		return nil, Mistakef("the depth is the number of classes", "depth %d", o.Depth)
 	}
 	if !o.DType.Float() {
-		return nil, Mistakef("one-hot rows are f32 or f64", "dtype %v", o.DType)
+		return nil, Mistakef("one-hot rows are floats", "dtype %v", o.DType)
 	}
 	return in.One(Type{o.DType, append(slices.Clone(in.Args[0].Shape()), Dim(o.Depth))}, nil)
 }
 
 // Run writes the rows.
-func (o OneHot) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
-	switch y := out[0].Raw().(type) {
-	case []float32:
-		oneHot(y, in[0], o.Depth)
-	case []float64:
-		oneHot(y, in[0], o.Depth)
-	default:
-		return noKernel(o, out[0])
-	}
-	return nil
+func (o OneHot) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return floats(c, o, out, in, oneHotFloats[float32], oneHotFloats[float64])
 }
 
-func oneHot[T kernel.Float](y []T, index *tensor.Tensor, depth int) {
-	if index.DType() == I32 {
-		kernel.OneHot(y, tensor.Data[int32](index), depth, 0, 1)
-	} else {
-		kernel.OneHot(y, tensor.Data[int64](index), depth, 0, 1)
-	}
+func oneHotFloats[T kernel.Float](_ *kernel.Context, o OneHot, out, in []*tensor.Tensor) error {
+	kernel.OneHot(tensor.Data[T](out[0]), tensor.Data[int64](in[0]), o.Depth, 0, 1)
+	return nil
 }
 
 // Forms is OneHot; onnxruntime wants at least one index.
@@ -253,8 +231,8 @@ func (o ArgMax) normalize(in []*Value) Op {
 	return o
 }
 
-// Takes is a float.
-func (ArgMax) Takes() []Arg { return oneFloat }
+// Takes is a number.
+func (ArgMax) Takes() []Arg { return oneNumber }
 
 // Infer drops the axis.
 func (o ArgMax) Infer(in *Infer) ([]Type, error) {
@@ -266,18 +244,17 @@ func (o ArgMax) Infer(in *Infer) ([]Type, error) {
 }
 
 // Run searches.
-func (o ArgMax) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+func (o ArgMax) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	k := typed[ArgMax]{argMax[float32], argMax[float64], argMax[int64], argMax[uint64]}
+	return k.run(c, o, in[0].DType(), out, in)
+}
+
+func argMax[T kernel.Number](_ *kernel.Context, o ArgMax, out, in []*tensor.Tensor) error {
 	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
-	switch x := in[0].Raw().(type) {
-	case []float32:
-		return kernel.ArgMax(tensor.Data[int64](out[0]), x, outer, n, inner)
-	case []float64:
-		return kernel.ArgMax(tensor.Data[int64](out[0]), x, outer, n, inner)
-	}
-	return noKernel(o, in[0])
+	return kernel.ArgMax(tensor.Data[int64](out[0]), tensor.Data[T](in[0]), outer, n, inner)
 }
 
 // Forms is ArgMax.

@@ -119,32 +119,27 @@ func (f *Func) Full(t DType, value float64, dims ...Dim) *Value {
 
 // FullInt is a tensor with every element equal to value, exactly. ONNX: as Full, or an initializer and Expand.
 func (f *Func) FullInt(t DType, value int64, dims ...Dim) *Value {
-	if t == I64 && holds(t, float64(value)) != nil {
-		return f.Const(tensor.Scalar(value)).Expand(dims...)
+	if (t == I64 || t == U64 && value >= 0) && holds(t, float64(value)) != nil {
+		x := tensor.New(t)
+		x.SetInt(0, value)
+		return f.Const(x).Expand(dims...)
 	}
 	return f.Full(t, float64(value), dims...)
 }
 
 // holds says why a value of dtype t cannot be v, or nothing. NaN is refused for every dtype.
 func holds(t DType, v float64) error {
-	lo, hi := math.Inf(-1), math.Inf(1)
-	switch t {
-	case I64: // above, not every whole number is a float64
-		lo, hi = -(1<<53 - 1), 1<<53-1
-	case I32:
-		lo, hi = math.MinInt32, math.MaxInt32
-	case U8:
-		lo, hi = 0, math.MaxUint8
-	case Bool:
-		lo, hi = 0, 1
+	if t == String {
+		return Mistakef("Const takes a tensor of strings", "%v is no %v", v, t)
 	}
-	if t.Integer() || t == Bool {
+	lo, hi, whole := integerRange(t)
+	if whole {
 		if v != math.Trunc(v) { // NaN too
 			return Mistakef("take graph.F32, or a whole number", "%v is no %v", v, t)
 		}
 		if v < lo || v > hi {
 			hint := fmt.Sprintf("a number from %.0f to %.0f", lo, hi)
-			if t == I64 {
+			if t.Bits() == 64 {
 				hint += "; Func.FullInt takes any int64"
 			}
 			return Mistakef(hint, "%v is no %v that is known exactly", v, t)
@@ -152,6 +147,23 @@ func holds(t DType, v float64) error {
 		return nil
 	}
 	return numeric(t, v, true)
+}
+
+// integerRange is the least and the largest of the integers of dtype t, or of 64 bits those up to which a float64 has all; whole is false
+// for other dtypes.
+func integerRange(t DType) (lo, hi float64, whole bool) {
+	bits := t.Bits()
+	switch {
+	case t == Bool:
+		return 0, 1, true
+	case t == U4 || t == U2 || t.Unsigned():
+		hi = math.Ldexp(1, bits) - 1
+	case t == I4 || t == I2 || t.Integer():
+		lo, hi = -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)-1
+	default:
+		return 0, 0, false
+	}
+	return max(lo, -(1<<53 - 1)), min(hi, 1<<53-1), true
 }
 
 // Takes is nothing.

@@ -16,8 +16,8 @@ type MatMul struct{}
 // MatMul is the matrix product of v [... n k] and w [... k m], [... n m].
 func (v *Value) MatMul(w *Value) *Value { return Apply(MatMul{}, v, w) }
 
-// Takes is two floats.
-func (MatMul) Takes() []Arg { return twoFloats }
+// Takes is two numbers.
+func (MatMul) Takes() []Arg { return twoNumbers }
 
 // Infer checks the inner dimensions and broadcasts the outer ones.
 func (MatMul) Infer(in *Infer) ([]Type, error) {
@@ -60,7 +60,8 @@ func (MatMul) VJP(n *Node, gs []*Value) []*Value {
 
 // Run multiplies.
 func (o MatMul) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return floats(c, o, out, in, matMulFloats[float32], matMulFloats[float64])
+	k := typed[MatMul]{matMul[float32], matMul[float64], matMul[int64], matMul[uint64]}
+	return k.run(c, o, out[0].DType(), out, in)
 }
 
 // MultiplyAdds is that of each element of the result, a row by a column.
@@ -68,7 +69,7 @@ func (MatMul) MultiplyAdds(out, in [][]int) float64 {
 	return elements(out[0]) * float64(in[0][len(in[0])-1])
 }
 
-func matMulFloats[T kernel.Float](c *kernel.Context, _ MatMul, out, in []*tensor.Tensor) error {
+func matMul[T kernel.Number](c *kernel.Context, _ MatMul, out, in []*tensor.Tensor) error {
 	a, b := in[0], in[1]
 	n, k, m := a.Dim(-2), a.Dim(-1), b.Dim(-1)
 	x, y, z := tensor.Data[T](a), tensor.Data[T](b), tensor.Data[T](out[0])

@@ -18,7 +18,7 @@ func inferRandom(state *Value, t Type) (Type, error) {
 	if state.DType() != I64 || !state.Shape().Equal(Shape{2}) {
 		return Type{}, Mistakef("take it from Func.Random", "the random state is %v, want i64[2]", state.Type)
 	}
-	if !t.DType.Float() {
+	if !t.DType.Native() {
 		return Type{}, Mistakef("draw f32 and cast it", "random numbers are f32 or f64, not %v", t.DType)
 	}
 	return t, nil
@@ -61,7 +61,7 @@ func (v *Value) NormalLike() *Value {
 	if !v.OK() {
 		return v
 	}
-	return v.fn.RandomNormal(v.DType(), v.Shape()...)
+	return v.fn.RandomNormal(v.DType().Wide(), v.Shape()...).Cast(v.DType())
 }
 
 // Takes is the random state.
@@ -80,7 +80,7 @@ func (o RandomNormal) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	case []float64:
 		kernel.Normal(c, drawFrom(in[0], o.Stream), y)
 	default:
-		return noKernel(o, out[0])
+		return noKernel(o, out[0].DType())
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (v *Value) UniformLike() *Value {
 	if !v.OK() {
 		return v
 	}
-	return v.fn.RandomUniform(v.DType(), v.Shape()...)
+	return v.fn.RandomUniform(v.DType().Wide(), v.Shape()...).Cast(v.DType())
 }
 
 // Takes is the random state.
@@ -140,7 +140,7 @@ func (o RandomUniform) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	case []float64:
 		kernel.Uniform(c, drawFrom(in[0], o.Stream), y)
 	default:
-		return noKernel(o, out[0])
+		return noKernel(o, out[0].DType())
 	}
 	return nil
 }
@@ -200,7 +200,9 @@ func (o Dropout) Infer(in *Infer) ([]Type, error) {
 	if err := o.check(in.Args[0]); err != nil {
 		return nil, err
 	}
-	return in.One(inferRandom(in.Args[1], in.Args[0].Type))
+	x := in.Args[0].Type
+	_, err := inferRandom(in.Args[1], Type{x.DType.Wide(), x.Shape})
+	return in.One(x, err)
 }
 
 // VJP drops the same elements of g.
@@ -214,7 +216,7 @@ func (o Dropout) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	case []float64:
 		dropout(c, drawFrom(in[1], o.Stream), o.P, y, tensor.Data[float64](in[0]))
 	default:
-		return noKernel(o, out[0])
+		return noKernel(o, out[0].DType())
 	}
 	return nil
 }
@@ -235,13 +237,13 @@ func dropout[T kernel.Float](c *kernel.Context, d kernel.Draw, p float64, y, x [
 // Lower draws the mask and selects.
 func (o Dropout) Lower(n *Node) []*Value {
 	x := n.Args[0]
-	u := Apply(RandomUniform{Type: x.Type, Stream: o.Stream}, n.Args[1])
+	u := Apply(RandomUniform{Type: Type{x.DType().Wide(), x.Shape()}, Stream: o.Stream}, n.Args[1])
 	return []*Value{dropWhere(u, x, o.P)}
 }
 
 // dropWhere zeroes x where the uniform numbers u are below p, and scales the rest.
 func dropWhere(u, x *Value, p float64) *Value {
-	return u.Less(scalarLike(x, p)).Where(scalarLike(x, 0), x.Scale(1/(1-p)))
+	return u.Less(scalarLike(u, p)).Where(scalarLike(x, 0), x.Scale(1/(1-p)))
 }
 
 // Samples covers two ranks.

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"fmt"
+
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -32,6 +34,10 @@ func kept(y, x *Value, list []int) *Value {
 type reduction struct {
 	f32 func(c *kernel.Context, out, in []float32, shape, axes []int)
 	f64 func(c *kernel.Context, out, in []float64, shape, axes []int)
+	i64 func(c *kernel.Context, out, in []int64, shape, axes []int)
+	u64 func(c *kernel.Context, out, in []uint64, shape, axes []int)
+	// some says that integers must be there: a float has infinities.
+	some bool
 }
 
 func (k reduction) eval(c *kernel.Context, op Op, list []int, out *tensor.Tensor, in []*tensor.Tensor) error {
@@ -39,15 +45,26 @@ func (k reduction) eval(c *kernel.Context, op Op, list []int, out *tensor.Tensor
 	if err != nil {
 		return err
 	}
+	if k.some && in[0].Len() == 0 && out.Len() > 0 && out.DType().Integer() {
+		return fmt.Errorf("of no integers none is the largest or smallest: %v", in[0])
+	}
 	switch out.DType() {
 	case F32:
-		k.f32(c, tensor.Data[float32](out), tensor.Data[float32](in[0]), in[0].Shape(), ax)
+		reduce(c, k.f32, out, in[0], ax)
 	case F64:
-		k.f64(c, tensor.Data[float64](out), tensor.Data[float64](in[0]), in[0].Shape(), ax)
+		reduce(c, k.f64, out, in[0], ax)
+	case I64:
+		reduce(c, k.i64, out, in[0], ax)
+	case U64:
+		reduce(c, k.u64, out, in[0], ax)
 	default:
-		return noKernel(op, out)
+		return noKernel(op, out.DType())
 	}
 	return nil
+}
+
+func reduce[T tensor.Element](c *kernel.Context, f func(c *kernel.Context, out, in []T, shape, axes []int), out, in *tensor.Tensor, axes []int) {
+	f(c, tensor.Data[T](out), tensor.Data[T](in), in.Shape(), axes)
 }
 
 // reduceForms are the forms of a reduction. From the opset since on, its axes are an input; where it names none, it is over all.
@@ -95,8 +112,8 @@ func (o Sum) normalize(in []*Value) Op {
 	return o
 }
 
-// Takes is a float.
-func (Sum) Takes() []Arg { return oneFloat }
+// Takes is a number.
+func (Sum) Takes() []Arg { return oneNumber }
 
 // Infer drops the axes.
 func (o Sum) Infer(in *Infer) ([]Type, error) {
@@ -112,7 +129,7 @@ func (o Sum) VJP(n *Node, gs []*Value) []*Value {
 
 // Run reduces.
 func (o Sum) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return reduction{kernel.Sum[float32], kernel.Sum[float64]}.eval(c, o, o.Axes, out[0], in)
+	return reduction{kernel.Sum[float32], kernel.Sum[float64], kernel.Sum[int64], kernel.Sum[uint64], false}.eval(c, o, o.Axes, out[0], in)
 }
 
 // Forms is ReduceSum.
@@ -159,7 +176,7 @@ func (o Mean) VJP(n *Node, gs []*Value) []*Value {
 
 // Run reduces.
 func (o Mean) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return reduction{kernel.Mean[float32], kernel.Mean[float64]}.eval(c, o, o.Axes, out[0], in)
+	return reduction{f32: kernel.Mean[float32], f64: kernel.Mean[float64]}.eval(c, o, o.Axes, out[0], in)
 }
 
 // Forms is ReduceMean.
@@ -189,8 +206,8 @@ func (o ReduceMax) normalize(in []*Value) Op {
 	return o
 }
 
-// Takes is a float.
-func (ReduceMax) Takes() []Arg { return oneFloat }
+// Takes is a number.
+func (ReduceMax) Takes() []Arg { return oneNumber }
 
 // Infer drops the axes.
 func (o ReduceMax) Infer(in *Infer) ([]Type, error) {
@@ -209,7 +226,7 @@ func (o ReduceMax) VJP(n *Node, gs []*Value) []*Value {
 
 // Run reduces.
 func (o ReduceMax) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return reduction{kernel.ReduceMax[float32], kernel.ReduceMax[float64]}.eval(c, o, o.Axes, out[0], in)
+	return reduction{kernel.ReduceMax[float32], kernel.ReduceMax[float64], kernel.ReduceMax[int64], kernel.ReduceMax[uint64], true}.eval(c, o, o.Axes, out[0], in)
 }
 
 // Forms is ReduceMax.
@@ -239,8 +256,8 @@ func (o ReduceMin) normalize(in []*Value) Op {
 	return o
 }
 
-// Takes is a float.
-func (ReduceMin) Takes() []Arg { return oneFloat }
+// Takes is a number.
+func (ReduceMin) Takes() []Arg { return oneNumber }
 
 // Infer drops the axes.
 func (o ReduceMin) Infer(in *Infer) ([]Type, error) {
@@ -259,7 +276,7 @@ func (o ReduceMin) VJP(n *Node, gs []*Value) []*Value {
 
 // Run reduces.
 func (o ReduceMin) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return reduction{kernel.ReduceMin[float32], kernel.ReduceMin[float64]}.eval(c, o, o.Axes, out[0], in)
+	return reduction{kernel.ReduceMin[float32], kernel.ReduceMin[float64], kernel.ReduceMin[int64], kernel.ReduceMin[uint64], true}.eval(c, o, o.Axes, out[0], in)
 }
 
 // Forms is ReduceMin.

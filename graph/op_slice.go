@@ -521,8 +521,8 @@ func (v *Value) Pad(before, after []int, value float64) *Value {
 	return Apply(Pad{before, after, value}, v)
 }
 
-// Takes is a number.
-func (Pad) Takes() []Arg { return oneNumber }
+// Takes is a value of any dtype but string.
+func (Pad) Takes() []Arg { return oneElement }
 
 // Infer widens or narrows the axes.
 func (o Pad) Infer(in *Infer) ([]Type, error) {

@@ -75,26 +75,17 @@ func (o TopK) VJP(n *Node, g []*Value) []*Value {
 
 // Run sorts.
 func (o TopK) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	k := typed[TopK]{topK[float32], topK[float64], topK[int64], topK[uint64]}
+	return k.run(c, o, in[0].DType(), out, in)
+}
+
+// topK finds the elements of each column.
+func topK[T kernel.Number](c *kernel.Context, o TopK, out, in []*tensor.Tensor) error {
 	outer, n, inner, err := alongAxis(in[0].Shape(), o.Axis)
 	if err != nil {
 		return err
 	}
-	places := tensor.Data[int64](out[1])
-	switch x := in[0].Raw().(type) {
-	case []float32:
-		topK(c, o, tensor.Data[float32](out[0]), places, x, outer, n, inner)
-	case []float64:
-		topK(c, o, tensor.Data[float64](out[0]), places, x, outer, n, inner)
-	case []int64:
-		topK(c, o, tensor.Data[int64](out[0]), places, x, outer, n, inner)
-	default:
-		return noKernel(o, in[0])
-	}
-	return nil
-}
-
-// topK finds the elements of each of outer·inner columns of n.
-func topK[T cmp.Ordered](c *kernel.Context, o TopK, elements []T, places []int64, x []T, outer, n, inner int) {
+	elements, places, x := tensor.Data[T](out[0]), tensor.Data[int64](out[1]), tensor.Data[T](in[0])
 	c.Parallel(outer*inner, max(1, grain/(8*n)), func(lo, hi int) {
 		order := make([]int, n)
 		for column := lo; column < hi; column++ {
@@ -113,6 +104,7 @@ func topK[T cmp.Ordered](c *kernel.Context, o TopK, elements []T, places []int64
 			}
 		}
 	})
+	return nil
 }
 
 // Forms is TopK, whose K is an input.

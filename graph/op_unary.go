@@ -139,7 +139,7 @@ func (Square) Lower(n *Node) []*Value { return []*Value{n.Args[0].Mul(n.Args[0])
 func (o Square) Samples() []Sample { return unarySamples(o, 0, 0, false) }
 
 // Abs is |x|. ONNX: Abs.
-type Abs struct{ floatMap }
+type Abs struct{ numberMap }
 
 // Abs is the absolute value of v; its gradient at 0 is 0.
 func (v *Value) Abs() *Value { return Apply(Abs{}, v) }
@@ -147,7 +147,9 @@ func (v *Value) Abs() *Value { return Apply(Abs{}, v) }
 // VJP is g·sign(x).
 func (Abs) VJP(n *Node, g []*Value) []*Value { return []*Value{g[0].Mul(n.Args[0].Sign())} }
 
-func (Abs) flats() flats { return unary(1, kernel.Abs[float32], kernel.Abs[float64]) }
+func (Abs) flats() flats {
+	return unary(1, kernel.Abs[float32], kernel.Abs[float64]).integers(kernel.Abs[int64], func(out, a []uint64) { copy(out, a) })
+}
 
 // Forms is Abs.
 func (Abs) Forms() []Form { return form("Abs") }
@@ -156,12 +158,14 @@ func (Abs) Forms() []Form { return form("Abs") }
 func (o Abs) Samples() []Sample { return unarySamples(o, 0, 0, true) }
 
 // Sign is −1, 0 or 1. ONNX: Sign.
-type Sign struct{ floatMap }
+type Sign struct{ numberMap }
 
 // Sign is −1, 0 or 1 by the sign of v.
 func (v *Value) Sign() *Value { return Apply(Sign{}, v) }
 
-func (Sign) flats() flats { return unary(1, kernel.Sign[float32], kernel.Sign[float64]) }
+func (Sign) flats() flats {
+	return unary(1, kernel.Sign[float32], kernel.Sign[float64]).integers(kernel.Sign[int64], kernel.Sign[uint64])
+}
 
 // Forms is Sign.
 func (Sign) Forms() []Form { return form("Sign") }

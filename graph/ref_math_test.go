@@ -44,7 +44,7 @@ var mathRefs = map[string]reference{
 	"Sqrt":       each(math.Sqrt),
 	"Square":     each(func(x float64) float64 { return x * x }),
 	"Abs":        each(math.Abs),
-	"Sign":       each(func(x float64) float64 { return x / math.Abs(x) }),
+	"Sign":       each(func(x float64) float64 { return truth(x > 0) - truth(x < 0) }),
 	"Reciprocal": each(func(x float64) float64 { return 1 / x }),
 	"Floor":      each(math.Floor),
 	"Sin":        each(math.Sin),

@@ -25,7 +25,7 @@ func (s Sample) Apply(f *Func, args []*Value) *Node {
 
 // A SampleInput describes one argument of a sample. The tests fill it from a seed.
 type SampleInput struct {
-	DType  DType // F32 and F64 both mean "a float": the tests try both
+	DType  DType // F32 and F64 both mean any number that the op takes: the tests try all
 	Shape  []int
 	Lo, Hi float64 // the range of the elements; 0, 0 means [-2, 2]
 	// Distinct asks for elements that differ from one another by at least 0.01, and from 0: for ops with kinks or ties,
@@ -35,13 +35,27 @@ type SampleInput struct {
 	Absent   bool // the optional argument is left out
 }
 
+// whole is an integer of dtype t in the place of v, which an input in of floats would have there; place orders the elements.
+func whole(v float64, in SampleInput, t DType, place int) float64 {
+	switch {
+	case in.Distinct:
+		v = float64(place)
+	case in.Lo > 0: // and not 0
+		return math.Ceil(v)
+	}
+	if v = math.Floor(v); t.Unsigned() {
+		v = math.Abs(v)
+	}
+	return v
+}
+
 // Trace returns a Func that applies s's op to inputs called in0, in1, ..., with the results as outputs called y0, y1, ..., and tensors
-// for the inputs, in which float is the dtype of floats. The node has no results if the op does not take such inputs: the Func then
+// for the inputs, in which number is the dtype of those of F32 and F64. The node has no results if the op does not take such inputs: the Func then
 // says why.
-func (s Sample) Trace(float DType) (*Func, *Node, map[string]*tensor.Tensor) {
+func (s Sample) Trace(number DType) (*Func, *Node, map[string]*tensor.Tensor) {
 	f, in := NewFunc("sample", false), map[string]*tensor.Tensor{}
 	args := make([]*Value, len(s.In))
-	for k, x := range s.Inputs(float) {
+	for k, x := range s.Inputs(number) {
 		if x != nil {
 			name := fmt.Sprint("in", k)
 			in[name], args[k] = x, f.Input(name, x.DType(), dimsOf(x)...)
@@ -87,8 +101,8 @@ func binarySamples(op Op, a, b SampleInput) []Sample {
 	return out
 }
 
-// Inputs draws the inputs of s from a fixed seed, with float as the dtype of its floats. One that is left out is nil.
-func (s Sample) Inputs(float DType) []*tensor.Tensor {
+// Inputs draws the inputs of s from a fixed seed, with number as the dtype of those of F32 and F64. One that is left out is nil.
+func (s Sample) Inputs(number DType) []*tensor.Tensor {
 	r := rand.New(rand.NewPCG(7, 11))
 	out := make([]*tensor.Tensor, len(s.In))
 	for k, in := range s.In {
@@ -96,8 +110,8 @@ func (s Sample) Inputs(float DType) []*tensor.Tensor {
 			continue
 		}
 		dt := in.DType
-		if dt.Float() {
-			dt = float
+		if dt.Native() {
+			dt = number
 		}
 		lo, hi := in.Lo, in.Hi
 		if lo == 0 && hi == 0 {
@@ -117,6 +131,8 @@ func (s Sample) Inputs(float DType) []*tensor.Tensor {
 			switch {
 			case dt == Bool && lo < hi:
 				v = float64(r.IntN(2))
+			case dt.Integer() && in.DType.Native():
+				v = whole(v, in, dt, order[i]-n/2)
 			case dt.Integer():
 				v = math.Floor(v)
 			case dt.Float():

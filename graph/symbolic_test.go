@@ -138,7 +138,7 @@ func compareSymbolic(t *testing.T, s graph.Sample, size, bound, axes int) bool {
 			grads := graph.Grad(y, wrt...)
 			second := f.Full(graph.F64, 0)
 			for _, g := range grads {
-				second = second.Add(g.Square().Sum())
+				second = second.Add(g.Cast(graph.F64).Square().Sum())
 			}
 			values = slices.Concat(values, grads, graph.Grad(second, wrt...))
 		}

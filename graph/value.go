@@ -139,7 +139,7 @@ func (n *Node) infer() ([]Type, error) {
 		return nil, err
 	}
 	for _, t := range types {
-		if t.DType > Bool {
+		if !t.DType.Valid() {
 			return nil, Mistakef("graph.F32 is the usual choice", "%v is no dtype", t.DType)
 		}
 		if err := t.Shape.check(); err != nil {

@@ -3,7 +3,7 @@ package kernel
 import "math"
 
 // Number is what arithmetic kernels compute in.
-type Number interface{ Float | int64 }
+type Number interface{ Float | int64 | uint64 }
 
 // The flat kernels below compute out[i] from a[i], or from a[i] and b[i]. Unary ones want a as long as out; of the
 // operands of a binary one, each has as many elements as out, or one. out may be an operand. Where there is a vector loop
@@ -64,8 +64,8 @@ func Mul[T Number](out, a, b []T) {
 	}
 }
 
-// Div is a / b.
-func Div[T Float](out, a, b []T) {
+// Div is a / b; integers are divided towards 0, and b must not be.
+func Div[T Number](out, a, b []T) {
 	switch {
 	case len(a) == len(out) && len(b) == len(out):
 		out, a, b = vectors(loops.div, out, a, b, 0)
@@ -193,8 +193,8 @@ func Neg[T Number](out, a []T) {
 	}
 }
 
-// Abs is |a|.
-func Abs[T Float](out, a []T) {
+// Abs is |a|, of numbers that have a sign.
+func Abs[T Number](out, a []T) {
 	a = a[:len(out)]
 	for i := range out {
 		out[i] = max(a[i], -a[i])
@@ -202,14 +202,14 @@ func Abs[T Float](out, a []T) {
 }
 
 // Sign is −1, 0 or 1 by the sign of a.
-func Sign[T Float](out, a []T) {
+func Sign[T Number](out, a []T) {
 	a = a[:len(out)]
 	for i := range out {
 		switch x := a[i]; {
 		case x > 0:
 			out[i] = 1
 		case x < 0:
-			out[i] = -1
+			out[i] = -T(1)
 		default:
 			out[i] = x // 0 or NaN
 		}
@@ -281,7 +281,7 @@ func LeakyReLU[T Float](out, a []T, alpha T) {
 }
 
 // Clip is a limited to [lo, hi].
-func Clip[T Float](out, a []T, lo, hi T) {
+func Clip[T Number](out, a []T, lo, hi T) {
 	a = a[:len(out)]
 	for i := range out {
 		out[i] = min(max(a[i], lo), hi)
@@ -306,7 +306,7 @@ func Finite[T Float](a []T) bool {
 }
 
 // BitAnd has the bits that a and b both have.
-func BitAnd(out, a, b []int64) {
+func BitAnd[T int64 | uint64](out, a, b []T) {
 	sa, sb := operands(out, a, b)
 	for i := range out {
 		out[i] = a[i*sa] & b[i*sb]
@@ -314,7 +314,7 @@ func BitAnd(out, a, b []int64) {
 }
 
 // BitOr has the bits that a or b has.
-func BitOr(out, a, b []int64) {
+func BitOr[T int64 | uint64](out, a, b []T) {
 	sa, sb := operands(out, a, b)
 	for i := range out {
 		out[i] = a[i*sa] | b[i*sb]
@@ -322,9 +322,37 @@ func BitOr(out, a, b []int64) {
 }
 
 // BitXor has the bits that one of a and b has.
-func BitXor(out, a, b []int64) {
+func BitXor[T int64 | uint64](out, a, b []T) {
 	sa, sb := operands(out, a, b)
 	for i := range out {
 		out[i] = a[i*sa] ^ b[i*sb]
 	}
+}
+
+// Lowest is what no number of type T is below: −Inf of floats.
+func Lowest[T Number]() (low T) {
+	switch p := any(&low).(type) {
+	case *float32:
+		*p = float32(math.Inf(-1))
+	case *float64:
+		*p = math.Inf(-1)
+	case *int64:
+		*p = math.MinInt64
+	}
+	return low
+}
+
+// Highest is what no number of type T is above: +Inf of floats.
+func Highest[T Number]() (high T) {
+	switch p := any(&high).(type) {
+	case *float32:
+		*p = float32(math.Inf(1))
+	case *float64:
+		*p = math.Inf(1)
+	case *int64:
+		*p = math.MaxInt64
+	case *uint64:
+		*p = math.MaxUint64
+	}
+	return high
 }

@@ -2,11 +2,8 @@ package kernel
 
 import "fmt"
 
-// Index is the type parameter of gather indices.
-type Index interface{ int64 | int32 }
-
 // position is index i of n, counted from the end when negative.
-func position[I Index](i I, n, at int) (int, error) {
+func position(i int64, n, at int) (int, error) {
 	k := int(i)
 	if k < 0 {
 		k += n
@@ -18,7 +15,7 @@ func position[I Index](i I, n, at int) (int, error) {
 }
 
 // Gather copies slices of in, seen as [outer n inner], along the middle axis: out is [outer len(index) inner].
-func Gather[E any, I Index](out, in []E, index []I, outer, n, inner int) error {
+func Gather[E any](out, in []E, index []int64, outer, n, inner int) error {
 	for o := range outer {
 		for at, i := range index {
 			k, err := position(i, n, at)
@@ -33,7 +30,7 @@ func Gather[E any, I Index](out, in []E, index []I, outer, n, inner int) error {
 
 // ScatterAdd is the adjoint of Gather: it adds the slices of in, [outer len(index) inner], to zeros at their places in
 // out, [outer n inner], in the order of index.
-func ScatterAdd[T Float, I Index](out, in []T, index []I, outer, n, inner int) error {
+func ScatterAdd[T Float](out, in []T, index []int64, outer, n, inner int) error {
 	clear(out)
 	for o := range outer {
 		for at, i := range index {
@@ -50,7 +47,7 @@ func ScatterAdd[T Float, I Index](out, in []T, index []I, outer, n, inner int) e
 
 // OneHot writes, for each index, a row of depth elements: one at the index, zeros elsewhere. An index outside
 // [-depth, depth) gives a row of zeros, as in ONNX.
-func OneHot[E any, I Index](out []E, index []I, depth int, zero, one E) {
+func OneHot[E any](out []E, index []int64, depth int, zero, one E) {
 	for at, i := range index {
 		row := out[at*depth : (at+1)*depth]
 		for j := range row {
@@ -64,7 +61,7 @@ func OneHot[E any, I Index](out []E, index []I, depth int, zero, one E) {
 
 // ArgMax writes where the largest element of x [outer n inner] along its middle axis is: the first of equals.
 // Where there is NaN it is some index of the axis.
-func ArgMax[T Float](out []int64, x []T, outer, n, inner int) error {
+func ArgMax[T Number](out []int64, x []T, outer, n, inner int) error {
 	if n == 0 {
 		return fmt.Errorf("an axis of size 0 has no largest element")
 	}

@@ -8,7 +8,7 @@ const gemmGrain = 1 << 18
 // Gemm is out = alpha·op(a)·op(b) + beta·out, where op transposes on request: op(a) is m×k, op(b) k×n, out m×n, row-major
 // with the given strides. Where alpha or beta is 0, what it multiplies does not count. The work is cut along the longer
 // side of out, so results do not depend on how k is summed.
-func Gemm[T Float](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, out []T, ldc int) {
+func Gemm[T Number](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, out []T, ldc int) {
 	if m == 0 || n == 0 {
 		return
 	}
@@ -42,8 +42,8 @@ func Gemm[T Float](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda int
 	})
 }
 
-// gemm is one call of the BLAS.
-func gemm[T Float](b BLAS, tA, tB bool, m, n, k int, alpha T, x []T, lda int, y []T, ldb int, beta T, out []T, ldc int) {
+// gemm is one call of the BLAS, or plain loops over integers.
+func gemm[T Number](b BLAS, tA, tB bool, m, n, k int, alpha T, x []T, lda int, y []T, ldb int, beta T, out []T, ldc int) {
 	flag := func(t bool) blas.Transpose {
 		if t {
 			return blas.Trans
@@ -55,5 +55,36 @@ func gemm[T Float](b BLAS, tA, tB bool, m, n, k int, alpha T, x []T, lda int, y 
 		b.Sgemm(flag(tA), flag(tB), m, n, k, float32(alpha), x, lda, any(y).([]float32), ldb, float32(beta), any(out).([]float32), ldc)
 	case []float64:
 		b.Dgemm(flag(tA), flag(tB), m, n, k, float64(alpha), x, lda, any(y).([]float64), ldb, float64(beta), any(out).([]float64), ldc)
+	default:
+		integerGemm(tA, tB, m, n, k, alpha, any(x).([]T), lda, y, ldb, beta, out, ldc)
+	}
+}
+
+// integerGemm adds up row by row of op(b), or element by element where that is transposed.
+func integerGemm[T Number](tA, tB bool, m, n, k int, alpha T, x []T, lda int, y []T, ldb int, beta T, out []T, ldc int) {
+	for i := range m {
+		row := out[i*ldc : i*ldc+n]
+		if beta == 0 {
+			clear(row)
+		} else {
+			Scale(row, row, beta)
+		}
+		for l := range k {
+			at := i*lda + l
+			if tA {
+				at = l*lda + i
+			}
+			a := alpha * x[at]
+			if tB {
+				for j := range row {
+					row[j] += a * y[j*ldb+l]
+				}
+				continue
+			}
+			b := y[l*ldb : l*ldb+n]
+			for j := range row {
+				row[j] += a * b[j]
+			}
+		}
 	}
 }

@@ -37,7 +37,7 @@ func newLayout(shape, axes []int) layout {
 }
 
 // reduction is how a reduction starts, folds a stretch to one number, and folds a row into a row of results.
-type reduction[T Float] struct {
+type reduction[T Number] struct {
 	init T
 	fold func(a []T) T
 	into func(out, a []T) // out[i] = out[i] ⊕ a[i]
@@ -45,7 +45,7 @@ type reduction[T Float] struct {
 }
 
 // reduce folds the axes of in into out, which has the kept axes in order.
-func reduce[T Float](c *Context, r reduction[T], out, in []T, shape, axes []int) {
+func reduce[T Number](c *Context, r reduction[T], out, in []T, shape, axes []int) {
 	l := newLayout(shape, axes)
 	for i := range out {
 		out[i] = r.init
@@ -172,7 +172,7 @@ const sumBlock = 4096
 
 // sum adds in eight running sums: faster, and more accurate, than one. They are variables, not an array, to stay in
 // registers.
-func sum[T Float](a []T) T {
+func sum[T Number](a []T) T {
 	if len(a) > sumBlock {
 		half := len(a) / 2
 		return sum(a[:half]) + sum(a[half:])
@@ -221,9 +221,9 @@ func dot[T Float](a, b []T) T {
 	return total
 }
 
-// maxOf is the largest element, −Inf of none, NaN if any is. It keeps four candidates, since each waits for the one before.
-func maxOf[T Float](a []T) T {
-	low := T(inf(-1))
+// maxOf is the largest element, [Lowest] of none, NaN if any is. It keeps four candidates, since each waits for the one before.
+func maxOf[T Number](a []T) T {
+	low := Lowest[T]()
 	m0, m1, m2, m3 := low, low, low, low
 	for len(a) >= 4 {
 		b := a[:4:4]
@@ -240,8 +240,8 @@ func maxOf[T Float](a []T) T {
 }
 
 // minOf is the smallest element, as maxOf.
-func minOf[T Float](a []T) T {
-	high := T(inf(1))
+func minOf[T Number](a []T) T {
+	high := Highest[T]()
 	m0, m1, m2, m3 := high, high, high, high
 	for len(a) >= 4 {
 		b := a[:4:4]
@@ -258,7 +258,7 @@ func minOf[T Float](a []T) T {
 }
 
 // Sum adds the elements of in, of the given shape, along axes (sorted, distinct; none leaves in as it is).
-func Sum[T Float](c *Context, out, in []T, shape, axes []int) {
+func Sum[T Number](c *Context, out, in []T, shape, axes []int) {
 	reduce(c, reduction[T]{
 		fold: sum[T],
 		into: func(out, a []T) { Add(out, out, a) },
@@ -276,20 +276,20 @@ func Mean[T Float](c *Context, out, in []T, shape, axes []int) {
 	Div(out, out, []T{n})
 }
 
-// ReduceMax is the largest element along axes; −Inf over no elements.
-func ReduceMax[T Float](c *Context, out, in []T, shape, axes []int) {
+// ReduceMax is the largest element along axes; [Lowest] over no elements.
+func ReduceMax[T Number](c *Context, out, in []T, shape, axes []int) {
 	reduce(c, reduction[T]{
-		init: T(inf(-1)),
+		init: Lowest[T](),
 		fold: maxOf[T],
 		into: func(out, a []T) { Max(out, out, a) },
 		join: func(a, b T) T { return max(a, b) },
 	}, out, in, shape, axes)
 }
 
-// ReduceMin is the smallest element along axes; +Inf over no elements.
-func ReduceMin[T Float](c *Context, out, in []T, shape, axes []int) {
+// ReduceMin is the smallest element along axes; [Highest] over no elements.
+func ReduceMin[T Number](c *Context, out, in []T, shape, axes []int) {
 	reduce(c, reduction[T]{
-		init: T(inf(1)),
+		init: Highest[T](),
 		fold: minOf[T],
 		into: func(out, a []T) { Min(out, out, a) },
 		join: func(a, b T) T { return min(a, b) },

@@ -55,7 +55,7 @@ func vectorsOf[T Number](f loop32, out, a []T, c T) (restOut, restA []T) {
 }
 
 // vectorSum is the sum that f makes of as many elements as fill whole vectors, and the operands that are left.
-func vectorSum[T Float](f sum32, a, b []T) (total T, restA, restB []T) {
+func vectorSum[T Number](f sum32, a, b []T) (total T, restA, restB []T) {
 	x, ok := any(a).([]float32)
 	n := len(x) &^ (vectorWidth - 1)
 	b = b[:len(a)]
