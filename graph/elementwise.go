@@ -54,16 +54,16 @@ func runElementwise(c *kernel.Context, o elementwise, out *tensor.Tensor, in []*
 	case U64:
 		return evalFlat(c, o, k.u64, out, in, g)
 	}
-	return noKernel(o, out.DType())
+	return noKernel(o, out)
 }
 
-func noKernel(o Op, t DType) error {
-	return fmt.Errorf("%s has no kernel for %v", OpName(o), t)
+func noKernel(o Op, x *tensor.Tensor) error {
+	return fmt.Errorf("%s has no kernel for %v", OpName(o), x.DType())
 }
 
 func evalFlat[T tensor.Element](c *kernel.Context, o Op, f flat[T], out *tensor.Tensor, in []*tensor.Tensor, grain int) error {
 	if f == nil {
-		return noKernel(o, out.DType())
+		return noKernel(o, out)
 	}
 	var args [4][]T
 	var shapes [4][]int

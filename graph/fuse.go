@@ -207,7 +207,7 @@ func (o Fused) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	case F64:
 		evalFused(c, o, &k.f64, func(f flats) flat[float64] { return f.f64 }, out[0], in)
 	default:
-		return noKernel(o, out[0].DType())
+		return noKernel(o, out[0])
 	}
 	return nil
 }

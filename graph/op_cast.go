@@ -14,6 +14,14 @@ type Cast struct{ To DType }
 // Cast is v in dtype t.
 func (v *Value) Cast(t DType) *Value { return Apply(Cast{t}, v) }
 
+// in is v in dtype t, itself if it is.
+func (v *Value) in(t DType) *Value {
+	if !v.OK() || v.DType() == t {
+		return v
+	}
+	return v.Cast(t)
+}
+
 // Takes is a value of any dtype but string.
 func (Cast) Takes() []Arg { return oneElement }
 

@@ -27,7 +27,7 @@ func (k comparison) eval(c *kernel.Context, op Op, out *tensor.Tensor, in []*ten
 	case U64:
 		compare(c, k.u64, out, in)
 	default:
-		return noKernel(op, in[0].DType())
+		return noKernel(op, in[0])
 	}
 	return nil
 }

@@ -246,7 +246,7 @@ func (o ArgMax) Infer(in *Infer) ([]Type, error) {
 // Run searches.
 func (o ArgMax) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	k := typed[ArgMax]{argMax[float32], argMax[float64], argMax[int64], argMax[uint64]}
-	return k.run(c, o, in[0].DType(), out, in)
+	return k.run(c, o, in[0], out, in)
 }
 
 func argMax[T kernel.Number](_ *kernel.Context, o ArgMax, out, in []*tensor.Tensor) error {

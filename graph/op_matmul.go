@@ -61,7 +61,7 @@ func (MatMul) VJP(n *Node, gs []*Value) []*Value {
 // Run multiplies.
 func (o MatMul) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	k := typed[MatMul]{matMul[float32], matMul[float64], matMul[int64], matMul[uint64]}
-	return k.run(c, o, out[0].DType(), out, in)
+	return k.run(c, o, out[0], out, in)
 }
 
 // MultiplyAdds is that of each element of the result, a row by a column.

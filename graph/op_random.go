@@ -56,12 +56,12 @@ func (f *Func) RandomNormal(t DType, dims ...Dim) *Value {
 	})
 }
 
-// NormalLike is standard normal noise in v's dtype and shape.
+// NormalLike is standard normal noise in v's dtype and shape, drawn in f32 and rounded for a float of 16 bits.
 func (v *Value) NormalLike() *Value {
 	if !v.OK() {
 		return v
 	}
-	return v.fn.RandomNormal(v.DType().Wide(), v.Shape()...).Cast(v.DType())
+	return v.fn.RandomNormal(v.DType().Wide(), v.Shape()...).in(v.DType())
 }
 
 // Takes is the random state.
@@ -80,7 +80,7 @@ func (o RandomNormal) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	case []float64:
 		kernel.Normal(c, drawFrom(in[0], o.Stream), y)
 	default:
-		return noKernel(o, out[0].DType())
+		return noKernel(o, out[0])
 	}
 	return nil
 }
@@ -116,12 +116,12 @@ func (f *Func) RandomUniform(t DType, dims ...Dim) *Value {
 	})
 }
 
-// UniformLike is uniform noise in [0, 1) in v's dtype and shape.
+// UniformLike is uniform noise in [0, 1) in v's dtype and shape, drawn in f32 and rounded for a float of 16 bits, so that it may be 1.
 func (v *Value) UniformLike() *Value {
 	if !v.OK() {
 		return v
 	}
-	return v.fn.RandomUniform(v.DType().Wide(), v.Shape()...).Cast(v.DType())
+	return v.fn.RandomUniform(v.DType().Wide(), v.Shape()...).in(v.DType())
 }
 
 // Takes is the random state.
@@ -140,7 +140,7 @@ func (o RandomUniform) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	case []float64:
 		kernel.Uniform(c, drawFrom(in[0], o.Stream), y)
 	default:
-		return noKernel(o, out[0].DType())
+		return noKernel(o, out[0])
 	}
 	return nil
 }
@@ -216,7 +216,7 @@ func (o Dropout) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	case []float64:
 		dropout(c, drawFrom(in[1], o.Stream), o.P, y, tensor.Data[float64](in[0]))
 	default:
-		return noKernel(o, out[0].DType())
+		return noKernel(o, out[0])
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (k reduction) eval(c *kernel.Context, op Op, list []int, out *tensor.Tensor
 	case U64:
 		reduce(c, k.u64, out, in[0], ax)
 	default:
-		return noKernel(op, out.DType())
+		return noKernel(op, out)
 	}
 	return nil
 }

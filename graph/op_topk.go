@@ -76,7 +76,7 @@ func (o TopK) VJP(n *Node, g []*Value) []*Value {
 // Run sorts.
 func (o TopK) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	k := typed[TopK]{topK[float32], topK[float64], topK[int64], topK[uint64]}
-	return k.run(c, o, in[0].DType(), out, in)
+	return k.run(c, o, in[0], out, in)
 }
 
 // topK finds the elements of each column.

@@ -99,10 +99,10 @@ type typed[O Op] struct {
 	f32, f64, i64, u64 func(c *kernel.Context, o O, out, in []*tensor.Tensor) error
 }
 
-// run runs the kernel of o that computes in dtype t.
-func (k typed[O]) run(c *kernel.Context, o O, t DType, out, in []*tensor.Tensor) error {
+// run runs the kernel of o that computes in the dtype of by, one of its arguments or results.
+func (k typed[O]) run(c *kernel.Context, o O, by *tensor.Tensor, out, in []*tensor.Tensor) error {
 	f := k.f32
-	switch t {
+	switch by.DType() {
 	case F32:
 	case F64:
 		f = k.f64
@@ -114,12 +114,12 @@ func (k typed[O]) run(c *kernel.Context, o O, t DType, out, in []*tensor.Tensor)
 		f = nil
 	}
 	if f == nil {
-		return noKernel(o, t)
+		return noKernel(o, by)
 	}
 	return f(c, o, out, in)
 }
 
 // floats runs one of an op's kernels, which are those of float32 and float64, by the dtype of the first result.
 func floats[O Op](c *kernel.Context, o O, out, in []*tensor.Tensor, f32, f64 func(*kernel.Context, O, []*tensor.Tensor, []*tensor.Tensor) error) error {
-	return typed[O]{f32: f32, f64: f64}.run(c, o, out[0].DType(), out, in)
+	return typed[O]{f32: f32, f64: f64}.run(c, o, out[0], out, in)
 }

@@ -20,7 +20,7 @@ type Class uint8
 const (
 	Arena    Class = iota // in the arena, as long as it is needed
 	Constant              // in memory of its own: it depends on constants only, and is computed once, before the first run
-	Output                // in memory of its own, where it stays until the next run
+	Output                // in memory of its own, where it stays until the next run: outputs, and strings
 	Update                // in the memory that becomes new state after the run
 	State                 // in the state
 )
@@ -121,6 +121,9 @@ func classes(f *graph.Func) []Class {
 		}
 		for _, v := range n.Results {
 			class[v.ID] = c
+			if v.DType() == graph.String && c == Arena { // strings are not bytes of an arena
+				class[v.ID] = Output
+			}
 		}
 	}
 	for _, o := range f.Outputs {
