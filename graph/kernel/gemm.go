@@ -64,10 +64,8 @@ func gemm[T Number](b BLAS, tA, tB bool, m, n, k int, alpha T, x []T, lda int, y
 func integerGemm[T Number](tA, tB bool, m, n, k int, alpha T, x []T, lda int, y []T, ldb int, beta T, out []T, ldc int) {
 	for i := range m {
 		row := out[i*ldc : i*ldc+n]
-		if beta == 0 {
-			clear(row)
-		} else {
-			Scale(row, row, beta)
+		for j := range row {
+			row[j] *= beta
 		}
 		for l := range k {
 			at := i*lda + l
