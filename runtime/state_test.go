@@ -111,7 +111,10 @@ func TestAverageStart(t *testing.T) {
 // TestState sets, swaps and clones.
 func TestState(t *testing.T) {
 	s := newState(t, program(t, 4, false), 1)
-	clone := s.Clone()
+	clone, err := s.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
 	x := tensor.New(tensor.F32, 3, 4)
 	x.Set(5, 2.5)
 	if err := s.Set("a.weight", x); err != nil {

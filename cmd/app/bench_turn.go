@@ -118,7 +118,7 @@ func (t *turn) on(b blas.Impl, threads int) (racer, error) {
 		start := time.Now()
 		for range n {
 			for _, name := range t.steps {
-				if _, err := x.Run(ctx, name, t.in[name]); err != nil {
+				if _, err := rt.Run(ctx, x, name, t.in[name]); err != nil {
 					return 0, err
 				}
 			}

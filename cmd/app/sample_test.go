@@ -290,7 +290,7 @@ func ourTokens(t *testing.T, n int, seed int64) []int64 {
 	for i := range n {
 		scale.Set(i, 3)
 	}
-	out, err := x.Run(t.Context(), "own", map[string]*tensor.Tensor{"scale": scale, graph.RandomState: tensor.Of([]int64{seed, 1}, 2)})
+	out, err := runtime.Run(t.Context(), x, "own", map[string]*tensor.Tensor{"scale": scale, graph.RandomState: tensor.Of([]int64{seed, 1}, 2)})
 	if err != nil {
 		t.Fatal(err)
 	}

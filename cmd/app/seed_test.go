@@ -86,7 +86,7 @@ func decodedByGorgonia(t *testing.T, draw kernel.Draw, n int) *tensor.Tensor {
 	defer x.Close()
 	z := tensor.New(tensor.F32, n, int(setup.Settings["latent"]))
 	kernel.Normal(kernel.NewContext(nil, 1), draw, tensor.Data[float32](z))
-	out, err := x.Run(t.Context(), "decode", map[string]*tensor.Tensor{"z": z})
+	out, err := runtime.Run(t.Context(), x, "decode", map[string]*tensor.Tensor{"z": z})
 	if err != nil {
 		t.Fatal(err)
 	}

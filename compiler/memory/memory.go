@@ -19,6 +19,7 @@ type Class uint8
 
 const (
 	Arena    Class = iota // in the arena, as long as it is needed
+	Input                 // in memory of an input's own, where the caller writes it, and which keeps it: the input, and what has its elements
 	Constant              // in memory of its own: it depends on constants only, and is computed once, before the first run
 	Output                // in memory of its own, where it stays until the next run: outputs, and strings
 	Update                // in the memory that becomes new state after the run
@@ -34,7 +35,7 @@ type Plan struct {
 	Bytes  []int
 	Class  []Class
 	Offset []int // in the arena, of values of class Arena
-	Alias  []int // of a value of class Arena whose elements are those of an earlier one, in its place: the ID of that one; else −1
+	Alias  []int // of a value whose elements are those of an earlier one, in its place: the ID of that one; else −1
 
 	// Direct is, for each update of the Func, whether it is computed in the memory that becomes the new state; otherwise it is copied
 	// there after the run.
@@ -43,7 +44,8 @@ type Plan struct {
 	Arena int // bytes
 	// Live is the least that any arena could have, in this order of the values: the most bytes that are needed at once.
 	Live int
-	// Fixed is the bytes of values of the classes Constant and Output, of copies of state that are outputs, and of the new state.
+	// Fixed is the bytes of values of the classes Input, Constant and Output, of copies of state and inputs that are outputs, and of the
+	// new state.
 	Fixed int
 	State int // bytes of the state that the Func reads
 	Each  int // bytes of all values but the state, if each had memory of its own
@@ -74,12 +76,12 @@ func New(f *graph.Func, b graph.Binding) (*Plan, error) {
 			continue
 		}
 		p.Each += p.Bytes[i]
-		if p.Class[i] == Constant || p.Class[i] == Output {
+		if c := p.Class[i]; c == Input || c == Constant || c == Output {
 			p.Fixed += p.Bytes[i]
 		}
 	}
 	for _, o := range f.Outputs {
-		if id := o.Value.ID; p.Class[id] == State {
+		if id := o.Value.ID; p.Class[id] == State || p.Class[id] == Input {
 			p.Fixed += p.Bytes[id]
 			p.Each += p.Bytes[id]
 		}
@@ -112,6 +114,7 @@ func classes(f *graph.Func) []Class {
 		c := Arena
 		switch n.Op.(type) {
 		case graph.Input:
+			c = Input
 		case graph.Param:
 			c = State
 		default:
@@ -132,16 +135,11 @@ func classes(f *graph.Func) []Class {
 		}
 	}
 	for _, u := range f.Updates {
-		if v := u.Value; class[v.ID] == Arena && !isInput(v) {
+		if v := u.Value; class[v.ID] == Arena {
 			class[v.ID] = Update
 		}
 	}
 	return class
-}
-
-func isInput(v *graph.Value) bool {
-	_, ok := v.Op.(graph.Input)
-	return ok
 }
 
 // direct says which updates of f are computed in place: those of values that stay nowhere else, as an output, a constant, an input,
@@ -159,10 +157,7 @@ func (p *Plan) share(f *graph.Func) {
 	first, last := make([]int, len(f.Values)), make([]int, len(f.Values)) // when a value is needed: from its node to its last user
 	for t, n := range f.Nodes {
 		for _, v := range n.Results {
-			if first[v.ID] = t; isInput(v) {
-				first[v.ID] = -1 // filled before the run
-			}
-			last[v.ID] = first[v.ID]
+			first[v.ID], last[v.ID] = t, t
 		}
 		for _, a := range n.Args {
 			if a != nil {
@@ -180,9 +175,13 @@ func (p *Plan) share(f *graph.Func) {
 			if p.Class[i] != Arena {
 				continue
 			}
-			if a := p.place(v, func(a *graph.Value) bool { return p.joins(v, a, graph.Same) }); a != nil {
+			if a := p.place(v, func(a *graph.Value) bool { return p.joins(v, a, Input, graph.Same) }); a != nil {
+				p.Alias[i], p.Class[i] = a.ID, Input
+				continue
+			}
+			if a := p.place(v, func(a *graph.Value) bool { return p.joins(v, a, Arena, graph.Same) }); a != nil {
 				p.Alias[i], p.of[i] = a.ID, p.of[a.ID]
-			} else if a := p.place(v, func(a *graph.Value) bool { return p.joins(v, a, graph.Over) && p.over(v, a, t) }); a != nil {
+			} else if a := p.place(v, func(a *graph.Value) bool { return p.joins(v, a, Arena, graph.Over) && p.over(v, a, t) }); a != nil {
 				p.of[i] = p.of[a.ID]
 			} else {
 				p.of[i] = len(p.blocks)
@@ -207,10 +206,10 @@ func (p *Plan) place(v *graph.Value, may func(a *graph.Value) bool) *graph.Value
 	return nil
 }
 
-// joins reports whether v may lie in the place of its argument a, as how says.
-func (p *Plan) joins(v, a *graph.Value, how graph.Sharing) bool {
+// joins reports whether v may lie in the place of its argument a, which must be of class c, as how says.
+func (p *Plan) joins(v, a *graph.Value, c Class, how graph.Sharing) bool {
 	k := slices.Index(v.Args, a)
-	return p.Class[a.ID] == Arena && p.Bytes[a.ID] == p.Bytes[v.ID] && a.DType() == v.DType() && v.Shares(k) == how
+	return p.Class[a.ID] == c && p.Bytes[a.ID] == p.Bytes[v.ID] && a.DType() == v.DType() && v.Shares(k) == how
 }
 
 // over reports whether nothing else needs what is in the place of v's argument a: no value in it is used after v, and v's

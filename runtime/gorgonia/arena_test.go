@@ -102,7 +102,10 @@ func TestPlannedMemory(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%d goroutines", prog.Name(), o.Threads), func(t *testing.T) {
 				x := loaded(t, prog, o)
-				ref := x.state.Clone()
+				ref, err := x.state.Clone()
+				if err != nil {
+					t.Fatal(err)
+				}
 				bad := poison{x: x, seen: map[*plan]bool{}}
 				r := rand.New(rand.NewPCG(1, 2))
 				for round := range 2 {
@@ -112,7 +115,7 @@ func TestPlannedMemory(t *testing.T) {
 							if round > 0 {
 								bad.spread()
 							}
-							got, err := x.Run(t.Context(), f.Name, in)
+							got, err := rt.Run(t.Context(), x, f.Name, in)
 							if err != nil {
 								t.Fatal(err)
 							}
@@ -261,7 +264,7 @@ func TestOneArena(t *testing.T) {
 	for _, n := range []int{2, 5, 3} {
 		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
 			b := f.BindAll(n)
-			if _, err := x.Run(t.Context(), f.Name, inputs(t, r, f, b)); err != nil {
+			if _, err := rt.Run(t.Context(), x, f.Name, inputs(t, r, f, b)); err != nil {
 				t.Fatal(err)
 			}
 			m, err := Memory(f, b)

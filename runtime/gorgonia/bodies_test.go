@@ -12,6 +12,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
 )
 
 // recurrent is a net with a state: scanned, or unrolled over a number of places.
@@ -145,7 +146,7 @@ func TestBodyFailure(t *testing.T) {
 		f.Output("y", ys[0])
 	})
 	_, x := load(t, compile(t, b), 1)
-	_, err := x.Run(t.Context(), "f", map[string]*tensor.Tensor{"table": tensor.New(tensor.F32, 3), "at": tensor.Of([]int64{0, 2, 9, 1}, 4)})
+	_, err := runtime.Run(t.Context(), x, "f", map[string]*tensor.Tensor{"table": tensor.New(tensor.F32, 3), "at": tensor.Of([]int64{0, 2, 9, 1}, 4)})
 	for _, want := range []string{"bodies_test.go", "Gather", "9"} {
 		if err == nil || strings.Count(err.Error(), want) != 1 {
 			t.Errorf("got %v, want %q in it once", err, want)

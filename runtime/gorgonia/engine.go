@@ -8,7 +8,6 @@ package gorgonia
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"slices"
 
@@ -75,14 +74,8 @@ func (e *Engine) Name() string {
 
 // Load prepares prog to run over s.
 func (e *Engine) Load(prog *compiler.Program, s *rt.State) (rt.Executable, error) {
-	for _, p := range prog.Params() {
-		t, err := s.Tensor(p.Name)
-		if err != nil {
-			return nil, fmt.Errorf("loading %s: %w", prog.Name(), err)
-		}
-		if shape, _ := p.Type.Shape.Eval(nil); t.DType() != p.Type.DType || !slices.Equal(t.Shape(), shape) {
-			return nil, fmt.Errorf("loading %s: state %q is %v, want %v", prog.Name(), p.Name, t, p.Type)
-		}
+	if err := rt.CheckState(prog, s); err != nil {
+		return nil, err
 	}
 	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, faces: faces{}, spares: map[string]*buffer{}, ctx: e.context(), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
 }
@@ -118,60 +111,41 @@ func (x *executable) all() []*boundPlan {
 	return all
 }
 
+// A boundPlan is a plan and what its inputs must be like.
 type boundPlan struct {
 	*plan
-	shapes [][]int // of the inputs, in the Func's order
+	shapes    [][]int // of the inputs, in the Func's order; of one that is a size, its value
+	call, own call    // the second draws from a random state of its own
 }
 
-// Run runs one entry point; see [rt.Executable].
-func (x *executable) Run(ctx context.Context, entry string, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
+// Prepare finds the plan for the shapes of like, or makes it; see [rt.Executable].
+func (x *executable) Prepare(entry string, like map[string]*tensor.Tensor) (rt.Call, error) {
 	f, err := x.prog.Entry(entry)
 	if err != nil {
 		return nil, err
 	}
-	if t := in[graph.RandomState]; t != nil && (t.DType() != graph.I64 || t.Len() != 2) {
-		return nil, fmt.Errorf("%s: %q is %v, want i64[2] {seed, step}", entry, graph.RandomState, t)
-	}
-	for name := range in {
-		if !slices.ContainsFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == name }) && !(name == graph.RandomState && !f.Training && f.Lookup(name) != nil) {
-			return nil, fmt.Errorf("%s: no input is called %q: it has %s", entry, name, inputNames(f))
-		}
-	}
-	p, err := x.planFor(f, in)
+	own, err := rt.CheckRandom(f, like)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.run(in, x.state); err != nil {
+	p, err := x.planFor(f, like)
+	if err != nil {
 		return nil, err
 	}
-	if f.Training {
-		if !p.ok() {
-			return nil, x.diagnose(f, in)
-		}
-		p.commit(x.state)
+	if own {
+		return &p.own, nil
 	}
-	return p.outputs, nil
-}
-
-func inputNames(f *graph.Func) string {
-	var names []string
-	for _, v := range f.Inputs {
-		names = append(names, fmt.Sprintf("%s %v", v.Name, v.Type))
-	}
-	return fmt.Sprint(names)
+	return &p.call, nil
 }
 
 // planFor finds the plan for the shapes of in, or makes it.
-func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*plan, error) {
+func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*boundPlan, error) {
 	list := x.plans[f.Name]
 	for i, p := range list {
 		if p.fits(in) {
 			copy(list[i:], list[i+1:])
 			list[len(list)-1] = p
-			return p.plan, nil
+			return p, nil
 		}
 	}
 	b, err := f.Bind(in)
@@ -186,115 +160,91 @@ func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*plan
 		return nil, err
 	}
 	bp := &boundPlan{plan: p}
-	for _, v := range f.Inputs {
-		bp.shapes = append(bp.shapes, shapeOf(v, in[v.Name]))
-	}
-	if len(list) == x.max {
-		if err := list[0].close(); err != nil {
-			return nil, err
+	bp.call, bp.own = call{x, f, p, false}, call{x, f, p, true}
+	for _, v := range p.f.Inputs {
+		bp.shapes = append(bp.shapes, slices.Clone(p.memory.Shapes[v.ID]))
+		if v.IsSize() {
+			p.bufs[v.ID].SetInt(0, int64(b[v.Name]))
+			bp.shapes[len(bp.shapes)-1] = []int{b[v.Name]}
 		}
+	}
+	if len(list) == x.max { // who has a Call of the oldest may run it still
 		list = slices.Delete(list, 0, 1)
 		clear(x.faces) // they would keep the plan's tensors
 	}
 	x.plans[f.Name] = append(list, bp)
-	return p, nil
+	return bp, nil
 }
 
+// fits reports whether the plan is for inputs like those in in.
 func (p *boundPlan) fits(in map[string]*tensor.Tensor) bool {
 	for i, v := range p.f.Inputs {
 		t := in[v.Name]
-		if t == nil || t.DType() != v.DType() || !slices.Equal(shapeOf(v, t), p.shapes[i]) {
+		if t == nil || t.DType() != v.DType() {
+			return false
+		}
+		if v.IsSize() {
+			if t.Rank() != 0 || t.Int(0) != int64(p.shapes[i][0]) {
+				return false
+			}
+		} else if !slices.Equal(t.Shape(), p.shapes[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// shapeOf is what a plan depends on of the tensor t for the input v: its shape, or the size that it is.
-func shapeOf(v *graph.Value, t *tensor.Tensor) []int {
-	if v.IsSize() && t.Rank() == 0 {
-		return []int{int(t.Int(0))}
-	}
-	return slices.Clone(t.Shape())
+// A call is a plan with the entry point that it is of, as it was compiled; see [rt.Call].
+type call struct {
+	x   *executable
+	f   *graph.Func
+	p   *plan
+	own bool // it draws from a random state of its own
 }
 
-// Explain finds the first value that went bad; see [rt.Executable].
-func (x *executable) Explain(entry string, in map[string]*tensor.Tensor) error {
-	f, err := x.prog.Entry(entry)
-	if err != nil {
+// Func is the entry point.
+func (c *call) Func() *graph.Func { return c.f }
+
+// Input is the memory of an input.
+func (c *call) Input(name string) *tensor.Tensor {
+	for _, v := range c.p.f.Inputs {
+		if v.Name == name {
+			return c.p.bufs[v.ID].Tensor
+		}
+	}
+	if c.own && name == graph.RandomState {
+		return c.p.random
+	}
+	return nil
+}
+
+// Run runs the plan, and commits what a Step has updated.
+func (c *call) Run(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return x.diagnose(f, in)
+	if err := c.p.run(c.x.state, c.own); err != nil {
+		return err
+	}
+	if c.f.Training {
+		if !c.p.ok() {
+			return c.Explain()
+		}
+		c.p.commit(c.x.state)
+	}
+	return nil
 }
 
-// diagnose finds the first value of f that went bad, by running it again, value by value, from the same state.
-func (x *executable) diagnose(f *graph.Func, in map[string]*tensor.Tensor) error {
-	all := make(map[string]*tensor.Tensor, len(in)+len(f.Params))
-	for name, t := range in {
-		all[name] = t
+// Output is an output of the last run.
+func (c *call) Output(name string) (*tensor.Tensor, error) {
+	if t := c.p.outputs[name]; t != nil {
+		return t, nil
 	}
-	for _, p := range f.Params {
-		if all[p.Name] != nil { // the random state of one run
-			continue
-		}
-		t, err := x.state.Tensor(p.Name)
-		if err != nil {
-			return err
-		}
-		all[p.Name] = t
-	}
-	out, err := graph.Evaluate(x.ctx, f, all)
-	if err != nil {
-		return fmt.Errorf("%s: looking for the value that went bad: %w", f.Name, err)
-	}
-	for _, blame := range []func(*graph.Value, []*tensor.Tensor) bool{
-		culprit,
-		func(v *graph.Value, out []*tensor.Tensor) bool { return nonFinite(out[v.ID]) != "" }, // a bad constant
-	} {
-		for _, v := range f.Values {
-			if blame(v, out) {
-				return &rt.NonFiniteError{Entry: f.Name, Value: v.Text(), Pos: v.Pos, Scope: v.Scope, What: nonFinite(out[v.ID])}
-			}
-		}
-	}
-	return fmt.Errorf("%s: an output or the new state is not finite, but a second run gave finite values", f.Name)
+	return nil, rt.NoOutput(c, name)
 }
 
-// culprit reports whether v is bad and its arguments are not to blame: it is NaN or Inf from finite arguments, or NaN from
-// arguments without NaN (an Inf may be meant, as in a mask). A constant is never to blame.
-func culprit(v *graph.Value, out []*tensor.Tensor) bool {
-	what := nonFinite(out[v.ID])
-	if what == "" {
-		return false
-	}
-	switch v.Op.(type) {
-	case graph.Input, graph.Param:
-		return true
-	}
-	finite, noNaN := true, true
-	for _, a := range v.Args {
-		if a == nil {
-			continue
-		}
-		w := nonFinite(out[a.ID])
-		finite = finite && w == ""
-		noNaN = noNaN && w != "NaN"
-	}
-	return len(v.Args) > 0 && (finite || what == "NaN" && noNaN)
-}
-
-// nonFinite is "NaN" or "Inf" if t has one, else "".
-func nonFinite(t *tensor.Tensor) string {
-	if !t.DType().Float() || rt.Finite(t) {
-		return ""
-	}
-	for i := range t.Len() {
-		if math.IsNaN(t.At(i)) {
-			return "NaN"
-		}
-	}
-	return "Inf"
-}
+// Explain finds the first value that went bad.
+func (c *call) Explain() error { return rt.Explain(c.x.ctx, c, c.x.state) }
 
 // Close frees the machines.
 func (x *executable) Close() error {

@@ -40,7 +40,7 @@ func TestEngineAgrees(t *testing.T) {
 					t.Fatal(err)
 				}
 				s, x := loadIn(t, e, prog, 3)
-				ref := s.Clone()
+				ref := clone(t, s)
 				c := kernel.NewContext(gonum.Implementation{}, 1)
 				r := rand.New(rand.NewPCG(1, 2))
 				for i, n := range []int{4, 4, 7, 1, 4, 7} {
@@ -131,12 +131,12 @@ func TestNonFinite(t *testing.T) {
 				}
 			}
 		}
-		before := s.Clone()
+		before := clone(t, s)
 		in := map[string]*tensor.Tensor{"x": normal(rand.New(rand.NewPCG(1, 1)), 4, 3)}
 		if c.entry == "train" {
 			in["c"] = tensor.Scalar(float32(-1))
 		}
-		_, err := x.Run(context.Background(), c.entry, in)
+		_, err := runtime.Run(context.Background(), x, c.entry, in)
 		var bad *runtime.NonFiniteError
 		if !errors.As(err, &bad) {
 			t.Fatalf("%s: %v, want a NonFiniteError", c.entry, err)
@@ -173,7 +173,7 @@ func TestWrongInput(t *testing.T) {
 		{"wrong rank", "predict", map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 3)}, "is f32[3], want f32[batch 3]"},
 		{"batches differ", "train", map[string]*tensor.Tensor{"x": good, "y": tensor.New(tensor.F32, 5, 2)}, "another input has 2"},
 	} {
-		if _, err := x.Run(context.Background(), c.entry, c.in); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := runtime.Run(context.Background(), x, c.entry, c.in); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -209,7 +209,7 @@ func TestRandomState(t *testing.T) {
 		t.Errorf("draws %v, %v, %v", own, other, again)
 	}
 	in[graph.RandomState] = tensor.New(tensor.F32, 2)
-	if _, err := x.Run(context.Background(), "draw", in); err == nil || !strings.Contains(err.Error(), "want i64[2]") {
+	if _, err := runtime.Run(context.Background(), x, "draw", in); err == nil || !strings.Contains(err.Error(), "want i64[2]") {
 		t.Errorf("a random state of floats: %v", err)
 	}
 }
@@ -223,7 +223,7 @@ func TestKernelPanic(t *testing.T) {
 	b := compiler.New("panics")
 	b.Func("f", func(f *graph.Func) { f.Output("y", graph.Apply(panicking{}, f.Input("x", graph.F32, batch))) })
 	_, x := load(t, compile(t, b), 1)
-	_, err := x.Run(context.Background(), "f", map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 2)})
+	_, err := runtime.Run(context.Background(), x, "f", map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 2)})
 	if err == nil || !strings.Contains(err.Error(), "boom") || !strings.Contains(err.Error(), "engine_test.go") {
 		t.Errorf("%v, want an error with the panic and the line", err)
 	}
@@ -310,12 +310,12 @@ func TestDrawnSizes(t *testing.T) {
 	}
 	defer x.Close()
 	for _, n := range []int64{3, 1, 3, 4} {
-		out, err := x.Run(t.Context(), "draw", map[string]*tensor.Tensor{"n": tensor.Scalar(n)})
+		out, err := runtime.Run(t.Context(), x, "draw", map[string]*tensor.Tensor{"n": tensor.Scalar(n)})
 		if err != nil || out["y"].Dim(0) != int(n) {
 			t.Errorf("%d: %v, %v", n, out["y"], err)
 		}
 	}
-	if _, err := x.Run(t.Context(), "draw", map[string]*tensor.Tensor{"n": tensor.Scalar(int64(-1))}); err == nil {
+	if _, err := runtime.Run(t.Context(), x, "draw", map[string]*tensor.Tensor{"n": tensor.Scalar(int64(-1))}); err == nil {
 		t.Error("-1 rows are drawn")
 	}
 }

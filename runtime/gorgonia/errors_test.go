@@ -11,6 +11,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
 )
 
 // broken is an op whose kernel panics on what is above 1.
@@ -61,8 +62,8 @@ func TestRunErrors(t *testing.T) {
 		{"panic", []int64{1, 1}, []int64{2, 2}, "broken: panic: runtime error: index out of range [2] with length 2"},
 	} {
 		for range 2 { // the second time with a plan that has failed
-			before := s.Clone()
-			_, err := x.Run(t.Context(), c.entry, map[string]*tensor.Tensor{"ids": tensor.Of(c.bad, len(c.bad))})
+			before := clone(t, s)
+			_, err := runtime.Run(t.Context(), x, c.entry, map[string]*tensor.Tensor{"ids": tensor.Of(c.bad, len(c.bad))})
 			var failed *graph.RunError
 			if !errors.As(err, &failed) {
 				t.Fatalf("%s of %v: %v", c.entry, c.bad, err)

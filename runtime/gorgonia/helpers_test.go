@@ -86,7 +86,7 @@ func normal(r *rand.Rand, shape ...int) *tensor.Tensor {
 
 func run(t testing.TB, x runtime.Executable, entry string, in map[string]*tensor.Tensor) map[string]*tensor.Tensor {
 	t.Helper()
-	out, err := x.Run(context.Background(), entry, in)
+	out, err := runtime.Run(context.Background(), x, entry, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,4 +141,14 @@ func agree(t *testing.T, what string, got, want map[string]*tensor.Tensor) {
 			}
 		}
 	}
+}
+
+// clone is a copy of s.
+func clone(t testing.TB, s *runtime.State) *runtime.State {
+	t.Helper()
+	c, err := s.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
 )
 
 // gpt is a language model of the GPT kind (Radford et al. 2019), with tied embeddings.
@@ -110,7 +111,7 @@ func heapOf(t *testing.T, prog *compiler.Program, f *graph.Func, b graph.Binding
 	before := heap()
 	x := loaded(t, prog, Options{Threads: 1})
 	for range 2 {
-		if _, err := x.Run(t.Context(), f.Name, in); err != nil {
+		if _, err := rt.Run(t.Context(), x, f.Name, in); err != nil {
 			t.Fatal(err)
 		}
 	}

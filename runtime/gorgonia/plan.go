@@ -28,7 +28,7 @@ type plan struct {
 	faces   faces          // shared by the plans of an executable
 	updates []update
 	outputs map[string]*tensor.Tensor
-	copies  []*tensor.Tensor // of the outputs that are state, in f's order: steps of other entries change it
+	copies  []*tensor.Tensor // of the outputs that are state or inputs, in f's order: steps of other entries and callers change these
 	random  *tensor.Tensor   // holds the random state that a caller gives for one run
 }
 
@@ -70,6 +70,12 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 			}
 			p.bufs[v.ID] = newBuffer(t)
 			p.states = append(p.states, v)
+		case memory.Input:
+			if k := m.Alias[v.ID]; k >= 0 {
+				p.bufs[v.ID] = newBuffer(p.bufs[k].Reshape(m.Shapes[v.ID]...))
+			} else {
+				p.bufs[v.ID] = newBuffer(tensor.New(v.DType(), m.Shapes[v.ID]...))
+			}
 		case memory.Constant, memory.Output:
 			p.bufs[v.ID] = newBuffer(tensor.New(v.DType(), m.Shapes[v.ID]...))
 		}
@@ -116,7 +122,7 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 	}
 	for _, o := range f.Outputs {
 		var own *tensor.Tensor
-		if m.Class[o.Value.ID] == memory.State {
+		if c := m.Class[o.Value.ID]; c == memory.State || c == memory.Input {
 			own = tensor.New(o.Value.DType(), m.Shapes[o.Value.ID]...)
 		}
 		p.copies = append(p.copies, own)
@@ -208,18 +214,14 @@ func (p *plan) let(id int) error {
 	return nil
 }
 
-// run computes all values from the inputs, which must have been checked against the binding, and the state s.
-func (p *plan) run(in map[string]*tensor.Tensor, s *runtime.State) error {
-	for _, v := range p.f.Inputs {
-		p.bufs[v.ID].CopyFrom(in[v.Name])
-	}
+// run computes all values from what the inputs' buffers hold and the state s; with own, random numbers are drawn from p.random instead.
+func (p *plan) run(s *runtime.State, own bool) error {
 	for _, v := range p.states {
 		t, err := s.Tensor(v.Name)
 		if err != nil {
 			return err
 		}
-		if own := in[v.Name]; own != nil && v.Name == graph.RandomState { // the random state of this run alone
-			p.random.CopyFrom(own)
+		if own && v.Name == graph.RandomState { // of this run alone
 			t = p.random
 		}
 		if b := p.bufs[v.ID]; b.Tensor != t { // a step of this or another plan swapped it

@@ -42,7 +42,7 @@ func TestUpdatesFromState(t *testing.T) {
 	if err := s.Set("left", tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3)); err != nil {
 		t.Fatal(err)
 	}
-	ref := s.Clone()
+	ref := clone(t, s)
 	c := kernel.NewContext(gonum.Implementation{}, 1)
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 5 {
@@ -102,7 +102,7 @@ func TestUpdatesOfOneValue(t *testing.T) {
 	})
 	prog := compile(t, b)
 	s, x := load(t, prog, 1)
-	ref := s.Clone()
+	ref := clone(t, s)
 	c := kernel.NewContext(gonum.Implementation{}, 1)
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 6 {
@@ -143,7 +143,7 @@ func TestSharedState(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ref := s.Clone()
+	ref := clone(t, s)
 	c := kernel.NewContext(gonum.Implementation{}, 1)
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 30 {

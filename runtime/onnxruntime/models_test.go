@@ -295,7 +295,11 @@ func checkVerifyFunc(t *testing.T, path string, f *graph.Func, state *runtime.St
 	if err != nil || len(list) != 2*len(f.Outputs) {
 		t.Errorf("%d comparisons of %d outputs; %v", len(list), len(f.Outputs), err)
 	}
-	other, changed := state.Clone(), 0
+	other, err := state.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := 0
 	for _, p := range f.Params {
 		w, err := other.Tensor(p.Name)
 		if err != nil {

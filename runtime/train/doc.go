@@ -4,7 +4,7 @@
 // a folder that says how it went. An interrupted run goes on from its last checkpoint and ends as it would have without
 // the interruption, bit for bit. One process at a time trains in a folder.
 //
-// The loop is no more than calls of [runtime.Executable.Run], and a person may write their own from the pieces: [Run] runs
+// The loop is no more than calls of [runtime.Do], and a person may write their own from the pieces: [Run] runs
 // a step and [Evaluate] a validation, [OpenRun] keeps metrics and checkpoints in a folder like Fit's, [Progress] shows how it
 // goes; docs/own-loop.md is the whole way. Below these, [Mean] averages metrics, [Checkpoints] saves and restores, [History] keeps
 // records.

@@ -47,7 +47,7 @@ func TestFit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := x.Run(ctx, "train", map[string]*tensor.Tensor{"x": b.Tensors["x"], "y": b.Tensors["target"]})
+			out, err := runtime.Run(ctx, x, "train", map[string]*tensor.Tensor{"x": b.Tensors["x"], "y": b.Tensors["target"]})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +57,7 @@ func TestFit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		val, err := x.Run(ctx, "validate", map[string]*tensor.Tensor{"x": all["x"], "y": all["target"]})
+		val, err := runtime.Run(ctx, x, "validate", map[string]*tensor.Tensor{"x": all["x"], "y": all["target"]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +185,7 @@ func TestResume(t *testing.T) {
 		c := base
 		c.Dir = Folder(filepath.Join(t.TempDir(), "run"))
 		n := 0
-		c.Engine = hooked{base.Engine, func(entry string) {
+		c.Engine = hooked{Engine: base.Engine, before: func(entry string) {
 			if entry == "validate" {
 				if n++; n == 3 { // the first of two batches after the second epoch
 					cancel()
@@ -366,7 +366,7 @@ func TestEarlyStop(t *testing.T) {
 func TestDropLast(t *testing.T) {
 	c := config(t, "")
 	c.DropLast, c.Validate, c.LogEvery = true, "", 0
-	c.Engine = hooked{c.Engine, func(string) {}}
+	c.Engine = hooked{Engine: c.Engine}
 	res := fit(t, t.Context(), c)
 	if res.Step != 3*4 || res.Best == nil || len(res.History) != 3 {
 		t.Errorf("%d steps, best %v, %d records", res.Step, res.Best, len(res.History))

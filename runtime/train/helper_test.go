@@ -68,25 +68,42 @@ func engine(t testing.TB) runtime.Engine {
 	return e
 }
 
-// hooked is an engine that calls before ahead of each Run.
+// hooked is an engine that calls before ahead of each run and after, if not nil, when it has succeeded.
 type hooked struct {
 	runtime.Engine
 	before func(entry string)
+	after  func(c runtime.Call)
 }
 
 type hookedExec struct {
 	runtime.Executable
-	before func(entry string)
+	h hooked
+}
+
+type hookedCall struct {
+	runtime.Call
+	h hooked
 }
 
 func (h hooked) Load(p *compiler.Program, s *runtime.State) (runtime.Executable, error) {
 	x, err := h.Engine.Load(p, s)
-	return hookedExec{x, h.before}, err
+	return hookedExec{x, h}, err
 }
 
-func (h hookedExec) Run(ctx context.Context, entry string, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
-	h.before(entry)
-	return h.Executable.Run(ctx, entry, in)
+func (x hookedExec) Prepare(entry string, like map[string]*tensor.Tensor) (runtime.Call, error) {
+	c, err := x.Executable.Prepare(entry, like)
+	return hookedCall{c, x.h}, err
+}
+
+func (c hookedCall) Run(ctx context.Context) error {
+	if c.h.before != nil {
+		c.h.before(c.Func().Name)
+	}
+	err := c.Call.Run(ctx)
+	if err == nil && c.h.after != nil {
+		c.h.after(c.Call)
+	}
+	return err
 }
 
 // dataset has n examples of fields "x" and "target" of a smooth function.

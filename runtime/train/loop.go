@@ -90,12 +90,12 @@ func (r *loop) epoch(ctx context.Context) error {
 }
 
 // endEpoch keeps what the epoch has brought.
-func (r *loop) endEpoch(better bool) error {
+func (r *loop) endEpoch(better bool) (err error) {
 	if r.saves == nil {
 		if better && r.c.RestoreBest {
-			r.best = r.state.Clone()
+			r.best, err = r.state.Clone()
 		}
-		return nil
+		return err
 	}
 	if err := r.save(better); err != nil {
 		return err

@@ -89,14 +89,17 @@ func (r *loop) take(ctx context.Context, m models.Measure, d *data.Dataset, epoc
 		if r.c.Program.Func(name) == nil {
 			return nil, fmt.Errorf("%s has no Func %q to run: it has %s", r.c.Program.Name(), name, funcNames(r.c.Program))
 		}
-		return r.exec.Run(ctx, name, in)
+		return runtime.Run(ctx, r.exec, name, in)
 	}
 	return m.Take(ctx, models.Measuring{Run: run, Data: d, Seed: r.c.Seed, Epoch: epoch})
 }
 
 // solve is the epoch of a run in closed form. If it fails the state is as before.
 func (r *loop) solve(ctx context.Context) (err error) {
-	before := r.state.Clone()
+	before, err := r.state.Clone()
+	if err != nil {
+		return err
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the function that fits the model panics: %v", p)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
 )
 
 // Loss is the name of the metric that a Step minimises.
@@ -20,15 +20,21 @@ const Loss = compiler.Loss
 // Metrics are named numbers: a step's loss and what else it reports.
 type Metrics map[string]float64
 
-// Scalars returns those of a step's outputs that have one element, but for [compiler.OK].
-func Scalars(outputs map[string]*tensor.Tensor) Metrics {
+// Scalars fetches the outputs of c's last run that are metrics: those of one element, but for [compiler.OK].
+func Scalars(c runtime.Call) (Metrics, error) {
+	outputs := c.Func().Outputs
 	m := make(Metrics, len(outputs))
-	for name, t := range outputs {
-		if t.Len() == 1 && name != compiler.OK {
-			m[name] = t.At(0)
+	for _, o := range outputs {
+		if n, err := o.Value.Shape().Size().Eval(nil); err != nil || n != 1 || o.Name == compiler.OK {
+			continue
 		}
+		t, err := c.Output(o.Name)
+		if err != nil {
+			return nil, err
+		}
+		m[o.Name] = t.At(0)
 	}
-	return m
+	return m, nil
 }
 
 // String lists the metrics, the loss first and then by name: "loss 0.1234 kl 3.21".

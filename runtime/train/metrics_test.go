@@ -14,7 +14,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
 )
 
 func TestMetricsJSON(t *testing.T) {
@@ -78,11 +81,29 @@ func TestMean(t *testing.T) {
 }
 
 func TestScalars(t *testing.T) {
-	got := Scalars(map[string]*tensor.Tensor{
-		"loss": tensor.Scalar(float32(.5)), "n": tensor.Of([]int64{3}, 1), "image": tensor.New(tensor.F32, 2, 2),
+	b := compiler.New("scalars")
+	b.Func("f", func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch)
+		f.Output("loss", x.Mean())
+		f.Output("n", f.FullInt(graph.I64, 3, 1))
+		f.Output("image", x)
 	})
-	if !maps.Equal(got, Metrics{"loss": .5, "n": 3}) {
-		t.Errorf("got %v", got)
+	prog, err := b.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := runtime.NewState(prog, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := engine(t).Load(prog, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	got, err := Run(t.Context(), x, prog.Func("f"), map[string]*tensor.Tensor{"x": tensor.Of([]float32{.5}, 1)})
+	if err != nil || !maps.Equal(got, Metrics{"loss": .5, "n": 3}) {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
 

@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )
 
@@ -24,14 +23,14 @@ func Samples(entry, output string, kind models.Kind, cols int, in map[string]*te
 		if e.Dir == "" {
 			return nil
 		}
-		out, err := e.Exec.Run(ctx, entry, in)
+		c, err := runtime.Do(ctx, e.Exec, entry, in)
 		if err != nil {
 			return fmt.Errorf("sampling: %w", err)
 		}
-		x := out[output]
+		x, err := c.Output(output)
 		switch {
-		case x == nil:
-			return fmt.Errorf("sampling: %q returns %v, but no %q", entry, slices.Sorted(maps.Keys(out)), output)
+		case err != nil:
+			return fmt.Errorf("sampling: %w", err)
 		case kind.Write == nil:
 			return fmt.Errorf("sampling: nothing writes %s as %s: the Kind has no Write", kind.Name, kind.Ext)
 		}

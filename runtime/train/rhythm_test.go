@@ -14,7 +14,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 )
 
@@ -27,27 +26,8 @@ func withNoise(b *compiler.Builder, m *net) {
 }
 
 // watched is an engine that tells of each run of a Step, with the first number of its input x.
-type watched struct {
-	runtime.Engine
-	ran func(entry string, x float64, out map[string]*tensor.Tensor)
-}
-
-type watchedExec struct {
-	runtime.Executable
-	w watched
-}
-
-func (w watched) Load(p *compiler.Program, s *runtime.State) (runtime.Executable, error) {
-	x, err := w.Engine.Load(p, s)
-	return watchedExec{x, w}, err
-}
-
-func (x watchedExec) Run(ctx context.Context, entry string, in map[string]*tensor.Tensor) (map[string]*tensor.Tensor, error) {
-	out, err := x.Executable.Run(ctx, entry, in)
-	if err == nil {
-		x.w.ran(entry, in["x"].At(0), out)
-	}
-	return out, err
+func watched(e runtime.Engine, ran func(entry string, x float64, c runtime.Call)) hooked {
+	return hooked{Engine: e, after: func(c runtime.Call) { ran(c.Func().Name, c.Input("x").At(0), c) }}
 }
 
 // TestRhythm sees which Step runs on which batch, that each run draws anew, and what the metrics are called.
@@ -67,20 +47,24 @@ func TestRhythm(t *testing.T) {
 			c.Program, c.Rhythm, c.Epochs, c.Validate = program(t, 8, optim.Adam{LR: 1e-2}, withNoise), tt.rhythm, 2, ""
 			var got []string
 			var seen, noise []float64
-			c.Engine = watched{c.Engine, func(entry string, x float64, out map[string]*tensor.Tensor) {
+			c.Engine = watched(c.Engine, func(entry string, x float64, run runtime.Call) {
 				if len(seen) == 0 || seen[len(seen)-1] != x {
 					seen = append(seen, x)
 				}
 				letter := string(rune('a' + len(seen) - 1))
 				if entry == "tune" {
 					letter = strings.ToUpper(letter)
-					if slices.Contains(noise, out["noise"].At(0)) {
+					out, err := run.Output("noise")
+					if err != nil {
+						t.Fatal(err)
+					}
+					if slices.Contains(noise, out.At(0)) {
 						t.Error("a run of a Step draws what another drew")
 					}
-					noise = append(noise, out["noise"].At(0))
+					noise = append(noise, out.At(0))
 				}
 				got = append(got, letter)
-			}}
+			})
 			res := fit(t, t.Context(), c)
 			if g := strings.Join(got, " "); g != tt.want {
 				t.Errorf("ran %s\nwant %s", g, tt.want)
@@ -110,14 +94,14 @@ func TestResumeRhythm(t *testing.T) {
 			c := base
 			c.Dir = Folder(filepath.Join(t.TempDir(), "run"))
 			batches, last := 0, 0.
-			c.Engine = watched{base.Engine, func(_ string, x float64, _ map[string]*tensor.Tensor) {
+			c.Engine = watched(base.Engine, func(_ string, x float64, _ runtime.Call) {
 				if x != last {
 					batches, last = batches+1, x
 				}
 				if batches == n { // at the first of the batch's runs: it has all of them
 					cancel()
 				}
-			}}
+			})
 			if _, err := Fit(ctx, c); !errors.Is(err, ErrInterrupted) {
 				t.Fatal(err)
 			}

@@ -27,13 +27,22 @@ type Update func(ctx context.Context, x runtime.Executable, step int64, in map[s
 // errNoFunc is the error of a nil Step or Func, which is what a Program gives for a name that it does not have.
 var errNoFunc = errors.New("train: the Step or Func to run is nil: does the program have one of that name? Program.Entry tells")
 
-// Run runs the Step or Func f once, on those of in that are its inputs, and returns its scalar outputs. An input that is the size of
-// a draw, which in need not have, is the number of examples.
+// Run runs the Step or Func f once, on those of in that are its inputs, and returns its scalar outputs, all that it fetches. An input that
+// is the size of a draw, which in need not have, is the number of examples.
 func Run(ctx context.Context, x runtime.Executable, f *graph.Func, in map[string]*tensor.Tensor) (Metrics, error) {
 	if f == nil {
 		return nil, errNoFunc
 	}
-	args := make(map[string]*tensor.Tensor, len(f.Inputs))
+	c, err := do(ctx, x, f, in)
+	if err != nil {
+		return nil, err
+	}
+	return Scalars(c)
+}
+
+// do runs f once, on those of in that are its inputs.
+func do(ctx context.Context, x runtime.Executable, f *graph.Func, in map[string]*tensor.Tensor) (runtime.Call, error) {
+	args := make(map[string]*tensor.Tensor, len(f.Inputs)+1)
 	for _, v := range f.Inputs {
 		t := in[v.Name]
 		if t == nil && v.IsSize() {
@@ -47,11 +56,7 @@ func Run(ctx context.Context, x runtime.Executable, f *graph.Func, in map[string
 	if t := in[graph.RandomState]; t != nil {
 		args[graph.RandomState] = t
 	}
-	out, err := x.Run(ctx, f.Name, args)
-	if err != nil {
-		return nil, err
-	}
-	return Scalars(out), nil
+	return runtime.Do(ctx, x, f.Name, args)
 }
 
 // examples is how many a batch has, for a Step that only wants to know: nil if nothing tells.
@@ -147,13 +152,17 @@ func Evaluate(ctx context.Context, x runtime.Executable, e Evaluation) (Metrics,
 		if e.Func.Lookup(graph.RandomState) != nil {
 			in[graph.RandomState] = tensor.Of([]int64{evaluationSeed, batch}, 2)
 		}
-		m, err := Run(ctx, x, e.Func, in)
+		c, err := do(ctx, x, e.Func, in)
+		if err != nil {
+			return nil, err
+		}
+		m, err := Scalars(c)
 		if err != nil {
 			return nil, err
 		}
 		for _, v := range m {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return nil, x.Explain(e.Func.Name, in)
+				return nil, c.Explain()
 			}
 		}
 		mean.Add(m, b.Size)

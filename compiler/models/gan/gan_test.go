@@ -62,7 +62,7 @@ func run(t testing.TB, x loaded, entry string, from map[string]*tensor.Tensor) m
 			in[v.Name] = tensor.Scalar(int64(from["image"].Dim(0)))
 		}
 	}
-	out, err := x.Run(t.Context(), entry, in)
+	out, err := runtime.Run(t.Context(), x, entry, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,10 @@ func TestSteps(t *testing.T) {
 			x := load(t, m, 1, models.Settings{"size": 8, "width": 4, "latent": 3})
 			image, label := ring(rand.New(rand.NewPCG(1, 1)), 6)
 			for step, net := range map[string]string{"critic": "critic.", "generator": "gen."} {
-				before := x.state.Clone()
+				before, err := x.state.Clone()
+				if err != nil {
+					t.Fatal(err)
+				}
 				run(t, x, step, map[string]*tensor.Tensor{"image": image, "label": label})
 				for _, p := range x.prog.Params() {
 					if !p.Trainable {
@@ -287,7 +290,7 @@ func TestPack(t *testing.T) {
 		t.Errorf("packs of one image have the score %v, of two copies %v", same, want)
 	}
 	for step, in := range map[string]map[string]*tensor.Tensor{"critic": {"image": few}, "generator": {"batch": tensor.Scalar(int64(1))}} {
-		if _, err := x.Run(t.Context(), step, in); err == nil || !strings.Contains(err.Error(), "the setting pac is 3, and a batch must have so many examples at least: it is 1") {
+		if _, err := runtime.Run(t.Context(), x, step, in); err == nil || !strings.Contains(err.Error(), "the setting pac is 3, and a batch must have so many examples at least: it is 1") {
 			t.Errorf("%s: packs of 3 of a batch of 1: %v", step, err)
 		}
 	}
@@ -338,7 +341,7 @@ func testLabels(t *testing.T, m models.Model, conv int) {
 	}
 	in["label"] = tensor.Of([]int64{0, 1, 2, 5}, 4)
 	delete(in, "image")
-	if _, err := x.Run(t.Context(), "generate", in); err == nil || !strings.Contains(err.Error(), "a label is from 0 to 4") {
+	if _, err := runtime.Run(t.Context(), x, "generate", in); err == nil || !strings.Contains(err.Error(), "a label is from 0 to 4") {
 		t.Errorf("label 5 of 5 classes: %v", err)
 	}
 }
@@ -374,7 +377,10 @@ func TestAverages(t *testing.T) {
 				}
 				set := func(prefix string) []float64 { // what is drawn when all weights of that name are zeros
 					t.Helper()
-					before := x.state.Clone()
+					before, err := x.state.Clone()
+					if err != nil {
+						t.Fatal(err)
+					}
 					n := 0
 					for _, p := range x.prog.Params() {
 						if strings.HasPrefix(p.Name, prefix) && (p.Trainable || strings.Contains(p.Name, ".ema.gen")) {

@@ -49,7 +49,7 @@ func try(define func() (*compiler.Program, error)) error {
 	}
 	defer x.Close()
 	for _, step := range prog.Steps() {
-		out, err := x.Run(ctx, step.Name, inputs(step))
+		out, err := runtime.Run(ctx, x, step.Name, inputs(step))
 		if err != nil {
 			return fmt.Errorf("%s: %w", prog.Name(), err)
 		}
