@@ -31,7 +31,7 @@ var graphMutations = []mutation{
 	{"gradient of a composite: of its first result only", "graph/grad.go", "if g[i] != nil && y.DType().Float() {", "if g[i] != nil && i == 0 {", "./graph", "Composite"},
 	{"gradient of a composite: on through its arguments", "graph/grad.go", "n.fn.Nodes[first:len(n.fn.Nodes):len(n.fn.Nodes)]", "n.fn.Nodes[0*first:len(n.fn.Nodes):len(n.fn.Nodes)]", "./graph", "Composite"},
 	{"arguments of two dtypes", "graph/arg.go", "t != v.DType() {", "false {", "./graph", "Mistakes"},
-	{"memory of several results: one dies early", "compiler/memory/memory.go", "last[v.ID] = first[v.ID]\n", "last[v.ID] = first[v.ID] - v.Index\n", "./compiler/memory", ""},
+	{"memory of several results: one dies early", "compiler/memory/memory.go", "first[v.ID], last[v.ID] = t, t\n", "first[v.ID], last[v.ID] = t, t-v.Index\n", "./compiler/memory", ""},
 	{"gradient of tanh: 1 − y", "graph/op_activation.go", "g[0].Sub(g[0].Mul(n.Results[0].Square()))", "g[0].Sub(g[0].Mul(n.Results[0]))", "./graph", "TestOps/Tanh"},
 	{"gradient of x^y at 0: the plain formula", "graph/op_arith.go", "argument := isZero.And(b.GreaterEqual(zero)).Where(one, a)", "argument := a", "./graph", "EdgeGradients"},
 	{"gradient of sqrt: a factor", "graph/op_unary.go", "g[0].Div(n.Results[0]).Scale(.5)", "g[0].Div(n.Results[0])", "./graph", "TestOps/Sqrt"},
