@@ -229,16 +229,17 @@ func (p *plan) deadAfter(i int) []int {
 	read := make([]int, len(p.bufs)) // the last op that reads a value
 	for k, o := range p.ops {
 		for _, a := range o.node.Args {
-			read[a.ID] = k
+			if a != nil {
+				read[a.ID] = k
+			}
 		}
 	}
 	for _, u := range p.updates {
 		read[u.value] = len(p.ops)
 	}
 	needed := make([]bool, p.memory.Arena/memory.Align)
-	for id, v := range p.f.Values {
-		_, input := v.Op.(graph.Input)
-		if p.memory.Class[id] != memory.Arena || read[id] <= i || id > p.ops[i].node.Results[0].ID && !input {
+	for id := range p.f.Values {
+		if p.memory.Class[id] != memory.Arena || read[id] <= i || id > p.ops[i].node.Results[0].ID {
 			continue
 		}
 		for at := p.memory.Offset[id]; at < p.memory.Offset[id]+p.memory.Bytes[id]; at += memory.Align {
