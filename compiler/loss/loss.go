@@ -90,63 +90,6 @@ func klNormal(mu, logVar *graph.Value) *graph.Value {
 	return mu.Square().Add(logVar.ExpRemainder(2)).Scale(.5)
 }
 
-// CrossEntropy is −ln softmax(logits)[label], averaged over each example's positions: logits [batch ... classes], labels
-// i64 or i32 [batch ...]. A label below 0, or from the number of classes on, ends the run with an error.
-func CrossEntropy(logits, labels *graph.Value) *graph.Value {
-	if f, ok := classified("CrossEntropy", logits, labels); !ok {
-		return f.Poison()
-	}
-	return meanPerExample(surprise("CrossEntropy", logits, labels))
-}
-
-// CrossEntropyIgnoring is [CrossEntropy] without the positions whose label is ignore, such as the padding of short texts:
-// its mean over the batch is that over all positions that count, as with PyTorch's ignore_index, so each position weighs the
-// same in whatever example it stands. An example without any is 0, and so is a batch without any.
-func CrossEntropyIgnoring(logits, labels *graph.Value, ignore int64) *graph.Value {
-	f, ok := classified("CrossEntropyIgnoring", logits, labels)
-	if !ok {
-		return f.Poison()
-	}
-	labels = labels.Cast(graph.I64)
-	zero, one := f.Full(logits.DType(), 0), f.Full(logits.DType(), 1)
-	ignored := labels.Equal(f.FullInt(graph.I64, ignore))
-	each := ignored.Where(zero, surprise("CrossEntropyIgnoring", logits, ignored.Where(f.FullInt(graph.I64, 0), labels)))
-	count := ignored.Where(zero, one).Sum().Max(one)
-	return perExample(each).Mul(each.Size(0).Div(count))
-}
-
-// classified checks the arguments of a loss over classes. It returns the Func in which to poison the result.
-func classified(name string, logits, labels *graph.Value) (*graph.Func, bool) {
-	f, ok := usable(name, logits, labels)
-	if !ok {
-		return f, false
-	}
-	var msg, hint string
-	n := logits.Rank()
-	switch {
-	case !logits.DType().Float():
-		msg, hint = fmt.Sprintf("the logits are %v", logits.Type), "logits are floats, before a softmax; class numbers are the second argument"
-	case n < 2 || !logits.Shape()[:n-1].Equal(labels.Shape()):
-		msg, hint = fmt.Sprintf("logits %v and labels %v", logits.Type, labels.Type), "logits have the labels' axes and one more, of classes, at the end"
-	case labels.DType() != graph.I64 && labels.DType() != graph.I32:
-		msg, hint = fmt.Sprintf("the labels are %v", labels.Type), "labels are class numbers, i64: declare the input so, or .Cast(graph.I64)"
-	case logits.Dim(-1).Symbolic():
-		msg, hint = fmt.Sprintf("the number of classes is the symbol %v", logits.Dim(-1)), "classes are the last axis, of known size"
-	default:
-		return f, true
-	}
-	f.Mistake(f.Pos(), name+": "+msg, hint, logits, labels)
-	return f, false
-}
-
-// surprise is −ln softmax(logits)[label] at each position.
-func surprise(name string, logits, labels *graph.Value) *graph.Value {
-	classes := int(logits.Dim(-1))
-	hit := labels.InRange(classes, fmt.Sprintf("%s: a label is a class from 0 to %d", name, classes-1)).OneHot(classes, logits.DType())
-	zero := logits.Func().Full(logits.DType(), 0)
-	return hit.Greater(zero).Where(logits.LogSoftmax(-1), zero).Sum(-1).Neg() // not a product: a masked class has −Inf
-}
-
 // MSE is the mean squared difference over each example.
 func MSE(x, target *graph.Value) *graph.Value {
 	if f, ok := matching("MSE", x, target); !ok {

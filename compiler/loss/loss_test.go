@@ -151,6 +151,7 @@ func TestLabelsOutOfRange(t *testing.T) {
 		{"CrossEntropy", loss.CrossEntropy, -1}, {"CrossEntropy", loss.CrossEntropy, 3},
 		{"CrossEntropyIgnoring", func(x, y *graph.Value) *graph.Value { return loss.CrossEntropyIgnoring(x, y, -1) }, -2},
 		{"CrossEntropyIgnoring", func(x, y *graph.Value) *graph.Value { return loss.CrossEntropyIgnoring(x, y, -1) }, 3},
+		{"NLL", loss.NLL, 3}, {"CrossEntropy", loss.Classes{Ignore: []int64{7, -1}, Weights: []float64{1, 2, 3}}.CrossEntropy, -2},
 	} {
 		f := graph.NewFunc("train", true)
 		c.build(f.Input("x", graph.F32, 2, 3), f.Input("y", graph.I64, 2))
