@@ -125,3 +125,46 @@ func BenchmarkSeed(b *testing.B) {
 		})
 	}
 }
+
+// TestCategorical draws classes in the file as our kernels do, with the noise as inputs and by a seed.
+func TestCategorical(t *testing.T) {
+	requireLibrary(t)
+	f := graph.NewFunc("draw", false)
+	x := f.Input("x", graph.F32, graph.Sym("batch"), 5)
+	f.Output("class", x.Categorical(.8))
+	f.Output("soft", x.GumbelSoftmax(.5))
+	f.Output("hard", x.GumbelOneHot(.5))
+	pure, noise := onnx.HoistRandom(f)
+	logits := tensor.New(graph.F32, 9, 5)
+	for i := range logits.Len() {
+		logits.Set(i, math.Sin(float64(i)))
+	}
+	in := map[string]*tensor.Tensor{"x": logits, graph.RandomState: tensor.Of([]int64{5, 1}, 2)}
+	want, err := graph.Evaluate(kernel.NewContext(nil, 1), f, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(name string, got map[string]*tensor.Tensor) {
+		for _, o := range f.Outputs {
+			if err := agree(got[o.Name], want[o.Value.ID], 1e-5); err != nil {
+				t.Errorf("%s, %q: %v", name, o.Name, err)
+			}
+		}
+	}
+	delete(in, graph.RandomState)
+	in[onnx.SeedInput] = tensor.Scalar(int64(5))
+	s := openSeeded(t, f, nil, onnx.Options{})
+	defer s.Close()
+	got, err := s.Run(context.Background(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("by a seed", got)
+	delete(in, onnx.SeedInput)
+	for _, n := range noise {
+		u := tensor.New(graph.F32, 9, 5)
+		kernel.Uniform(kernel.NewContext(nil, 1), kernel.Draw{Seed: 5, Step: 1, Stream: n.Stream}, tensor.Data[float32](u))
+		in[n.Input] = u
+	}
+	check("noise as inputs", run(t, pure, onnx.Options{}, in))
+}
