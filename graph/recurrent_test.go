@@ -74,3 +74,41 @@ func TestRecurrentLengths(t *testing.T) {
 		}
 	}
 }
+
+// TestRecurrentNothing runs over no places, and over no examples: the states stay, and the weights' gradients are zero.
+func TestRecurrentNothing(t *testing.T) {
+	for _, sizes := range [][2]int{{0, 2}, {3, 0}} {
+		f := graph.NewFunc("f", false)
+		x, h := f.Input("x", graph.F32, graph.Sym("seq"), graph.Sym("batch"), 3), f.Input("h", graph.F32, 2, graph.Sym("batch"), 4)
+		w, r := f.Input("w", graph.F32, 2, 16, 3), f.Input("r", graph.F32, 2, 16, 4)
+		y, last, _ := x.LSTM(w, r, nil, nil, h, nil, graph.LSTM{Direction: "bidirectional"})
+		z, lastZ := x.GRU(w.Slice(1, 0, 12), r.Slice(1, 0, 12), nil, nil, h, graph.GRU{Direction: "bidirectional"})
+		grads := graph.Grad(y.Add(z).Sum().Add(last.Add(lastZ).Square().Sum()), w, r, h)
+		out, err := graph.Evaluate(newContext(2), f, map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, sizes[0], sizes[1], 3),
+			"h": of32(2, sizes[1], 4), "w": of32(2, 16, 3), "r": of32(2, 16, 4)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, was := range out[h.ID].Float64s() {
+			if sizes[0] == 0 && (out[last.ID].At(i) != was || out[lastZ.ID].At(i) != was || out[grads[2].ID].At(i) != 8*was) {
+				t.Errorf("%v: state %d was %v, is %v and %v, its gradient %v", sizes, i, was, out[last.ID].At(i), out[lastZ.ID].At(i), out[grads[2].ID].At(i))
+			}
+		}
+		for _, g := range grads[:2] {
+			for i, v := range out[g.ID].Float64s() {
+				if v != 0 {
+					t.Errorf("%v: element %d of a weight's gradient is %v", sizes, i, v)
+				}
+			}
+		}
+	}
+}
+
+// of32 is numbers.
+func of32(shape ...int) *tensor.Tensor {
+	t := tensor.New(tensor.F32, shape...)
+	for i := range t.Len() {
+		t.Set(i, float64(i%7)/4-.5)
+	}
+	return t
+}

@@ -80,6 +80,12 @@ func gruLinear[T Float](g, past, rb []T) {
 // nil, which is zeros. The gates at all places are computed again by a product or two.
 func GRUGradient[T Float](ctx *Context, s Recurrence, linear bool, dx []T, more bool, dw, dr, dwb, drb, dh, dy, x, w, r, wb, rb, h, y []T) {
 	n, all, places := s.Hidden, 3*s.Hidden, s.Seq*s.Batch
+	if places == 0 {
+		for _, g := range [][]T{dw, dr, dwb, drb} {
+			clear(g)
+		}
+		return
+	}
 	buf := Scratch[T](ctx, places*(2*all+n)+s.Batch*n)
 	gates, past, from, reset := cut(&buf, places*all), cut(&buf, places*all), cut(&buf, places*n), cut(&buf, s.Batch*n)
 	before(s, from, h, y)
