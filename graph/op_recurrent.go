@@ -230,9 +230,9 @@ func eachDirection[T kernel.Float](name string, in []*tensor.Tensor, do func(p d
 	x, r := in[0], in[2]
 	s := kernel.Recurrence{Seq: x.Dim(0), Batch: x.Dim(1), In: x.Dim(2), Hidden: r.Dim(2)}
 	if t := argument(in, 4); t != nil {
-		s.Lengths = tensor.Data[int32](t)
+		s.Lengths = tensor.Data[int64](t) // i32, in the wide dtype
 		for i, n := range s.Lengths {
-			if n < 0 || int(n) > s.Seq {
+			if n < 0 || n > int64(s.Seq) {
 				return fmt.Errorf("example %d has the length %d, and there are %d places", i, n, s.Seq)
 			}
 		}

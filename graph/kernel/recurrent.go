@@ -5,7 +5,7 @@ package kernel
 type Recurrence struct {
 	Seq, Batch, In, Hidden int
 
-	Lengths []int32 // how many of the first places each example has; nil is all
+	Lengths []int64 // how many of the first places each example has; nil is all
 	Reverse bool    // from the last place of each example to the first
 	Stride  int     // from one place to the next in results, which may have those of another direction between
 }
@@ -19,7 +19,7 @@ func (s Recurrence) place(k int) int {
 }
 
 // live reports whether example b has the place t.
-func (s Recurrence) live(t, b int) bool { return s.Lengths == nil || t < int(s.Lengths[b]) }
+func (s Recurrence) live(t, b int) bool { return s.Lengths == nil || int64(t) < s.Lengths[b] }
 
 // each calls do for ranges of the examples. These know nothing of each other, so a goroutine takes its own through all places without
 // waiting for others.

@@ -54,8 +54,8 @@ func recurrences[T kernel.Float](s kernel.Recurrence, threads int) map[string][]
 func TestRecurrences(t *testing.T) {
 	for _, s := range []kernel.Recurrence{
 		{Seq: 6, Batch: 5, In: 11, Hidden: 19},
-		{Seq: 7, Batch: 4, In: 3, Hidden: 16, Reverse: true, Lengths: []int32{7, 1, 4, 0}},
-		{Seq: 3, Batch: 1, In: 8, Hidden: 9, Lengths: []int32{2}},
+		{Seq: 7, Batch: 4, In: 3, Hidden: 16, Reverse: true, Lengths: []int64{7, 1, 4, 0}},
+		{Seq: 3, Batch: 1, In: 8, Hidden: 9, Lengths: []int64{2}},
 	} {
 		want := recurrences[float64](s, 1)
 		for _, threads := range []int{1, 3} {

@@ -73,7 +73,7 @@ var graphMutations = []mutation{
 	{"sharing: the logarithm of softmax over its argument", "graph/sharing.go", "func (Softmax) shares(int) Sharing { return Over }", "func (Softmax) shares(int) Sharing { return Over }\n\nfunc (LogSoftmax) shares(int) Sharing { return Over }", "./graph", "Sharing"},
 	{"recurrent op: both directions go forward", "graph/op_recurrent.go", "s.Reverse = reverse", "s.Reverse = !reverse", "./graph", "TestOps/GRU$/2"},
 	{"recurrent op as smaller ones: a place that an example has not moves the state", "graph/op_recurrent.go", "live = x[len(x)-1].Where", "_ = x[len(x)-1].Where", "./graph", "TestOps/GRU$/4"},
-	{"recurrent op: lengths beyond the sequence", "graph/op_recurrent.go", "int(n) > s.Seq", "int(n) > s.Seq+1", "./graph", "RecurrentLengths"},
+	{"recurrent op: lengths beyond the sequence", "graph/op_recurrent.go", "n > int64(s.Seq)", "n > int64(s.Seq)+1", "./graph", "RecurrentLengths"},
 	{"lstm in a file: hidden_size is left to the reader", "graph/op_recurrent.go", "{Attribute: \"hidden_size\", Name: \"Hidden\"}, ", "", "./runtime/onnxruntime", "TestOps/LSTM$/0"},
 	{"gru in a file: the reset gate before the product", "graph/op_gru.go", "Field{Attribute: \"linear_before_reset\", Name: \"Linear\"}", "Field{Attribute: \"linear_before_reset\", Value: 0, Default: 0}", "./exporters/onnx", "TestOperators/GRU$"},
 	{"gradient of lstm: lengths have one", "graph/op_lstm.go", "slices.Insert(back, 4, nil)", "slices.Insert(back, 3, nil)", "./graph", "TestOps/LSTM$/5"},
