@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx/read"
 	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
@@ -47,6 +48,7 @@ func TestOpTable(t *testing.T) {
 	for _, row := range made {
 		fmt.Fprintf(&b, "| %s |\n", row)
 	}
+	writeForms(&b)
 	if *update {
 		if err := os.WriteFile(opsDoc, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -59,6 +61,72 @@ func TestOpTable(t *testing.T) {
 	if string(have) != b.String() {
 		t.Errorf("%s is out of date: run go test ./graph -run TestOpTable -update", opsDoc)
 	}
+}
+
+// writeForms writes the rows by which ops are nodes of files and nodes are ops, and the operators that rules read besides.
+func writeForms(b *strings.Builder) {
+	b.WriteString("\n## As ONNX nodes, both ways\n\nA row is one way in which an op is written as a node, and in which a node is read as an op: `alpha = Alpha` is an attribute that is a\nfield, and `input 1 = Axes` an input that is one, known when the file is read. Behind `or` is what the operator takes where the file leaves it out.\n\n")
+	b.WriteString("| op | operator | opsets | attributes and inputs that are fields |\n|---|---|---|---|\n")
+	rows := map[string]bool{}
+	for _, op := range graph.All() {
+		o, ok := op.(graph.Mapped)
+		if !ok {
+			continue
+		}
+		for _, f := range o.Forms() {
+			rows[f.Operator] = true
+			opsets := "all"
+			switch {
+			case f.Since > 0 && f.Until > 0:
+				opsets = fmt.Sprintf("%d to %d", f.Since, f.Until)
+			case f.Since > 0:
+				opsets = fmt.Sprintf("from %d", f.Since)
+			case f.Until > 0:
+				opsets = fmt.Sprintf("to %d", f.Until)
+			}
+			var fields []string
+			for _, d := range f.Fields {
+				fields = append(fields, fieldText(d))
+			}
+			for _, name := range f.Bodies {
+				fields = append(fields, name+" = a body")
+			}
+			if f.DTypes != 0 {
+				fields = append(fields, fmt.Sprintf("written for %v", f.DTypes))
+			}
+			if f.Rank > 0 {
+				fields = append(fields, fmt.Sprintf("written from rank %d on", f.Rank))
+			}
+			if f.Args > 0 {
+				fields = append(fields, fmt.Sprintf("written with %d arguments", f.Args))
+			}
+			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", graph.OpName(op), f.Operator, opsets, strings.Join(fields, "; "))
+		}
+	}
+	var more []string
+	for _, name := range read.Rules() {
+		if !rows[name] {
+			more = append(more, name)
+		}
+	}
+	fmt.Fprintf(b, "\nThese are read too, as the ops above: %s.\n", strings.Join(more, ", "))
+}
+
+// fieldText is a field of a row: alpha = Alpha, or 0.01.
+func fieldText(d graph.Field) string {
+	text := d.Attribute
+	if text == "" {
+		text = fmt.Sprintf("input %d", d.Input)
+	}
+	if d.Name != "" {
+		text += " = " + d.Name
+	} else {
+		text += fmt.Sprintf(" = %v", d.Value)
+	}
+	if d.Default != nil && d.Name != "" {
+		text += fmt.Sprintf(" or %v", d.Default)
+	}
+	return text
 }
 
 // opSources reads the sources: the doc comments of types, on one line each; by op the calls that make one, such as

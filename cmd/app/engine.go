@@ -34,15 +34,17 @@ type session struct {
 // The values of --engine.
 const (
 	engineOnnxruntime = "onnxruntime"
+	engineGo          = "go"
 	engineOnnxGo      = "onnx-go"
 )
 
-var engineNames = []string{engineOnnxruntime, engineOnnxGo}
+var engineNames = []string{engineOnnxruntime, engineGo, engineOnnxGo}
 
 // engineFlags choose the engine, and how it runs.
 func engineFlags(more ...cli.Flag) []cli.Flag {
 	return sessionFlags(append(more, &cli.StringFlag{Name: "engine", Value: engineOnnxruntime,
-		Usage: "what runs ONNX files: " + strings.Join(engineNames, " or ") + ", which is pure Go and runs few operators: see export --profile " + engineOnnxGo})...)
+		Usage: "what runs ONNX files: " + strings.Join(engineNames, ", ") + "; " + engineGo + " is the kernels that train, for operators that docs/ops.md has, and " +
+			engineOnnxGo + " pure Go too, with few operators: see export --profile " + engineOnnxGo})...)
 }
 
 // chosenEngine is the engine that the flags choose.
@@ -68,6 +70,8 @@ func chosenEngine(c *cli.Context) (engine, error) {
 			open:      func(path string) (*session, error) { return wrap(onnxruntime.Open(path, o)) },
 			openBytes: func(data []byte) (*session, error) { return wrap(onnxruntime.OpenBytes(data, o)) },
 		}, err
+	case engineGo:
+		return goEngine(c)
 	case engineOnnxGo:
 		for _, flag := range []string{"device", "onnxruntime"} {
 			if c.IsSet(flag) {
@@ -93,7 +97,7 @@ func chosenEngine(c *cli.Context) (engine, error) {
 			openBytes: func(data []byte) (*session, error) { return wrap(onnxgo.OpenBytes(data, onnxgo.Options{})) },
 		}, nil
 	default:
-		return engine{}, usagef(c, "--engine %s: want %s", name, strings.Join(engineNames, " or "))
+		return engine{}, usagef(c, "--engine %s: want %s", name, strings.Join(engineNames, ", "))
 	}
 }
 

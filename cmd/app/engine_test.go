@@ -56,6 +56,27 @@ func TestOnnxGo(t *testing.T) {
 	contains(t, must(t, "verify", decode), "decode", "ok")
 }
 
+// TestGo verifies and runs a file on our own kernels, and names the first operator of a file that they lack.
+func TestGo(t *testing.T) {
+	needRun(t)
+	dir := t.TempDir()
+	must(t, "export vae --run {}/run --func decode --out", dir)
+	decode := filepath.Join(dir, "decode.onnx")
+	contains(t, must(t, "verify --engine go", decode), "decode", "ok")
+	contains(t, must(t, "run --engine go --input z={}/z.npy --output "+filepath.Join(dir, "y.npz"), decode), "image", "f32[3 1 28 28]", "wrote")
+	contains(t, must(t, "verify vae --run {}/run --engine go --func encode"), "encode", "ok")
+	must(t, "export vae --run {}/run --random native --func validate --out", dir)
+	if r := command("run --engine go --input image={}/z.npy", filepath.Join(dir, "validate.onnx")); r.code != exitError || !strings.Contains(r.err, "there is no op for the operator RandomNormalLike") {
+		t.Errorf("exit code %d, %s", r.code, r.err)
+	}
+	if r := command("run --engine go --device cuda --input z={}/z.npy", decode); r.code != exitUsage {
+		t.Errorf("exit code %d, %s", r.code, r.err)
+	}
+	if r := command("run --engine go --input w={}/z.npy", decode); r.code != exitError || !strings.Contains(r.err, `no input "w"`) {
+		t.Errorf("exit code %d, %s", r.code, r.err)
+	}
+}
+
 // TestOnnxGoErrors are command lines that ask for what the engine or the profile is not for.
 func TestOnnxGoErrors(t *testing.T) {
 	needRun(t)
@@ -64,7 +85,7 @@ func TestOnnxGoErrors(t *testing.T) {
 		code int
 		want string
 	}{
-		{"verify {}/run/decode.onnx --engine tensorflow", exitUsage, "--engine tensorflow: want onnxruntime or onnx-go"},
+		{"verify {}/run/decode.onnx --engine tensorflow", exitUsage, "--engine tensorflow: want onnxruntime, go, onnx-go"},
 		{"verify {}/run/decode.onnx --engine onnx-go --device cpu", exitUsage, "--device is for --engine onnxruntime"},
 		{"run {}/run/decode.onnx --engine onnx-go --onnxruntime /x", exitUsage, "--onnxruntime is for --engine onnxruntime"},
 		{"verify {}/run/decode.onnx --engine onnx-go", exitError, "it needs a fixed batch too (export --profile onnx-go)"},

@@ -1,7 +1,9 @@
 package read
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -69,6 +71,14 @@ func init() { // rules of graphs lead back to this map
 			return one(a.Or(b).And(a.And(b).Not()))
 		},
 	}
+}
+
+// Rules are the operators that rules read, sorted.
+func Rules() []string {
+	names := slices.Collect(maps.Keys(rules))
+	names = append(names, "Constant", "Identity")
+	slices.Sort(names)
+	return names
 }
 
 func one(v *graph.Value) []*graph.Value { return []*graph.Value{v} }
