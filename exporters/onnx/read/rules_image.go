@@ -1,7 +1,9 @@
 package read
 
 import (
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -116,16 +118,42 @@ func globalMaxPool(c *call) []*graph.Value {
 	return one(x.ReduceMaxKeep(axes...))
 }
 
-// resize repeats rows and columns by a whole number.
+// resize goes by one factor for all axes but the first two, or to sizes. Pixels repeated a whole number of times are the same ones
+// whether the coordinates are those of pixels' edges or of their centres.
 func resize(c *call) []*graph.Value {
-	x, scales := c.arg(0), c.known(2)
-	how := [3]string{attribute(c, "mode", "nearest"), attribute(c, "coordinate_transformation_mode", "half_pixel"), attribute(c, "nearest_mode", "round_prefer_floor")}
-	if how != [3]string{"nearest", "asymmetric", "floor"} || scales == nil || scales.Len() != 4 {
-		fail("it is %q by %v; nearest, asymmetric, floor, by four scales, is known here", how, scales)
+	x, o := c.arg(0), graph.Resize{Mode: attribute(c, "mode", graph.Nearest), Coordinates: attribute(c, "coordinate_transformation_mode", graph.HalfPixel)}
+	rounding := attribute(c, "nearest_mode", "round_prefer_floor")
+	if c.has(3) {
+		s := c.shape(3)
+		if len(s) != x.Rank() || len(s) < 3 || !s[:2].Equal(x.Shape()[:2]) {
+			fail("its sizes are %v, for %v", s, x.Type)
+		}
+		o.Sizes = s[2:]
+	} else {
+		scales := c.known(2)
+		if scales == nil || scales.Len() != x.Rank() || x.Rank() < 3 || scales.At(0) != 1 || scales.At(1) != 1 {
+			fail("its scales are %v, for %v", scales, x.Type)
+		}
+		factor := scales.At(2)
+		for i := range scales.Float64s()[2:] {
+			if scales.At(2+i) != factor {
+				fail("its scales are %v; one for all axes behind batch and channels is known here", scales.Float64s())
+			}
+		}
+		for o.Divisor = 1; o.Divisor < 1<<10 && factor != math.Trunc(factor); factor *= 2 {
+			o.Divisor *= 2
+		}
+		if factor < 1 || factor != math.Trunc(factor) || factor > 1<<20 {
+			fail("its scale is %v, which is no whole number over a power of two", scales.At(2))
+		}
+		o.Scale = int(factor)
 	}
-	k := int(scales.At(2))
-	if scales.At(0) != 1 || scales.At(1) != 1 || scales.At(2) != float64(k) || scales.At(3) != float64(k) {
-		fail("its scales are %v; the same whole number for rows and columns is known here", scales.Float64s())
+	if o.Mode == graph.Nearest {
+		centred := o.Coordinates == graph.HalfPixel && o.Divisor == 1 && strings.HasPrefix(rounding, "round_prefer_")
+		if !centred && (o.Coordinates != graph.Asymmetric || rounding != "floor") {
+			fail("it takes the nearest pixel by %q and %q; by %q and \"floor\" is known here", o.Coordinates, rounding, graph.Asymmetric)
+		}
+		o.Coordinates = ""
 	}
-	return one(x.Upsample(k))
+	return one(x.Resize(o))
 }
