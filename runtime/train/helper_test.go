@@ -59,13 +59,19 @@ func program(t testing.TB, width int, opt optim.Optimizer, change ...func(*compi
 	return prog
 }
 
-func engine(t testing.TB) runtime.Engine {
+// newEngine makes the engine of a test.
+var newEngine = func(t testing.TB) runtime.Engine {
 	t.Helper()
 	e, err := gorgonia.New(gorgonia.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+func engine(t testing.TB) runtime.Engine {
+	t.Helper()
+	return newEngine(t)
 }
 
 // hooked is an engine that calls before ahead of each run and after, if not nil, when it has succeeded.

@@ -3,6 +3,10 @@ package main
 var runtimeMutations = []mutation{
 	{"engine: new state is committed before it is looked at", "runtime/gorgonia/engine.go", "if !c.p.ok() {\n\t\t\treturn c.Explain()\n\t\t}\n\t\tc.p.commit(c.x.state)", "c.p.commit(c.x.state)\n\t\tif !c.p.ok() {\n\t\t\treturn c.Explain()\n\t\t}", "./runtime/gorgonia", ""},
 	{"engine: only the loss is held to be finite", "compiler/guard.go", ".AllFinite(state...)", ".AllFinite()", "./compiler ./runtime/gorgonia", ""},
+	{"state: what is set does not go to the device", "runtime/state.go", "old.CopyFrom(t)\n\ts.change(name)", "old.CopyFrom(t)", "./runtime/train", "Attach"},
+	{"state: what is set comes back first", "runtime/state.go", "delete(s.ahead, name)\n\t\ts.changed[name] = true", "s.changed[name] = true", "./runtime/train", "Attach"},
+	{"state: read from the device again and again", "runtime/state.go", "\t\tdelete(s.ahead, name)\n\t}\n\treturn t, nil", "\t}\n\treturn t, nil", "./runtime/train", "Attach"},
+	{"state: uploaded before each run", "runtime/state.go", "\t\tdelete(s.changed, name)\n", "", "./runtime/train", "Device|Attach"},
 	{"guard: new state is not held where the step is not finite", "compiler/guard.go", "ok.Where(u.Value, g.Lookup(u.Name))", "ok.Where(u.Value, u.Value)", "./compiler ./runtime/onnxruntime", "Guard|TestStep"},
 	{"guard: part of what the model says", "compiler/compiler.go", "prog.traced = append(prog.traced, e.f)", "prog.traced = append(prog.traced, f)", "./compiler", "Guard"},
 	{"AllFinite: lowered to a sum that overflows", "graph/op_finite.go", "x.Scale(0).Sum()", "x.Sum().Scale(0)", "./graph", "Composite|Ops|Lower"},
