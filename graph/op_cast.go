@@ -52,7 +52,9 @@ func (o Cast) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
 }
 
 // Forms is Cast.
-func (Cast) Forms() []Form { return form("Cast", Field{Attribute: "to", Name: "To"}) }
+func (Cast) Forms() []Form {
+	return form("Cast", Field{Attribute: "to", Name: "To"}, Field{Attribute: "saturate", Value: 1, Default: 1})
+}
 
 // Samples covers all pairs of dtypes.
 func (Cast) Samples() []Sample {

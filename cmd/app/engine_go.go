@@ -44,7 +44,7 @@ func goEngine(c *cli.Context) (engine, error) {
 			if err != nil {
 				return nil, err
 			}
-			return wrap(read.Graph(m, nil))
+			return wrap(read.Graph(m, read.Options{}))
 		},
 	}, err
 }

@@ -90,7 +90,7 @@ func TestDefaults(t *testing.T) {
 			}
 			in[v.Name] = x
 		}
-		read, err := Graph(m, nil)
+		read, err := Graph(m, Options{})
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
@@ -133,7 +133,7 @@ func TestSizes(t *testing.T) {
 		[]*wire.Tensor{ints("zero", 0), ints("one", 1), ints("two", 2), ints("three", 3), ints("minus", -1)},
 		n("Shape", "x", "s"), n("Gather", "s zero", "b"), n("Slice", "s one two", "t"), n("Mul", "t two", "t2"), n("Div", "t2 two", "t1"),
 		n("Concat", "b t1 three minus", "to", "axis", int64(0)), n("Reshape", "x to", "y"), n("ReduceSum", "y minus", "out", "keepdims", int64(0)))
-	read, err := Graph(m, nil)
+	read, err := Graph(m, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestRefused(t *testing.T) {
 		`of the domain "com.example"`: custom(file(17, x, 2, wire.Float, nil, n("Relu", "x", "out"))),
 		`its output 1`:                file(17, []*wire.ValueInfo{input("x", wire.Float, 1, 1, 2, 2)}, 4, wire.Float, nil, n("MaxPool", "x", "out i", "kernel_shape", []int64{1, 1})),
 	} {
-		if _, err := Graph(m, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Graph(m, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

@@ -41,7 +41,7 @@ func tryRead(t *testing.T, data []byte) {
 	if err != nil {
 		return
 	}
-	if _, err = Graph(m, nil); err != nil && strings.Contains(err.Error(), "panic:") {
+	if _, err = Graph(m, Options{}); err != nil && strings.Contains(err.Error(), "panic:") {
 		t.Errorf("%v, reading %q", err, data)
 	}
 }

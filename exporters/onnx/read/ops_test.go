@@ -25,7 +25,7 @@ func reread(f *graph.Func, w onnx.Weights, opset int) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Graph(m, nil)
+	return Graph(m, Options{})
 }
 
 // same compares outputs: integers must be equal, floats nearly.
@@ -39,8 +39,13 @@ func same(got, want map[string]*tensor.Tensor, f32, f64 float64) error {
 			return fmt.Errorf("%q is %v, want %v", name, y, x)
 		}
 		tolerance := f32
-		if x.DType() == graph.F64 {
+		switch x.DType() {
+		case graph.F64:
 			tolerance = f64
+		case graph.F16:
+			tolerance = 2e-3
+		case graph.BF16:
+			tolerance = 1e-2
 		}
 		for i := range x.Len() {
 			a, b := y.At(i), x.At(i)

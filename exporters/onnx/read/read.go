@@ -44,22 +44,30 @@ func File(path string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	out, err := Graph(m, func(t *wire.Tensor) (*tensor.Tensor, error) { return onnx.ReadTensor(path, t) })
+	out, err := Graph(m, Options{Load: func(t *wire.Tensor) (*tensor.Tensor, error) { return onnx.ReadTensor(path, t) }})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return out, nil
 }
 
-// Graph reads a decoded file, whose tensors load hosts; nil loads those that are in the file itself.
-func Graph(m *wire.Model, load func(t *wire.Tensor) (*tensor.Tensor, error)) (*Model, error) {
+// Options say how to read. The zero value is good for files that have their weights inside.
+type Options struct {
+	// Load gives the elements of a tensor of the file; nil knows those that the file has itself.
+	Load func(t *wire.Tensor) (*tensor.Tensor, error)
+	// Fixed are inputs of the file, by name, that are constants of the graph: axes, sizes or limits that must be known.
+	Fixed map[string]*tensor.Tensor
+}
+
+// Graph reads a decoded file.
+func Graph(m *wire.Model, o Options) (*Model, error) {
 	if err := check.Model(m, check.Options{}).Err(); err != nil {
 		return nil, fmt.Errorf("the file is faulty: %w", err)
 	}
-	if load == nil {
-		load = func(t *wire.Tensor) (*tensor.Tensor, error) { return onnx.ReadTensor("", t) }
+	if o.Load == nil {
+		o.Load = func(t *wire.Tensor) (*tensor.Tensor, error) { return onnx.ReadTensor("", t) }
 	}
-	r := &reader{f: graph.NewFunc(m.Graph.Name, false), weights: onnx.Tensors{}, load: load}
+	r := &reader{f: graph.NewFunc(m.Graph.Name, false), weights: onnx.Tensors{}, load: o.Load, fixed: o.Fixed}
 	for _, o := range m.Opsets {
 		if o.Domain == "" || o.Domain == "ai.onnx" {
 			r.opset = int(o.Version)
@@ -87,6 +95,7 @@ type reader struct {
 	f       *graph.Func
 	opset   int
 	load    func(t *wire.Tensor) (*tensor.Tensor, error)
+	fixed   map[string]*tensor.Tensor
 	weights onnx.Tensors
 	scopes  []*scope // of the graphs that the node that is read stands in, the outermost first
 	unknown int      // how many axes without a name have got one
@@ -124,6 +133,13 @@ func (r *reader) model(g *wire.Graph) error {
 		t, err := r.declared(in)
 		if err != nil {
 			return err
+		}
+		if x := r.fixed[in.Name]; x != nil {
+			if x.DType() != t.DType || x.Rank() != len(t.Shape) {
+				return fmt.Errorf("input %q is fixed to %v, want %v", in.Name, x, t)
+			}
+			top.values[in.Name] = &value{host: x}
+			continue
 		}
 		r.at("", func() { top.values[in.Name] = r.made(r.f.Input(in.Name, t.DType, t.Shape...)) })
 	}

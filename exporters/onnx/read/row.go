@@ -30,7 +30,7 @@ var rows = sync.OnceValue(func() map[string][]row {
 })
 
 // idle are attributes that say nothing to what is computed here: how training would go on, or what a choice among equal results is.
-var idle = []string{"BatchNormalization.momentum", "Cast.saturate", "TopK.sorted", "Conv.kernel_shape", "ConvTranspose.kernel_shape", "LayerNormalization.stash_type"}
+var idle = []string{"BatchNormalization.momentum", "TopK.sorted", "Conv.kernel_shape", "ConvTranspose.kernel_shape", "LayerNormalization.stash_type"}
 
 // row reads the node by the first row that it fits, and returns the results.
 func (c *call) row() []*graph.Value {

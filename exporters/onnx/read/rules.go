@@ -32,13 +32,17 @@ func init() { // rules of graphs lead back to this map
 		"Mean": func(c *call) []*graph.Value {
 			return one(folded((*graph.Value).Add)(c)[0].Scale(1 / float64(len(c.in))))
 		},
-		"MatMul":   matMul,
-		"Gemm":     gemm,
-		"Clip":     clip,
-		"Pow":      func(c *call) []*graph.Value { x := c.arg(0); return one(x.Pow(c.arg(1).Cast(x.DType()))) },
-		"Dropout":  dropout,
-		"CastLike": func(c *call) []*graph.Value { return one(c.arg(0).Cast(c.arg(1).DType())) },
-		"Cast":     func(c *call) []*graph.Value { return c.row() },
+		"MatMul":  matMul,
+		"Gemm":    gemm,
+		"Clip":    clip,
+		"Pow":     func(c *call) []*graph.Value { x := c.arg(0); return one(x.Pow(c.arg(1).Cast(x.DType()))) },
+		"Dropout": dropout,
+		"CastLike": func(c *call) []*graph.Value {
+			if c.int("saturate", 1) == 0 {
+				fail("it does not saturate")
+			}
+			return one(c.arg(0).Cast(c.arg(1).DType()))
+		},
 
 		"ArgMax":    argMax(1),
 		"ArgMin":    argMax(-1),
