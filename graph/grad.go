@@ -171,6 +171,24 @@ func vjpOfLowered(n *Node, o Composite, g []*Value) []*Value {
 	return out
 }
 
+// gradientOf is what the op of n, a gradient with a kernel of its own, is made of: the vector-Jacobian product of the smaller ops that
+// o is over args, with the gradients g of o's results. Each argument has its own, also where two are one value.
+func gradientOf(n *Node, o Composite, args, g []*Value) []*Value {
+	args = slices.Clone(args)
+	for k, a := range args {
+		if a != nil && slices.Index(args, a) < k {
+			args[k] = Apply(Reshape{a.Shape()}, a)
+		}
+	}
+	out := vjpOfLowered(&Node{Op: o.(Op), Args: args, Scope: n.Scope, Pos: n.Pos, fn: n.fn}, o, g)
+	for k, a := range args {
+		if a != nil && out[k] == nil {
+			out[k] = n.fn.Full(a.DType(), 0, a.Shape()...)
+		}
+	}
+	return out
+}
+
 // dependents marks, by ID, the results of nodes that a gradient must flow through to reach one of xs, and xs.
 func dependents(f *Func, nodes []*Node, xs []*Value) []bool {
 	mark := make([]bool, len(f.Values))

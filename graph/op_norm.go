@@ -105,10 +105,17 @@ func (o LayerNorm) Lower(n *Node) []*Value {
 func (LayerNorm) Samples() []Sample {
 	var out []Sample
 	for _, s := range [][]int{{5}, {3, 4}, {2, 3, 2}, {1, 2, 1, 2, 3}} {
-		x, v, none := SampleInput{Shape: s}, SampleInput{Shape: s[len(s)-1:]}, SampleInput{Absent: true}
-		for _, in := range [][]SampleInput{{x}, {x, v, v}, {x, v}, {x, none, v}} {
-			out = append(out, Sample{Op: LayerNorm{1e-2}, In: in})
-		}
+		out = append(out, affineSamples(LayerNorm{1e-2}, s, s[len(s)-1])...)
+	}
+	return out
+}
+
+// affineSamples tries op on x of a shape, with and without a scale and a bias of n elements.
+func affineSamples(op Op, shape []int, n int) []Sample {
+	var out []Sample
+	x, v, none := SampleInput{Shape: shape}, SampleInput{Shape: []int{n}}, SampleInput{Absent: true}
+	for _, in := range [][]SampleInput{{x}, {x, v, v}, {x, v}, {x, none, v}} {
+		out = append(out, Sample{Op: op, In: in})
 	}
 	return out
 }

@@ -20,6 +20,8 @@ func allRefs() map[string]reference {
 		imageRefs,
 		bodyRefs,
 		recurrentRefs,
+		attentionRefs,
+		normRefs,
 	} {
 		maps.Copy(all, family)
 	}

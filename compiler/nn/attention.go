@@ -3,7 +3,6 @@ package nn
 import (
 	"cmp"
 	"fmt"
-	"math"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/initializer"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -28,6 +27,37 @@ func (l *Attention) Apply(x *graph.Value) *graph.Value { return l.Attend(x, x) }
 // queries are of x, keys and values of memory. The parameters key and value are then [dims Width]. It is not for a causal layer,
 // unless memory is x.
 func (l *Attention) Attend(x, memory *graph.Value) *graph.Value {
+	return l.apply(x, memory, func(q, k, v *graph.Value) *graph.Value {
+		if l.Causal && memory != x {
+			return mistake(x, "Attention: causal attention to another sequence", "set Causal only where the sequence attends to itself, with Apply")
+		}
+		return q.Attention(k, v, nil, graph.Attention{Causal: l.Causal})
+	})
+}
+
+// Step is Apply, of a causal layer, to the next places of a sequence: x [batch seq dim] stands behind those places whose keys and
+// values, [batch Heads places Width/Heads], the Step before returned. A first one has no places; so a generator computes each place
+// once. It returns y [batch seq dim] and the keys and values with those of x.
+func (l *Attention) Step(x, keys, values *graph.Value) (y, allKeys, allValues *graph.Value) {
+	y = l.apply(x, x, func(q, k, v *graph.Value) *graph.Value {
+		if keys == nil || values == nil {
+			panic(graph.Mistakef(graph.NilHint, "Attention: the keys and values of Step are nil"))
+		}
+		if !l.Causal {
+			return mistake(x, "Attention: Step of a layer that is not causal", "earlier places would see later ones: set Causal")
+		}
+		y, all, values := q.AttentionPast(k, v, nil, keys, values, graph.Attention{Causal: true})
+		allKeys, allValues = all, values
+		return y
+	})
+	if !y.OK() {
+		return y, y, y
+	}
+	return y, allKeys, allValues
+}
+
+// apply projects x to queries and memory to keys and values, [batch Heads seq Width/Heads], and what attend makes of them to y.
+func (l *Attention) apply(x, memory *graph.Value, attend func(q, k, v *graph.Value) *graph.Value) *graph.Value {
 	return base(l, func(l *Attention) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
 		f := x.Func()
 		if memory == nil {
@@ -53,8 +83,6 @@ func (l *Attention) Attend(x, memory *graph.Value) *graph.Value {
 			return mistake(x, fmt.Sprintf("Attention: %d heads share a width of %v", l.Heads, all), "the width must be a multiple of Heads")
 		case x.Dim(0) != memory.Dim(0):
 			return mistake(x, fmt.Sprintf("Attention: of %v to %v", x.Type, memory.Type), "both have one batch")
-		case l.Causal && memory != x:
-			return mistake(x, "Attention: causal attention to another sequence", "set Causal only where the sequence attends to itself, with Apply")
 		}
 		project := func(v *graph.Value, leaf string, in, out graph.Dim) *graph.Value {
 			y := v.MatMul(l.Param(x, leaf, or(l.Weight, initializer.GlorotUniform{}), in, out))
@@ -67,11 +95,7 @@ func (l *Attention) Attend(x, memory *graph.Value) *graph.Value {
 			return v.Reshape(v.Dim(0), v.Dim(1), heads, all/heads).Transpose(0, 2, 1, 3)
 		}
 		q, k, v := split(project(x, "query", dim, all)), split(project(memory, "key", dims, all)), split(project(memory, "value", dims, all))
-		score := q.Scale(1 / math.Sqrt(float64(all/heads))).MatMul(k.T()) // eq. 1
-		if l.Causal {
-			score = f.Causal(x.Dim(1)).Where(score, score.Scalar(math.Inf(-1)))
-		}
-		y := score.Softmax(-1).MatMul(v).Transpose(0, 2, 1, 3).Reshape(x.Dim(0), x.Dim(1), all)
+		y := attend(q, k, v).Transpose(0, 2, 1, 3).Reshape(x.Dim(0), x.Dim(1), all)
 		return project(y, "out", all, dim)
 	})
 }

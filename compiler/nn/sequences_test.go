@@ -1,6 +1,7 @@
 package nn_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -176,6 +177,29 @@ func TestAttention(t *testing.T) {
 				near(t, c.name, y, (b*seq+i)*dim, row)
 			}
 		}
+	}
+}
+
+// TestAttentionStep computes a sequence place by place, and in parts, from none: as Apply does at once.
+func TestAttentionStep(t *testing.T) {
+	const n, seq, dim, heads = 2, 7, 6, 2
+	m := &struct{ A nn.Attention }{nn.Attention{Heads: heads, Causal: true}}
+	in := func() map[string]*tensor.Tensor { return map[string]*tensor.Tensor{"x": random(1, n, seq, dim)} }
+	want, _ := apply(t, m, in(), func(v map[string]*graph.Value) *graph.Value { return m.A.Apply(v["x"]) }, "m.a.key_bias")
+	for _, parts := range [][]int{{1, 1, 1, 1, 1, 1, 1}, {3, 4}, {7}, {4, 1, 2}} {
+		got, _ := apply(t, m, in(), func(v map[string]*graph.Value) *graph.Value {
+			x := v["x"]
+			keys := x.Func().Full(graph.F32, 0, batch, heads, 0, dim/heads)
+			values, at := keys, 0
+			var out []*graph.Value
+			for _, size := range parts {
+				var y *graph.Value
+				y, keys, values = m.A.Step(x.Slice(1, at, at+size), keys, values)
+				out, at = append(out, y), at+size
+			}
+			return graph.Join(1, out...)
+		}, "m.a.key_bias")
+		near(t, fmt.Sprint(parts), got, 0, want.Float64s())
 	}
 }
 

@@ -125,33 +125,34 @@ func TestConvThreads(t *testing.T) {
 	}
 }
 
-// inOrder adds up each element of a product in the order of k. All convolutions have an alpha of 1.
-type inOrder struct{ noBLAS }
+// inOrder adds up each element of a product in the order of k.
+type inOrder struct{}
 
 func (inOrder) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	gemmInOrder(tA, tB, m, n, k, a, lda, b, ldb, beta, c, ldc)
+	gemmInOrder(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
 func (inOrder) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
-	gemmInOrder(tA, tB, m, n, k, a, lda, b, ldb, beta, c, ldc)
+	gemmInOrder(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
-func gemmInOrder[T kernel.Float](tA, tB blas.Transpose, m, n, k int, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
-	if tA != blas.NoTrans {
-		panic("no convolution needs this")
+func gemmInOrder[T kernel.Float](tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
+	steps := func(t blas.Transpose, ld int) (row, col int) {
+		if t != blas.NoTrans {
+			return 1, ld
+		}
+		return ld, 1
 	}
-	rowB, colB := ldb, 1
-	if tB != blas.NoTrans {
-		rowB, colB = 1, ldb
-	}
+	rowA, colA := steps(tA, lda)
+	rowB, colB := steps(tB, ldb)
 	for i := range m {
 		for j := range n {
 			sum := T(0)
-			for l, x := range a[i*lda : i*lda+k] {
-				sum += x * b[l*rowB+j*colB]
+			for l := range k {
+				sum += a[i*rowA+l*colA] * b[l*rowB+j*colB]
 			}
-			if beta != 0 {
-				sum += c[i*ldc+j]
+			if sum *= alpha; beta != 0 {
+				sum += beta * c[i*ldc+j]
 			}
 			c[i*ldc+j] = sum
 		}

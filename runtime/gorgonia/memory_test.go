@@ -18,8 +18,8 @@ import (
 	rt "github.com/sardonyx-ml/sardonyx/runtime"
 )
 
-// gpt is a language model of the GPT kind (Radford et al. 2019), with tied embeddings.
-func gpt(t testing.TB, vocab, width, heads, depth int) *compiler.Program {
+// GPT is a language model of the GPT kind (Radford et al. 2019), with tied embeddings.
+func GPT(t testing.TB, vocab, width, heads, depth int) *compiler.Program {
 	t.Helper()
 	m := &struct {
 		Tok    nn.Embedding
@@ -79,8 +79,8 @@ func TestPeak(t *testing.T) {
 		{zoo(t, "vae")[0], "vae", graph.Binding{"batch": 128}, true},
 		{zoo(t, "cnn")[0], "cnn", graph.Binding{"batch": 64}, true},
 		{zoo(t, "dcgan")[0], "dcgan", graph.Binding{"batch": 64}, true},
-		{gpt(t, 65, 64, 4, 3), "gpt", graph.Binding{"batch": 16, "seq": 64}, true},
-		{gpt(t, 50257, 768, 12, 12), "gpt2", graph.Binding{"batch": 4, "seq": 128}, false},
+		{GPT(t, 65, 64, 4, 3), "gpt", graph.Binding{"batch": 16, "seq": 64}, true},
+		{GPT(t, 50257, 768, 12, 12), "gpt2", graph.Binding{"batch": 4, "seq": 128}, false},
 	} {
 		for _, f := range c.prog.Steps() {
 			p, err := Memory(f, c.sizes)

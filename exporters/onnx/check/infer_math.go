@@ -13,7 +13,8 @@ func init() { // the rules of subgraphs lead back to this map
 	rules = map[string]rule{
 		"Gemm": gemm, "MatMul": matmul, "Where": elementwise, "Cast": cast, "ArgMax": argMax, "ArgMin": argMax,
 		"Softmax": softmax, "LogSoftmax": softmax, "Hardmax": softmax,
-		"LayerNormalization": layerNorm, "BatchNormalization": batchNorm, "InstanceNormalization": channels(3), "GroupNormalization": channels(2),
+		"LayerNormalization": layerNorm, "BatchNormalization": batchNorm, "InstanceNormalization": channels(3), "GroupNormalization": channels(3),
+		"RMSNormalization": rmsNorm, "Attention": attention,
 		"Conv": conv, "ConvTranspose": convTranspose, "MaxPool": pool, "AveragePool": pool, "LpPool": pool,
 		"GlobalAveragePool": globalPool, "GlobalMaxPool": globalPool, "Resize": resize, "DepthToSpace": depthToSpace, "SpaceToDepth": spaceToDepth,
 		"Shape": shapeOf, "Size": sizeOf, "Reshape": reshape, "Flatten": flatten, "Transpose": transpose, "Expand": expand, "Tile": tile,

@@ -9,14 +9,18 @@ import (
 )
 
 var imageOperators = map[string]operator{
-	"Conv":               conv,
-	"ConvTranspose":      convTranspose,
-	"MaxPool":            maxPool,
-	"AveragePool":        averagePool,
-	"GlobalAveragePool":  globalAveragePool,
-	"Resize":             resize,
-	"LayerNormalization": layerNormalization,
-	"BatchNormalization": batchNormalization,
+	"Conv":                  conv,
+	"ConvTranspose":         convTranspose,
+	"MaxPool":               maxPool,
+	"AveragePool":           averagePool,
+	"GlobalAveragePool":     globalAveragePool,
+	"Resize":                resize,
+	"LayerNormalization":    layerNormalization,
+	"BatchNormalization":    batchNormalization,
+	"GroupNormalization":    groupNormalization,
+	"InstanceNormalization": instanceNormalization,
+	"RMSNormalization":      rmsNormalization,
+	"Attention":             attention,
 }
 
 // attributeTensor is an attribute that is a tensor of one element; 0 in f32 where the node has none.

@@ -116,6 +116,7 @@ type reader struct {
 	Tok    nn.Embedding
 	Pos    nn.Positions
 	Blocks nn.Sequential
+	Own    nn.Attention
 	Cross  nn.Attention
 	LSTM   nn.LSTM
 	GRU    nn.GRU
@@ -130,10 +131,10 @@ func recurrent() (*compiler.Program, error) {
 		Blocks: nn.Repeat(2, func(int) nn.Module {
 			return nn.Residual{&nn.LayerNorm{}, &nn.Attention{Heads: 2, Causal: true}}
 		}),
-		Cross: nn.Attention{Heads: 2, Width: 4}, LSTM: nn.LSTM{Units: 5}, GRU: nn.GRU{Units: 6}, Norm: nn.GroupNorm{Groups: 3}, Head: nn.Dense{Units: vocab},
+		Own: nn.Attention{Heads: 2, Causal: true}, Cross: nn.Attention{Heads: 2, Width: 4}, LSTM: nn.LSTM{Units: 5}, GRU: nn.GRU{Units: 6}, Norm: nn.GroupNorm{Groups: 3}, Head: nn.Dense{Units: vocab},
 	}
 	logits := func(f *graph.Func) *graph.Value {
-		x := m.Blocks.Apply(m.Pos.Apply(m.Tok.Apply(f.Input("ids", graph.I64, batch, seq))))
+		x := m.Own.Apply(m.Blocks.Apply(m.Pos.Apply(m.Tok.Apply(f.Input("ids", graph.I64, batch, seq)))))
 		h := m.GRU.Apply(m.LSTM.Apply(f.Input("signal", graph.F32, batch, seq, 4)))
 		h = m.Norm.Apply(h.Transpose(0, 2, 1)).Transpose(0, 2, 1)
 		return m.Head.Apply(m.Cross.Attend(x, h).Add(nn.Sinusoidal(width).Apply(f.Input("time", graph.I64, batch)).Unsqueeze(1)))
@@ -142,6 +143,13 @@ func recurrent() (*compiler.Program, error) {
 	b.Model("", m)
 	b.Func("logits", func(f *graph.Func) { f.Output("logits", logits(f)) })
 	b.EMAFunc("average", func(f *graph.Func) { f.Output("logits", logits(f)) })
+	b.Func("next", func(f *graph.Func) { // places after as many others
+		past := func(name string) *graph.Value { return f.Input(name, graph.F32, batch, 2, seq, width/2) }
+		y, keys, values := m.Own.Step(m.Tok.Apply(f.Input("ids", graph.I64, batch, seq)), past("keys"), past("values"))
+		f.Output("y", y)
+		f.Output("keys.next", keys)
+		f.Output("values.next", values)
+	})
 	groups := optim.Groups{{Match: "tok.* pos.*"}, {Match: "*bias", Then: optim.SGD{LR: 2e-2}}, {Match: "*", Then: optim.SGD{LR: 1e-2, WeightDecay: .1}}}
 	b.Step("train", optim.EMA{Decay: .9, Then: groups}, m, func(f *graph.Func) *graph.Value {
 		return loss.CrossEntropy(logits(f), f.Input("next", graph.I64, batch, seq)).Mean()
