@@ -70,7 +70,7 @@ func TestImageMistakes(t *testing.T) {
 			v := f.Full(graph.F32, 1, 6)
 			x.BatchNorm(v, v, v, v, 1e-5)
 		}, "must be f32[4]", ""},
-		{"training batch norm nil", func(f *graph.Func, x, w, s value) { x.BatchNormTrain(nil, nil, 1e-5) }, "BatchNormTrain: scale or bias is nil", "ones"},
+		{"training batch norm nil", func(f *graph.Func, x, w, s value) { x.BatchNormTrain(nil, nil, 1e-5) }, "BatchNormTrain: argument 1 is nil", "declared"},
 		{"training batch norm rank", func(f *graph.Func, x, w, s value) {
 			v := f.Full(graph.F32, 1, 6)
 			x.Sum(0, 1, 2).BatchNormTrain(v, v, 1e-5)

@@ -66,7 +66,7 @@ func eachChannel(y, scale, bias *Value) *Value {
 // Forms is GroupNormalization, which wants a scale and a bias of each channel from opset 21 on, and computes in f32.
 func (GroupNorm) Forms() []Form {
 	return []Form{{Operator: "GroupNormalization", Since: 21, DTypes: 1 << F32, Args: 3,
-		Fields: []Field{{Attribute: "num_groups", Name: "Groups"}, {Attribute: "epsilon", Name: "Eps"}}}}
+		Fields: []Field{{Attribute: "num_groups", Name: "Groups"}, {Attribute: "epsilon", Name: "Eps", Default: 1e-5}}}}
 }
 
 // Samples covers ranks, numbers of groups, with and without scale and bias.
@@ -112,7 +112,7 @@ func (o InstanceNorm) Lower(n *Node) []*Value {
 
 // Forms is InstanceNormalization.
 func (InstanceNorm) Forms() []Form {
-	return []Form{{Operator: "InstanceNormalization", DTypes: 1 << F32, Args: 3, Fields: []Field{{Attribute: "epsilon", Name: "Eps"}}}}
+	return []Form{{Operator: "InstanceNormalization", DTypes: 1 << F32, Args: 3, Fields: []Field{{Attribute: "epsilon", Name: "Eps", Default: 1e-5}}}}
 }
 
 // Samples covers ranks, with and without scale and bias.
@@ -151,7 +151,7 @@ func (o RMSNorm) Lower(n *Node) []*Value {
 
 // Forms is RMSNormalization, from opset 23 on, which computes in f32.
 func (RMSNorm) Forms() []Form {
-	return []Form{{Operator: "RMSNormalization", Since: 23, DTypes: 1 << F32, Args: 2, Fields: []Field{{Attribute: "axis", Value: -1}, {Attribute: "epsilon", Name: "Eps"}}}}
+	return []Form{{Operator: "RMSNormalization", Since: 23, DTypes: 1 << F32, Args: 2, Fields: []Field{{Attribute: "axis", Value: -1}, {Attribute: "epsilon", Name: "Eps", Default: 1e-5}}}}
 }
 
 // Samples covers ranks, with and without a scale.

@@ -1,14 +1,11 @@
 package graph
 
 import (
-	"fmt"
-	"math"
-
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var normOps = []Sampled{LayerNorm{}, LayerNormGrad{}, BatchNorm{}}
+var normOps = []Sampled{LayerNorm{}, LayerNormGrad{}, BatchNorm{}, BatchNormTrain{}, BatchNormTrainGrad{}}
 
 // LayerNorm normalises the last axis to mean 0 and variance 1, then scales and shifts it (Ba et al. 2016). Arguments: x,
 // and optionally scale and bias. ONNX: LayerNormalization.
@@ -175,116 +172,6 @@ func (LayerNormGrad) Samples() []Sample {
 	var out []Sample
 	for _, s := range [][]int{{5}, {3, 4}, {2, 3, 2}, {1, 2, 1, 2, 3}} {
 		out = append(out, Sample{Op: LayerNormGrad{1e-2}, In: []SampleInput{{Shape: s}, {Shape: s}}})
-	}
-	return out
-}
-
-// BatchNorm maps each channel, axis 1, by given statistics: scale·(x−mean)/√(variance+Eps) + bias (Ioffe and Szegedy
-// 2015). Arguments: x, scale, bias, mean, variance. ONNX: BatchNormalization.
-type BatchNorm struct{ Eps float64 }
-
-// BatchNorm normalises v's channels by running statistics; all four are [channels].
-func (v *Value) BatchNorm(scale, bias, mean, variance *Value, eps float64) *Value {
-	return Apply(BatchNorm{eps}, v, scale, bias, mean, variance)
-}
-
-// BatchNormTrain normalises v's channels by the batch's own statistics, and returns those: the mean and the biased
-// variance, [channels]. It is made of smaller ops, so gradients of any order flow through the statistics too.
-func (v *Value) BatchNormTrain(scale, bias *Value, eps float64) (y, mean, variance *Value) {
-	if v.OK() && (scale == nil || bias == nil) {
-		v.fn.Mistake(v.fn.Pos(), "BatchNormTrain: scale or bias is nil", "v.Func().Full makes ones and zeros", v)
-	}
-	if !v.OK() || !scale.OK() || !bias.OK() {
-		p := v.fn.Poison()
-		return p, p, p
-	}
-	if v.Rank() < 2 || !(eps >= 0) || math.IsInf(eps, 0) {
-		v.fn.Mistake(v.fn.Pos(), fmt.Sprintf("BatchNormTrain: needs [batch channels ...] and eps from 0, has %v and %v", v.Type, eps), "channels are axis 1; a usual eps is 1e-5", v)
-		p := v.fn.Poison()
-		return p, p, p
-	}
-	c, others := v.Shape()[1], channelRest(v.Rank())
-	mean = v.MeanKeep(others...)
-	d := v.Sub(mean)
-	variance = d.Square().MeanKeep(others...)
-	hat := d.Mul(variance.Shift(eps).Sqrt().Reciprocal())
-	y = hat.Mul(perChannel(scale, v.Rank())).Add(perChannel(bias, v.Rank()))
-	return y, mean.Reshape(c), variance.Reshape(c)
-}
-
-// channelRest are all axes but 1.
-func channelRest(rank int) []int {
-	out := []int{0}
-	for i := 2; i < rank; i++ {
-		out = append(out, i)
-	}
-	return out
-}
-
-// perChannel gives a vector [channels] the axes that broadcast it along axis 1.
-func perChannel(v *Value, rank int) *Value {
-	s := v.Shape()
-	for range rank - 2 {
-		s = append(s[:len(s):len(s)], 1)
-	}
-	return v.Reshape(s...)
-}
-
-var batchNormArgs = []Arg{{Name: "x", DTypes: Floats}, {Name: "scale", DTypes: Floats}, {Name: "bias", DTypes: Floats}, {Name: "mean", DTypes: Floats}, {Name: "variance", DTypes: Floats}}
-
-// Takes is x, and a scale, bias, mean and variance for each channel.
-func (BatchNorm) Takes() []Arg { return batchNormArgs }
-
-// Infer checks the vectors.
-func (o BatchNorm) Infer(in *Infer) ([]Type, error) {
-	x := in.Args[0]
-	if x.Rank() < 2 {
-		return nil, Mistakef("channels are axis 1", "needs [batch channels ...], has %v", x.Type)
-	}
-	if !(o.Eps >= 0) {
-		return nil, Mistakef("a usual choice is 1e-5", "eps is %v", o.Eps)
-	}
-	return in.One(x.Type, vectors(x, x.Shape()[1], in.Args[1:]))
-}
-
-// VJP differentiates with respect to all five arguments.
-func (o BatchNorm) VJP(n *Node, gs []*Value) []*Value {
-	g, x := gs[0], n.Args[0]
-	rank := x.Rank()
-	scale, mean, variance := perChannel(n.Args[1], rank), perChannel(n.Args[3], rank), perChannel(n.Args[4], rank)
-	r := variance.Shift(o.Eps).Sqrt().Reciprocal()
-	hat := x.Sub(mean).Mul(r)
-	dx := g.Mul(scale.Mul(r))
-	vector := func(v *Value) *Value { return v.Sum(channelRest(rank)...) }
-	return []*Value{dx, vector(g.Mul(hat)), vector(g), vector(dx).Neg(), vector(dx.Mul(hat).Mul(r)).Scale(-.5)}
-}
-
-// Run normalises.
-func (o BatchNorm) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return floats(c, o, out, in, batchNormFloats[float32], batchNormFloats[float64])
-}
-
-func batchNormFloats[T kernel.Float](c *kernel.Context, o BatchNorm, out, in []*tensor.Tensor) error {
-	inner := 1
-	for _, d := range out[0].Shape()[2:] {
-		inner *= d
-	}
-	v := func(i int) []T { return tensor.Data[T](in[i]) }
-	kernel.BatchNorm(c, tensor.Data[T](out[0]), v(0), v(1), v(2), v(3), v(4), inner, T(o.Eps))
-	return nil
-}
-
-// Forms is BatchNormalization.
-func (BatchNorm) Forms() []Form {
-	return form("BatchNormalization", Field{Attribute: "epsilon", Name: "Eps", Default: 1e-5}, Field{Attribute: "training_mode", Value: 0, Default: 0})
-}
-
-// Samples covers ranks 2 to 5.
-func (BatchNorm) Samples() []Sample {
-	var out []Sample
-	for _, s := range [][]int{{3, 2}, {2, 3, 2}, {2, 2, 2, 2}, {1, 2, 1, 2, 2}} {
-		v := SampleInput{Shape: s[1:2]}
-		out = append(out, Sample{Op: BatchNorm{1e-2}, In: []SampleInput{{Shape: s}, v, v, v, {Shape: s[1:2], Lo: .5, Hi: 2}}})
 	}
 	return out
 }

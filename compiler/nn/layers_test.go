@@ -194,6 +194,10 @@ func TestShapes(t *testing.T) {
 		{&nn.BatchNorm{Momentum: math.NaN()}, []graph.Dim{batch, 3}, "BatchNorm: momentum NaN"},
 		{&nn.BatchNorm{Eps: math.NaN()}, []graph.Dim{batch, 3}, "BatchNorm: momentum 0.9 and eps NaN"},
 		{&nn.LayerNorm{NoAffine: true}, []graph.Dim{batch, 3}, "[batch 3]"},
+		{&nn.GroupNorm{Groups: 2}, []graph.Dim{batch, 3}, "GroupNorm: 2 groups of 3 channels"},
+		{&nn.InstanceNorm{}, []graph.Dim{batch, 3}, "InstanceNorm: needs [batch channels places ...]"},
+		{&nn.InstanceNorm{NoAffine: true}, []graph.Dim{batch, 3, 4}, "[batch 3 4]"},
+		{&nn.RMSNorm{NoAffine: true}, []graph.Dim{batch, 3}, "[batch 3]"},
 		{nn.Sequential{&nn.Dense{Units: 12}, nn.ReLU, nn.Reshape(3, 2, 2), nn.Upsample(2), nn.MaxPool2D(2, 0), nn.AveragePool2D(2, 1), nn.LeakyReLU(.1), nn.Flatten}, []graph.Dim{batch, 3}, "[batch 3]"},
 		{nn.Sequential{}, []graph.Dim{batch, 3}, "[batch 3]"},
 		{nn.Sequential{nil}, []graph.Dim{batch, 3}, "Sequential: module 0 is nil"},
@@ -231,6 +235,37 @@ func TestBatchNormTwice(t *testing.T) {
 	}
 }
 
+// TestBatchNormFrozen trains with running statistics, which stay, and a scale that moves; a second application that is not frozen moves
+// them.
+func TestBatchNormFrozen(t *testing.T) {
+	f := graph.NewFunc("train", true)
+	l := &nn.BatchNorm{Frozen: true, Eps: 1}
+	nn.Bind("", &struct{ Norm *nn.BatchNorm }{l}, map[*nn.Layer]bool{})
+	x := f.Input("x", graph.F32, 2, 1)
+	y := l.Apply(x)
+	g := graph.Grad(y.Square().Sum(), f.Lookup("norm.scale"), x)
+	if len(f.Diags) > 0 || len(f.Updates) != 0 {
+		t.Fatal(f.Diags, f.Updates)
+	}
+	out := run(t, f, map[string]*tensor.Tensor{"x": tensor.Of([]float32{1, 5}, 2, 1),
+		"norm.scale": tensor.Of([]float32{2}, 1), "norm.bias": tensor.Of([]float32{.5}, 1), "norm.mean": tensor.Of([]float32{3}, 1), "norm.variance": tensor.Of([]float32{3}, 1)})
+	// x̂ is −1 and 1, y −1.5 and 2.5: Σ 2y·x̂ is 8, and 2y·scale/σ −3 and 5
+	for _, c := range []struct {
+		v    *graph.Value
+		want []float64
+	}{{y, []float64{-1.5, 2.5}}, {g[0], []float64{8}}, {g[1], []float64{-3, 5}}} {
+		for i, w := range c.want {
+			if got := out[c.v.ID].At(i); math.Abs(got-w) > 1e-6 {
+				t.Errorf("%v is %v, want %v", c.v.Text(), out[c.v.ID].Float64s(), c.want)
+			}
+		}
+	}
+	l.Frozen = false
+	if l.Apply(x); len(f.Updates) != 2 {
+		t.Errorf("%d updates", len(f.Updates))
+	}
+}
+
 // TestFloatFields sets each float of every layer to what is no number: a mistake, in training and elsewhere.
 func TestFloatFields(t *testing.T) {
 	files, err := filepath.Glob("*.go")
@@ -240,7 +275,7 @@ func TestFloatFields(t *testing.T) {
 	layers := map[string]nn.Module{
 		"Dense": &nn.Dense{Units: 2}, "Embedding": nil, // nil: no floats
 		"Conv2D": &nn.Conv2D{Filters: 2, Kernel: 1}, "ConvTranspose2D": &nn.ConvTranspose2D{Filters: 2, Kernel: 1},
-		"BatchNorm": &nn.BatchNorm{}, "LayerNorm": &nn.LayerNorm{}, "GroupNorm": &nn.GroupNorm{Groups: 2}, "Dropout": &nn.Dropout{},
+		"BatchNorm": &nn.BatchNorm{}, "LayerNorm": &nn.LayerNorm{}, "GroupNorm": &nn.GroupNorm{Groups: 2}, "InstanceNorm": &nn.InstanceNorm{}, "RMSNorm": &nn.RMSNorm{}, "Dropout": &nn.Dropout{},
 		"Positions": nil, "Attention": nil, "LSTM": nil, "GRU": nil,
 	}
 	for _, file := range files {

@@ -11,7 +11,7 @@ import (
 
 // BatchNorm normalises each channel, axis 1, over all other axes (Ioffe and Szegedy 2015). Its parameters are scale and
 // bias [channels], its buffers mean and variance. In training it uses the batch's statistics and moves the running ones
-// towards them, and a run in which a channel has one value only is an error; elsewhere it uses the running ones.
+// towards them, and a run in which a channel has one value only is an error; elsewhere, and if it is frozen, it uses the running ones.
 // Applied several times in one step, to real and to generated images for one, each application moves them on from the one before.
 type BatchNorm struct {
 	// Momentum is what the running statistics keep of themselves at each step: r ← Momentum·r + (1−Momentum)·batch; 0 means
@@ -19,6 +19,7 @@ type BatchNorm struct {
 	Momentum float64
 	Eps      float64 // 0 means 1e-5
 	NoAffine bool    // no scale and bias
+	Frozen   bool    // training too uses the running statistics, and leaves them: for a network that is tuned, or only judges
 	Layer
 }
 
@@ -42,7 +43,7 @@ func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
 			scale, bias = l.Param(x, "scale", initializer.Ones{}, c), l.Param(x, "bias", initializer.Zeros{}, c)
 		}
 		mean, variance := l.Buffer(x, "mean", initializer.Zeros{}, c), l.Buffer(x, "variance", initializer.Ones{}, c)
-		if !f.Training {
+		if !f.Training || l.Frozen {
 			return x.BatchNorm(scale, bias, mean, variance, eps)
 		}
 		size := append(graph.Shape{x.Dim(0)}, x.Shape()[2:]...).Size() // values of a channel
@@ -119,16 +120,63 @@ func (l *GroupNorm) Apply(x *graph.Value) *graph.Value {
 		if c%graph.Dim(l.Groups) != 0 {
 			return mistake(x, fmt.Sprintf("GroupNorm: %d groups of %v channels", l.Groups, c), "the channels must be a multiple of Groups")
 		}
-		size := append(graph.Shape{c / graph.Dim(l.Groups)}, x.Shape()[2:]...).Size()
-		y := x.Reshape(x.Dim(0), graph.Dim(l.Groups), size).LayerNorm(nil, nil, cmp.Or(l.Eps, 1e-5)).Reshape(x.Shape()...)
+		eps := cmp.Or(l.Eps, 1e-5)
 		if l.NoAffine {
-			return y
+			return x.GroupNorm(l.Groups, nil, nil, eps)
 		}
-		each := graph.Shape{c}
-		for range x.Rank() - 2 {
-			each = append(each, 1)
+		return x.GroupNorm(l.Groups, l.Param(x, "scale", initializer.Ones{}, c), l.Param(x, "bias", initializer.Zeros{}, c), eps)
+	})
+}
+
+// InstanceNorm normalises each channel, axis 1, of each example over its places, and then scales it (Ulyanov et al. 2016). Its
+// parameters are scale and bias [channels].
+type InstanceNorm struct {
+	Eps      float64 // 0 means 1e-5
+	NoAffine bool    // no scale and bias
+	Layer
+}
+
+// Apply normalises x [batch channels places ...].
+func (l *InstanceNorm) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *InstanceNorm) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		if x.Rank() < 3 {
+			return mistake(x, fmt.Sprintf("InstanceNorm: needs [batch channels places ...], has %v", x.Type), "a channel of one place has no variance: take LayerNorm")
 		}
-		return y.Mul(l.Param(x, "scale", initializer.Ones{}, c).Reshape(each...)).Add(l.Param(x, "bias", initializer.Zeros{}, c).Reshape(each...))
+		c, ok := width("InstanceNorm", x, 1)
+		if !ok {
+			return x.Func().Poison()
+		}
+		eps := cmp.Or(l.Eps, 1e-5)
+		if l.NoAffine {
+			return x.InstanceNorm(nil, nil, eps)
+		}
+		return x.InstanceNorm(l.Param(x, "scale", initializer.Ones{}, c), l.Param(x, "bias", initializer.Zeros{}, c), eps)
+	})
+}
+
+// RMSNorm divides each example by the root of its mean square over its last axis, and scales it (Zhang and Sennrich 2019). Its
+// parameter is scale, of that axis' size.
+type RMSNorm struct {
+	Eps      float64 // 0 means 1e-5
+	NoAffine bool    // no scale
+	Layer
+}
+
+// Apply normalises x [... n].
+func (l *RMSNorm) Apply(x *graph.Value) *graph.Value {
+	return base(l, func(l *RMSNorm) *Layer { return &l.Layer }).Run(l, x, func() *graph.Value {
+		if x.Rank() < 1 {
+			return mistake(x, fmt.Sprintf("RMSNorm: needs [... n], has %v", x.Type), "a scalar has no axis to normalise")
+		}
+		n, ok := width("RMSNorm", x, -1)
+		if !ok {
+			return x.Func().Poison()
+		}
+		eps := cmp.Or(l.Eps, 1e-5)
+		if l.NoAffine {
+			return x.RMSNorm(nil, eps)
+		}
+		return x.RMSNorm(l.Param(x, "scale", initializer.Ones{}, n), eps)
 	})
 }
 

@@ -203,33 +203,59 @@ func TestAttentionStep(t *testing.T) {
 	}
 }
 
-// TestGroupNorm compares groups of channels, in images and in plain vectors, with the definition in loops.
+// TestGroupNorm compares groups of channels, in images and in plain vectors, and channels of their own with the definition in loops.
 func TestGroupNorm(t *testing.T) {
-	const n, groups, channels = 2, 3, 6
-	for _, places := range [][]int{nil, {5}, {2, 3}} {
-		size := 1
-		for _, p := range places {
-			size *= p
+	const n, channels = 2, 6
+	for _, groups := range []int{3, channels} {
+		for _, places := range [][]int{nil, {5}, {2, 3}} {
+			size := 1
+			for _, p := range places {
+				size *= p
+			}
+			m := &struct{ N nn.Module }{&nn.GroupNorm{Groups: groups}}
+			if groups == channels {
+				if places == nil {
+					continue
+				}
+				m.N = &nn.InstanceNorm{}
+			}
+			y, all := apply(t, m, map[string]*tensor.Tensor{"x": random(3, append([]int{n, channels}, places...)...)},
+				func(v map[string]*graph.Value) *graph.Value { return m.N.Apply(v["x"]) })
+			x, group := all["x"].Float64s(), channels/groups*size
+			for k := 0; k < len(x); k += group {
+				mean, variance := 0., 0.
+				for _, v := range x[k : k+group] {
+					mean += v / float64(group)
+				}
+				for _, v := range x[k : k+group] {
+					variance += (v - mean) * (v - mean) / float64(group)
+				}
+				want := make([]float64, group)
+				for i := range want {
+					c := (k + i) / size % channels
+					want[i] = (x[k+i]-mean)/math.Sqrt(variance+1e-5)*all["m.n.scale"].At(c) + all["m.n.bias"].At(c)
+				}
+				near(t, fmt.Sprintf("%T", m.N), y, k, want)
+			}
 		}
-		m := &struct{ N nn.GroupNorm }{nn.GroupNorm{Groups: groups}}
-		y, all := apply(t, m, map[string]*tensor.Tensor{"x": random(3, append([]int{n, channels}, places...)...)},
-			func(v map[string]*graph.Value) *graph.Value { return m.N.Apply(v["x"]) })
-		x, group := all["x"].Float64s(), channels/groups*size
-		for k := 0; k < len(x); k += group {
-			mean, variance := 0., 0.
-			for _, v := range x[k : k+group] {
-				mean += v / float64(group)
-			}
-			for _, v := range x[k : k+group] {
-				variance += (v - mean) * (v - mean) / float64(group)
-			}
-			want := make([]float64, group)
-			for i := range want {
-				c := (k + i) / size % channels
-				want[i] = (x[k+i]-mean)/math.Sqrt(variance+1e-5)*all["m.n.scale"].At(c) + all["m.n.bias"].At(c)
-			}
-			near(t, "GroupNorm", y, k, want)
+	}
+}
+
+// TestRMSNorm compares with the definition in loops.
+func TestRMSNorm(t *testing.T) {
+	const rows, width = 6, 4
+	m := &struct{ N nn.RMSNorm }{}
+	y, all := apply(t, m, map[string]*tensor.Tensor{"x": random(3, 2, 3, width)}, func(v map[string]*graph.Value) *graph.Value { return m.N.Apply(v["x"]) })
+	x := all["x"].Float64s()
+	for r := range rows {
+		square, want := 0., make([]float64, width)
+		for _, v := range x[r*width : (r+1)*width] {
+			square += v * v / width
 		}
+		for i := range want {
+			want[i] = x[r*width+i] / math.Sqrt(square+1e-5) * all["m.n.scale"].At(i)
+		}
+		near(t, "RMSNorm", y, r*width, want)
 	}
 }
 

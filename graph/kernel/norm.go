@@ -77,22 +77,3 @@ func standardize[T Float](d, x []T, eps T) T {
 	}
 	return 1 / T(math.Sqrt(float64(((s0+s1)+(s2+s3))/n+eps)))
 }
-
-// BatchNorm maps each channel of x, [outer channels inner], by its own mean, variance, scale and bias.
-func BatchNorm[T Float](c *Context, y, x, scale, bias, mean, variance []T, inner int, eps T) {
-	channels := len(mean)
-	if channels == 0 || inner == 0 {
-		return
-	}
-	c.Parallel(len(x)/inner, max(1, reduceGrain/inner), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			k := i % channels
-			a := scale[k] / T(math.Sqrt(float64(variance[k]+eps)))
-			m, b := mean[k], bias[k]
-			out := y[i*inner : (i+1)*inner]
-			for j, v := range x[i*inner : (i+1)*inner] {
-				out[j] = a*(v-m) + b
-			}
-		}
-	})
-}

@@ -101,3 +101,70 @@ func TestBatchNorm(t *testing.T) {
 		}
 	}
 }
+
+// TestBatchNormTrain has channels that lie together and apart, in parts and blocks of channels that are not full.
+func TestBatchNormTrain(t *testing.T) {
+	for _, s := range [][3]int{{1, 3, 1}, {7, 1, 1}, {5, 17, 1}, {4, 35, 3}, {3, 5, 15}, {3, 5, 16}, {2, 3, 513}, {1, 2, 1100}, {3, 2, 0}} {
+		t.Run(fmt.Sprint(s), func(t *testing.T) {
+			testBatchNormTrain[float64](t, s[0], s[1], s[2], 1e-12)
+			testBatchNormTrain[float32](t, s[0], s[1], s[2], 1e-5)
+		})
+	}
+}
+
+func testBatchNormTrain[T kernel.Float](t *testing.T, outer, channels, inner int, tol float64) {
+	const eps = 1e-2
+	size, n := outer*channels*inner, float64(outer*inner)
+	x, g, scale, bias := uniform[T](size), uniform[T](size + 1)[1:], uniform[T](channels + 2)[2:], uniform[T](channels + 3)[3:]
+	want := [6][]float64{make([]float64, size), make([]float64, channels), make([]float64, channels), make([]float64, size), make([]float64, channels), make([]float64, channels)}
+	y, mean, variance, dx, dscale, dbias := want[0], want[1], want[2], want[3], want[4], want[5]
+	channel := func(i int) int { return i / inner % channels }
+	hat := func(i int) float64 { return (float64(x[i]) - mean[channel(i)]) / math.Sqrt(variance[channel(i)]+eps) }
+	for i, v := range x {
+		mean[channel(i)] += float64(v) / n
+	}
+	for i, v := range x {
+		variance[channel(i)] += math.Pow(float64(v)-mean[channel(i)], 2) / n
+	}
+	for i := range x {
+		k := channel(i)
+		y[i] = hat(i)*float64(scale[k]) + float64(bias[k])
+		dscale[k] += float64(g[i]) * hat(i)
+		dbias[k] += float64(g[i])
+	}
+	for i := range x {
+		k := channel(i)
+		dx[i] = float64(scale[k]) / math.Sqrt(variance[k]+eps) * (float64(g[i]) - dbias[k]/n - hat(i)*dscale[k]/n)
+	}
+	if inner == 0 {
+		for k := range channels {
+			mean[k], variance[k] = math.NaN(), math.NaN()
+		}
+	}
+	var first [6][]T
+	for _, threads := range []int{1, 2, 3, 8} {
+		c := kernel.NewContext(gonum.Implementation{}, threads)
+		c.Grain = 1
+		junk(c, T(math.NaN()))
+		got := [6][]T{}
+		for i := range got {
+			got[i] = spoiled[T](len(want[i]))
+		}
+		kernel.BatchNormTrain(c, got[0], got[1], got[2], x, scale, bias, inner, eps)
+		kernel.BatchNormTrainGrad(c, got[3], got[4], got[5], x, scale, got[1], got[2], g, inner, eps)
+		for i := range want {
+			for at, w := range want[i] {
+				v := float64(got[i][at])
+				if inner > 0 && !(math.Abs(v-w) <= tol*max(1, math.Abs(w))) || math.IsNaN(v) != math.IsNaN(w) && i < 3 {
+					t.Fatalf("%T, %d threads: element %d of result %d is %v, want %v", got[i][at], threads, at, i, v, w)
+				}
+				if threads > 1 && v != float64(first[i][at]) && !math.IsNaN(v) {
+					t.Fatalf("%d threads: element %d of result %d is %v, on one %v", threads, at, i, v, first[i][at])
+				}
+			}
+		}
+		if threads == 1 {
+			first = got
+		}
+	}
+}
