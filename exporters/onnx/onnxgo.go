@@ -37,6 +37,7 @@ func forOnnxGo(f *graph.Func, weights Weights, batch int) (*graph.Func, Weights,
 			}
 		}
 	}
+	f = graph.Lower(f, func(n *graph.Node) bool { return !smaller(n) })
 	to := make([]operand, len(f.Values))
 	for i, v := range f.Values {
 		args := make([]operand, len(v.Args))
@@ -71,6 +72,15 @@ func forOnnxGo(f *graph.Func, weights Weights, batch int) (*graph.Func, Weights,
 	}
 	out, err = separate(out)
 	return out, l.stored, err
+}
+
+// smaller reports whether n is taken for the smaller ops that it is made of.
+func smaller(n *graph.Node) bool {
+	switch n.Op.(type) {
+	case graph.Attention, graph.BatchNormTrain, graph.GroupNorm, graph.InstanceNorm, graph.RMSNorm:
+		return true
+	}
+	return false
 }
 
 // onnxGo is one rewrite.

@@ -1,6 +1,10 @@
 package main
 
 var graphMutations = []mutation{
+	{"attention: the mask's rows change with its heads", "graph/op_attention.go", "[]*int{&s.MaskKey, &s.MaskRow, &s.MaskHead, &s.MaskBatch}", "[]*int{&s.MaskKey, &s.MaskHead, &s.MaskRow, &s.MaskBatch}", "./graph", "TestOps/Attention"},
+	{"attention: the past stands behind", "graph/op_attention.go", "k, v = Join(2, n.Arg(4), k), Join(2, n.Arg(5), v)", "k, v = Join(2, k, n.Arg(4)), Join(2, v, n.Arg(5))", "./graph", "TestOps/Attention"},
+	{"attention: the gradient of the past is that of the first places after it", "graph/op_attention.go", "copy(b[i*m:(i+1)*m], from[i*(n+m)+n:])", "copy(b[i*m:(i+1)*m], from[i*(n+m):])", "./graph", "TestOps/Attention"},
+	{"gradients of smaller ops: one for two arguments that are one value", "graph/grad.go", "args[k] = Apply(Reshape{a.Shape()}, a)", "args[k] = a", "./graph", "TestAttentionTwice"},
 	{"autodiff: a second path replaces the first", "graph/grad.go", "g = old.Add(g)", "_ = old", "./graph", "TestOps|Grad"},
 	{"autodiff: sums over broadcast axes are left out", "graph/grad.go", "case s[i-lead] == 1 && d != 1:\n\t\t\tkept = append(kept, i)", "case s[i-lead] == 1 && d != 1 && lead > 0:\n\t\t\tkept = append(kept, i)", "./graph", "TestOps"},
 	{"scan: from the end, in order", "graph/op_scan.go", "at = length - 1 - k", "at = k", "./graph", "TestOps/Scan"},
