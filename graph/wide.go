@@ -11,8 +11,8 @@ import (
 // ([tensor.DType.Wide]): converted to it before the kernel runs, and its results are rounded, or cut to their low bits, once. So a
 // kernel is right in every width, and a 16-bit float is computed as well as f32 can.
 
-// widen returns what n's kernel is run with instead of out and args, and what is to be done after it. An argument that may also be a
-// bool is not computed with, only moved, and stays as it is, as do results of its dtype.
+// widen returns what n's kernel is run with instead of out and args, and what is to be done after it. An argument that may be of
+// any dtype is not computed with, only moved, and stays as it is, as do results of its dtype.
 func (n *Node) widen(c *kernel.Context, out, args []*tensor.Tensor) (wideOut, wideArgs []*tensor.Tensor, done func()) {
 	if _, ok := n.Op.(BodyKernel); ok || !narrow(out) && !narrow(args) {
 		return out, args, func() {}
@@ -30,7 +30,7 @@ func (n *Node) widen(c *kernel.Context, out, args []*tensor.Tensor) (wideOut, wi
 		if wideArgs[i] = x; x == nil {
 			continue
 		}
-		if takes[min(i, len(takes)-1)].DTypes.Has(Bool) {
+		if takes[min(i, len(takes)-1)].DTypes&Elements == Elements {
 			moved |= 1 << x.DType()
 			continue
 		}

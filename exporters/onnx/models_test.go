@@ -131,10 +131,11 @@ func TestSameBytes(t *testing.T) {
 }
 
 // TestFingerprints holds the fingerprints of models of images to what they were when convolutions and pooling were over rows and columns
-// alone: runs of that time go on.
+// alone: runs of that time go on. That of images is since batch normalisation in training is one op: an older run of it has the same
+// state and goes on too, and is told that its step has changed.
 func TestFingerprints(t *testing.T) {
 	want := map[string]string{
-		"vae": "27cd0a095e41e78edfb5cebda31c3bf0", "images": "1cfa1180d87cce156a1e0b09ab371f88", "classifier": "a8aa09a2d4a88524a7cc2a8a3b6035e3",
+		"vae": "27cd0a095e41e78edfb5cebda31c3bf0", "images": "5d83f6615a89b9cf5c32fdb7f4f6fcd6", "classifier": "a8aa09a2d4a88524a7cc2a8a3b6035e3",
 		"residual": "c9f154f3a540373f4d4e875ee4736cb9", "adversaries": "d462960069603b97f452296aa4dc8a70",
 	}
 	networks, err := onnxtest.Networks()
