@@ -127,25 +127,14 @@ func scatterAddFloats[T kernel.Float](_ *kernel.Context, o ScatterAdd, out, in [
 	return kernel.ScatterAdd(tensor.Data[T](out[0]), tensor.Data[T](in[0]), tensor.Data[int64](in[1]), outer, n, inner)
 }
 
-// Emit adds zeros and a ScatterElements node with reduction add (opset 16), along the axis with the indices spread over
-// the slices.
-func (o ScatterAdd) Emit(e Emitter, n *Node, in []string) []string {
-	y := n.Results[0]
-	k, err := axis(o.Axis, len(o.Shape))
-	if err != nil {
-		return []string{e.Fail(y, "%v", err)}
-	}
-	index := n.Args[1]
-	flat := slices.Concat(o.Shape[:k], Shape{index.Shape().Size()}, o.Shape[k+1:])
-	column := Shape{index.Shape().Size()}
-	for range o.Shape[k+1:] {
-		column = append(column, 1)
-	}
-	spread := e.Node("Expand", []string{e.Node("Reshape", []string{in[1], e.Shape(column)}), e.Shape(flat)})
-	zero := tensor.New(y.DType(), 1)
-	zeros := e.Node("ConstantOfShape", []string{e.Shape(o.Shape)}, Attr{"value", zero})
-	parts := e.Node("Reshape", []string{in[0], e.Shape(flat)})
-	return []string{e.Node("ScatterElements", []string{zeros, spread, parts}, Attr{"axis", k}, Attr{"reduction", "add"})}
+// Lower spreads the indices over the slices, and adds element by element to zeros.
+func (o ScatterAdd) Lower(n *Node) []*Value {
+	parts, index := n.Args[0], n.Args[1]
+	k, size := normalAxis(o.Axis, n.Results[0]), index.Shape().Size()
+	flat := slices.Concat(o.Shape[:k], Shape{size}, o.Shape[k+1:])
+	column := slices.Concat(Shape{size}, slices.Repeat(Shape{1}, len(o.Shape)-k-1))
+	zeros := n.fn.Full(parts.DType(), 0, o.Shape...)
+	return []*Value{zeros.ScatterElements(index.Reshape(column...).Expand(flat...), parts.Reshape(flat...), k, true)}
 }
 
 // Samples mirrors Gather's.

@@ -178,6 +178,21 @@ var shapeRefs = map[string]reference{
 		})
 		return out
 	},
+	"GatherElements": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		var out []float64
+		elementsAt(in[0], in[1], op.(graph.GatherElements).Axis, func(place, _ int) { out = append(out, in[0].At(place)) })
+		return out
+	},
+	"ScatterElements": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		out := in[0].Float64s()
+		elementsAt(in[0], in[1], op.(graph.ScatterElements).Axis, func(place, i int) {
+			if op.(graph.ScatterElements).Reduction == "none" {
+				out[place] = 0
+			}
+			out[place] += in[2].At(i)
+		})
+		return out
+	},
 	"OneHot": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		depth := op.(graph.OneHot).Depth
 		var out []float64
@@ -307,4 +322,18 @@ func philoxRef(ctr [4]uint64, key [2]uint64) [4]uint32 {
 		key = [2]uint64{(key[0] + 0x9E3779B9) & mask, (key[1] + 0xBB67AE85) & mask}
 	}
 	return [4]uint32{uint32(ctr[0]), uint32(ctr[1]), uint32(ctr[2]), uint32(ctr[3])}
+}
+
+// elementsAt calls do with the place in x of each index along an axis, and its number.
+func elementsAt(x, index *tensor.Tensor, axis int, do func(place, i int)) {
+	if axis < 0 {
+		axis += x.Rank()
+	}
+	i := 0
+	odometer(index.Shape(), func(at []int) {
+		to := slices.Clone(at)
+		to[axis] = (int(index.At(i)) + x.Dim(axis)) % x.Dim(axis)
+		do(offset(x.Shape(), to), i)
+		i++
+	})
 }

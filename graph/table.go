@@ -18,6 +18,7 @@ func All() []Sampled {
 		shapeOps,
 		sliceOps,
 		indexOps,
+		elementOps,
 		topKOps,
 		bitwiseOps,
 		castOps,

@@ -49,7 +49,7 @@ var exporterMutations = []mutation{
 	{"read: more padding before than behind", "exporters/onnx/read/rules_image.go", `mode == "SAME_LOWER"`, `mode == "SAME_UPPER"`, "./exporters/onnx/read", "TestDefaults"},
 	{"read: a scan goes forwards", "exporters/onnx/read/rules_control.go", `if reverse == 1 {`, `if reverse == 2 {`, "./exporters/onnx/read", "TestOps"},
 	{"read: a quotient of sizes is a product", "exporters/onnx/read/sizes.go", `return a.Div(b)`, `return a.Times(b)`, "./exporters/onnx/read", "TestSizes"},
-	{"onnx: a gradient scatters without adding", "graph/op_index.go", `Attr{"reduction", "add"}`, `Attr{"reduction", "none"}`, "./exporters/onnx", specified},
+	{"onnx: a gradient scatters without adding", "graph/op_elements.go", `o.Reduction = "add"`, `o.Reduction = "none"`, "./exporters/onnx", specified},
 	{"onnx: dropout keeps what it should drop", "exporters/onnx/random.go", "kept := u.GreaterEqual(out.Full(x.DType(), o.P))", "kept := u.LessEqual(out.Full(x.DType(), o.P))", "./exporters/onnx", "Random|Dropout|Noise|Hoist"},
 	{"check: two nodes may have one name", "exporters/onnx/check/graph.go", "ok && n.Name != \"\" {", "ok && n.Name == \"\" {", "./exporters/onnx/check", ""},
 	{"check: what stands between nodes is not looked at", "exporters/onnx/check/graph.go", "\t\tc.valueInfo(where, v)\n", "", "./exporters/onnx/check", "TestBadFiles"},

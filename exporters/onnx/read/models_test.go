@@ -53,7 +53,6 @@ func TestPrograms(t *testing.T) {
 // lacking are what is not read, and for want of which operator.
 var lacking = map[string]string{
 	"TestPrograms/images/train": "Conv", // the gradient of filters is a convolution whose channels are the batch
-	"TestPrograms/text/train":   "ScatterElements",
 }
 
 // entries are the functions of prog, and its steps unless they are those of the zoo's VAE, which is large.
