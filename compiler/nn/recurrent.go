@@ -54,8 +54,8 @@ func (l *LSTM) Step(x, h, c *graph.Value) (*graph.Value, *graph.Value) {
 		if !r.step(x, h, c) {
 			return x.Func().Poison()
 		}
-		w, b, u, _ := r.parameters(x, "")
-		gate := x.MatMul(w).Add(b).Add(h.MatMul(u)).Split(-1, 4)
+		in := x.MatMul(r.weight(x, "")).Add(r.bias(x, "bias"))
+		gate := in.Add(h.MatMul(r.recurrent(x, ""))).Split(-1, 4)
 		c = gate[1].Sigmoid().Mul(c).Add(gate[0].Sigmoid().Mul(gate[2].Tanh()))
 		h = gate[3].Sigmoid().Mul(c.Tanh())
 		return h
@@ -67,7 +67,7 @@ func (l *LSTM) Step(x, h, c *graph.Value) (*graph.Value, *graph.Value) {
 }
 
 func (l *LSTM) recurrence() recurrence {
-	return recurrence{layer: &l.Layer, name: "LSTM", units: l.Units, both: l.Bidirectional, weight: l.Weight, recurrent: l.Recurrent, gates: []int{0, 3, 1, 2}}
+	return recurrence{layer: &l.Layer, name: "LSTM", units: l.Units, both: l.Bidirectional, initWeight: l.Weight, initRecurrent: l.Recurrent, gates: []int{0, 3, 1, 2}}
 }
 
 // GRU is a gated recurrent unit (Cho et al. 2014), in the form of PyTorch and cuDNN, where the reset gate stands after the product:
@@ -117,8 +117,9 @@ func (l *GRU) Step(x, h *graph.Value) *graph.Value {
 		if !r.step(x, h) {
 			return x.Func().Poison()
 		}
-		w, b, u, d := r.parameters(x, "")
-		in, past := x.MatMul(w).Add(b).Split(-1, 3), h.MatMul(u).Add(d).Split(-1, 3)
+		all := x.MatMul(r.weight(x, "")).Add(r.bias(x, "bias"))
+		u := r.recurrent(x, "")
+		in, past := all.Split(-1, 3), h.MatMul(u).Add(r.bias(x, "recurrent_bias")).Split(-1, 3)
 		reset, z := in[0].Add(past[0]).Sigmoid(), in[1].Add(past[1]).Sigmoid()
 		n := in[2].Add(reset.Mul(past[2])).Tanh()
 		return n.Add(z.Mul(h.Sub(n)))
@@ -126,31 +127,35 @@ func (l *GRU) Step(x, h *graph.Value) *graph.Value {
 }
 
 func (l *GRU) recurrence() recurrence {
-	return recurrence{layer: &l.Layer, name: "GRU", units: l.Units, both: l.Bidirectional, weight: l.Weight, recurrent: l.Recurrent, gates: []int{1, 0, 2}, second: true}
+	return recurrence{layer: &l.Layer, name: "GRU", units: l.Units, both: l.Bidirectional, initWeight: l.Weight, initRecurrent: l.Recurrent, gates: []int{1, 0, 2}, second: true}
 }
 
 // A recurrence is what LSTM and GRU have in common.
 type recurrence struct {
-	layer             *Layer
-	name              string
-	units             int
-	both              bool // directions
-	weight, recurrent graph.Initializer
-	gates             []int // the places of the op's gates among the parameters'
-	second            bool  // there is a bias of the recurrent product too
+	layer                     *Layer
+	name                      string
+	units                     int
+	both                      bool // directions
+	initWeight, initRecurrent graph.Initializer
+	gates                     []int // the places of the op's gates among the parameters'
+	second                    bool  // there is a bias of the recurrent product too
 }
 
-// parameters are those of one direction, called as those of the other after a prefix; d is nil without a second bias.
-func (r recurrence) parameters(x *graph.Value, prefix string) (w, b, u, d *graph.Value) {
-	units := graph.Dim(r.units)
-	all := graph.Dim(len(r.gates)) * units
-	w = r.layer.Param(x, prefix+"weight", or(r.weight, initializer.GlorotUniform{}), x.Dim(-1), all)
-	b = r.layer.Param(x, prefix+"bias", initializer.Zeros{}, all)
-	u = r.layer.Param(x, prefix+"recurrent", or(r.recurrent, initializer.Orthogonal{}), units, all)
-	if r.second {
-		d = r.layer.Param(x, prefix+"recurrent_bias", initializer.Zeros{}, all)
-	}
-	return w, b, u, d
+// all is how many numbers the gates have together.
+func (r recurrence) all() graph.Dim { return graph.Dim(len(r.gates)) * graph.Dim(r.units) }
+
+// weight is the parameter that x is multiplied with; those of the other direction are called so after a prefix.
+func (r recurrence) weight(x *graph.Value, prefix string) *graph.Value {
+	return r.layer.Param(x, prefix+"weight", or(r.initWeight, initializer.GlorotUniform{}), x.Dim(-1), r.all())
+}
+
+// recurrent is the parameter that h is multiplied with.
+func (r recurrence) recurrent(x *graph.Value, prefix string) *graph.Value {
+	return r.layer.Param(x, prefix+"recurrent", or(r.initRecurrent, initializer.Orthogonal{}), graph.Dim(r.units), r.all())
+}
+
+func (r recurrence) bias(x *graph.Value, leaf string) *graph.Value {
+	return r.layer.Param(x, leaf, initializer.Zeros{}, r.all())
 }
 
 // weights are the parameters as the op takes them: transposed, with its order of the gates, and an axis for directions.
@@ -169,11 +174,10 @@ func (r recurrence) weights(x *graph.Value) (w, u, b *graph.Value) {
 	}
 	var ws, us, bs []*graph.Value
 	for _, prefix := range prefixes {
-		w, b, u, d := r.parameters(x, prefix)
-		if d == nil {
-			d = x.Func().Full(graph.F32, 0, b.Shape()...)
-		} else {
-			d = ordered(d)
+		w, b, u := r.weight(x, prefix), r.bias(x, prefix+"bias"), r.recurrent(x, prefix)
+		d := x.Func().Full(graph.F32, 0, r.all())
+		if r.second {
+			d = ordered(r.bias(x, prefix+"recurrent_bias"))
 		}
 		ws, us = append(ws, ordered(w).T().Unsqueeze(0)), append(us, ordered(u).T().Unsqueeze(0))
 		bs = append(bs, graph.Join(0, ordered(b), d).Unsqueeze(0))
