@@ -1,7 +1,8 @@
 // Package runtime is what runs programs: the [Engine] that loads a compiled program, the [Executable] that runs its entry
 // points, and the [State] (parameters, optimizer moments, statistics, counters) that training changes.
 //
-// Engines live in packages below: runtime/gorgonia trains and infers in Go, runtime/onnxruntime infers from exported files.
+// Engines live in packages below: runtime/gorgonia trains and infers in Go, runtime/onnxruntime runs exported files, and is an engine
+// too, which exports the entry points itself.
 package runtime
 
 import (
