@@ -128,3 +128,25 @@ func TestCompositeOfNothing(t *testing.T) {
 		t.Errorf("an op that is made of itself: %v", g.Diags)
 	}
 }
+
+// TestLogSumExp holds values that would overflow, and its gradient, which is the softmax.
+func TestLogSumExp(t *testing.T) {
+	f := graph.NewFunc("f", false)
+	x := f.Input("x", graph.F64, 2, 3)
+	y := x.LogSumExp(-1)
+	g := graph.Grad(y.Sum(), x)[0]
+	if len(f.Diags) > 0 || !y.Shape().Equal(graph.Shape{2}) {
+		t.Fatal(f.Diags, y.Type)
+	}
+	out := evaluate(t, newContext(1), f, map[string]*tensor.Tensor{"x": tensor.Of([]float64{1000, 1000 + math.Ln2, 1000, -3, -1e9, -3}, 2, 3)})
+	for i, want := range []float64{1000 + 2*math.Ln2, -3 + math.Ln2} {
+		if got := out[y.ID].At(i); !near(got, want, 1e-12) {
+			t.Errorf("row %d: %v, want %v", i, got, want)
+		}
+	}
+	for i, want := range []float64{.25, .5, .25, .5, 0, .5} {
+		if got := out[g.ID].At(i); !near(got, want, 1e-12) {
+			t.Errorf("element %d of the gradient is %v, want %v", i, got, want)
+		}
+	}
+}

@@ -132,3 +132,9 @@ func (LogSoftmax) Forms() []Form {
 func (LogSoftmax) Samples() []Sample {
 	return softmaxSamples(func(axis int) Op { return LogSoftmax{axis} })
 }
+
+// LogSumExp is ln Σ e^v along the axis, counted from the end when negative, without overflow: the largest element is taken out of the sum.
+func (v *Value) LogSumExp(axis int) *Value {
+	most := v.ReduceMaxKeep(axis).Detach()
+	return v.Sub(most).Exp().SumKeep(axis).Log().Add(most).Squeeze(axis)
+}

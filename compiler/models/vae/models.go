@@ -10,10 +10,11 @@ import (
 // settings are what all have, with changes. filters are those of the first of two convolutions; without, the networks are multi-layer
 // perceptrons. steps is the length of the whole training, over which the learning rate falls to 0 along a cosine; 0 leaves it. ema is
 // the decay of averages of the weights, which all but the training step take; 0 is none.
-// free are nats for each number of the latent that cost nothing, and beta is the weight of the divergence.
+// free are nats for each number of the latent that cost nothing, and beta is the weight of the divergence. With draws above 1 the training
+// step learns by the importance-weighted bound of so many, which has neither.
 func settings(changes models.Settings) models.Settings {
 	s := models.Settings{"size": 28, "channels": 1, "filters": 0, "hidden": 512, "latent": 20, "likelihood": 0, "sigma": 0,
-		"beta": 1, "free": 0, "lr": 1e-3, "steps": 0, "ema": 0}
+		"beta": 1, "free": 0, "draws": 1, "lr": 1e-3, "steps": 0, "ema": 0}
 	maps.Copy(s, changes)
 	return s
 }
@@ -21,6 +22,7 @@ func settings(changes models.Settings) models.Settings {
 // limits are the usual ones; convolutions halve images twice.
 var limits = models.Usual.With(models.Limits{
 	"size":       models.Rows(4, 512),
+	"draws":      models.Whole(1, 1000),
 	"likelihood": {Min: 0, Max: float64(len(likelihoods) - 1), Step: 1, Want: fmt.Sprintf("one of %v, or its place among them, from 0", likelihoods)},
 })
 

@@ -158,6 +158,33 @@ func TestLinearGaussian(t *testing.T) {
 	}
 }
 
+// TestDraws compares the loss of a training step by several draws with their mean weight, in plain loops over what log_weights gives of
+// the same noise.
+func TestDraws(t *testing.T) {
+	const draws = 5
+	prog, state := defineOf(t, vae.CVAEModel, models.Settings{"classes": 3, "hidden": hidden, "latent": latent, "draws": draws})
+	step := prog.Step("train")
+	values, out := modelstest.Run(t, step, state)
+	for _, v := range step.Values {
+		if _, ok := v.Op.(graph.RandomNormal); ok {
+			state["noise"] = values[v.ID]
+		}
+	}
+	_, given := modelstest.Run(t, prog.Func("log_weights"), state)
+	want := 0.
+	for i := range batch {
+		sum := 0.
+		for k := range draws {
+			sum += math.Exp(given["log_weights"].At(i*draws+k)-given["log_weights"].At(i*draws)) / draws
+		}
+		want -= (math.Log(sum) + given["log_weights"].At(i*draws)) / batch
+	}
+	if got := out["loss"].At(0); math.Abs(got-want) > 1e-5*math.Abs(want) {
+		t.Errorf("the loss by %d draws is %v, want %v", draws, got, want)
+	}
+	modelstest.Refuses(t, vae.Model, map[string]models.Settings{"setting draws is 0": {"draws": 0}, "setting draws is 1.5": {"draws": 1.5}})
+}
+
 // TestBeta holds the step's loss to its two terms, the divergence beta times.
 func TestBeta(t *testing.T) {
 	for _, beta := range []float64{0, 1, 4} {

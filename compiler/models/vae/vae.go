@@ -4,6 +4,8 @@
 package vae
 
 import (
+	"math"
+
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/loss"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
@@ -55,7 +57,8 @@ func Define(s models.Settings) (*compiler.Program, error) { return define("vae")
 
 // define builds the program called name of a VAE, given a class if there is a setting classes: encode, decode, reconstruct,
 // log_weights and validate, and the training step. The step's loss is the negative evidence lower bound with the divergence beta times
-// (Higgins et al. 2017, eq. 4), or with free bits; what validates is the bound itself.
+// (Higgins et al. 2017, eq. 4), or with free bits, or the negative importance-weighted bound of several draws (Burda et al. 2016, eq. 8);
+// what validates is the evidence lower bound itself.
 func define(name string) func(s models.Settings) (*compiler.Program, error) {
 	return func(s models.Settings) (*compiler.Program, error) {
 		m, err := New(s)
@@ -90,6 +93,10 @@ func define(name string) func(s models.Settings) (*compiler.Program, error) {
 			f.Output("kl", kl.Mean())
 		})
 		b.Step("train", opt, m, func(f *graph.Func) *graph.Value {
+			if draws := s.Dim("draws"); draws > 1 {
+				noise := f.RandomNormal(graph.F32, models.Batch, draws, s.Dim("latent"))
+				return m.LogWeights(s.Image(f), s.Label(f), noise).LogSumExp(-1).Shift(-math.Log(float64(draws))).Mean().Neg()
+			}
 			reconstruction, mu, logVar := m.Terms(s.Image(f), s.Label(f))
 			kl := loss.KLNormal(mu, logVar).Mean()
 			f.Output("reconstruction", reconstruction.Mean())
