@@ -30,7 +30,7 @@ type Field struct {
 	Input     int    // which of the operator's inputs: i64 of ints, the first result's dtype of floats
 	Vector    bool   // the input is a vector of one number, not a scalar
 	Tensor    bool   // the attribute is a tensor of one number, of the first result's dtype
-	Name      string // of the field; one of a field that is a struct or a list is behind a dot, as in Type.Shape; or
+	Name      string // of the field; one of a field that is a struct or a list is behind a dot, as in Type.Shape; lists are joined by +; or
 	Value     any    // what the attribute or input always is
 	// Default is what the operator takes where the attribute or input is left out; nil is 0, or no elements. An input that is that,
 	// and an attribute that always is, are left out.
@@ -39,8 +39,15 @@ type Field struct {
 	Times func(n *Node) int
 }
 
-// Of is the field of op, a struct, that f names; of a list that ends before it, the zero Value.
+// Of is the field of op, a struct, that f names; of a list that ends before it, the zero Value. Lists that are joined are a new one.
 func (f Field) Of(op reflect.Value) reflect.Value {
+	if strings.Contains(f.Name, "+") {
+		var all []int
+		for name := range strings.SplitSeq(f.Name, "+") {
+			all = append(all, op.FieldByName(name).Interface().([]int)...)
+		}
+		return reflect.ValueOf(all)
+	}
 	for name := range strings.SplitSeq(f.Name, ".") {
 		if i, err := strconv.Atoi(name); err != nil {
 			op = op.FieldByName(name)

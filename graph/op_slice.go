@@ -479,18 +479,14 @@ func (o Part) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	return copyOp(c, out[0].Shape(), out[0], kernel.Contiguous(out[0].Shape()), in[0], from)
 }
 
-// Emit adds a Slice node with bounds from the shapes of the parts.
-func (o Part) Emit(e Emitter, n *Node, in []string) []string {
+// Lower is a Slice with bounds from the shapes of the parts.
+func (o Part) Lower(n *Node) []*Value {
 	y := n.Results[0]
-	k, err := axis(o.Axis, y.Rank())
-	if err != nil {
-		return []string{e.Fail(y, "%v", err)}
-	}
-	start := Dim(0)
+	k, start := normalAxis(o.Axis, y), Dim(0)
 	for _, a := range n.Args[1 : 1+o.Index] {
 		start = start.Plus(a.Shape()[k])
 	}
-	return []string{e.Node("Slice", []string{in[0], e.Shape(Shape{start}), e.Shape(Shape{start.Plus(y.Shape()[k])}), e.Const(tensor.Of([]int64{int64(k)}, 1))})}
+	return []*Value{Apply(Slice{k, start, start.Plus(y.Shape()[k]), 1}, n.Args[0])}
 }
 
 // Samples covers the first, a middle and the last part.
@@ -581,27 +577,37 @@ func (o Pad) adds() bool {
 	return slices.ContainsFunc(o.Before, positive) || slices.ContainsFunc(o.After, positive)
 }
 
-// Emit adds a Pad node, or a Slice node.
-func (o Pad) Emit(e Emitter, n *Node, in []string) []string {
-	y := n.Results[0]
-	if len(o.Before) == 0 {
-		return []string{e.Node("Identity", in)}
+// Forms is Pad, where it adds something.
+func (o Pad) Forms() []Form {
+	if len(o.Before) > 0 && !o.adds() {
+		return nil
 	}
-	if !o.adds() {
-		starts, ends := make([]int64, len(o.Before)), make([]int64, len(o.Before))
-		for i := range starts {
-			starts[i], ends[i] = int64(-o.Before[i]), int64(o.After[i]) // negative ends count from the end
-			if ends[i] == 0 {
-				ends[i] = math.MaxInt64
-			}
+	return []Form{{Operator: "Pad", Rank: 1, Fields: []Field{
+		{Attribute: "mode", Value: "constant", Default: "constant"}, {Name: "Before+After", Input: 1}, {Name: "Value", Input: 2, Default: 0.}}}}
+}
+
+// Lower slices off what is dropped, and joins what is added, along one axis after another.
+func (o Pad) Lower(n *Node) []*Value {
+	x := n.Args[0]
+	for k, before := range o.Before {
+		after, end := o.After[k], math.MaxInt
+		if after < 0 {
+			end = after
 		}
-		return []string{e.Node("Slice", []string{in[0], e.Const(tensor.Of(starts, len(starts))), e.Const(tensor.Of(ends, len(ends)))})}
+		if before < 0 || after < 0 {
+			x = x.Slice(k, max(-before, 0), end)
+		}
+		if before <= 0 && after <= 0 || !x.OK() {
+			continue
+		}
+		some := func(n int) *Value {
+			s := slices.Clone(x.Shape())
+			s[k] = Dim(max(n, 0))
+			return x.fn.Full(x.DType(), o.Value, s...)
+		}
+		x = Join(k, some(before), x, some(after))
 	}
-	amounts := make([]int64, 0, 2*len(o.Before))
-	for _, n := range slices.Concat(o.Before, o.After) {
-		amounts = append(amounts, int64(n))
-	}
-	return []string{e.Node("Pad", []string{in[0], e.Const(tensor.Of(amounts, len(amounts))), number(e, y, o.Value)})}
+	return []*Value{x}
 }
 
 // Samples covers ranks 0 to 5, and amounts of both signs.
