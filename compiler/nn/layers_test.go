@@ -21,7 +21,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var batch = graph.Sym("batch")
+var batch, height = graph.Sym("batch"), graph.Sym("height")
 
 // block is a layer of layers.
 type block struct {
@@ -47,23 +47,28 @@ type applier interface {
 // and Bengio, eq. 12, √(2/(inputs+outputs)), where the inputs are what one result sees, and the outputs what one input feeds.
 func TestFans(t *testing.T) {
 	for _, c := range []struct {
-		layer                             func(init graph.Initializer) applier
-		channels, filters, groups, kernel int
+		layer                                   func(init graph.Initializer) applier
+		channels, filters, groups, kernel, axes int
 	}{
 		{func(i graph.Initializer) applier {
 			return &nn.ConvTranspose2D{Filters: 8, Kernel: 3, Weight: i}
-		}, 64, 8, 1, 3},
+		}, 64, 8, 1, 3, 2},
 		{func(i graph.Initializer) applier {
 			return &nn.ConvTranspose2D{Filters: 24, Kernel: 4, Stride: 2, Groups: 2, Weight: i}
-		}, 128, 24, 2, 4},
+		}, 128, 24, 2, 4, 2},
 		{func(i graph.Initializer) applier {
 			return &nn.Conv2D{Filters: 8, Kernel: 3, Weight: i}
-		}, 64, 8, 1, 3},
+		}, 64, 8, 1, 3, 2},
 		{func(i graph.Initializer) applier {
 			return &nn.Conv2D{Filters: 512, Kernel: 3, Groups: 512, Weight: i}
-		}, 512, 512, 512, 3},
+		}, 512, 512, 512, 3, 2},
+		{func(i graph.Initializer) applier { return &nn.Conv1D{Filters: 32, Kernel: 5, Weight: i} }, 64, 32, 1, 5, 1},
+		{func(i graph.Initializer) applier {
+			return &nn.ConvTranspose3D{Filters: 8, Kernel: 3, Groups: 2, Weight: i}
+		}, 32, 8, 2, 3, 3},
 	} {
-		in, out := float64(c.channels/c.groups*c.kernel*c.kernel), float64(c.filters/c.groups*c.kernel*c.kernel)
+		window := int(math.Pow(float64(c.kernel), float64(c.axes)))
+		in, out := float64(c.channels/c.groups*window), float64(c.filters/c.groups*window)
 		for _, i := range []struct {
 			init graph.Initializer
 			want float64
@@ -76,7 +81,7 @@ func TestFans(t *testing.T) {
 				t.Fatal(problems)
 			}
 			f := graph.NewFunc("f", false)
-			m.L.(applier).Apply(f.Input("x", graph.F32, 1, graph.Dim(c.channels), 9, 9))
+			m.L.(applier).Apply(f.Input("x", graph.F32, append(graph.Shape{1, graph.Dim(c.channels)}, graph.Shape{9, 9, 9}[:c.axes]...)...))
 			weight := f.Params[0]
 			shape, _ := weight.Shape().Eval(nil)
 			w := tensor.New(graph.F32, shape...)
@@ -189,6 +194,21 @@ func TestShapes(t *testing.T) {
 		{&nn.ConvTranspose2D{Filters: 6, Kernel: 3, Dilation: 2, Groups: 3, Stride: 2, Same: true}, []graph.Dim{batch, 9, 7, 7}, "[batch 6 14 14]"},
 		{&nn.ConvTranspose2D{Filters: 6, Kernel: 3, Dilation: 2}, []graph.Dim{batch, 9, 7, 7}, "[batch 6 11 11]"},
 		{&nn.ConvTranspose2D{Filters: 6, Kernel: 3, Groups: 4}, []graph.Dim{batch, 8, 7, 7}, "ConvTranspose2D: 4 groups of 8 channels and 6 filters"},
+		{&nn.Conv2D{Filters: 4, Kernel: 3, Pad: 1, Stride: 2}, []graph.Dim{batch, 3, height, 28}, "[batch 4 (height-1)/2+1 14]"},
+		{&nn.Conv2D{Filters: 4, Kernel: 4, Same: true}, []graph.Dim{batch, 3, height, 5}, "[batch 4 height 5]"},
+		{&nn.Conv2D{Filters: 4, Kernel: 5, Same: true, Stride: 2}, []graph.Dim{batch, 3, height.Times(4), 5}, "[batch 4 2*height 3]"},
+		{&nn.Conv2D{Filters: 4, Kernel: 3, Same: true, Stride: 2}, []graph.Dim{batch, 3, height, 5}, "Conv2D with Same: how much to pad depends on the size height, which a stride of 2 need not divide"},
+		{&nn.ConvTranspose2D{Filters: 4, Kernel: 4, Stride: 2, Same: true}, []graph.Dim{batch, 8, height, 7}, "[batch 4 2*height 14]"},
+		{&nn.Conv1D{Filters: 8, Kernel: 3, Same: true, Stride: 2}, []graph.Dim{batch, 1, 27}, "[batch 8 14]"},
+		{&nn.Conv1D{Filters: 8, Kernel: 3}, []graph.Dim{batch, 1, 28, 28}, "Conv1D: needs [batch channels width]"},
+		{&nn.Conv1D{Filters: 8}, []graph.Dim{batch, 1, 28}, "Conv1D: the field Kernel is 0"},
+		{&nn.Conv3D{Filters: 6, Kernel: 3, Pad: 1, Groups: 3}, []graph.Dim{batch, 9, 4, height, 5}, "[batch 6 4 height 5]"},
+		{&nn.ConvTranspose1D{Filters: 4, Kernel: 3, Stride: 2, Same: true}, []graph.Dim{batch, 8, 7}, "[batch 4 14]"},
+		{&nn.ConvTranspose3D{Filters: 4, Kernel: 2, Stride: 2}, []graph.Dim{batch, 8, 2, 3, height}, "[batch 4 4 6 2*height]"},
+		{nn.MaxPool1D(2, 0), []graph.Dim{batch, 3, 9}, "[batch 3 4]"},
+		{nn.MaxPool3D(2, 1), []graph.Dim{batch, 3, 4, 3, height}, "[batch 3 3 2 height-1]"},
+		{nn.AveragePool1D(3, 2), []graph.Dim{batch, 3, height}, "[batch 3 (height-1)/2]"},
+		{nn.AveragePool3D(2, 0), []graph.Dim{batch, 3, 4, 3, 2}, "[batch 3 2 1 1]"},
 		{&nn.BatchNorm{}, []graph.Dim{batch, 3, 4, 4}, "[batch 3 4 4]"},
 		{&nn.BatchNorm{Momentum: 1.5}, []graph.Dim{batch, 3}, "BatchNorm: momentum 1.5"},
 		{&nn.BatchNorm{Momentum: math.NaN()}, []graph.Dim{batch, 3}, "BatchNorm: momentum NaN"},
