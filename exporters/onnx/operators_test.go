@@ -54,7 +54,7 @@ func TestSpecifiedModels(t *testing.T) {
 		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
 			t.Run(prog.Name()+"/"+f.Name, func(t *testing.T) {
 				pure, _ := HoistRandom(f)
-				for _, b := range []graph.Binding{{"batch": 1, "seq": 4}, {"batch": 3, "seq": 2}} {
+				for _, b := range []graph.Binding{{"batch": 1, "seq": 4, "height": 9, "width": 6, "length": 5}, {"batch": 3, "seq": 2, "height": 4, "width": 7, "length": 8}} {
 					r := rand.New(rand.NewPCG(1, uint64(b["batch"])))
 					draw := func(v *graph.Value) *tensor.Tensor {
 						shape, err := v.Shape().Eval(b)

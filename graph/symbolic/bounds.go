@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // Least is a number that e is never below, whatever sizes the symbols have; math.MinInt64 if none is known.
@@ -23,6 +24,15 @@ func (e *Expr) bounds() (lo, hi int64) {
 	if e == nil {
 		return math.MinInt64, math.MaxInt64
 	}
+	lo, hi = e.termBounds()
+	if l, h, ok := e.linearBounds(); ok {
+		lo, hi = max(lo, l), min(hi, h)
+	}
+	return lo, hi
+}
+
+// termBounds are the bounds of the terms, added up.
+func (e *Expr) termBounds() (lo, hi int64) {
 	for _, t := range e.terms {
 		a, b := t.Coef, t.Coef
 		for _, f := range t.Factors {
@@ -34,6 +44,52 @@ func (e *Expr) bounds() (lo, hi int64) {
 	}
 	return lo, hi
 }
+
+// linearBounds are those of e without its floors, where something of it goes out then: with c·⌊x/n⌋, n·e is the rest n times, c·x, and
+// −c times a remainder from 0 to n−1. So a−2·⌊a/2⌋ is from 0 to 1.
+func (e *Expr) linearBounds() (lo, hi int64, ok bool) {
+	sum, scale, least, most := e, int64(1), int64(0), int64(0)
+	for {
+		i := slices.IndexFunc(sum.terms, func(t Term) bool {
+			if len(t.Factors) != 1 || t.Factors[0].Op != Div {
+				return false
+			}
+			_, number := t.Factors[0].Y.Number()
+			return number
+		})
+		if i < 0 {
+			break
+		}
+		t := sum.terms[i]
+		n, _ := t.Factors[0].Y.Number()
+		if n > maxScale || scale > maxScale {
+			return 0, 0, false
+		}
+		sum = sum.Minus(normal([]Term{t})).Times(Number(n)).Plus(t.Factors[0].X.Times(Number(t.Coef)))
+		if sum == nil {
+			return 0, 0, false
+		}
+		least, most = times(least, n), times(most, n)
+		if part := times(-t.Coef, n-1); part < 0 {
+			least = plus(least, part, math.MinInt64)
+		} else {
+			most = plus(most, part, math.MaxInt64)
+		}
+		scale *= n
+	}
+	if scale == 1 {
+		return 0, 0, false
+	}
+	a, b := sum.termBounds()
+	least, most = plus(least, a, math.MinInt64), plus(most, b, math.MaxInt64)
+	if least > math.MinInt64 {
+		least = -floor(-least, scale)
+	}
+	return least, floor(most, scale), true
+}
+
+// maxScale bounds what linearBounds multiplies by.
+const maxScale = 1 << 20
 
 func (f *Factor) bounds() (lo, hi int64) {
 	if f.Op == Symbol {

@@ -237,9 +237,39 @@ func product(a, b int64) (int64, bool) {
 	return a * b, true
 }
 
-// Exact is e/f where that is an expression without division: a long division of polynomials, which comes out even or not
-// because terms are ordered so that the product of two first terms comes first. It holds for all sizes for which f is not 0.
+// Exact is e/f where that comes out even: also of a-a%2 by 2, as a remainder is a-2*(a/2). It holds for all sizes for which f is not 0.
 func (e *Expr) Exact(f *Expr) (*Expr, bool) {
+	q, ok := e.exact(f)
+	if whole := e.withoutRemainders(); !ok && whole != e {
+		return whole.exact(f)
+	}
+	return q, ok
+}
+
+// withoutRemainders is e with what its remainders are in divisions; e itself, where it has none.
+func (e *Expr) withoutRemainders() *Expr {
+	isMod := func(f *Factor) bool { return f.Op == Mod }
+	if e == nil || !slices.ContainsFunc(e.terms, func(t Term) bool { return slices.ContainsFunc(t.Factors, isMod) }) {
+		return e
+	}
+	sum := normal(nil)
+	for _, t := range e.terms {
+		product := Number(t.Coef)
+		for _, f := range t.Factors {
+			x := normal([]Term{{1, []*Factor{f}}})
+			if isMod(f) {
+				x = f.X.Minus(f.Y.Times(f.X.Div(f.Y)))
+			}
+			product = product.Times(x)
+		}
+		sum = sum.Plus(product)
+	}
+	return sum
+}
+
+// exact is a long division of polynomials, which comes out even or not because terms are ordered so that the product of two first
+// terms comes first.
+func (e *Expr) exact(f *Expr) (*Expr, bool) {
 	if e == nil || f == nil || len(f.terms) == 0 {
 		return nil, false
 	}

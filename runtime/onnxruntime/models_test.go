@@ -72,7 +72,7 @@ func checkFunc(t *testing.T, prog *compiler.Program, f *graph.Func, state *runti
 	}
 	defer s.Close()
 	pure, noise := onnx.HoistRandom(f)
-	for _, b := range []graph.Binding{{"batch": 1, "seq": 4, "draws": 3}, {"batch": 3, "seq": 2, "draws": 1}} {
+	for _, b := range []graph.Binding{{"batch": 1, "seq": 4, "draws": 3, "height": 9, "width": 6, "length": 5}, {"batch": 3, "seq": 2, "draws": 1, "height": 4, "width": 7, "length": 8}} {
 		in := modelInputs(t, pure, noise, b)
 		all := maps.Clone(in)
 		for _, p := range pure.Params {
@@ -139,7 +139,7 @@ func checkStep(t *testing.T, f *graph.Func, state *runtime.State) {
 		t.Fatal(err)
 	}
 	defer step.Close()
-	batch := modelInputs(t, f, nil, graph.Binding{"batch": 3, "seq": 4})
+	batch := modelInputs(t, f, nil, graph.Binding{"batch": 3, "seq": 4, "height": 5, "width": 6, "length": 7})
 	var asked []string
 	for _, in := range step.Inputs() {
 		asked = append(asked, in.Name)
@@ -192,7 +192,7 @@ func checkStep(t *testing.T, f *graph.Func, state *runtime.State) {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	if _, err := session.Run(t.Context(), modelInputs(t, f, nil, graph.Binding{"batch": 3, "seq": 4})); err == nil || !strings.Contains(err.Error(), "is missing") {
+	if _, err := session.Run(t.Context(), modelInputs(t, f, nil, graph.Binding{"batch": 3, "seq": 4, "height": 5, "width": 6, "length": 7})); err == nil || !strings.Contains(err.Error(), "is missing") {
 		t.Errorf("without the state: %v", err) // to train nothing would be worse
 	}
 }

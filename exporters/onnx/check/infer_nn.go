@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math"
 	"slices"
 )
 
@@ -293,12 +294,25 @@ func resize(x *nodeContext) {
 				if exact := int64(float64(n) * k); exact == int64(float32(n)*float32(k)) {
 					out[i] = number(exact)
 				}
-			} else if k == float64(int64(k)) && k < maxDim {
-				out[i] = s[i].times(number(int64(k)))
+			} else if up, down := fraction(k); down > 0 {
+				out[i] = s[i].times(number(up)).divided(number(down))
 			}
 		}
 	}
 	x.set(0, out)
+}
+
+// fraction is k as one whose divisor is a power of two, 0/0 if there is none of small numbers.
+func fraction(k float64) (up, down int64) {
+	for down = 1; k != math.Trunc(k); down *= 2 {
+		if k *= 2; down > 1<<20 {
+			return 0, 0
+		}
+	}
+	if k >= maxDim {
+		return 0, 0
+	}
+	return int64(k), down
 }
 
 func depthToSpace(x *nodeContext) {
