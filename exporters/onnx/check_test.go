@@ -99,6 +99,43 @@ func TestCheckModels(t *testing.T) {
 	}
 }
 
+// TestCheckSizes holds what is inferred of every value in the files of a model of images of any size to sizes without a choice, and its
+// outputs to those of the graph.
+func TestCheckSizes(t *testing.T) {
+	for _, prog := range programs(t) {
+		if prog.Name() != "anysize" {
+			continue
+		}
+		w := zeros(t, prog)
+		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
+			var b bytes.Buffer
+			if _, err := Export(&b, f, w, Options{Training: f.Training}); err != nil {
+				t.Fatal(err)
+			}
+			m, err := wire.Decode(b.Bytes())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range m.Graph.Outputs {
+				o.Type = nil
+			}
+			r := check.Model(m, check.Options{})
+			for _, n := range m.Graph.Nodes {
+				for _, name := range n.Outputs {
+					if text := typeText(r.Types[name]); strings.Contains(text, "min(") || strings.Contains(text, "?") {
+						t.Errorf("%s: %s %q is inferred %s", f.Name, n.OpType, name, text)
+					}
+				}
+			}
+			for _, o := range f.Outputs {
+				if got, want := typeText(r.Types[o.Name]), o.Value.Type.String(); got != want {
+					t.Errorf("%s: output %q is inferred %s, want %s", f.Name, o.Name, got, want)
+				}
+			}
+		}
+	}
+}
+
 // TestFaultyOp exports an op whose Emit method is wrong: an error that names the node, and no file.
 func TestFaultyOp(t *testing.T) {
 	f := graph.NewFunc("f", false)
