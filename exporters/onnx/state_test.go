@@ -153,6 +153,10 @@ func TestMadeVectors(t *testing.T) {
 		{"native, nothing drawn", double, Options{Random: RandomNative}, []int{1, 3}, ""},
 		{"large", func(f *graph.Func) { f.Output("y", f.Input("x", graph.F32, batch, 1<<18).Scale(2)) }, Options{}, []int{1}, "none of size 3: its inputs and outputs are 6291456 bytes"},
 		{"huge", func(f *graph.Func) { f.Output("y", f.Input("x", graph.F32, batch, 1<<32).Sum()) }, Options{}, nil, "17.2 GB"},
+		{"windows", func(f *graph.Func) { // that do not fit images of the first sizes
+			x := f.Input("x", graph.F32, batch, 1, graph.Sym("width"))
+			f.Output("y", x.Scale(2).Add(x.MaxPoolND(graph.MaxPoolND{Kernel: []int{5}}).Sum().Scale(0)))
+		}, Options{}, []int{8, 6}, ""},
 		{"no kernel", func(f *graph.Func) {
 			f.Output("y", f.Apply(node("Tanh", graph.F32, batch, 2), f.Input("x", graph.F32, batch, 2)))
 		}, Options{}, nil, "none of size 1: f: "},

@@ -22,6 +22,7 @@ const (
 	maxVector   = 4 << 20  // bytes of a vector's tensors
 	maxUpdates  = 64 << 10 // bytes of the new state in a step's vector
 	maxEvaluate = 1 << 30  // bytes of all values of one evaluation
+	maxSize     = 64       // that is tried where smaller ones do not do
 )
 
 // The sizes of all symbols, such as batch, in the vectors that the exporter makes. Statistics over a batch of one example
@@ -53,6 +54,12 @@ func (x *exporter) makeVectors() (list []Vector, why string) {
 	}
 	for _, n := range sizes {
 		v, err := x.makeVector(n)
+		var fails *graph.RunError
+		for larger := 2 * n; larger <= maxSize && errors.As(err, &fails); larger *= 2 { // images may be too small for the windows
+			if bigger, err2 := x.makeVector(larger); err2 == nil {
+				v, err = bigger, nil
+			}
+		}
 		if err != nil {
 			return list, fmt.Sprintf("none of size %d: %v", n, err)
 		}
@@ -252,7 +259,7 @@ func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*t
 	return in, nil
 }
 
-// valueBytes is what an evaluation of f keeps in memory with every symbol n.
+// valueBytes is what an evaluation of f keeps in memory with every symbol n. What has no size then fails in the evaluation.
 func valueBytes(f *graph.Func, n int) float64 {
 	b, total := f.BindAll(n), 0.
 	for _, v := range f.Values {
@@ -260,7 +267,7 @@ func valueBytes(f *graph.Func, n int) float64 {
 		for _, d := range v.Shape() {
 			k, err := d.Eval(b)
 			if err != nil {
-				return math.Inf(1)
+				k = 0
 			}
 			size *= float64(k)
 		}

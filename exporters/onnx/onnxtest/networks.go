@@ -110,7 +110,7 @@ func anySize() (*compiler.Program, error) {
 		small = m.Mid.Apply(small)
 		h := m.Up.Apply(small).Resize(graph.Resize{Sizes: skip.Shape()[2:], Mode: graph.Linear})
 		h = graph.Join(1, h, skip).Upsample(2).Resize(graph.Resize{Scale: 3, Divisor: 2, Mode: graph.Linear, Coordinates: graph.AlignCorners})
-		masks = h.Resize(graph.Resize{Sizes: image.Shape()[2:]})
+		masks = h.Resize(graph.Resize{Sizes: image.Shape()[2:], Mode: graph.Linear})
 		return image, small, masks
 	}
 	line := func(f *graph.Func) *graph.Value {
@@ -124,6 +124,9 @@ func anySize() (*compiler.Program, error) {
 		h := m.CubeUp.Apply(m.Cube.Apply(x).Tanh()).AveragePoolND(graph.AveragePoolND{Kernel: []int{1, 2, 2}, Pads: []int{0, 0, 1, 0, 0, 0}, CountPad: true})
 		return h.MaxPoolND(graph.MaxPoolND{Kernel: []int{2, 2, 1}, Pads: []int{1, 0, 0, 0, 0, 0}}).GlobalAveragePool()
 	}
+	nearest := func(image *graph.Value) *graph.Value {
+		return m.In.Apply(image).Resize(graph.Resize{Sizes: image.Shape()[2:]})
+	}
 	b := compiler.New("anysize")
 	b.Model("net", m)
 	b.Func("segment", func(f *graph.Func) {
@@ -131,12 +134,13 @@ func anySize() (*compiler.Program, error) {
 		f.Output("masks", masks)
 		f.Output("class", m.Class.Apply(small.GlobalAveragePool().Flatten()))
 	})
+	b.Func("nearest", func(f *graph.Func) { f.Output("features", nearest(f.Input("image", graph.F32, batch, 2, height, width))) })
 	b.Func("measure", func(f *graph.Func) {
 		f.Output("measures", m.Head.Apply(graph.Join(1, line(f).Flatten(), cube(f).Flatten())))
 	})
 	b.Step("train", optim.SGD{LR: 1e-2}, m, func(f *graph.Func) *graph.Value {
 		image, small, masks := segment(f)
-		return masks.Sub(image.Slice(1, 0, 1)).Square().Mean().Add(m.Class.Apply(small.GlobalAveragePool().Flatten()).Square().Mean())
+		return masks.Slice(1, 0, 4).Sub(nearest(image)).Square().Mean().Add(m.Class.Apply(small.GlobalAveragePool().Flatten()).Square().Mean())
 	})
 	b.Step("tune", optim.SGD{LR: 1e-2}, m, func(f *graph.Func) *graph.Value {
 		return m.Head.Apply(graph.Join(1, line(f).Flatten(), cube(f).Flatten())).Sin().Square().Mean()

@@ -84,7 +84,7 @@ func init() { // the rules look at inputs, whose rules lead back to this map
 			return c.of(0)
 		},
 		"Add": each((*symbolic.Expr).Plus), "Sub": each((*symbolic.Expr).Minus), "Mul": each((*symbolic.Expr).Times),
-		"Div": each(quotient), "Mod": each(remainder), "Min": each((*symbolic.Expr).Min), "Max": each((*symbolic.Expr).Max),
+		"Div": each(quotient), "Mod": remainderSizes, "Min": each((*symbolic.Expr).Min), "Max": each((*symbolic.Expr).Max),
 		"ReduceProd": func(c *call) *sizes {
 			if c.has(1) || len(c.ints("axes")) > 0 {
 				return nil
@@ -146,19 +146,29 @@ func (c *call) pair(a, b *sizes, op func(i int, a, b *symbolic.Expr) *symbolic.E
 	return out
 }
 
-// quotient is a/b, where rounding down is rounding to 0.
+// quotient is a/b, where rounding down is rounding to 0, or there is nothing to round.
 func quotient(a, b *symbolic.Expr) *symbolic.Expr {
+	if q, ok := a.Exact(b); ok && b.Least() > 0 {
+		return q
+	}
 	if a == nil || b == nil || a.Least() < 0 || b.Least() < 1 {
 		fail("its sign is not known")
 	}
 	return a.Div(b)
 }
 
-func remainder(a, b *symbolic.Expr) *symbolic.Expr {
-	if a == nil || b == nil || a.Least() < 0 || b.Least() < 1 {
-		fail("its sign is not known")
+// remainderSizes are remainders that have the divisor's sign, also where a size less something is below 0.
+func remainderSizes(c *call) *sizes {
+	sign := each(func(a, b *symbolic.Expr) *symbolic.Expr {
+		if b.Least() < 1 {
+			fail("its sign is not known")
+		}
+		return a.Mod(b)
+	})
+	if c.int("fmod", 0) != 0 {
+		return nil
 	}
-	return a.Mod(b)
+	return sign(c)
 }
 
 func gatherSizes(c *call) *sizes {
