@@ -330,7 +330,10 @@ func unbound(f *graph.Func) {
 	if len(f.Diags) > 0 { // the input that is missing may be the mistake
 		return
 	}
-	bound, seen := map[string]bool{}, map[graph.Dim]bool{}
+	bound := map[string]bool{}
+	for name := range f.Late() {
+		bound[name] = true
+	}
 	for _, in := range f.Inputs {
 		if in.IsSize() {
 			bound[in.Name] = true
@@ -341,20 +344,14 @@ func unbound(f *graph.Func) {
 			}
 		}
 	}
-	for _, v := range f.Values {
-		for _, d := range v.Shape() {
-			if seen[d] || !d.Symbolic() {
-				continue
-			}
-			seen[d] = true
-			for _, name := range d.Symbols() {
-				if !bound[name] {
-					bound[name] = true // once is enough
-					f.At(v.Pos, v.Scope, func() {
-						f.Mistake(v.Pos, fmt.Sprintf("%s: no input of %q has %s as an axis: its size would not be known", graph.OpName(v.Op), f.Name, name),
-							"give an input that axis, or take a number", v)
-					})
-				}
+	for _, n := range f.Nodes {
+		for _, name := range n.Symbols() {
+			if !bound[name] {
+				bound[name] = true // once is enough
+				f.At(n.Pos, n.Scope, func() {
+					f.Mistake(n.Pos, fmt.Sprintf("%s: no input of %q has %s as an axis: its size would not be known", graph.OpName(n.Op), f.Name, name),
+						"give an input that axis, or take a number", n.Results[0])
+				})
 			}
 		}
 	}

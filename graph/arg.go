@@ -52,6 +52,31 @@ func (in *Infer) Fresh(name string) Dim {
 	return in.fresh[k]
 }
 
+// FreshOf is a [Infer.Fresh] that is the same for each node of a Func that asks it of argument i, by this name: how many of a mask's
+// elements are true, say.
+func (in *Infer) FreshOf(name string, i int) Dim {
+	of := asked{in.Args[i], name}
+	d, ok := in.fn.asked[of]
+	if k := len(in.fresh); ok && k >= len(in.known) {
+		in.fresh = append(in.fresh, d)
+		return d
+	}
+	d = in.Fresh(name)
+	if in.fn.asked == nil {
+		in.fn.asked = map[asked]Dim{}
+	}
+	if !ok {
+		in.fn.asked[of] = d
+	}
+	return d
+}
+
+// asked is what a size that only a run tells was asked of.
+type asked struct {
+	of   *Value
+	name string
+}
+
 // Same is the type of argument i, as the only result's.
 func (in *Infer) Same(i int) ([]Type, error) { return in.One(in.Args[i].Type, nil) }
 

@@ -48,6 +48,11 @@ func (f *Func) outside(do func()) {
 // inner is an empty Func for a body inside f that each run of its node runs so many times.
 func (f *Func) inner(runs ...Dim) *Func {
 	b := NewFunc(f.Name, f.Training)
+	if f.fresh == nil {
+		f.fresh = map[string]int{}
+	}
+	f.fresh[""]++
+	b.inside = fmt.Sprintf("%s_b%d", f.inside, f.fresh[""])
 	b.body = &body{outer: f, runs: runs, inputs: map[*Value]*Value{}}
 	b.scope, b.at = f.scope, f.at
 	return b
@@ -91,6 +96,9 @@ func (f *Func) draw(dims []Dim, do func(f *Func, dims []Dim) *Value) *Value {
 	switch {
 	case b == nil:
 		return do(f, dims)
+	case f.Late().any(dims):
+		f.Mistake(f.Pos(), "random numbers are drawn in a body, as many as only a run of it tells", "draw as many as there can be, and take those that are wanted with Compress or Gather")
+		return f.Poison()
 	case b.what != "":
 		f.Mistake(f.Pos(), fmt.Sprintf("random numbers are drawn in the body of a %s, and how many times it runs is not known", b.what),
 			"draw in a Scan or Repeat, or outside, and take the row of the iteration with .Gather")
@@ -110,7 +118,7 @@ func (f *Func) draw(dims []Dim, do func(f *Func, dims []Dim) *Value) *Value {
 
 // results makes values the outputs of the body f, and reports whether they can be; what says whose they are.
 func (f *Func) results(what string, values []*Value) bool {
-	ok := true
+	ok, late := true, f.Late()
 	for i, v := range values {
 		switch {
 		case v == nil:
@@ -125,7 +133,11 @@ func (f *Func) results(what string, values []*Value) bool {
 			ok = false
 			continue
 		}
-		v = f.here(v)
+		if v = f.here(v); late.Value(v) {
+			f.Mistake(f.Pos(), fmt.Sprintf("%s: result %d of the body is %v, and only a run of the body tells how large that is", what, i, v.Type), "make it a value of known size in the body: reduce it, or put it among zeros by ScatterAdd", v)
+			ok = false
+			continue
+		}
 		f.Outputs = append(f.Outputs, Output{fmt.Sprint(len(f.Outputs)), v, f.Pos()})
 	}
 	return ok
@@ -160,6 +172,9 @@ func (f *Func) close(what string, own []*Value) bool {
 // sizes captures, for each symbol in f that none of its inputs has as an axis of its own, a value outside that has.
 func (f *Func) sizes(what string) bool {
 	bound := map[string]bool{}
+	for name := range f.Late() {
+		bound[name] = true
+	}
 	bind := func(v *Value) {
 		for _, d := range v.Shape() {
 			if s, ok := d.Symbol(); ok {

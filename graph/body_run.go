@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 
@@ -40,18 +41,24 @@ type bodyRun struct {
 	in    []*tensor.Tensor // of the inputs, in order
 	out   []*tensor.Tensor // of the outputs, in order
 	calls []call
+
+	b    Binding
+	late Late
+	all  []*tensor.Tensor // by Value.ID; of values whose sizes only a run tells, those of the last run
 }
 
 // A call is one node with its buffers.
 type call struct {
 	n       *Node
 	out, in []*tensor.Tensor
+	late    *Node // n as it was, if it must be bound in each run
 }
 
 // newBodyRun prepares f. Its first inputs have buffers of their own, of the shapes of own, and the others are shared.
 func newBodyRun(c *kernel.Context, f *Func, own, shared []*tensor.Tensor) (*bodyRun, error) {
-	r := &bodyRun{c: c, f: f}
-	inputs, all := map[string]*tensor.Tensor{}, make([]*tensor.Tensor, len(f.Values))
+	all := make([]*tensor.Tensor, len(f.Values))
+	r := &bodyRun{c: c, f: f, late: f.Late(), all: all}
+	inputs := map[string]*tensor.Tensor{}
 	for _, t := range own {
 		r.in = append(r.in, tensor.New(t.DType(), t.Shape()...))
 	}
@@ -63,11 +70,27 @@ func newBodyRun(c *kernel.Context, f *Func, own, shared []*tensor.Tensor) (*body
 	if err != nil {
 		return nil, err
 	}
+	r.b = b
 	for _, n := range f.Nodes {
 		if _, ok := n.Op.(Input); ok {
 			continue
 		}
-		k := call{in: make([]*tensor.Tensor, len(n.Args))}
+		k := call{n: n, in: make([]*tensor.Tensor, len(n.Args))}
+		if r.late.Node(n) || slices.ContainsFunc(n.Args, func(a *Value) bool { return a != nil && r.late.Value(a) }) {
+			k.late, k.out = n, make([]*tensor.Tensor, len(n.Results))
+			for _, v := range n.Results {
+				if r.late.Value(v) {
+					continue
+				}
+				shape, err := v.Sizes(b)
+				if err != nil {
+					return nil, err
+				}
+				all[v.ID] = tensor.New(v.DType(), shape...)
+			}
+			r.calls = append(r.calls, k)
+			continue
+		}
 		if k.n, err = n.Bound(b); err != nil {
 			return nil, err
 		}
@@ -93,12 +116,46 @@ func newBodyRun(c *kernel.Context, f *Func, own, shared []*tensor.Tensor) (*body
 
 // run computes r.out from r.in.
 func (r *bodyRun) run() error {
-	for _, k := range r.calls {
+	b := r.b
+	if r.late != nil {
+		b = maps.Clone(b)
+	}
+	for i := range r.calls {
+		k := &r.calls[i]
+		if k.late != nil {
+			if err := r.bind(k, b); err != nil {
+				return err
+			}
+		}
 		if err := k.n.Run(r.c, k.out, k.in); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// bind gives k the tensors that this run has for it, under b, which gets the sizes that it tells.
+func (r *bodyRun) bind(k *call, b Binding) (err error) {
+	for i, a := range k.late.Args {
+		if a != nil {
+			k.in[i] = r.all[a.ID]
+		}
+	}
+	if err := k.late.Tell(r.c, b, k.in); err != nil {
+		return err
+	}
+	for i, v := range k.late.Results {
+		shape, err := v.Sizes(b)
+		if err != nil {
+			return err
+		}
+		if t := r.all[v.ID]; t == nil || !slices.Equal(t.Shape(), shape) {
+			r.all[v.ID] = tensor.New(v.DType(), shape...)
+		}
+		k.out[i] = r.all[v.ID]
+	}
+	k.n, err = k.late.Bound(b)
+	return err
 }
 
 // row is element i along the first axis of t, in t's memory.

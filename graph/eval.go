@@ -40,6 +40,9 @@ func Evaluate(c *kernel.Context, f *Func, inputs map[string]*tensor.Tensor) ([]*
 				args[k] = all[a.ID]
 			}
 		}
+		if err := n.Tell(c, b, args); err != nil {
+			return nil, err
+		}
 		out, err := n.buffers(b, all)
 		if err != nil {
 			return nil, err
@@ -123,8 +126,21 @@ func Computes(n *Node) bool {
 	return false
 }
 
-// runComposite computes n from the smaller ops that it is, for the shapes at hand.
+// runComposite computes n from the smaller ops that it is.
 func runComposite(c *kernel.Context, n *Node, out, args []*tensor.Tensor) error {
+	results, err := evaluateComposite(c, n, args)
+	for i, t := range results {
+		if t.DType() == out[i].DType() {
+			out[i].CopyFrom(t)
+		} else { // it is computed in the wide dtype
+			convert(c, out[i], t)
+		}
+	}
+	return err
+}
+
+// evaluateComposite computes the results of n from the smaller ops that it is, for the shapes at hand.
+func evaluateComposite(c *kernel.Context, n *Node, args []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	f := NewFunc(n.fn.Name, n.fn.Training)
 	in, values := map[string]*tensor.Tensor{}, make([]*Value, len(args))
 	for k, t := range args {
@@ -142,21 +158,18 @@ func runComposite(c *kernel.Context, n *Node, out, args []*tensor.Tensor) error 
 		y = n.Op.(Composite).Lower(m)
 	})
 	if len(f.Diags) > 0 {
-		return f.Diags
+		return nil, f.Diags
 	}
 	f = Extract(f, y...) // without the node itself, which was there for its types
 	all, err := Evaluate(c, f, in)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	out := make([]*tensor.Tensor, len(f.Outputs))
 	for i, o := range f.Outputs {
-		if y := all[o.Value.ID]; y.DType() == out[i].DType() {
-			out[i].CopyFrom(y)
-		} else { // it is computed in the wide dtype
-			convert(c, out[i], y)
-		}
+		out[i] = all[o.Value.ID]
 	}
-	return nil
+	return out, nil
 }
 
 // dimsOf is t's shape as numbers.

@@ -30,7 +30,9 @@ type Func struct {
 	infer   *Infer         // of the last inference
 	body    *body          // of a Func that is traced inside another
 	tracing *Func          // the body that is traced inside it now
-	fresh   map[string]int // how many sizes that only a run tells have a name
+	fresh   map[string]int // how many sizes that only a run tells have a name, and, at "", how many bodies there are
+	asked   map[asked]Dim  // such sizes, by what tells them
+	inside  string         // of a body, its number and those of the bodies around it, in the names of such sizes
 	// applied counts the ops asked for, those over poison too.
 	applied int
 	scope   string
@@ -115,6 +117,11 @@ func (f *Func) Input(name string, t DType, dims ...Dim) *Value {
 }
 
 func (f *Func) input(o Input) *Value {
+	if f.body == nil && len(f.fresh) > 0 && f.Late().any(o.Type.Shape) {
+		f.Mistake(f.Pos(), fmt.Sprintf("Input %q: a size of %v is known only in a run", o.Name, o.Type),
+			"take another name for a size that is given; of random numbers, draw as many as there can be, and take those that are wanted with Compress or Gather")
+		return f.Poison()
+	}
 	v := f.add(&Node{Op: o}).Result(0)
 	v.Name = o.Name
 	if v.OK() && !f.claim(o.Name, "Input", "an input", v.Pos, v) {
@@ -130,6 +137,9 @@ func (f *Func) input(o Input) *Value {
 // of its name, which says how many to draw, unless there is one. Compilers call it when f is traced.
 func (f *Func) BindSizes() {
 	bound := map[string]bool{}
+	for name := range f.Late() {
+		bound[name] = true
+	}
 	for _, in := range f.Inputs {
 		if in.IsSize() {
 			bound[in.Name] = true
@@ -157,15 +167,6 @@ func (f *Func) BindSizes() {
 func (v *Value) IsSize() bool {
 	o, ok := v.Op.(Input)
 	return ok && o.Size
-}
-
-// freshSize is a size that only a run tells, as a symbol that nothing else is: name, and a number.
-func (f *Func) freshSize(name string) Dim {
-	if f.fresh == nil {
-		f.fresh = map[string]int{}
-	}
-	f.fresh[name]++
-	return Sym(fmt.Sprintf("%s_%d", name, f.fresh[name]))
 }
 
 // Output names v as a result.

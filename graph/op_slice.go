@@ -102,7 +102,8 @@ func (d Dim) add(n int) Dim {
 // maxParts is how many parts Split makes at most.
 const maxParts = 1 << 16
 
-// Split cuts v along an axis into n equal parts. A symbolic axis must be a multiple of n for every size: 2*batch, say.
+// Split cuts v along an axis into n equal parts. A symbolic axis must be a multiple of n for every size: 2*batch, say. See [Value.Chunk] for
+// parts of which the last may be smaller, and [Value.SplitSizes] for parts of any sizes.
 func (v *Value) Split(along, n int) []*Value {
 	out := make([]*Value, min(max(n, 1), maxParts))
 	fill(out, v)
@@ -122,7 +123,7 @@ func (v *Value) Split(along, n int) []*Value {
 		}
 	}
 	if err != nil {
-		v.fn.Mistake(v.fn.Pos(), "Split: "+err.Error(), "Slice cuts parts of any size", v)
+		v.fn.Mistake(v.fn.Pos(), "Split: "+err.Error(), "Chunk makes the last part smaller; SplitSizes cuts parts of any size", v)
 		fill(out, v.fn.Poison())
 		return out
 	}

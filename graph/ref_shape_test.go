@@ -90,6 +90,22 @@ var shapeRefs = map[string]reference{
 			return from
 		})
 	},
+	"Split": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		o := op.(graph.Split)
+		if o.Axis < 0 {
+			o.Axis += in[0].Rank()
+		}
+		parts := make([][]float64, len(o.Sizes))
+		odometer(in[0].Shape(), func(index []int) {
+			at, i := index[o.Axis], 0
+			for at >= int(o.Sizes[i]) {
+				at -= int(o.Sizes[i])
+				i++
+			}
+			parts[i] = append(parts[i], in[0].At(offset(in[0].Shape(), index)))
+		})
+		return slices.Concat(parts...)
+	},
 	"Concat": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		axis := op.(graph.Concat).Axis
 		if axis < 0 {

@@ -22,6 +22,7 @@ func allRefs() map[string]reference {
 		recurrentRefs,
 		attentionRefs,
 		normRefs,
+		freshRefs,
 	} {
 		maps.Copy(all, family)
 	}

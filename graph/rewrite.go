@@ -22,7 +22,7 @@ func Fill(f *Func, fill func(out *Func, in *Value) *Value) *Func {
 // rewrite is Rewrite and Fill over those of f's nodes that have a result marked live, by ID; nil means all.
 func (f *Func) rewrite(live []bool, fill func(out *Func, in *Value) *Value, visit func(out *Func, n *Node, args []*Value) []*Value) *Func {
 	out := NewFunc(f.Name, f.Training)
-	out.fresh = maps.Clone(f.fresh)
+	out.fresh, out.inside = maps.Clone(f.fresh), f.inside
 	to := make([]*Value, len(f.Values))
 	for _, n := range f.Nodes {
 		if live != nil && !n.live(live) {
@@ -122,7 +122,7 @@ func (f *Func) finish(out *Func, to []*Value) {
 	out.draws = f.draws
 }
 
-// Prune returns a copy of f without the nodes that no output and no update needs. Inputs stay, since callers give them, but for one
+// Prune returns a copy of f without the nodes that no output and no update needs, also not for a size that they tell. Inputs stay, since callers give them, but for one
 // that is the size of what is an axis of another; parameters that nothing uses go.
 func Prune(f *Func) *Func {
 	axis := map[string]bool{}
@@ -139,6 +139,7 @@ func Prune(f *Func) *Func {
 		live[u.Value.ID] = true
 		live[f.byName[u.Name].ID] = true
 	}
+	late := f.Late()
 	for i := len(f.Nodes) - 1; i >= 0; i-- {
 		n := f.Nodes[i]
 		if o, ok := n.Op.(Input); ok {
@@ -149,6 +150,9 @@ func Prune(f *Func) *Func {
 				if a != nil {
 					live[a.ID] = true
 				}
+			}
+			for _, from := range late.needs(n) {
+				live[from.Results[0].ID] = true
 			}
 		}
 	}

@@ -47,7 +47,13 @@ func TestShapeMistakes(t *testing.T) {
 		{"slice symbol past the end", func(x, s, i value) any { return graph.Apply(graph.Slice{Axis: 0, End: batch.Plus(1), Step: 1}, s) }, "elements 0 to batch+1", ""},
 		{"slice by no size", func(x, s, i value) any { return s.SliceDims(0, 0, batch*2, 1) }, "elements", ""},
 		{"flip twice", func(x, s, i value) any { return x.Flip(1, -2) }, "Flip: axes [1 -2] name one axis twice", "once"},
-		{"split", func(x, s, i value) any { return x.Split(1, 2)[1] }, "Split: axis 1 has 3 elements, which 2 equal parts do not divide", "Slice"},
+		{"split", func(x, s, i value) any { return x.Split(1, 2)[1] }, "Split: axis 1 has 3 elements, which 2 equal parts do not divide", "SplitSizes"},
+		{"split into other sizes", func(x, s, i value) any { return x.SplitSizes(2, 1, 2)[1] }, "the parts have 3 elements, axis 2 of f32[2 3 4] has 4", "what is left"},
+		{"split of a symbol into others", func(x, s, i value) any { return s.SplitSizes(0, batch, seq)[1] }, "the parts have batch+seq elements, axis 0 of f32[batch 6] has batch", ""},
+		{"split into no size", func(x, s, i value) any { return s.SplitSizes(0, batch*2, 1)[0] }, "part 0 is not a dimension", "Minus"},
+		{"split into nothing", func(x, s, i value) any { return graph.Apply(graph.Split{}, x) }, "into 0 parts", ""},
+		{"chunks", func(x, s, i value) any { return i.Chunk(0, 4)[3] }, "Chunk: axis 0 has 5 elements, and 3 parts of 2 are more than that", "fewer"},
+		{"no chunks", func(x, s, i value) any { return i.Chunk(0, 0)[0] }, "into 0 parts", ""},
 		{"split none", func(x, s, i value) any { return x.Split(1, 0)[0] }, "into 0 parts", ""},
 		{"split symbol", func(x, s, i value) any { return s.Split(0, 2)[1] }, "axis 0 has batch elements, which 2 equal parts do not divide", ""},
 		{"concat rank", func(x, s, i value) any { return graph.Join(0, x, s) }, "argument 0 has 3 axes, argument 1 has 2", "Unsqueeze"},
@@ -118,6 +124,12 @@ func TestShapesSymbolic(t *testing.T) {
 		{"squeeze", token.Squeeze(), graph.Shape{batch, 12}},
 		{"expand", token.Expand(batch, seq, 12), graph.Shape{batch, seq, 12}},
 		{"split", graph.Join(0, x, x).Split(0, 2)[1], graph.Shape{batch, seq, 12}},
+		{"split into sizes", x.SplitSizes(1, seq.Div(2), seq.Minus(seq.Div(2)))[1], graph.Shape{batch, seq.Minus(seq.Div(2)), 12}},
+		{"split of a sum", long.SplitSizes(1, 1, seq)[1], graph.Shape{batch, seq, 12}},
+		{"chunks", x.Chunk(2, 5)[4], graph.Shape{batch, seq, 0}},
+		{"chunks of a symbol", x.Chunk(1, 3)[0], graph.Shape{batch, seq.Plus(2).Div(3), 12}},
+		{"last chunk of a symbol", x.Chunk(1, 3)[2], graph.Shape{batch, seq.Minus(seq.Plus(2).Div(3).Times(2)), 12}},
+		{"chunks that divide", graph.Join(0, x, x).Chunk(0, 2)[1], graph.Shape{batch, seq, 12}},
 		{"empty", x.Slice(2, 3, 3).Reshape(-1, 2), graph.Shape{0, 2}},
 		{"slice from the end", x.SliceStep(-1, -5, -1, 3), graph.Shape{batch, seq, 2}},
 		{"slice a symbol", x.Slice(1, 1, math.MaxInt), graph.Shape{batch, seq.Minus(1), 12}},
@@ -201,7 +213,11 @@ func TestPoisonedGradient(t *testing.T) {
 						t.Errorf("%s: %v", graph.OpText(s.Op), r)
 					}
 				}()
-				d.VJP(ys[0].Node, []*graph.Value{f.Poison()})
+				g := make([]*graph.Value, len(ys))
+				for i := range g {
+					g[i] = f.Poison()
+				}
+				d.VJP(ys[0].Node, g)
 			}()
 		}
 	}

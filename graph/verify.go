@@ -14,6 +14,7 @@ func (f *Func) Verify() error {
 	fail := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("verify %q: "+format, append([]any{f.Name}, args...)...))
 	}
+	late, told := f.Late(), map[*Node]bool{}
 	next := 0
 	for i, n := range f.Nodes {
 		if n == nil || n.fn != f || len(n.Results) == 0 {
@@ -37,6 +38,12 @@ func (f *Func) Verify() error {
 			}
 		}
 		v := n.Results[0]
+		for _, from := range late.needs(n) {
+			if !told[from] {
+				fail("%s: it has a size that only %s tells, later", v.Text(), from.Results[0].Text())
+			}
+		}
+		told[n] = true
 		for k, a := range n.Args {
 			if a == nil && optional(n.Op, k) {
 				continue

@@ -26,6 +26,7 @@ type memoryUse struct {
 	Arena int           `json:"arena"` // all other values
 	Live  int           `json:"live"`  // of the arena, what is needed at once
 	Peak  int           `json:"peak"`
+	Late  int           `json:"late,omitempty"` // values whose sizes only a run tells, which the bytes leave out
 }
 
 var sizeFlag = &cli.StringSliceFlag{Name: "size", Usage: "with --memory, what a symbol in the shapes is, `NAME=N`; may be repeated (default: the model's batch for batch, 1 for others)"}
@@ -50,12 +51,16 @@ func (a *app) inspectMemory(c *cli.Context, m models.Model, prog *compiler.Progr
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
-		list[i] = memoryUse{f.Name, own, p.State, p.Fixed, p.Arena, p.Live, gorgonia.Peak(p)}
+		list[i] = memoryUse{f.Name, own, p.State, p.Fixed, p.Arena, p.Live, gorgonia.Peak(p), p.Late}
 	}
 	if c.Bool("json") {
 		return a.writeJSON(list)
 	}
 	rows := [][]string{{"ENTRY", "SIZES", "STATE", "KEPT", "ARENA", "LIVE", "PEAK"}}
+	late := slices.ContainsFunc(list, func(u memoryUse) bool { return u.Late > 0 })
+	if late {
+		rows[0] = append(rows[0], "BESIDES")
+	}
 	for _, u := range list {
 		var own []string
 		for _, name := range slices.Sorted(maps.Keys(u.Sizes)) {
@@ -64,6 +69,9 @@ func (a *app) inspectMemory(c *cli.Context, m models.Model, prog *compiler.Progr
 		row := []string{u.Entry, strings.Join(own, " ")}
 		for _, n := range []int{u.State, u.Kept, u.Arena, u.Live, u.Peak} {
 			row = append(row, size(int64(n)))
+		}
+		if late {
+			row = append(row, fmt.Sprintf("%d values of sizes that only a run tells", u.Late))
 		}
 		rows = append(rows, row)
 	}

@@ -24,6 +24,7 @@ const (
 	Output                // in memory of its own, where it stays until the next run: outputs, and strings
 	Update                // in the memory that becomes new state after the run
 	State                 // in the state
+	Late                  // in memory that a run finds: only it tells the size
 )
 
 // Align is what every offset in the arena is a multiple of, in bytes: a line of the CPU's cache.
@@ -48,6 +49,7 @@ type Plan struct {
 	// new state.
 	Fixed int
 	State int // bytes of the state that the Func reads
+	Late  int // how many values have sizes that only a run tells; the bytes here leave them out
 	Each  int // bytes of all values but the state, if each had memory of its own
 
 	blocks []block
@@ -62,6 +64,10 @@ func New(f *graph.Func, b graph.Binding) (*Plan, error) {
 	n := len(f.Values)
 	p := &Plan{Shapes: make([][]int, n), Bytes: make([]int, n), Class: classes(f), Offset: make([]int, n), Alias: make([]int, n), of: make([]int, n)}
 	for i, v := range f.Values {
+		if p.Class[i] == Late {
+			p.Late++
+			continue
+		}
 		shape, err := v.Sizes(b)
 		if err != nil {
 			return nil, err
@@ -109,7 +115,7 @@ const maxBytes = 1 << 56
 
 // classes says where each value of f lies.
 func classes(f *graph.Func) []Class {
-	class := make([]Class, len(f.Values))
+	class, late := make([]Class, len(f.Values)), f.Late()
 	for _, n := range f.Nodes {
 		c := Arena
 		switch n.Op.(type) {
@@ -118,13 +124,16 @@ func classes(f *graph.Func) []Class {
 		case graph.Param:
 			c = State
 		default:
-			if !slices.ContainsFunc(n.Args, func(a *graph.Value) bool { return a != nil && class[a.ID] != Constant }) {
+			if !late.Node(n) && !slices.ContainsFunc(n.Args, func(a *graph.Value) bool { return a != nil && class[a.ID] != Constant }) {
 				c = Constant
 			}
 		}
 		for _, v := range n.Results {
 			class[v.ID] = c
-			if v.DType() == graph.String && c == Arena { // strings are not bytes of an arena
+			switch {
+			case late.Value(v):
+				class[v.ID] = Late
+			case v.DType() == graph.String && c == Arena: // strings are not bytes of an arena
 				class[v.ID] = Output
 			}
 		}

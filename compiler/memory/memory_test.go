@@ -283,3 +283,25 @@ func TestSeveralResults(t *testing.T) {
 	}
 	check(t, f, plan(t, f, graph.Binding{"n": 3}))
 }
+
+// TestLate plans values whose sizes only a run tells: they lie elsewhere, and what is computed of them, of known size, in the arena.
+func TestLate(t *testing.T) {
+	f := graph.NewFunc("f", false)
+	x := f.Input("x", graph.F32, 100)
+	kept := x.Compress(x.Greater(x.Scalar(0)), 0)
+	filled := f.Full(graph.F32, 2, kept.Dim(0)) // of constants, but for its size
+	y := kept.Mul(filled).Sum()
+	start := f.Arange(100).SliceDims(0, 0, kept.Dim(0), 1)
+	f.Output("kept", kept)
+	f.Output("y", y.Add(y))
+	f.Output("start", start)
+	p := plan(t, f, nil)
+	for _, v := range []*graph.Value{kept, filled, start} {
+		if p.Class[v.ID] != memory.Late || p.Bytes[v.ID] != 0 {
+			t.Errorf("%s is of class %d, %d bytes", v.Text(), p.Class[v.ID], p.Bytes[v.ID])
+		}
+	}
+	if p.Class[y.ID] != memory.Arena || p.Late != 4 {
+		t.Errorf("the sum is of class %d; %d values are late", p.Class[y.ID], p.Late)
+	}
+}

@@ -24,6 +24,9 @@ func cse(f *graph.Func) *graph.Func {
 			}
 			key = binary.LittleEndian.AppendUint64(key, uint64(id))
 		}
+		for _, d := range n.Fresh() { // two sizes that only a run tells are two, though they come out equal
+			key = binary.LittleEndian.AppendUint64(key, uint64(d))
+		}
 		if old := seen[string(key)]; old != nil {
 			return old.Results
 		}

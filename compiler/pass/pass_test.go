@@ -86,6 +86,11 @@ var cases = []struct {
 	{"equal values", "cse", func(f *graph.Func, x, w value) value { return x.Tanh().Add(x.Tanh()) }, "Input Input Tanh Add"},
 	{"equal values of equal values", "cse", func(f *graph.Func, x, w value) value { return x.Tanh().Exp().Mul(x.Tanh().Exp()) }, "Input Input Tanh Exp Mul"},
 	{"other attributes", "cse", func(f *graph.Func, x, w value) value { return x.Softmax(0).Sub(x.Softmax(1)) }, "Input Input Softmax Softmax{Axis:1} Sub"},
+	{"sizes that only a run tells", "cse", func(f *graph.Func, x, w value) value {
+		a, _, _, _ := x.Unique()
+		b, _, _, _ := x.Unique()
+		return a.Sum().Add(b.Sum()).Add(x.NonZero().Cast(graph.F32).Add(x.NonZero().Cast(graph.F32)).Sum())
+	}, "Input Input Unique Unique Unique Unique Unique Unique Unique Unique Sum Sum Add NonZero Cast Add Sum Add"},
 	{"other types", "cse", func(f *graph.Func, x, w value) value { return x.Add(f.Full(graph.F32, 0)).Add(f.Full(graph.F32, 0, 3)) }, "Input Input Full Add Full{Type:f32[3]} Add"},
 	{"other arguments", "cse", func(f *graph.Func, x, w value) value { return x.Sub(x.Neg()).Add(x.Neg().Sub(x)) }, "Input Input Neg Sub Sub Add"},
 	{"draws of two streams", "cse", func(f *graph.Func, x, w value) value { return x.NormalLike().Sub(x.NormalLike()) }, "Input Input Buffer RandomNormal{Type:f32[batch 3]} RandomNormal{Type:f32[batch 3] Stream:1} Sub"},

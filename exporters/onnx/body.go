@@ -13,9 +13,9 @@ import (
 func (e *emitter) Body(body *graph.Func, captured []string) any {
 	outer := *e
 	defer func() {
-		e.f, e.nodes, e.names, e.dims, e.cur = outer.f, outer.nodes, outer.names, outer.dims, outer.cur
+		e.f, e.late, e.nodes, e.names, e.dims, e.cur = outer.f, outer.late, outer.nodes, outer.names, outer.dims, outer.cur
 	}()
-	e.f, e.nodes, e.names, e.dims = body, nil, make([]string, len(body.Values)), maps.Clone(outer.dims)
+	e.f, e.late, e.nodes, e.names, e.dims = body, body.Late(), nil, make([]string, len(body.Values)), maps.Clone(outer.dims)
 	g := &wire.Graph{Name: e.unique(fmt.Sprintf("%s.body", body.Name))}
 	own := len(body.Inputs) - len(captured)
 	for i, in := range body.Inputs {

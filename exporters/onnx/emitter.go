@@ -17,6 +17,7 @@ type emitter struct {
 	opset     int
 	positions bool
 	f         *graph.Func
+	late      graph.Late // of f
 	diags     graph.Diags
 
 	nodes  []*wire.Node
@@ -39,7 +40,7 @@ type emitter struct {
 
 func newEmitter(f *graph.Func, o Options) *emitter {
 	e := &emitter{
-		opset: o.Opset, positions: !o.NoPositions, f: f,
+		opset: o.Opset, positions: !o.NoPositions, f: f, late: f.Late(),
 		byKey: map[[sha256.Size]byte]string{},
 		names: make([]string, len(f.Values)), taken: map[string]string{},
 		made: map[string]bool{}, rename: map[string]string{}, shapes: map[string]graph.Shape{},

@@ -286,7 +286,7 @@ func TestShapes(t *testing.T) {
 			"a = Shape(x) 0:1; b = Add(a, [1]); c = Mul([2], a); d = Mul(c, a); e = Concat(a, b, d); y = Expand(x, e)"},
 		{"an input's own product", graph.Shape{1, batch.Times(4)}, expand(batch.Times(4), batch.Times(4)), "a = Shape(x) 1:2; b = Concat(a, a); y = Expand(x, b)"},
 		{"rounded down", graph.Shape{seq, 1}, expand(seq.Div(2), seq.Minus(1).Div(2).Plus(1)),
-			"a = Shape(x) 0:1; b = Div(a, [2]); c = Sub(a, [1]); d = Mod(c, [2]); e = Sub(c, d); f = Div(e, [2]); g = Add(f, [1]); h = Concat(b, g); y = Expand(x, h)"},
+			"a = Shape(x) 0:1; b = Div(a, [2]); c = Add(a, [1]); d = Div(c, [2]); e = Sub(d, [1]); f = Add(e, [1]); g = Concat(b, f); y = Expand(x, g)"},
 		{"remainder and limits", graph.Shape{seq, 1}, expand(seq.Mod(4), seq.Min(9), seq.Minus(1).Max(0)),
 			"a = Shape(x) 0:1; b = Mod(a, [4]); c = Min([9], a); d = Sub(a, [1]); e = Max([0], d); f = Concat(b, c, e); y = Expand(x, f)"},
 		{"only a dimension", graph.Shape{batch}, expand(batch), "a = Shape(x) 0:1; y = Expand(x, a)"},

@@ -108,6 +108,18 @@ func TestSpecifiedSlices(t *testing.T) {
 	}
 }
 
+// TestSpecifiedLate computes values whose sizes only a run tells, and has our checker look at the file.
+func TestSpecifiedLate(t *testing.T) {
+	f := onnxtest.Late()
+	plain := *f
+	plain.Outputs = slices.DeleteFunc(slices.Clone(f.Outputs), func(o graph.Output) bool { return o.Name == "gradient" || o.Name == "second" })
+	_, _, raw := export(t, graph.Prune(&plain), Tensors{}, Options{})
+	clean(t, "late", raw)
+	for i, in := range onnxtest.LateInputs() {
+		compareSpecified(t, fmt.Sprint(i), f, Tensors{}, in, map[graph.DType]float64{graph.F32: 1e-4})
+	}
+}
+
 // compareSpecified exports f at every opset and evaluates the file, and f itself.
 func compareSpecified(t *testing.T, what string, f *graph.Func, w Tensors, in map[string]*tensor.Tensor, tolerance map[graph.DType]float64) {
 	t.Helper()

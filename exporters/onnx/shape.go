@@ -53,12 +53,12 @@ func (e *emitter) constDims(s graph.Shape) string {
 	return e.Const(tensor.Of(d, len(d)))
 }
 
-// dim returns the name of an i64[1] tensor with d, computed at run time from the shape of an input that has it.
+// dim returns the name of an i64[1] tensor with d, computed at run time from the shape of what has it.
 func (e *emitter) dim(d graph.Dim) string {
 	if name, ok := e.dims[d.String()]; ok {
 		return name
 	}
-	name := e.inputDim(d.String())
+	name := e.axisDim(d.String())
 	if name == "" {
 		name = e.sum(d.Expr())
 	}
@@ -113,17 +113,26 @@ func (e *emitter) factor(f *symbolic.Factor) string {
 	}
 	name := ""
 	if f.Op == symbolic.Symbol {
-		if name = e.inputDim(f.Name); name == "" {
+		if name = e.axisDim(f.Name); name == "" {
 			return e.Fail(e.cur, "the size of %q is needed, and no input has it as an axis", f.Name)
 		}
 	} else {
-		in := []string{e.sum(f.X), e.sum(f.Y)}
+		x, by, least := f.X, e.sum(f.Y), f.X.Least()
+		n, number := f.Y.Number()
+		below := int64(0) // so many times n make x no less than 0
+		if f.Op == symbolic.Div && number && least < 0 && least > -1<<31 {
+			below = (n - 1 - least) / n
+			x = x.Plus(symbolic.Number(below * n))
+		}
+		in := []string{e.sum(x), by}
 		switch f.Op {
 		case symbolic.Div:
-			if f.X.Least() < 0 { // ONNX's Div of integers rounds to 0, and its Mod has the divisor's sign
+			if x.Least() < 0 { // ONNX's Div of integers rounds to 0, and its Mod has the divisor's sign
 				in[0] = e.Node("Sub", []string{in[0], e.Node("Mod", in)})
 			}
-			name = e.Node("Div", in)
+			if name = e.Node("Div", in); below > 0 {
+				name = e.Node("Sub", []string{name, e.Const(tensor.Of([]int64{below}, 1))})
+			}
 		case symbolic.Mod:
 			name = e.Node("Mod", in)
 		case symbolic.Min:
@@ -136,14 +145,27 @@ func (e *emitter) factor(f *symbolic.Factor) string {
 	return name
 }
 
-// inputDim reads the size written d off an input that has it as an axis; "" if none does.
-func (e *emitter) inputDim(d string) string {
+// axisDim reads the size written d off an input that has it as an axis, or off the result that tells it; "" if there is none.
+func (e *emitter) axisDim(d string) string {
+	read := func(v *graph.Value) string {
+		if i := slices.IndexFunc(v.Shape(), func(has graph.Dim) bool { return has.Symbolic() && has.String() == d }); i >= 0 && e.names[v.ID] != "" {
+			return e.Node("Shape", []string{e.names[v.ID]}, graph.Attr{Name: "start", Value: i}, graph.Attr{Name: "end", Value: i + 1})
+		}
+		return ""
+	}
 	for _, in := range e.f.Inputs {
 		if in.IsSize() && in.Name == d {
 			return e.Node("Reshape", []string{e.names[in.ID], e.Const(tensor.Of([]int64{1}, 1))})
 		}
-		if i := slices.IndexFunc(in.Shape(), func(has graph.Dim) bool { return has.Symbolic() && has.String() == d }); i >= 0 {
-			return e.Node("Shape", []string{e.names[in.ID]}, graph.Attr{Name: "start", Value: i}, graph.Attr{Name: "end", Value: i + 1})
+		if name := read(in); name != "" {
+			return name
+		}
+	}
+	if from := e.late[d]; from != nil {
+		for _, v := range from.Results {
+			if name := read(v); name != "" {
+				return name
+			}
 		}
 	}
 	return ""

@@ -262,6 +262,19 @@ func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*t
 // valueBytes is what an evaluation of f keeps in memory with every symbol n. What has no size then fails in the evaluation.
 func valueBytes(f *graph.Func, n int) float64 {
 	b, total := f.BindAll(n), 0.
+	for _, node := range f.Nodes {
+		for _, d := range node.Fresh() { // no more than there are elements, as a rule
+			b[d.String()] = 0
+			for _, a := range node.Args {
+				if a == nil {
+					continue
+				}
+				if k, err := a.Shape().Size().Eval(b); err == nil {
+					b[d.String()] = max(b[d.String()], k)
+				}
+			}
+		}
+	}
 	for _, v := range f.Values {
 		size := float64(v.DType().Size())
 		for _, d := range v.Shape() {

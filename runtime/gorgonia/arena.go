@@ -33,10 +33,15 @@ func (a *arena) need(n int) bool {
 	if a.mem != nil && len(a.mem) >= n {
 		return false
 	}
+	a.mem = aligned(n)
+	return true
+}
+
+// aligned is new memory of n bytes that begins where a value may lie.
+func aligned(n int) []byte {
 	mem := make([]byte, n+memory.Align)
 	skip := int(-uintptr(unsafe.Pointer(&mem[0])) % memory.Align)
-	a.mem = mem[skip:][:n:n]
-	return true
+	return mem[skip:][:n:n]
 }
 
 // place puts the values of p that are to lie in the arena there.

@@ -88,6 +88,7 @@ type executable struct {
 	fused  map[string]*graph.Func
 	faces  faces
 	arena  arena
+	pool   pool
 	spares map[string]*buffer      // by name of state: what its next contents are computed into
 	plans  map[string][]*boundPlan // by entry point, most recently used last
 	max    int
@@ -256,6 +257,6 @@ func (x *executable) Close() error {
 	clear(x.plans)
 	clear(x.faces)
 	clear(x.spares)
-	x.arena = arena{}
+	x.arena, x.pool = arena{}, pool{}
 	return nil
 }

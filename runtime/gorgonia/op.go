@@ -20,6 +20,7 @@ import (
 type kernelOp struct {
 	node     *graph.Node
 	ctx      *kernel.Context
+	pool     *pool
 	outs     []*buffer // the results', in order
 	in       []*buffer // the arguments', in order; nil of one that is left out
 	previous *buffer   // of the op before, where it is no argument
@@ -27,8 +28,10 @@ type kernelOp struct {
 	results  []*tensor.Tensor
 	args     []*tensor.Tensor
 	salt     uint32
-	err      error  // of the last run
-	done     func() // called after each run, if not nil
+	late     *lateOp   // of what is prepared in each run
+	spent    []*buffer // in the pool's memory, which no later op reads
+	err      error     // of the last run
+	done     func()    // called after each run, if not nil
 }
 
 // restOp is a further result of a node with several, which its kernelOp has computed: a gorgonia.Op has one.
@@ -37,13 +40,14 @@ type restOp struct {
 	index int
 }
 
-// A buffer is a tensor with its gorgonia face. The two share memory.
+// A buffer is a tensor with its gorgonia face. The two share memory, but for a size that only a run tells.
 type buffer struct {
 	*tensor.Tensor
 	dense *gt.Dense
+	mem   []byte // of a value whose size is known late, the piece of the pool that it has
 }
 
-func newBuffer(t *tensor.Tensor) *buffer { return &buffer{t, newDense(t)} }
+func newBuffer(t *tensor.Tensor) *buffer { return &buffer{Tensor: t, dense: newDense(t)} }
 
 func newDense(t *tensor.Tensor) *gt.Dense {
 	shape := t.Shape()
@@ -74,9 +78,15 @@ func (b *buffer) denseType() hm.Type {
 
 // Do runs the kernel, for gorgonia. What went wrong is kept in o.err too, without what gorgonia wraps around it.
 func (o *kernelOp) Do(...G.Value) (G.Value, error) {
+	if o.err = nil; o.late != nil {
+		o.err = o.late.prepare(o)
+	}
 	o.args, o.results = tensors(o.args[:0], o.in), tensors(o.results[:0], o.outs) // anew each time: state moves between buffers
-	if o.err = nil; !o.still {
+	if !o.still && o.err == nil {
 		o.err = o.node.Run(o.ctx, o.results, o.args)
+	}
+	for _, b := range o.spent {
+		o.pool.give(b)
 	}
 	if o.done != nil {
 		o.done()

@@ -30,6 +30,10 @@ type plan struct {
 	outputs map[string]*tensor.Tensor
 	copies  []*tensor.Tensor // of the outputs that are state or inputs, in f's order: steps of other entries and callers change these
 	random  *tensor.Tensor   // holds the random state that a caller gives for one run
+
+	binding, told graph.Binding // of the symbols, and with the sizes that this run has told
+	late          []*buffer     // of the values whose sizes only a run tells
+	pool          *pool         // shared by the plans of an executable
 }
 
 // An update is how a new piece of state reaches the State after a run.
@@ -51,7 +55,7 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 	if err := runtime.Fits(float64(m.Peak())); err != nil {
 		return nil, fmt.Errorf("%s with %v: %w: take smaller batches or a smaller model", f.Name, b, err)
 	}
-	p := &plan{f: f, memory: m, faces: x.faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
+	p := &plan{f: f, memory: m, binding: b, pool: &x.pool, faces: x.faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
 	for i, u := range f.Updates {
 		spare := x.spare(u.Name, u.Value.DType(), m.Shapes[u.Value.ID])
 		if m.Direct[i] {
@@ -78,19 +82,24 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 			}
 		case memory.Constant, memory.Output:
 			p.bufs[v.ID] = newBuffer(tensor.New(v.DType(), m.Shapes[v.ID]...))
+		case memory.Late:
+			p.bufs[v.ID] = standIn(v)
+			p.late = append(p.late, p.bufs[v.ID])
 		}
 	}
+	late, last := f.Late(), map[*buffer]*kernelOp{}
 	for _, n := range f.Nodes {
 		switch n.Op.(type) {
 		case graph.Input, graph.Param:
 			continue
 		}
 		first := n.Results[0].ID
-		bound, err := n.Bound(b)
-		if err != nil {
+		o := &kernelOp{node: n, ctx: x.ctx, pool: p.pool, still: m.Alias[first] >= 0}
+		if late.Node(n) {
+			o.late = &lateOp{p, n}
+		} else if o.node, err = n.Bound(b); err != nil {
 			return nil, err
 		}
-		o := &kernelOp{node: bound, ctx: x.ctx, still: m.Alias[first] >= 0}
 		for _, a := range n.Args {
 			if a == nil {
 				o.in = append(o.in, nil)
@@ -101,11 +110,19 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 		for _, v := range n.Results {
 			o.outs = append(o.outs, p.bufs[v.ID])
 		}
+		for _, v := range slices.Concat(n.Args, n.Results) {
+			if v != nil && m.Class[v.ID] == memory.Late {
+				last[p.bufs[v.ID]] = o
+			}
+		}
 		if m.Class[first] != memory.Constant {
 			p.ops = append(p.ops, o)
 		} else if _, err := o.Do(); err != nil {
 			return nil, err
 		}
+	}
+	for _, b := range p.late {
+		last[b].spent = append(last[b].spent, b)
 	}
 	if x.arena.need(m.Arena) {
 		for _, other := range x.all() {
@@ -216,6 +233,7 @@ func (p *plan) let(id int) error {
 
 // run computes all values from what the inputs' buffers hold and the state s; with own, random numbers are drawn from p.random instead.
 func (p *plan) run(s *runtime.State, own bool) error {
+	p.begin()
 	for _, v := range p.states {
 		t, err := s.Tensor(v.Name)
 		if err != nil {
@@ -251,6 +269,11 @@ func (p *plan) run(s *runtime.State, own bool) error {
 			}
 		}
 		return fmt.Errorf("%s: gorgonia: %w", p.f.Name, err)
+	}
+	for _, o := range p.f.Outputs {
+		if p.memory.Class[o.Value.ID] == memory.Late {
+			p.outputs[o.Name] = p.bufs[o.Value.ID].Tensor
+		}
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func f32Only(op graph.Op, opset int) bool {
 	case graph.LeakyReLU: // at 17 it is expanded
 		return opset > 17
 	case graph.ELU, graph.Erf, graph.GELU, graph.SiLU, graph.Conv, graph.ConvTranspose, graph.ConvWeight,
-		graph.AveragePoolND, graph.AveragePoolSpread, graph.GlobalAveragePool:
+		graph.AveragePoolND, graph.AveragePoolSpread, graph.GlobalAveragePool, graph.NonZero:
 		return true
 	}
 	return false

@@ -22,7 +22,7 @@ func init() { // the rules of subgraphs lead back to this map
 		"Gather": gather, "GatherElements": gatherElements, "ScatterElements": scatterElements, "GatherND": gatherND, "ScatterND": first,
 		"OneHot": oneHot, "Constant": constant, "ConstantOfShape": constantOfShape, "Range": rangeOf, "CumSum": first, "Trilu": first,
 		"RandomNormalLike": randomLike, "RandomUniformLike": randomLike, "Bernoulli": first, "RandomNormal": random, "RandomUniform": random, "EyeLike": randomLike,
-		"Dropout": dropout, "TopK": topK, "PRelu": first, "Clip": first, "CastLike": castLike, "NonZero": nonZero,
+		"Dropout": dropout, "TopK": topK, "PRelu": first, "Clip": first, "CastLike": castLike, "NonZero": nonZero, "Compress": compress, "Unique": unique,
 		"LSTM": recurrent(4), "GRU": recurrent(3), "RNN": recurrent(1),
 		"Scan": scan, "Loop": loop, "If": choice,
 	}
@@ -294,11 +294,4 @@ func (x *nodeContext) sizes(what string, list []int64) []dim {
 		}
 	}
 	return numbers(list)
-}
-
-func nonZero(x *nodeContext) {
-	x.elem(0, wire.Int64)
-	if s := x.input(0).shape; s != nil {
-		x.set(0, []dim{number(int64(len(s))), unknown})
-	}
 }

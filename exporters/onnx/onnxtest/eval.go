@@ -80,7 +80,7 @@ var operators map[string]operator
 
 func init() { // operators of graphs lead back to this map
 	all := map[string]operator{}
-	for _, family := range []map[string]operator{mathOperators, reduceOperators, shapeOperators, indexOperators, imageOperators, recurrentOperators, controlOperators} {
+	for _, family := range []map[string]operator{mathOperators, reduceOperators, shapeOperators, indexOperators, imageOperators, recurrentOperators, controlOperators, lateOperators} {
 		maps.Copy(all, family)
 	}
 	operators = all

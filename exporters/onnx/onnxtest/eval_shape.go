@@ -89,6 +89,40 @@ var shapeOperators = map[string]operator{
 			panic("unreachable")
 		})
 	},
+	"Split": func(c *call) []*tensor.Tensor {
+		x := c.input(0)
+		k := c.axis(c.int("axis", 0), x.Rank())
+		var sizes []int
+		switch {
+		case c.has(1):
+			sizes = c.list(1)
+		default:
+			parts := len(c.Outputs)
+			if c.opset >= 18 {
+				parts = c.int("num_outputs", 0)
+			}
+			each := (x.Dim(k) + parts - 1) / parts
+			for i := range parts {
+				sizes = append(sizes, min(each, x.Dim(k)-i*each))
+			}
+		}
+		var out []*tensor.Tensor
+		at := 0
+		for _, n := range sizes {
+			shape, from := slices.Clone(x.Shape()), at
+			shape[k] = n
+			out = append(out, arrange(x.DType(), shape, func(i []int) place {
+				index := slices.Clone(i)
+				index[k] += from
+				return find(x, index)
+			})...)
+			at += n
+		}
+		if at != x.Dim(k) {
+			c.fail("the parts %v of %v", sizes, x)
+		}
+		return out
+	},
 	"Slice": func(c *call) []*tensor.Tensor {
 		x, starts, ends := c.input(0), c.list(1), c.list(2)
 		var axes, steps []int

@@ -19,6 +19,9 @@ func Slices() *graph.Func {
 		x.SliceDims(0, 0, b, 1), x.SliceDims(1, a, b, 1), x.SliceDims(1, 2, 5, 1), x.SliceDims(1, b.Div(2), b, 2), x.SliceDims(1, a.Div(2), b, -1), x.SliceDims(1, 0, a.Min(b), -2),
 		x.SliceDims(0, a.Minus(1), a, 1), x.SliceDims(0, a.Minus(2), a.Minus(1), 1),
 	}
+	list = append(list, x.Chunk(0, 2)...)
+	list = append(list, x.SplitSizes(1, b.Div(2), b.Minus(b.Div(2)))...)
+	list = append(list, graph.Join(1, x, x).SplitSizes(1, b.Div(3), b, b.Minus(b.Div(3)))[1:]...)
 	loss := f.Full(graph.F32, 0)
 	for i, y := range list {
 		f.Output(fmt.Sprint("y", i), y)

@@ -20,7 +20,7 @@ func init() { // rules of graphs lead back to this map
 		// shapes, in rules_shape.go
 		"ConstantOfShape": constantOfShape, "Shape": shapeOf, "Size": sizeOf, "Reshape": reshape, "Flatten": flatten,
 		"Squeeze": squeeze, "Unsqueeze": unsqueeze, "Expand": expand, "Transpose": transpose, "Slice": slice, "Split": split,
-		"Range": arange, "Tile": tile, "OneHot": oneHot, "Pad": pad, "DepthToSpace": depthToSpace,
+		"Range": arange, "Tile": tile, "OneHot": oneHot, "Pad": pad, "Compress": compress, "Unique": unique, "DepthToSpace": depthToSpace,
 
 		// graphs inside, in rules_control.go
 		"If": ifElse, "Loop": loop, "Scan": scan,

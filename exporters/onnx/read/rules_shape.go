@@ -209,30 +209,46 @@ func slice(c *call) []*graph.Value {
 
 func split(c *call) []*graph.Value {
 	x, axis := c.arg(0), c.int("axis", 0)
-	sizes, given := c.knownInts(1)
-	if !given {
-		n := c.int("num_outputs", len(c.Outputs))
-		if axis < 0 {
-			axis += x.Rank()
-		}
-		if axis < 0 || axis >= x.Rank() {
-			fail("its axis %d is outside %v", axis, x.Type)
-		}
-		size := x.Shape()[axis]
-		if n < 1 || n > len(c.Outputs) || size.Symbolic() || int(size)%n == 0 {
-			return x.Split(axis, n)
-		}
-		for left, part := int(size), (int(size)+n-1)/n; len(sizes) < n; left -= part {
-			sizes = append(sizes, max(0, min(part, left)))
-		}
+	if c.has(1) {
+		return x.SplitSizes(axis, c.shape(1)...)
 	}
-	var out []*graph.Value
-	at := 0
-	for _, n := range sizes {
-		out = append(out, x.Slice(axis, at, at+n))
-		at += n
+	n := c.int("num_outputs", len(c.Outputs))
+	if axis < 0 {
+		axis += x.Rank()
 	}
-	return out
+	if axis < 0 || axis >= x.Rank() || n < 1 || n > len(c.Outputs) {
+		fail("it cuts axis %d of %v into %d parts", axis, x.Type, n)
+	}
+	left := x.Shape()[axis]
+	part := left.Plus(graph.Dim(n - 1)).Div(graph.Dim(n))
+	sizes := make([]graph.Dim, n)
+	for i := range sizes {
+		if sizes[i] = part; i == n-1 || !left.Symbolic() && left < part {
+			sizes[i] = left
+		}
+		left = left.Minus(sizes[i])
+	}
+	return x.SplitSizes(axis, sizes...)
+}
+
+// compress takes elements where no axis is named.
+func compress(c *call) []*graph.Value {
+	x, axis := c.arg(0), c.int("axis", math.MinInt)
+	if axis == math.MinInt {
+		x, axis = x.Reshape(x.Shape().Size()), 0
+	}
+	return one(x.Compress(c.arg(1), axis))
+}
+
+func unique(c *call) []*graph.Value {
+	if c.int("sorted", 1) != 1 {
+		fail("what it finds is in no order: only what is sorted is read")
+	}
+	op := graph.Unique{}
+	if axis := c.int("axis", math.MinInt); axis != math.MinInt {
+		op = graph.Unique{Along: true, Axis: axis}
+	}
+	return c.apply(op, c.args())
 }
 
 // arange is Arange, moved and stretched; of other numbers than whole ones only a known one is read.
