@@ -25,6 +25,13 @@ func TestMultiplyAdds(t *testing.T) {
 		"a transposed one": {func(f *graph.Func) *graph.Value {
 			return f.Input("x", graph.F32, n, 4, 5, 5).ConvTranspose2D(f.Input("w", graph.F32, 4, 6, 3, 3), graph.ConvTranspose2D{})
 		}, 3 * 4 * 25 * 6 * 9},
+		"attention with a past": {func(f *graph.Func) *graph.Value {
+			in := func(name string, places graph.Dim, size int) *graph.Value {
+				return f.Input(name, graph.F32, n, 2, places, graph.Dim(size))
+			}
+			y, _, _ := in("q", 4, 8).AttentionPast(in("k", 4, 8), in("v", 4, 6), nil, in("pk", 5, 8), in("pv", 5, 6), graph.Attention{})
+			return y
+		}, 3 * 2 * 4 * 9 * (8 + 6)},
 		"elementwise alone": {func(f *graph.Func) *graph.Value { return f.Input("x", graph.F32, n, 4).Mish() }, 0},
 		"a scan": {func(f *graph.Func) *graph.Value {
 			w := f.Input("w", graph.F32, 2, 2)

@@ -179,6 +179,20 @@ func (o Attention) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	return floats(c, o, out, in, attentionFloats[float32], attentionFloats[float64])
 }
 
+// MultiplyAdds is that of the scores, of each query with each key, and of the values by them.
+func (Attention) MultiplyAdds(out, in [][]int) float64 { return attentionProducts(in, 4, 1, 1) }
+
+// attentionProducts are so many products of the size of keys and of values, for each query with each key, the past's too, whose keys
+// are argument past.
+func attentionProducts(in [][]int, past int, keys, values float64) float64 {
+	n := float64(in[1][2])
+	if past < len(in) && in[past] != nil {
+		n += float64(in[past][2])
+	}
+	q := in[0]
+	return float64(q[0]) * float64(q[1]) * float64(q[2]) * n * (keys*float64(q[3]) + values*float64(in[2][3]))
+}
+
 func attentionFloats[T kernel.Float](c *kernel.Context, o Attention, out, in []*tensor.Tensor) error {
 	k, v := in[1], in[2]
 	if past := argument(in, 4); past != nil {
@@ -335,6 +349,9 @@ func (o AttentionGrad) Lower(n *Node) []*Value {
 func (o AttentionGrad) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	return floats(c, o, out, in, attentionGradFloats[float32], attentionGradFloats[float64])
 }
+
+// MultiplyAdds is that of the scores again, and of the four gradients.
+func (AttentionGrad) MultiplyAdds(out, in [][]int) float64 { return attentionProducts(in, 5, 3, 2) }
 
 func attentionGradFloats[T kernel.Float](c *kernel.Context, o AttentionGrad, out, in []*tensor.Tensor) error {
 	k, v, dk, dv := in[1], in[2], out[1], out[2]

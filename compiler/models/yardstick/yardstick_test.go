@@ -26,8 +26,8 @@ func TestSizes(t *testing.T) {
 	for name, want := range map[string]struct{ params, products int }{
 		"step-vae": {835384, dense(128, 784, 512) + 3*128*512*20*2 + 3*128*20*512 + 3*128*512*784},
 		"step-cnn": {421642, 64*(28*28*32*9*2+14*14*64*32*9*3) + 3*64*(3136*128+128*10)},
-		// Of attention two products forward and four backward; the embeddings are gathered, not multiplied.
-		"step-gpt": {834400, 3*16*128*(4*(4*128*128+2*128*512)+128*96) + 4*6*attention},
+		// Of attention two products forward and five backward, where the scores are made again; the embeddings are gathered, not multiplied.
+		"step-gpt": {834400, 3*16*128*(4*(4*128*128+2*128*512)+128*96) + 4*7*attention},
 	} {
 		for _, m := range Models {
 			if m.Name != name {
