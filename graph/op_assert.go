@@ -27,7 +27,7 @@ func (v *Value) InRange(n int, msg string) *Value {
 	return i.Assert(i.GreaterEqual(v.fn.FullInt(I64, 0)).And(i.Less(v.fn.FullInt(I64, int64(n)))), msg)
 }
 
-var assertArgs = []Arg{{Name: "x", DTypes: Elements}, {Name: "condition", DTypes: Bools}}
+var assertArgs = []Arg{{Name: "x", DTypes: Numbers}, {Name: "condition", DTypes: Bools}}
 
 // Takes is x and the condition.
 func (Assert) Takes() []Arg { return assertArgs }
