@@ -47,7 +47,7 @@ func TestOps(t *testing.T) {
 					checkKernel(t, s, refs[name], graph.F32, 2e-5)
 					checkKernel(t, s, refs[name], graph.F64, 1e-12)
 					checkGradient(t, s)
-					for _, dt := range takes(s).List() {
+					for _, dt := range (s.DTypes() & graph.Numbers).List() {
 						if dt.Native() {
 							continue
 						}
@@ -61,7 +61,7 @@ func TestOps(t *testing.T) {
 						}
 					}
 				})
-				taken |= takes(s)
+				taken |= s.DTypes() & graph.Numbers
 			}
 			if rest := taken &^ tried &^ (1<<graph.F32 | 1<<graph.F64); rest != 0 {
 				t.Errorf("no sample tries %v", rest)
@@ -75,20 +75,6 @@ func TestOps(t *testing.T) {
 
 // rounding is how far the nearest number of a dtype may be, relative to the number that it stands for.
 var rounding = map[graph.DType]float64{graph.F16: 0x1.01p-11, graph.BF16: 0x1.01p-8}
-
-// takes are the dtypes that all inputs of s which stand for any number may have.
-func takes(s graph.Sample) graph.DTypes {
-	set, args, any := graph.Numbers, s.Op.Takes(), false
-	for k, in := range s.In {
-		if in.DType.Native() && !in.Absent {
-			set, any = set&args[min(k, len(args)-1)].DTypes, true
-		}
-	}
-	if !any || s.Make != nil { // a body is traced for floats
-		return 0
-	}
-	return set
-}
 
 func newContext(threads int) *kernel.Context {
 	return kernel.NewContext(gonum.Implementation{}, threads)

@@ -68,6 +68,25 @@ func (s Sample) Trace(number DType) (*Func, *Node, map[string]*tensor.Tensor) {
 	return f, n, in
 }
 
+// DTypes are those that all the inputs of F32 and F64 may have: none if there are no such inputs, or bodies, which are traced for floats.
+// The attributes of s may be such that it does not take an integer: Trace says so.
+func (s Sample) DTypes() DTypes {
+	set, takes := DTypes(0), s.Op.Takes()
+	for k, in := range s.In {
+		if !in.DType.Native() || in.Absent {
+			continue
+		}
+		if set == 0 {
+			set = Any
+		}
+		set &= takes[min(k, len(takes)-1)].DTypes
+	}
+	if s.Make != nil {
+		return 0
+	}
+	return set
+}
+
 // unarySamples tries op on ranks 0 to 5, with elements in [lo, hi].
 func unarySamples(op Op, lo, hi float64, distinct bool) []Sample {
 	var out []Sample
@@ -137,6 +156,10 @@ func (s Sample) Inputs(number DType) []*tensor.Tensor {
 				v = math.Floor(v)
 			case dt.Float():
 				v = float64(float32(v)) // the same numbers in both precisions
+			}
+			if dt == String {
+				tensor.Data[string](x)[i] = fmt.Sprint(v)
+				continue
 			}
 			x.Set(i, v)
 		}

@@ -188,7 +188,9 @@ func sampleInputs(f *graph.Func, b graph.Binding, seed uint64) (map[string]*tens
 		}
 		t := tensor.New(v.DType(), shape...)
 		for i := range t.Len() {
-			if v.DType().Float() {
+			if v.DType() == graph.String {
+				tensor.Data[string](t)[i] = string(rune('a' + r.IntN(26)))
+			} else if v.DType().Float() {
 				t.Set(i, .1+.9*r.Float64())
 			} else {
 				t.Set(i, float64(r.IntN(2)))
@@ -209,6 +211,12 @@ func difference(a, b *tensor.Tensor) float64 {
 	}
 	worst := 0.0
 	for i := range a.Len() {
+		if a.DType() == graph.String {
+			if a.Text(i) != b.Text(i) {
+				return math.Inf(1)
+			}
+			continue
+		}
 		x, y := a.At(i), b.At(i)
 		if a.DType().Integer() && a.Int(i) != b.Int(i) { // they may round to one float
 			return math.Inf(1)

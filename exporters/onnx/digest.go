@@ -12,11 +12,19 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 )
 
-// digest is a hash of tensors: their names, types, shapes and contents, which write writes.
+// digest is a hash of tensors: their names, types, shapes and contents, which write writes but for strings.
 func digest(tensors []*wire.Tensor, write func(io.Writer, *wire.Tensor) error) (string, error) {
 	h := sha256.New()
 	for _, t := range tensors {
 		fmt.Fprintf(h, "%q %d %d\n", t.Name, t.Type, t.Dims)
+		if t.Type == wire.String { // these have no payload to write
+			texts, err := t.Values()
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(h, "%q\n", texts)
+			continue
+		}
 		if err := write(h, t); err != nil {
 			return "", err
 		}

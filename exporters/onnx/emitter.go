@@ -102,6 +102,9 @@ func (e *emitter) write(n *graph.Node, in []string) (names []string) {
 		}
 	}()
 	if form := n.Form(e.opset); form != nil {
+		if refused := refuses(n, e.opset); refused != 0 {
+			return slices.Repeat([]string{e.Fail(e.cur, "ONNX's %s takes no %v at opset %d: cast it first", form.Operator, refused, e.opset)}, len(n.Results))
+		}
 		return e.form(form, n, in)
 	}
 	if o, ok := n.Op.(graph.Emittable); ok {
@@ -274,9 +277,7 @@ func (e *emitter) Const(t *tensor.Tensor) string {
 	h := sha256.New()
 	fmt.Fprintln(h, t)
 	w := wireTensor("", t)
-	if err := w.WriteRaw(h); err != nil {
-		return e.Fail(e.cur, "constant: %v", err)
-	}
+	t.Encode(h) // a hash takes every write
 	key := [sha256.Size]byte(h.Sum(nil))
 	name, ok := e.byKey[key]
 	if !ok {

@@ -178,7 +178,10 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 	if err := x.applyProfile(); err != nil {
 		return nil, nil, err
 	}
-	if x.f = legalize(x.f, o); len(x.f.Diags) > 0 {
+	if diags := young(x.f, o.Opset); len(diags) > 0 {
+		return nil, nil, diags
+	}
+	if x.f = legalize(carried(legalize(x.f, o), o.Opset), o); len(x.f.Diags) > 0 {
 		return nil, nil, x.f.Diags
 	}
 	x.e = newEmitter(x.f, o)

@@ -89,7 +89,7 @@ func (x *exporter) makeVector(n int) (Vector, error) {
 	if err != nil {
 		return Vector{}, err
 	}
-	v := Vector{Inputs: in, Outputs: map[string]*tensor.Tensor{}, ATol: vectorTol, RTol: vectorTol}
+	v := Vector{Inputs: in, Outputs: map[string]*tensor.Tensor{}, ATol: tolerance(x.traced), RTol: tolerance(x.traced)}
 	for _, o := range x.traced.Outputs {
 		v.Outputs[o.Name] = out[o.Name]
 		size += bytesOf(out[o.Name])
@@ -110,6 +110,21 @@ func (x *exporter) makeVector(n int) (Vector, error) {
 		return Vector{}, errors.New("rounding decides all of its outputs")
 	}
 	return v, nil
+}
+
+// tolerance is how far another runtime's outputs may be from those of f: much farther where f computes in floats of 16 bits, which a
+// file rounds after each operator, and kernels after each op.
+func tolerance(f *graph.Func) float64 {
+	tol := vectorTol
+	for _, v := range f.Values {
+		switch v.DType() {
+		case graph.F16:
+			tol = max(tol, 0x1p-6)
+		case graph.BF16:
+			tol = max(tol, 0x1p-3)
+		}
+	}
+	return tol
 }
 
 // withParams is in with f's parameters.
@@ -174,6 +189,12 @@ func move[T float32 | float64](d []T, share T, r *rand.Rand) {
 // near reports whether each element of a is within abs + rel·|a| of b's, or not finite in both.
 func near(a, b *tensor.Tensor, abs, rel float64) bool {
 	for i := range a.Len() {
+		if a.DType() == graph.String {
+			if a.Text(i) != b.Text(i) {
+				return false
+			}
+			continue
+		}
 		x, y := a.At(i), b.At(i)
 		if a.DType().Integer() && a.Int(i) != b.Int(i) { // two may round to one float
 			return false
@@ -224,7 +245,7 @@ func evaluate(f *graph.Func, in map[string]*tensor.Tensor) (out map[string]*tens
 }
 
 // DrawInputs draws inputs for a pure f, as [HoistRandom] makes it, with every symbol bound to n: standard normal for the noise
-// that is, uniform in [0, 1) for other floats, and 0 or 1 for integers. A size is n.
+// that is, uniform in [0, 1) for other floats, a letter for strings, and 0 or 1 for others. A size is n.
 func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*tensor.Tensor, error) {
 	b := f.BindAll(n)
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
@@ -246,6 +267,8 @@ func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*t
 		}
 		for i := range t.Len() {
 			switch {
+			case v.DType() == graph.String:
+				tensor.Data[string](t)[i] = string(rune('a' + r.IntN(26)))
 			case normal:
 				t.Set(i, r.NormFloat64())
 			case v.DType().Float():

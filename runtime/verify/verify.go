@@ -191,6 +191,10 @@ func Compare(want, got *tensor.Tensor, abs, rel float64) Comparison {
 		d.Abs, d.Rel = math.Inf(1), math.Inf(1)
 		return d
 	}
+	if want.DType() == tensor.String {
+		d.OK, d.Len = slices.Equal(tensor.Data[string](want), tensor.Data[string](got)), want.Len()
+		return d
+	}
 	top := 0.0
 	for i := range want.Len() {
 		if v := math.Abs(want.At(i)); !math.IsInf(v, 0) {
@@ -203,7 +207,9 @@ func Compare(want, got *tensor.Tensor, abs, rel float64) Comparison {
 		e := math.Abs(w - g)
 		if want.DType().Integer() { // two may round to one float
 			w, g := want.Int(i), got.Int(i)
-			e = float64(uint64(max(w, g)) - uint64(min(w, g))) // which int64 may not hold
+			if e = float64(uint64(max(w, g)) - uint64(min(w, g))); want.DType().Unsigned() { // which int64 may not hold
+				e = float64(max(uint64(w), uint64(g)) - min(uint64(w), uint64(g)))
+			}
 		}
 		if e == 0 || w == g && math.IsInf(w, 0) || math.IsNaN(w) && math.IsNaN(g) {
 			continue

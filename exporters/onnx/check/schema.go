@@ -345,3 +345,15 @@ var elems = func() map[string]wire.DataType {
 
 // lastElem is the element type of the highest number, f6e3m2.
 const lastElem wire.DataType = 28
+
+// Takes reports whether input i of the operator of ai.onnx called name may be of type t at the opset, as far as is known.
+func Takes(name string, opset, i int, t wire.DataType) bool {
+	s, _ := findSchema(name, opset)
+	return s == nil || len(s.inputs) == 0 || slices.Contains(at(s.inputs, i).types, t.String())
+}
+
+// Gives reports whether output i of the operator of ai.onnx called name may be of type t at the opset, as far as is known.
+func Gives(name string, opset, i int, t wire.DataType) bool {
+	s, _ := findSchema(name, opset)
+	return s == nil || len(s.outputs) == 0 || slices.Contains(at(s.outputs, i).types, t.String())
+}

@@ -287,15 +287,12 @@ func look(t *tensor.Tensor, index []int) float64 {
 	return t.At(p.at)
 }
 
-// arrange is a tensor whose element at each index is a copy of the one that from finds, integers to the bit.
+// arrange is a tensor whose element at each index is a copy of the one that from finds, to the bit.
 func arrange(t tensor.DType, shape []int, from func(index []int) place) []*tensor.Tensor {
 	out, at := tensor.New(t, shape...), 0
 	each(shape, func(index []int) {
-		if p := from(index); t.Integer() {
-			out.SetInt(at, p.in.Int(p.at))
-		} else {
-			out.Set(at, p.in.At(p.at))
-		}
+		p := from(index)
+		out.Part(at, at+1).CopyFrom(p.in.Part(p.at, p.at+1))
 		at++
 	})
 	return []*tensor.Tensor{out}
