@@ -194,10 +194,15 @@ func (f *Func) Output(name string, v *Value) {
 	}
 }
 
-// Param is the trainable parameter called name. Asking again for the same name gives the same value: that is how layers
+// Param is the trainable parameter called name, in f32. Asking again for the same name gives the same value: that is how layers
 // share weights; asking with another shape is a mistake.
 func (f *Func) Param(name string, init Initializer, dims ...Dim) *Value {
-	return f.state(Param{Name: name, Type: Type{F32, slices.Clone(dims)}, Init: init, Trainable: true})
+	return f.ParamIn(F32, name, init, dims...)
+}
+
+// ParamIn is Param in dtype t, a float.
+func (f *Func) ParamIn(t DType, name string, init Initializer, dims ...Dim) *Value {
+	return f.state(Param{Name: name, Type: Type{t, slices.Clone(dims)}, Init: init, Trainable: true})
 }
 
 // Buffer is state that no gradient trains, such as running statistics, optimizer moments and counters.

@@ -171,6 +171,10 @@ func (o Mean) Infer(in *Infer) ([]Type, error) {
 func (o Mean) VJP(n *Node, gs []*Value) []*Value {
 	g := gs[0]
 	x := n.Args[0]
+	if t := x.DType(); t.Wide() != t { // it may not hold the size
+		share := kept(g, x, o.Axes).Cast(t.Wide()).Div(x.Cast(t.Wide()).Size(o.Axes...))
+		return []*Value{share.Cast(t).Expand(x.Shape()...)}
+	}
 	return []*Value{kept(g, x, o.Axes).Div(x.Size(o.Axes...)).Expand(x.Shape()...)}
 }
 

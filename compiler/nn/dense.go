@@ -39,10 +39,11 @@ func (l *Dense) Apply(x *graph.Value) *graph.Value {
 	})
 }
 
-// Embedding is a table of vectors, looked up by index. Its parameter is weight [Vocab Dim].
+// Embedding is a table of vectors, looked up by index. Its parameter is weight [Vocab Dim], in f32 if the field DType says no other.
 type Embedding struct {
 	Vocab, Dim int
 	Weight     graph.Initializer // nil means Uniform{-.05, .05}
+	DType      graph.DType       // of the table, a float: indices have none
 	Layer
 }
 
@@ -67,6 +68,9 @@ func (l *Embedding) run(x *graph.Value, do func(table *graph.Value) *graph.Value
 		if !positive("Embedding", x, "Vocab", l.Vocab, "Dim", l.Dim) {
 			return x.Func().Poison()
 		}
-		return do(l.Param(x, "weight", or(l.Weight, initializer.Uniform{Lo: -.05, Hi: .05}), graph.Dim(l.Vocab), graph.Dim(l.Dim)))
+		if !l.DType.Float() {
+			return mistake(x, fmt.Sprintf("Embedding: the table is %v", l.DType), "DType is a float: graph.F32, graph.BF16, ...")
+		}
+		return do(l.param(x, l.DType, "weight", or(l.Weight, initializer.Uniform{Lo: -.05, Hi: .05}), graph.Dim(l.Vocab), graph.Dim(l.Dim)))
 	})
 }

@@ -54,22 +54,34 @@ func (l *Layer) use() {
 
 func (l *Layer) layer() *Layer { return l }
 
-// Param is the layer's trainable parameter called leaf, in the Func of x.
+// Param is the layer's trainable parameter called leaf, in the Func and the dtype of x; in f32 where x is no float.
 func (l *Layer) Param(x *graph.Value, leaf string, init graph.Initializer, dims ...graph.Dim) *graph.Value {
+	return l.param(x, dtypeOf(x), leaf, init, dims...)
+}
+
+func (l *Layer) param(x *graph.Value, t graph.DType, leaf string, init graph.Initializer, dims ...graph.Dim) *graph.Value {
 	if l.path == "" {
 		return nameless(x, leaf)
 	}
 	l.use()
-	return x.Func().Param(l.path+"."+leaf, init, dims...)
+	return x.Func().ParamIn(t, l.path+"."+leaf, init, dims...)
 }
 
-// Buffer is the layer's state called leaf, which no gradient trains, in the Func of x.
+// dtypeOf is the dtype of the state of a layer that is applied to x: x's own, or f32 where that is no float.
+func dtypeOf(x *graph.Value) graph.DType {
+	if x.DType().Float() {
+		return x.DType()
+	}
+	return graph.F32
+}
+
+// Buffer is the layer's state called leaf, which no gradient trains, in the Func and the dtype of x, as Param.
 func (l *Layer) Buffer(x *graph.Value, leaf string, init graph.Initializer, dims ...graph.Dim) *graph.Value {
 	if l.path == "" {
 		return nameless(x, leaf)
 	}
 	l.use()
-	return x.Func().Buffer(l.path+"."+leaf, graph.F32, init, dims...)
+	return x.Func().Buffer(l.path+"."+leaf, dtypeOf(x), init, dims...)
 }
 
 // Run is how a layer applies itself to x: it checks what can be wrong with any layer, and runs do with the layer's path as
@@ -119,14 +131,14 @@ func base[T any](l *T, of func(*T) *Layer) *Layer {
 	return of(l)
 }
 
-// width is the size of an axis of x, which a layer's weights need as a number; weights are f32, and so must x be.
+// width is the size of an axis of x, a float, which a layer's weights need as a number.
 func width(layer string, x *graph.Value, axis int) (graph.Dim, bool) {
 	d := x.Dim(axis)
 	if !x.OK() {
 		return 0, false
 	}
-	if x.DType() != graph.F32 {
-		mistake(x, fmt.Sprintf("%s: needs f32, has %v", layer, x.Type), "layers compute in f32: .Cast(graph.F32) first; indices go through an Embedding or OneHot")
+	if !x.DType().Float() {
+		mistake(x, fmt.Sprintf("%s: needs a float, has %v", layer, x.Type), "layers compute in floats: .Cast(graph.F32) first; indices go through an Embedding or OneHot")
 		return 0, false
 	}
 	if d.Symbolic() {

@@ -38,7 +38,7 @@ func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
 			return mistake(x, fmt.Sprintf("BatchNorm: momentum %v and eps %v", momentum, eps), "momentum is in [0, 1), eps finite and not negative")
 		}
 		f := x.Func()
-		scale, bias := f.Full(graph.F32, 1, c), f.Full(graph.F32, 0, c)
+		scale, bias := f.Full(x.DType(), 1, c), f.Full(x.DType(), 0, c)
 		if !l.NoAffine {
 			scale, bias = l.Param(x, "scale", initializer.Ones{}, c), l.Param(x, "bias", initializer.Zeros{}, c)
 		}
@@ -53,7 +53,7 @@ func (l *BatchNorm) Apply(x *graph.Value) *graph.Value {
 		y, m, v := x.BatchNormTrain(scale, bias, eps)
 		n := x.Size(others(x.Rank())...)
 		if size.Symbolic() {
-			n = n.Assert(n.Greater(f.Full(graph.F32, 1)), "BatchNorm: the number of values a channel must be 2 or more in training: take larger batches, and drop a short last one")
+			n = n.Assert(n.Greater(n.Scalar(1)), "BatchNorm: the number of values a channel must be 2 or more in training: take larger batches, and drop a short last one")
 		}
 		unbiased := v.Mul(n.Div(n.Shift(-1)))
 		f.Update(mean, f.Current(mean).Lerp(m.Detach(), 1-momentum))

@@ -175,7 +175,7 @@ func (r recurrence) weights(x *graph.Value) (w, u, b *graph.Value) {
 	var ws, us, bs []*graph.Value
 	for _, prefix := range prefixes {
 		w, b, u := r.weight(x, prefix), r.bias(x, prefix+"bias"), r.recurrent(x, prefix)
-		d := x.Func().Full(graph.F32, 0, r.all())
+		d := x.Func().Full(b.DType(), 0, r.all())
 		if r.second {
 			d = ordered(r.bias(x, prefix+"recurrent_bias"))
 		}
@@ -284,8 +284,8 @@ func (r recurrence) sizes(x *graph.Value) bool {
 
 // state checks a state for x.
 func (r recurrence) state(x, s *graph.Value) bool {
-	if s.OK() && (!s.Shape().Equal(graph.Shape{x.Dim(0), r.width()}) || s.DType() != graph.F32) {
-		mistake(s, fmt.Sprintf("%s: the state is %v, want f32[%v %v]", r.name, s.Type, x.Dim(0), r.width()), "the state has Units numbers for each example and direction, zeros at first")
+	if s.OK() && (!s.Shape().Equal(graph.Shape{x.Dim(0), r.width()}) || s.DType() != x.DType()) {
+		mistake(s, fmt.Sprintf("%s: the state is %v, want %v[%v %v]", r.name, s.Type, x.DType(), x.Dim(0), r.width()), "the state has Units numbers for each example and direction, zeros at first")
 		return false
 	}
 	return s.OK()

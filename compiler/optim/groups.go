@@ -115,7 +115,7 @@ func (o EMA) Update(f *graph.Func, group string, params, grads []*graph.Value) {
 	rest := rate.Scalar(1).Sub(rate)
 	u.each(params, grads, func(p, _ *graph.Value) {
 		average := f.Buffer(group+".ema."+p.Name, p.DType(), Average{p.Name, p.Op.(graph.Param).Init}, p.Shape()...)
-		f.Update(average, average.Mul(as(p, rest)).Add(f.Current(p).Mul(as(p, rate))))
+		u.move(average, wide(average).Mul(as(p, rest)).Add(wide(f.Current(p)).Mul(as(p, rate))))
 	})
 }
 

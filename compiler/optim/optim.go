@@ -95,20 +95,36 @@ func (u *updater) rate(lr float64, s Schedule) *graph.Value {
 	return s.Factor(u.step).Scale(lr)
 }
 
-// slot is the buffer that an optimizer keeps for a parameter, in its shape.
+// slot is the buffer that an optimizer keeps for a parameter, in its shape, and in f32 for a float of 16 bits.
 func (u *updater) slot(name string, p *graph.Value) *graph.Value {
-	return u.f.Buffer(u.group+"."+name+"."+p.Name, p.DType(), initializer.Zeros{}, p.Shape()...)
+	return u.f.Buffer(u.group+"."+name+"."+p.Name, p.DType().Wide(), initializer.Zeros{}, p.Shape()...)
 }
 
-// each calls do with each parameter and its gradient, at the position of the parameter.
+// each calls do with each parameter and its gradient, in f32 if that is of 16 bits, at the position of the parameter.
 func (u *updater) each(params, grads []*graph.Value, do func(p, g *graph.Value)) {
 	for i, p := range params {
-		u.f.As(p, func() { do(p, grads[i]) })
+		u.f.As(p, func() { do(p, wide(grads[i])) })
 	}
 }
 
-// as casts an f64 scalar to p's dtype.
-func as(p, scalar *graph.Value) *graph.Value { return scalar.Cast(p.DType()) }
+// as casts an f64 scalar to the dtype that p's update is computed in.
+func as(p, scalar *graph.Value) *graph.Value { return scalar.Cast(p.DType().Wide()) }
+
+// wide is v as updates are computed: a float of 16 bits, which would lose what is small, in f32.
+func wide(v *graph.Value) *graph.Value {
+	if !v.OK() || v.DType().Wide() == v.DType() {
+		return v
+	}
+	return v.Cast(v.DType().Wide())
+}
+
+// move makes next the new state of p, rounded to its dtype.
+func (u *updater) move(p, next *graph.Value) {
+	if next.OK() && next.DType() != p.DType() {
+		next = next.Cast(p.DType())
+	}
+	u.f.Update(p, next)
+}
 
 // oneMinusPower is 1 − β^(t+1) for the 0-based step t, in f64, where it keeps its digits.
 func (u *updater) oneMinusPower(beta float64) *graph.Value {
@@ -141,7 +157,7 @@ func (o SGD) Update(f *graph.Func, group string, params, grads []*graph.Value) {
 	rate := u.rate(o.LR, o.Schedule)
 	u.each(params, grads, func(p, g *graph.Value) {
 		if o.WeightDecay > 0 {
-			g = g.Add(p.Scale(o.WeightDecay))
+			g = g.Add(wide(p).Scale(o.WeightDecay))
 		}
 		d := g
 		if o.Momentum > 0 {
@@ -152,7 +168,7 @@ func (o SGD) Update(f *graph.Func, group string, params, grads []*graph.Value) {
 				d = g.Add(d.Scale(o.Momentum))
 			}
 		}
-		f.Update(p, p.Sub(d.Mul(as(p, rate))))
+		u.move(p, wide(p).Sub(d.Mul(as(p, rate))))
 	})
 }
 
@@ -189,7 +205,7 @@ func (o RMSprop) Update(f *graph.Func, group string, params, grads []*graph.Valu
 			d = m.Scale(o.Momentum).Add(d)
 			f.Update(m, d)
 		}
-		f.Update(p, p.Sub(d.Mul(as(p, rate))))
+		u.move(p, wide(p).Sub(d.Mul(as(p, rate))))
 	})
 }
 
@@ -239,11 +255,11 @@ func adam(name string, o Adam, decay float64, f *graph.Func, group string, param
 		m2, v2 := m.Lerp(g, 1-b1), v.Lerp(g.Square(), 1-b2)
 		f.Update(m, m2)
 		f.Update(v, v2)
-		q := p
+		q := wide(p)
 		if decay > 0 {
-			q = p.Mul(as(p, lr.Scale(-decay).Shift(1)))
+			q = q.Mul(as(p, lr.Scale(-decay).Shift(1)))
 		}
-		f.Update(p, q.Sub(m2.Mul(as(p, rate)).Div(v2.Sqrt().Add(as(p, floor)))))
+		u.move(p, q.Sub(m2.Mul(as(p, rate)).Div(v2.Sqrt().Add(as(p, floor)))))
 	})
 }
 
@@ -251,7 +267,7 @@ func adam(name string, o Adam, decay float64, f *graph.Func, group string, param
 func Norm(f *graph.Func, grads []*graph.Value) *graph.Value {
 	total := f.Full(graph.F64, 0)
 	for _, g := range grads {
-		total = total.Add(g.Square().Sum().Cast(graph.F64))
+		total = total.Add(wide(g).Square().Sum().Cast(graph.F64))
 	}
 	return total.Sqrt()
 }
@@ -271,19 +287,22 @@ func (o ClipNorm) Update(f *graph.Func, group string, params, grads []*graph.Val
 	// The norm is counted in units of the largest element, so that no square overflows or vanishes. 1e-6 keeps it off zero, as
 	// in PyTorch's clip_grad_norm_.
 	const floor = 1e-6
-	unit := f.Full(grads[0].DType(), floor)
-	for _, g := range grads {
+	clipped := make([]*graph.Value, len(grads))
+	for i, g := range grads {
+		clipped[i] = wide(g)
+	}
+	unit := f.Full(clipped[0].DType(), floor)
+	for _, g := range clipped {
 		unit = unit.Max(g.Abs().ReduceMax())
 	}
 	total := f.Full(unit.DType(), 0)
-	for _, g := range grads {
+	for _, g := range clipped {
 		total = total.Add(g.Div(unit).Square().Sum())
 	}
 	one := f.Full(unit.DType(), 1)
 	norm := total.Sqrt().Add(f.Full(unit.DType(), floor).Div(unit))
 	scale := f.Full(unit.DType(), o.Max).Div(unit).Div(norm).Min(one)
-	clipped := make([]*graph.Value, len(grads))
-	for i, g := range grads {
+	for i, g := range clipped {
 		clipped[i] = g.Mul(scale)
 	}
 	o.Then.Update(f, group, params, clipped)

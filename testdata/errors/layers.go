@@ -168,8 +168,8 @@ var layerCases = []Case{
 		m := &normed{FC: nn.Dense{Units: 3}}
 		b.Model("", m)
 		b.Step("train", adam, m, func(f *graph.Func) *graph.Value {
-			y := m.Norm.Apply(f.Input("a", graph.F64, batch, 4)) // want "(?s)norm: BatchNorm: needs f32, has f64.*hint: .*Cast"
-			z := m.FC.Apply(f.Input("b", graph.I64, batch, 4))   // want "(?s)fc: Dense: needs f32, has i64.*hint: .*Embedding"
+			y := m.Norm.Apply(f.Input("a", graph.U8, batch, 4)) // want "(?s)norm: BatchNorm: needs a float, has u8.*hint: .*Cast"
+			z := m.FC.Apply(f.Input("b", graph.I64, batch, 4))  // want "(?s)fc: Dense: needs a float, has i64.*hint: .*Embedding"
 			return y.Mean().Add(z.Mean())
 		})
 	}},
