@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -183,6 +184,10 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 	}
 	if x.f = legalize(carried(legalize(x.f, o), o.Opset), o); len(x.f.Diags) > 0 {
 		return nil, nil, x.f.Diags
+	}
+	// A gradient that is made of smaller ops computes what its op is made of once more.
+	if x.f, err = pass.Run(x.f, pass.Options{Off: []string{"prune", "simplify", "sweep"}}); err != nil {
+		return nil, nil, err
 	}
 	x.e = newEmitter(x.f, o)
 	x.draws = o.Random == RandomNative && f.Lookup(graph.RandomState) != nil
