@@ -18,7 +18,10 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/yardstick"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
+	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )
 
@@ -62,7 +65,8 @@ func (a *app) benchCommand() *cli.Command {
 			"JSON object with the number \"ms\", the milliseconds of a turn." +
 			a.example("bench", "bench step-gpt --blas go --threads 1 --rounds 9", "bench --against 'python3 docs/torch_steps.py {model} --threads {threads}' --png steps.png"),
 		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "blas", Usage: "`NAME` of a BLAS as of train, go or openblas; may be repeated (default: go and, where there is one, the fastest library)"},
+			&cli.StringSliceFlag{Name: "engine", Usage: "`NAME` of an engine: " + strings.Join(trainerNames, " or ") + "; may be repeated (default: all that are here)"},
+			&cli.StringSliceFlag{Name: "blas", Usage: "`NAME` of a BLAS for gorgonia as of train, go or openblas; may be repeated (default: go and, where there is one, the fastest library)"},
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads of each engine; 0 means all"},
 			&cli.IntFlag{Name: "batch", Usage: "examples a step (default: the model's)"},
 			&cli.IntFlag{Name: "rounds", Value: 5, Usage: "how often all take turns"},
@@ -104,9 +108,13 @@ func (a *app) bench(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	engines, err := benchEngines(c, libraries)
+	if err != nil {
+		return err
+	}
 	var all []benchOf
 	for _, m := range list {
-		b, err := a.benchModel(c, m, libraries)
+		b, err := a.benchModel(c, m, libraries, engines)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
@@ -174,8 +182,48 @@ func benchLibraries(c *cli.Context) ([]blas.Impl, error) {
 	return list, nil
 }
 
+// A benchEngine is an engine with its name in the tables.
+type benchEngine struct {
+	name string
+	rt.Engine
+}
+
+// benchEngines are the engines that --engine names or, without it, all that are here: gorgonia with each of the libraries, and onnxruntime.
+func benchEngines(c *cli.Context, libraries []blas.Impl) ([]benchEngine, error) {
+	var list []benchEngine
+	names := c.StringSlice("engine")
+	all := names
+	if names == nil {
+		all = trainerNames
+	}
+	for _, name := range all {
+		switch name {
+		case engineGorgonia:
+			for _, b := range libraries {
+				e, err := gorgonia.New(gorgonia.Options{BLAS: b, Threads: c.Int("threads")})
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, benchEngine{"gorgonia, " + b.Name(), e})
+			}
+		case engineOnnxruntime:
+			e, err := onnxruntime.NewEngine(onnxruntime.Options{Threads: c.Int("threads")})
+			switch {
+			case err != nil && names == nil: // it was not asked for
+			case err != nil:
+				return nil, err
+			default:
+				list = append(list, benchEngine{e.Name(), e})
+			}
+		default:
+			return nil, usagef(c, "--engine %s: want %s", name, strings.Join(trainerNames, " or "))
+		}
+	}
+	return list, nil
+}
+
 // benchModel lets the engines take turns on m's steps.
-func (a *app) benchModel(c *cli.Context, m models.Model, libraries []blas.Impl) (benchOf, error) {
+func (a *app) benchModel(c *cli.Context, m models.Model, libraries []blas.Impl, engines []benchEngine) (benchOf, error) {
 	s, err := settings(c, m)
 	if err != nil {
 		return benchOf{}, err
@@ -206,10 +254,10 @@ func (a *app) benchModel(c *cli.Context, m models.Model, libraries []blas.Impl) 
 			r.close()
 		}
 	}()
-	for _, lib := range libraries {
-		r, err := turn.on(lib, b.Threads)
+	for _, e := range engines {
+		r, err := turn.on(e.name, e.Engine)
 		if err != nil {
-			return b, err
+			return b, fmt.Errorf("%s: %w", e.name, err)
 		}
 		racers = append(racers, r)
 	}

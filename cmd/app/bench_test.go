@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -11,7 +12,7 @@ import (
 func TestBench(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	out := must(t, "bench step-vae step-dcgan --blas go --threads 1 --batch 2 --rounds 3 --turns 1 --json --png bars.png --against",
+	out := must(t, "bench step-vae step-dcgan --engine gorgonia --blas go --threads 1 --batch 2 --rounds 3 --turns 1 --json --png bars.png --against",
 		`echo started; echo '{"ms": 0.5, "model": "{model} {batch} {threads}"}'`)
 	var list []benchOf
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
@@ -35,13 +36,26 @@ func TestBench(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(dir, "bars.png")); err != nil || info.Size() < 1000 {
 		t.Errorf("the picture: %v, %v", info, err)
 	}
-	contains(t, must(t, "bench step-vae --blas go --batch 2 --rounds 1 --turns 1"), "step-vae: train; batch 2", "OF PEAK", "floor, the products alone")
+	contains(t, must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --rounds 1 --turns 1"), "step-vae: train; batch 2", "OF PEAK", "floor, the products alone")
+}
+
+// TestBenchEngines times a step in onnxruntime too.
+func TestBenchEngines(t *testing.T) {
+	needRuntime(t)
+	var list []benchOf
+	out := must(t, "bench step-dcgan --blas go --batch 2 --rounds 1 --turns 1 --json")
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	if times := list[0].Times; len(times) != 2 || !strings.HasPrefix(times[1].Name, "onnxruntime") || !(times[1].Median > 0) {
+		t.Errorf("the times are %+v", times)
+	}
 }
 
 // TestBadBench asks for what cannot be.
 func TestBadBench(t *testing.T) {
 	t.Chdir(t.TempDir())
-	one := "bench step-vae --blas go --batch 1 --rounds 1 --turns 1"
+	one := "bench step-vae --engine gorgonia --blas go --batch 1 --rounds 1 --turns 1"
 	for _, c := range []struct {
 		args    string
 		against string // "" is none
@@ -53,6 +67,7 @@ func TestBadBench(t *testing.T) {
 		{"bench step-vae --rounds 0", "", exitUsage, "--rounds 0"},
 		{"bench step-vae --batch -1", "", exitUsage, "--batch -1"},
 		{"bench step-vae --png x.jpg", "", exitUsage, ".png"},
+		{"bench step-vae --engine frob", "", exitUsage, "gorgonia or onnxruntime"},
 		{"bench step-vae --blas frob", "", exitError, "frob"},
 		{"bench step-gpt --set depth=0", "", exitError, "depth"},
 		{one, "echo fast", exitError, `want a JSON object with "ms"`},

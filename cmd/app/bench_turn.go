@@ -100,12 +100,8 @@ func (r racer) close() {
 	}
 }
 
-// on is t run by gorgonia over a BLAS, from a state of its own.
-func (t *turn) on(b blas.Impl, threads int) (racer, error) {
-	e, err := gorgonia.New(gorgonia.Options{BLAS: b, Threads: threads})
-	if err != nil {
-		return racer{}, err
-	}
+// on is t run by an engine, from a state of its own, which it ends with.
+func (t *turn) on(name string, e rt.Engine) (racer, error) {
 	state, err := rt.NewState(t.prog, 1)
 	if err != nil {
 		return racer{}, err
@@ -125,7 +121,7 @@ func (t *turn) on(b blas.Impl, threads int) (racer, error) {
 		}
 		return time.Since(start).Seconds() * 1e3 / float64(n), nil
 	}
-	return racer{"gorgonia, " + b.Name(), run, x.Close}, nil
+	return racer{name, run, x.Close}, nil
 }
 
 // newPeak returns a function that measures the rate of a large matrix product, in GFLOP/s, by the fastest of the libraries.

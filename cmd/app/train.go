@@ -17,16 +17,18 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
 // trainCommand trains a model.
 func (a *app) trainCommand() *cli.Command {
 	return &cli.Command{
-		Name: "train", Usage: "train a model on gorgonia", ArgsUsage: a.modelUsage(),
+		Name: "train", Usage: "train a model on gorgonia, or in onnxruntime", ArgsUsage: a.modelUsage(),
 		Description: "Leaves a folder with checkpoints (safetensors), metrics.jsonl, the loss curve as PNG and, of each epoch, samples, always\n" +
 			"drawn from the same noise; report.html, one page with curves, samples and all that tells how the run was made; the samples as\n" +
 			"an animation, samples.gif; and events for `tensorboard --logdir DIR`.\n" +
@@ -46,7 +48,8 @@ func (a *app) trainCommand() *cli.Command {
 			&cli.BoolFlag{Name: "no-report", Usage: "leave out report.html, samples.gif and the events for TensorBoard, which has each epoch's picture of samples once more"},
 			&cli.IntFlag{Name: "limit", Usage: "train on the first `N` examples only; 0 takes all"},
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads to use; 0 means all"},
-			&cli.StringFlag{Name: "blas", Usage: "go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
+			&cli.StringFlag{Name: "engine", Usage: "what trains: " + strings.Join(trainerNames, " or "), DefaultText: engineGorgonia + ", or what a resumed run had"},
+			&cli.StringFlag{Name: "blas", Usage: "of gorgonia: go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
 		},
 		Action: finishing(a.train),
 	}
@@ -227,23 +230,38 @@ func setLength(c *cli.Context, m models.Model, cfg *train.Config, s models.Setti
 	return nil
 }
 
-// trainEngine is the engine that trains: with the BLAS that --blas names; else, for a run that is resumed, with the one that it
-// had, since another gives other bits; else with the fastest.
-func trainEngine(c *cli.Context, cfg train.Config) (*gorgonia.Engine, error) {
+// The values of --engine of what trains.
+const engineGorgonia = "gorgonia"
+
+var trainerNames = []string{engineGorgonia, engineOnnxruntime}
+
+// trainEngine is the engine that trains: gorgonia, with the BLAS that --blas names or with the fastest, or onnxruntime. A run that is
+// resumed goes on with the one that it had, since another gives other bits, unless a flag says otherwise.
+func trainEngine(c *cli.Context, cfg train.Config) (rt.Engine, error) {
 	threads := cmp.Or(c.Int("threads"), cpus)
-	if old, err := cfg.Dir.Setup(); err == nil && cfg.Resume && c.String("blas") == "" {
+	name := c.String("engine")
+	if old, err := cfg.Dir.Setup(); err == nil && cfg.Resume && name == "" {
+		if name = engineGorgonia; strings.HasPrefix(old.Engine, engineOnnxruntime) {
+			name = engineOnnxruntime
+		}
 		for _, b := range blas.Candidates() {
 			e, err := gorgonia.New(gorgonia.Options{BLAS: b.Impl, Threads: threads})
-			if err == nil && e.Name() == old.Engine {
+			if err == nil && e.Name() == old.Engine && c.String("blas") == "" {
 				return e, nil
 			}
 		}
 	}
-	b, err := blas.Find(c.String("blas"))
-	if err != nil {
-		return nil, err
+	switch name {
+	case engineOnnxruntime:
+		return onnxruntime.NewEngine(onnxruntime.Options{Threads: threads})
+	case "", engineGorgonia:
+		b, err := blas.Find(c.String("blas"))
+		if err != nil {
+			return nil, err
+		}
+		return gorgonia.New(gorgonia.Options{BLAS: b, Threads: threads})
 	}
-	return gorgonia.New(gorgonia.Options{BLAS: b, Threads: threads})
+	return nil, usagef(c, "--engine %s: want %s", name, strings.Join(trainerNames, " or "))
 }
 
 // imageOptions are the size and colours of images that the model's steps want, for reading image folders.

@@ -1,0 +1,74 @@
+package app
+
+import (
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/runtime/train"
+)
+
+// lastRecord is the last epoch's record of a run.
+func lastRecord(t *testing.T, dir string) (r train.Record) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(readText(t, filepath.Join(dir, "metrics.jsonl"))), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestTrainEngines trains in onnxruntime, also a model of two Steps, stops, goes on there, and goes on with a run of the other engine from
+// its checkpoint: the losses are those of gorgonia alone, and the files of such a run are verified.
+func TestTrainEngines(t *testing.T) {
+	t.Parallel()
+	needRun(t)
+	needRuntime(t)
+	dir := t.TempDir()
+	for _, c := range []struct {
+		models.Model
+		settings string
+	}{{vae.Model, "--set hidden=4 --set latent=2"}, {gan.WGANGP, "--set width=2 --set latent=3 --set ratio=2 --set size=28"}} {
+		model, settings := c.Name, c.settings
+		must := func(line string) string {
+			t.Helper()
+			r := modelCommand(c.Model, line)
+			if r.code != exitOK {
+				t.Fatalf("sardonyx %s: exit code %d: %s", line, r.code, r.err)
+			}
+			return r.out
+		}
+		line := "train " + model + " --data {}/images.npz " + settings + " --batch 8 --no-report --out " + filepath.Join(dir, model)
+		must(line + "-gorgonia --epochs 3")
+		must(line + "-ort --epochs 1 --engine onnxruntime")
+		out := must(line + "-ort --epochs 3 --resume") // on what it had
+		contains(t, out, "engine: onnxruntime")
+		must(line + "-both --epochs 2 --engine gorgonia")
+		r := modelCommand(c.Model, line+"-both --epochs 3 --resume --engine onnxruntime")
+		if r.code != exitOK || !strings.Contains(r.err, "goes on on onnxruntime") {
+			t.Errorf("%s: exit code %d\n%s%s", model, r.code, r.out, r.err)
+		}
+		want := lastRecord(t, filepath.Join(dir, model+"-gorgonia"))
+		for _, run := range []string{"-ort", "-both"} {
+			got := lastRecord(t, filepath.Join(dir, model+run))
+			if got.Epoch != 3 || len(got.Train) != len(want.Train) {
+				t.Fatalf("%s%s ends with %+v, gorgonia with %+v", model, run, got, want)
+			}
+			for name, w := range want.Train {
+				if g := got.Train[name]; !(math.Abs(g-w) <= 1e-3*max(math.Abs(w), .1)) {
+					t.Errorf("%s%s: %s is %v, on gorgonia %v", model, run, name, g, w)
+				}
+			}
+		}
+		contains(t, must("verify "+model+" --run "+filepath.Join(dir, model+"-ort")), "ok")
+	}
+	r := command("train vae --data {}/images.npz --engine frob --out " + filepath.Join(dir, "frob"))
+	if r.code != exitUsage || !strings.Contains(r.err, "gorgonia or onnxruntime") {
+		t.Errorf("--engine frob: exit code %d: %s", r.code, r.err)
+	}
+}
