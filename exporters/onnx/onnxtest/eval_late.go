@@ -47,7 +47,7 @@ var lateOperators = map[string]operator{
 			x = x.Reshape(x.Len())
 		}
 		parts := make([][]float64, x.Dim(k))
-		each(x.Shape(), func(i []int) { parts[i[k]] = append(parts[i[k]], look(x, i)) })
+		each(x.Shape(), func(i []int) { parts[i[k]] = append(parts[i[k]], rank(x, i)) })
 		var first []int
 		for i, p := range parts {
 			if !slices.ContainsFunc(first, func(j int) bool { return slices.Equal(parts[j], p) }) {
@@ -83,4 +83,13 @@ func chosen(x *tensor.Tensor, k int, places []int) []*tensor.Tensor {
 		from[k] = places[i[k]]
 		return find(x, from)
 	})
+}
+
+// rank is a number for the element of x that look finds by which elements are in their order: of strings, where it is among all.
+func rank(x *tensor.Tensor, index []int) float64 {
+	texts, ok := x.Raw().([]string)
+	if !ok {
+		return look(x, index)
+	}
+	return float64(slices.Index(slices.Sorted(slices.Values(texts)), texts[find(x, index).at]))
 }
