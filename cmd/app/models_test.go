@@ -55,7 +55,7 @@ func TestZoo(t *testing.T) {
 	if !strings.HasPrefix(whole, "Flows\n\n"+one) {
 		t.Errorf("first is\n%s", whole)
 	}
-	contains(t, whole, "  functions   encode, decode, reconstruct, log_weights, validate\n  steps       train\n  settings    beta=1, channels=1, ema=0, filters=0, free=0, hidden=512, latent=20, likelihood=0, lr=0.001, sigma=0, size=28, steps=0\n  choices     likelihood: bernoulli, gaussian, logistic, from 0\n", "  reached by  sardonyx train first --seed 1\n")
+	contains(t, whole, "  functions   encode, decode, reconstruct, log_weights, validate\n  steps       train\n  settings    beta=1, channels=1, draws=1, ema=0, filters=0, free=0, hidden=512, latent=20, likelihood=0, lr=0.001, sigma=0, size=28, steps=0\n  choices     likelihood: bernoulli, gaussian, logistic, from 0\n", "  reached by  sardonyx train first --seed 1\n")
 	if got := list("alone"); !strings.HasPrefix(got, "alone: ") {
 		t.Errorf("a model of no family is shown as\n%s", got)
 	}

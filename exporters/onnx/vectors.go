@@ -53,19 +53,31 @@ func (x *exporter) makeVectors() (list []Vector, why string) {
 		sizes = sizes[:1]
 	}
 	for _, n := range sizes {
-		v, err := x.makeVector(n)
-		var fails *graph.RunError
-		for larger := 2 * n; larger <= maxSize && errors.As(err, &fails); larger *= 2 { // images may be too small for the windows
-			if bigger, err2 := x.makeVector(larger); err2 == nil {
-				v, err = bigger, nil
-			}
-		}
+		var v Vector
+		err := AtSize(n, func(n int) (err error) {
+			v, err = x.makeVector(n)
+			return err
+		})
 		if err != nil {
 			return list, fmt.Sprintf("none of size %d: %v", n, err)
 		}
 		list = append(list, v)
 	}
 	return list, ""
+}
+
+// AtSize calls try with the size n of all symbols and, while it fails in the run as a model does whose images are too small for its
+// windows, with twice as much, up to a few dozen. It returns nil once a size does, or the first error.
+func AtSize(n int, try func(n int) error) error {
+	first := try(n)
+	var fails *graph.RunError
+	for err := first; errors.As(err, &fails) && 2*n <= maxSize; {
+		n *= 2
+		if err = try(n); err == nil {
+			return nil
+		}
+	}
+	return first
 }
 
 // makeVector makes the vector with every symbol n.

@@ -238,8 +238,9 @@ func (p *plan) deadAfter(i int) []int {
 		read[u.value] = len(p.ops)
 	}
 	needed := make([]bool, p.memory.Arena/memory.Align)
+	results := p.ops[i].node.Results
 	for id := range p.f.Values {
-		if p.memory.Class[id] != memory.Arena || read[id] <= i || id > p.ops[i].node.Results[0].ID {
+		if p.memory.Class[id] != memory.Arena || read[id] <= i || id > results[len(results)-1].ID {
 			continue
 		}
 		for at := p.memory.Offset[id]; at < p.memory.Offset[id]+p.memory.Bytes[id]; at += memory.Align {

@@ -287,7 +287,7 @@ func TestCancel(t *testing.T) {
 func TestOpenErrors(t *testing.T) {
 	good := linear().encode(t)
 	dir := t.TempDir()
-	i8 := graphDef{in: []*wire.ValueInfo{vi("x", wire.Int8, 1)}, out: []*wire.ValueInfo{vi("y", wire.Int8, 1)}, nodes: []*wire.Node{nd("Identity", "x", "y")}}
+	uz := graphDef{in: []*wire.ValueInfo{vi("x", e4m3fnuz, 1)}, out: []*wire.ValueInfo{vi("y", e4m3fnuz, 1)}, nodes: []*wire.Node{nd("Identity", "x", "y")}}
 	for _, c := range []struct {
 		name string
 		path string
@@ -299,7 +299,7 @@ func TestOpenErrors(t *testing.T) {
 		{"empty", writeTemp(t, "empty.onnx", nil), Options{}, []string{"empty.onnx"}},
 		{"text", writeTemp(t, "text.onnx", []byte("this is not a model, but it is long enough to look at")), Options{}, []string{"text.onnx"}},
 		{"cut", writeTemp(t, "cut.onnx", good[:len(good)/2]), Options{}, []string{"cut.onnx"}},
-		{"elements", writeTemp(t, "i8.onnx", i8.encode(t)), Options{}, []string{`input "x"`, "cannot hold"}},
+		{"elements", writeTemp(t, "uz.onnx", uz.encode(t)), Options{}, []string{`input "x"`, "cannot hold"}},
 		{"device", writeTemp(t, "m.onnx", good), Options{Device: "tpu"}, []string{`"tpu" is unknown`, "cpu, cuda"}},
 		{"threads", writeTemp(t, "m.onnx", good), Options{Threads: -1}, []string{"-1 threads"}},
 	} {

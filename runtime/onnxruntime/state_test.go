@@ -10,11 +10,14 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
+// e4m3fnuz is ONNX's FLOAT8E4M3FNUZ, which no tensor here can hold.
+const e4m3fnuz wire.DataType = 18
+
 // TestState has inputs with defaults: one that can be given, and one whose elements tensors here cannot hold.
 func TestState(t *testing.T) {
 	g := linear()
-	g.in = append(g.in, vi("b", wire.Float, 3), vi("q", wire.Int8, 1))
-	g.weights = append(g.weights, &wire.Tensor{Name: "q", Type: wire.Int8, Dims: []int64{1}, Data: []int8{1}})
+	g.in = append(g.in, vi("b", wire.Float, 3), vi("q", e4m3fnuz, 1))
+	g.weights = append(g.weights, &wire.Tensor{Name: "q", Type: e4m3fnuz, Dims: []int64{1}, Data: []uint8{1}})
 	s := openTest(t, g)
 	if got := fmt.Sprint(s.Inputs(), s.State()); got != "[x f32[batch 2]] [b f32[3]]" {
 		t.Errorf("Inputs() and State() = %s", got)

@@ -114,7 +114,7 @@ var ErrDraws = errors.New("it draws its own random numbers, so its outputs canno
 var Sizes = []int{1, 3}
 
 // Func compares s, the session of f exported with the given weights, which has the inputs named, with f run by our own kernels,
-// on inputs that seed alone decides (see [onnx.DrawInputs]), with all symbols, such as batch, of each of the given sizes. Each
+// on inputs that seed alone decides (see [onnx.DrawInputs]), with all symbols, such as batch, of each of the given sizes, or of larger ones where images of these are too small for f. Each
 // element may differ by tol + tol·|element|; [Differing] tells whether one does more. A file that draws its own random numbers
 // is an [ErrDraws], unless it does so by a seed, and f is what [onnx.SeedRandom] made.
 func Func(ctx context.Context, s Session, inputs []string, f *graph.Func, weights onnx.Weights, sizes []int, seed uint64, tol float64) ([]Comparison, error) {
@@ -129,11 +129,15 @@ func Func(ctx context.Context, s Session, inputs []string, f *graph.Func, weight
 	}
 	var list []Comparison
 	for _, size := range sizes {
-		in, err := onnx.DrawInputs(pure, noise, size, seed)
-		if err != nil {
-			return list, fmt.Errorf("%s: %w", f.Name, err)
-		}
-		want, err := onnx.Evaluate(pure, weights, in)
+		var in, want map[string]*tensor.Tensor
+		err := onnx.AtSize(size, func(n int) (err error) {
+			if in, err = onnx.DrawInputs(pure, noise, n, seed); err != nil {
+				return fmt.Errorf("%s: %w", f.Name, err)
+			}
+			size = n
+			want, err = onnx.Evaluate(pure, weights, in)
+			return err
+		})
 		if err != nil {
 			return list, err
 		}

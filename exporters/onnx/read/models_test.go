@@ -52,10 +52,9 @@ func TestPrograms(t *testing.T) {
 
 // lacking are what is not read, and for want of which operator.
 var lacking = map[string]string{
-	"TestPrograms/images/train":    "Conv", // the gradient of filters is a convolution whose channels are the batch
-	"TestPrograms/anysize/nearest": "Mul",  // places in symbolic sizes are quotients of integers
-	"TestPrograms/anysize/train":   "Mul",
-	"TestPrograms/anysize/tune":    "MaxPool", // the gradient of windows that lie over one another takes the places of the largest elements
+	"TestPrograms/images/train":  "Conv", // the gradient of filters is a convolution whose channels are the batch
+	"TestPrograms/anysize/train": "Conv",
+	"TestPrograms/anysize/tune":  "MaxPool", // the gradient of windows that lie over one another takes the places of the largest elements
 }
 
 // entries are the functions of prog, and its steps unless they are those of the zoo's VAE, which is large.
