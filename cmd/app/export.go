@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -148,14 +149,14 @@ func (a *app) export(c *cli.Context) error {
 }
 
 // sampledNoise are the inputs of noise of f, as sample draws them, if it is the function that m is sampled by.
-func sampledNoise(m models.Model, f *graph.Func) []onnx.Noise {
+func sampledNoise(m models.Model, f *graph.Func) []pass.Noise {
 	if f.Name != m.Sample.Func {
 		return nil
 	}
-	var list []onnx.Noise
+	var list []pass.Noise
 	for stream, name := range m.Sample.Noises() {
 		if slices.ContainsFunc(f.Inputs, func(v *graph.Value) bool { return v.Name == name }) {
-			list = append(list, onnx.Noise{Input: name, Distribution: m.Sample.Feeds()[name].Noise, Stream: stream})
+			list = append(list, pass.Noise{Input: name, Distribution: m.Sample.Feeds()[name].Noise, Stream: stream})
 		}
 	}
 	return list

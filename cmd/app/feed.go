@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -33,15 +33,15 @@ type feeder struct {
 
 // A drawing is what a Func draws itself: as inputs of noise, or by a seed in its file.
 type drawing struct {
-	noise []onnx.Noise // inputs
+	noise []pass.Noise // inputs
 	seed  string       // the input that the file draws by; "" if there is none
-	drawn []onnx.Noise // by the file, in place of inputs that the Func has
+	drawn []pass.Noise // by the file, in place of inputs that the Func has
 	sizes []string     // inputs that say how many are drawn
 }
 
 // draws reports whether the file draws what the model has as the input called name.
 func (d drawing) draws(name string) bool {
-	return slices.ContainsFunc(d.drawn, func(n onnx.Noise) bool { return n.Input == name })
+	return slices.ContainsFunc(d.drawn, func(n pass.Noise) bool { return n.Input == name })
 }
 
 // A feeding is inputs for samples, of which cols belong in a row.
@@ -88,7 +88,7 @@ func (f feeder) feed(inputs []onnxruntime.Info) (*feeding, error) {
 		}
 	}
 	for _, in := range inputs { // of a Func that only draws
-		noise := slices.ContainsFunc(f.draws.noise, func(n onnx.Noise) bool { return n.Input == in.Name })
+		noise := slices.ContainsFunc(f.draws.noise, func(n pass.Noise) bool { return n.Input == in.Name })
 		if batch == "" && noise && len(in.Shape) > 0 {
 			batch = in.Shape[0].Symbol
 		}
@@ -132,7 +132,7 @@ func (f feeder) noise(out *feeding, inputs []onnxruntime.Info, feeds map[string]
 			out.in[in.Name] = tensor.Scalar(number)
 			continue
 		}
-		i := slices.IndexFunc(f.draws.noise, func(n onnx.Noise) bool { return n.Input == in.Name })
+		i := slices.IndexFunc(f.draws.noise, func(n pass.Noise) bool { return n.Input == in.Name })
 		if i < 0 {
 			return fmt.Errorf("the model's Sampling says nothing of the input %q; `run` takes arrays for it", in.Name)
 		}
@@ -254,7 +254,7 @@ func drawn32(in onnxruntime.Info, shape []int, distribution string, draw kernel.
 }
 
 func fillNoise[T kernel.Float](c *kernel.Context, draw kernel.Draw, distribution string, to []T) {
-	if distribution == onnx.Uniform {
+	if distribution == pass.Uniform {
 		kernel.Uniform(c, draw, to)
 	} else {
 		kernel.Normal(c, draw, to)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -59,9 +60,9 @@ func setNext(inputs []port, state []onnx.State) {
 	}
 }
 
-func newPort(name, typ, doc string, noise []onnx.Noise) port {
+func newPort(name, typ, doc string, noise []pass.Noise) port {
 	p := port{Name: name, Type: typ, Doc: doc}
-	if i := slices.IndexFunc(noise, func(n onnx.Noise) bool { return n.Input == name }); i >= 0 {
+	if i := slices.IndexFunc(noise, func(n pass.Noise) bool { return n.Input == name }); i >= 0 {
 		p.Noise = noise[i].Distribution
 	}
 	return p

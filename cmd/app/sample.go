@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
@@ -267,7 +268,7 @@ func (a *app) opened(c *cli.Context, m models.Model, name string, o onnxruntime.
 			return nil, err
 		}
 		f := r.prog.Func(name)
-		_, s.draws.noise = onnx.HoistRandom(f)
+		_, s.draws.noise = pass.HoistRandom(f)
 		s.session, path, err = r.open(c, f, o)
 		s.name, s.how, s.classes, s.setup = r.from(c, path), r.model.Sample, r.setup.Classes, r.setup
 	}

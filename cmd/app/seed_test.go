@@ -8,6 +8,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -30,7 +31,7 @@ func TestSeededFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Seed != "seed" || !slices.Equal(s.Drawn, []onnx.Noise{{Input: "z", Distribution: "normal"}}) || !slices.Equal(s.Sizes, []string{"batch"}) || len(s.Vectors) != 2 {
+	if s.Seed != "seed" || !slices.Equal(s.Drawn, []pass.Noise{{Input: "z", Distribution: "normal"}}) || !slices.Equal(s.Sizes, []string{"batch"}) || len(s.Vectors) != 2 {
 		t.Errorf("seed %q, drawn %v, sizes %v, %d vectors", s.Seed, s.Drawn, s.Sizes, len(s.Vectors))
 	}
 	contains(t, must(t, "verify "+file), "decode")

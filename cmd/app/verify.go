@@ -193,7 +193,7 @@ func (a *app) verifyFunc(c *cli.Context, r *trained, f *graph.Func, eng engine) 
 	}
 	sum, err := onnx.Inspect(file)
 	if err == nil && sum.Seed != "" {
-		f, err = onnx.SeedRandom(f, sum.Drawn...)
+		f, err = pass.SeedRandom(f, sum.Drawn...)
 	}
 	if err != nil {
 		return nil, "", err

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/symbolic"
 )
@@ -76,10 +77,10 @@ func (d *description) nameSizes() {
 }
 
 // noise is the noise that an input stands for, if it does.
-func (x *exporter) noiseOf(input string) (Noise, bool) {
-	i := slices.IndexFunc(x.noise, func(n Noise) bool { return n.Input == input })
+func (x *exporter) noiseOf(input string) (pass.Noise, bool) {
+	i := slices.IndexFunc(x.noise, func(n pass.Noise) bool { return n.Input == input })
 	if i < 0 {
-		return Noise{}, false
+		return pass.Noise{}, false
 	}
 	return x.noise[i], true
 }
@@ -195,7 +196,7 @@ func (d *description) draw(v *graph.Value) string {
 	n, noise := d.x.noiseOf(v.Name)
 	kind := numpyKinds[v.DType()]
 	switch {
-	case noise && n.Distribution == Normal:
+	case noise && n.Distribution == pass.Normal:
 		return fmt.Sprintf("np.asarray(rng.standard_normal(%s), np.%s),", at, kind)
 	case noise:
 		return fmt.Sprintf("np.asarray(rng.random(%s), np.%s),", at, kind)

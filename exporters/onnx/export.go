@@ -41,9 +41,9 @@ func (ts Tensors) Tensor(name string) (*tensor.Tensor, error) {
 
 // Options say how to export. The zero value is good for most.
 type Options struct {
-	Opset  int     // of ai.onnx, MinOpset to MaxOpset; 0 means DefaultOpset, or SeedOpset with RandomSeed
-	Random Random  // what becomes of random ops
-	Drawn  []Noise // with RandomSeed, inputs that the file draws too: see [SeedRandom]
+	Opset  int          // of ai.onnx, MinOpset to MaxOpset; 0 means DefaultOpset, or SeedOpset with RandomSeed
+	Random Random       // what becomes of random ops
+	Drawn  []pass.Noise // with RandomSeed, inputs that the file draws too: see [pass.SeedRandom]
 
 	// Training allows a training step: all state is inputs, and each update of state an output "<state>.next". The file
 	// is guarded, as [compiler.Guarded] says, and holds no state; ExportFile writes the weights, unless they are nil, into a file beside it, as the first state, and
@@ -107,9 +107,9 @@ type Report struct {
 	Params  int64     // the elements in them
 	Inputs  []Port
 	Outputs []Port
-	Noise   []Noise // the inputs that stand for random ops
-	State   []State // of a training step
-	Vectors int     // test vectors in the file
+	Noise   []pass.Noise // the inputs that stand for random ops
+	State   []State      // of a training step
+	Vectors int          // test vectors in the file
 	// NoVectors says why there are fewer vectors than there could be; "" if there are all.
 	NoVectors string
 }
@@ -173,7 +173,7 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 		return nil, nil, err
 	}
 	x := &exporter{f: pure, o: o, weights: weights, noise: noise, traced: pure, tracedWeights: weights}
-	if x.seeded = o.Random == RandomSeed && draws(pure); x.seeded && o.Opset < SeedOpset {
+	if x.seeded = o.Random == RandomSeed && pass.Draws(pure); x.seeded && o.Opset < SeedOpset {
 		return nil, nil, fmt.Errorf("drawing random numbers by a seed takes operators of opset %d, and this is opset %d", SeedOpset, o.Opset)
 	}
 	if err := x.applyProfile(); err != nil {
@@ -216,23 +216,23 @@ func counterOf(f *graph.Func, weights Weights) (*Counter, error) {
 }
 
 // prepare drops what no output needs, and replaces random ops, or what they draw from, by inputs if asked to.
-func prepare(f *graph.Func, o Options) (*graph.Func, []Noise, error) {
+func prepare(f *graph.Func, o Options) (*graph.Func, []pass.Noise, error) {
 	if len(o.Drawn) > 0 && o.Random != RandomSeed {
 		return nil, nil, errors.New("Drawn names inputs to be drawn by a seed, and Random is not RandomSeed")
 	}
 	f = graph.Prune(f)
-	var noise []Noise
+	var noise []pass.Noise
 	var err error
 	switch o.Random {
 	case RandomNative:
-		f = shareDraws(f)
+		f = pass.ShareDraws(f)
 	case RandomSeed:
-		if f, err = SeedRandom(f, o.Drawn...); err != nil {
+		if f, err = pass.SeedRandom(f, o.Drawn...); err != nil {
 			return nil, nil, err
 		}
-		f = shareDraws(f)
+		f = pass.ShareDraws(f)
 	default:
-		f, noise = HoistRandom(f)
+		f, noise = pass.HoistRandom(f)
 	}
 	if len(f.Diags) > 0 {
 		return nil, nil, f.Diags
@@ -247,7 +247,7 @@ type exporter struct {
 	weights       Weights
 	traced        *graph.Func // f before a profile rewrote it: what vectors are made by
 	tracedWeights Weights
-	noise         []Noise
+	noise         []pass.Noise
 	e             *emitter
 	draws         bool     // the runtime draws the random numbers
 	seeded        bool     // the file draws them, by a seed or a step's random state

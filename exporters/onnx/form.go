@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -13,7 +14,7 @@ import (
 // that the file itself draws for.
 func legalize(f *graph.Func, o Options) *graph.Func {
 	return graph.Lower(f, func(n *graph.Node) bool {
-		if _, _, random := drawn(n.Op); random && o.Random == RandomSeed {
+		if _, _, random := pass.Drawn(n.Op); random && o.Random == RandomSeed {
 			return false
 		}
 		_, writes := n.Op.(graph.Emittable)

@@ -9,8 +9,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/graph"
 )
 
 // A Summary tells what is in an ONNX file, whoever wrote it.
@@ -29,9 +31,9 @@ type Summary struct {
 	Nodes        []OpCount     // sorted by operator; those of subgraphs counted too
 	NodeCount    int
 	Metadata     []wire.Entry // without what the fields below hold
-	Noise        []Noise      // inputs that stand for random ops, by this exporter
+	Noise        []pass.Noise // inputs that stand for random ops, by this exporter
 	Seed         string       // the input, an i64 scalar, that it draws its random numbers by, by this exporter; "" if there is none
-	Drawn        []Noise      // by the seed, in place of inputs that the model has, by this exporter
+	Drawn        []pass.Noise // by the seed, in place of inputs that the model has, by this exporter
 	Sizes        []string     // inputs, i64 scalars, that say how many random numbers are drawn, by this exporter
 	State        []State      // of a training step, by this exporter; sorted by input
 	Counter      *Counter     // of a training step's first noise, by this exporter; nil if there is none
@@ -132,10 +134,10 @@ func (s *Summary) metadata(list []wire.Entry) error {
 	addState := s.stateReader()
 	for _, e := range list {
 		if name, ok := strings.CutPrefix(e.Key, metaNoise); ok {
-			stream, _ := strconv.Atoi(strings.TrimPrefix(name, noisePrefix))
-			s.Noise = append(s.Noise, Noise{name, e.Value, stream})
+			stream, _ := strconv.Atoi(strings.TrimPrefix(name, graph.NoisePrefix))
+			s.Noise = append(s.Noise, pass.Noise{Input: name, Distribution: e.Value, Stream: stream})
 		} else if name, ok := strings.CutPrefix(e.Key, metaDrawn); ok {
-			n := Noise{Input: name}
+			n := pass.Noise{Input: name}
 			if _, err := fmt.Sscanf(e.Value, "%s %d", &n.Distribution, &n.Stream); err != nil {
 				return fmt.Errorf("metadata %q: %.40q is not a distribution and a stream", e.Key, e.Value)
 			}

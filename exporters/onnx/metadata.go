@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -95,7 +96,7 @@ func (x *exporter) metadata(stored []*wire.Tensor) ([]wire.Entry, error) {
 // seedMetadata adds what tells programs how to have random numbers drawn.
 func (x *exporter) seedMetadata(meta map[string]string) {
 	if x.seeded && !x.o.Training {
-		meta[metaSeed] = SeedInput
+		meta[metaSeed] = pass.SeedInput
 	}
 	for _, n := range x.o.Drawn {
 		meta[metaDrawn+n.Input] = fmt.Sprintf("%s %d", n.Distribution, n.Stream)

@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/gonum"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -65,7 +66,7 @@ func TestSpecifiedModels(t *testing.T) {
 		}
 		for _, f := range slices.Concat(prog.Funcs(), prog.Steps()) {
 			t.Run(prog.Name()+"/"+f.Name, func(t *testing.T) {
-				pure, _ := HoistRandom(f)
+				pure, _ := pass.HoistRandom(f)
 				for _, b := range []graph.Binding{{"batch": 1, "seq": 4, "height": 9, "width": 6, "length": 5}, {"batch": 3, "seq": 2, "height": 4, "width": 7, "length": 8}} {
 					r := rand.New(rand.NewPCG(1, uint64(b["batch"])))
 					draw := func(v *graph.Value) *tensor.Tensor {
@@ -135,7 +136,7 @@ func TestSpecifiedLate(t *testing.T) {
 // compareSpecified exports f at every opset and evaluates the file, and f itself.
 func compareSpecified(t *testing.T, what string, f *graph.Func, w Tensors, in map[string]*tensor.Tensor, tolerance map[graph.DType]float64) {
 	t.Helper()
-	pure, _ := HoistRandom(f)
+	pure, _ := pass.HoistRandom(f)
 	all := maps.Clone(in)
 	for _, p := range pure.Params {
 		all[p.Name] = w[p.Name]

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -28,8 +29,8 @@ func noisy() *graph.Func {
 
 func TestHoistRandom(t *testing.T) {
 	f := noisy()
-	g, noise := HoistRandom(f)
-	want := []Noise{{"noise.0", Uniform, 0}, {"noise.1", Normal, 1}, {"noise.2", Uniform, 2}}
+	g, noise := pass.HoistRandom(f)
+	want := []pass.Noise{{Input: "noise.0", Distribution: pass.Uniform, Stream: 0}, {Input: "noise.1", Distribution: pass.Normal, Stream: 1}, {Input: "noise.2", Distribution: pass.Uniform, Stream: 2}}
 	if !slices.Equal(noise, want) {
 		t.Fatalf("noise %v, want %v", noise, want)
 	}
@@ -51,7 +52,7 @@ func TestHoistRandom(t *testing.T) {
 	for _, n := range noise {
 		x := tensor.New(tensor.F32, 3, 5)
 		draw := kernel.Draw{Seed: 7, Step: 3, Stream: n.Stream}
-		if n.Distribution == Normal {
+		if n.Distribution == pass.Normal {
 			kernel.Normal(c, draw, tensor.Data[float32](x))
 		} else {
 			kernel.Uniform(c, draw, tensor.Data[float32](x))

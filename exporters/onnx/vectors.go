@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/gonum"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -256,9 +257,9 @@ func evaluate(f *graph.Func, in map[string]*tensor.Tensor) (out map[string]*tens
 	return out, nil
 }
 
-// DrawInputs draws inputs for a pure f, as [HoistRandom] makes it, with every symbol bound to n: standard normal for the noise
+// DrawInputs draws inputs for a pure f, as [pass.HoistRandom] makes it, with every symbol bound to n: standard normal for the noise
 // that is, uniform in [0, 1) for other floats, a letter for strings, and 0 or 1 for others. A size is n.
-func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*tensor.Tensor, error) {
+func DrawInputs(f *graph.Func, noise []pass.Noise, n int, seed uint64) (map[string]*tensor.Tensor, error) {
 	b := f.BindAll(n)
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	in := map[string]*tensor.Tensor{}
@@ -270,7 +271,7 @@ func DrawInputs(f *graph.Func, noise []Noise, n int, seed uint64) (map[string]*t
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %w", v.Name, err)
 		}
-		normal := slices.ContainsFunc(noise, func(n Noise) bool { return n.Input == v.Name && n.Distribution == Normal })
+		normal := slices.ContainsFunc(noise, func(n pass.Noise) bool { return n.Input == v.Name && n.Distribution == pass.Normal })
 		t := tensor.New(v.DType(), shape...)
 		if v.IsSize() {
 			t.SetInt(0, int64(n))

@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -59,7 +60,7 @@ func TestModels(t *testing.T) {
 
 func compareModel(t *testing.T, p *compiler.Program, f *graph.Func, batch int, refused string) {
 	t.Helper()
-	pure, noise := onnx.HoistRandom(f)
+	pure, noise := pass.HoistRandom(f)
 	r := rand.New(rand.NewPCG(5, uint64(batch)))
 	weights := onnx.Tensors{}
 	for _, v := range f.Params {

@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/gonum"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -113,7 +114,7 @@ func TestSamplers(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer s.Close()
-				pure, noise := onnx.HoistRandom(f)
+				pure, noise := pass.HoistRandom(f)
 				if len(noise) != 1 {
 					t.Fatalf("the noise is %v, want one input", noise)
 				}
@@ -155,7 +156,7 @@ func TestSamplers(t *testing.T) {
 					if want, err = graph.Evaluate(kernel.NewContext(gonum.Implementation{}, 1), f, all); err != nil {
 						t.Fatal(err)
 					}
-					in[onnx.SeedInput] = tensor.Scalar(int64(batch))
+					in[pass.SeedInput] = tensor.Scalar(int64(batch))
 					if got, err = seeded.Run(context.Background(), in); err != nil {
 						t.Fatal(err)
 					}

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -59,7 +60,7 @@ type executable struct {
 // exported is an entry point as onnxruntime runs it.
 type exported struct {
 	f, pure *graph.Func // pure takes its random numbers as inputs
-	noise   []onnx.Noise
+	noise   []pass.Noise
 	session *Session
 	calls   map[string]*engineCall // by the sizes of symbols
 }
@@ -78,7 +79,7 @@ func (x *executable) entry(f *graph.Func) (*exported, error) {
 		return nil, err
 	}
 	e := &exported{f: f, session: session, calls: map[string]*engineCall{}}
-	e.pure, e.noise = onnx.HoistRandom(f)
+	e.pure, e.noise = pass.HoistRandom(f)
 	x.entries[f.Name] = e
 	return e, nil
 }

@@ -16,6 +16,7 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
@@ -71,7 +72,7 @@ func checkFunc(t *testing.T, prog *compiler.Program, f *graph.Func, state *runti
 		t.Fatal(err)
 	}
 	defer s.Close()
-	pure, noise := onnx.HoistRandom(f)
+	pure, noise := pass.HoistRandom(f)
 	for _, b := range []graph.Binding{{"batch": 1, "seq": 4, "draws": 3, "height": 9, "width": 6, "length": 5}, {"batch": 3, "seq": 2, "draws": 1, "height": 4, "width": 7, "length": 8}} {
 		in := modelInputs(t, pure, noise, b)
 		all := maps.Clone(in)
@@ -320,7 +321,7 @@ func checkVerifyFunc(t *testing.T, path string, f *graph.Func, state *runtime.St
 
 // modelInputs draws inputs: what stands for random numbers as those are distributed, other floats in [0, 1), and
 // integers 0 or 1.
-func modelInputs(t *testing.T, f *graph.Func, noise []onnx.Noise, b graph.Binding) map[string]*tensor.Tensor {
+func modelInputs(t *testing.T, f *graph.Func, noise []pass.Noise, b graph.Binding) map[string]*tensor.Tensor {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, uint64(b["batch"])))
 	in := map[string]*tensor.Tensor{}
@@ -329,7 +330,7 @@ func modelInputs(t *testing.T, f *graph.Func, noise []onnx.Noise, b graph.Bindin
 		if err != nil {
 			t.Fatal(err)
 		}
-		normal := slices.ContainsFunc(noise, func(n onnx.Noise) bool { return n.Input == v.Name && n.Distribution == onnx.Normal })
+		normal := slices.ContainsFunc(noise, func(n pass.Noise) bool { return n.Input == v.Name && n.Distribution == pass.Normal })
 		x := tensor.New(v.DType(), shape...)
 		for i := range x.Len() {
 			switch {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -27,13 +28,13 @@ func TestSeed(t *testing.T) {
 			f.Output("normal", f.RandomNormal(dtype, dims...))
 			f.Output("uniform", f.RandomUniform(dtype, dims...))
 			f.BindSizes()
-			seeded, err := onnx.SeedRandom(f)
+			seeded, err := pass.SeedRandom(f)
 			if err != nil {
 				t.Fatal(err)
 			}
 			s := openSeeded(t, f, nil, onnx.Options{})
 			for k, seed := range seeds {
-				in := map[string]*tensor.Tensor{onnx.SeedInput: tensor.Scalar(seed)}
+				in := map[string]*tensor.Tensor{pass.SeedInput: tensor.Scalar(seed)}
 				if seeded.BindAll(1)["n"] == 1 {
 					in["n"] = tensor.Scalar(int64(k))
 				}
@@ -88,7 +89,7 @@ func TestSeedOpsets(t *testing.T) {
 			continue
 		}
 		s := openSeeded(t, f, nil, onnx.Options{Opset: opset})
-		out, err := s.Run(context.Background(), map[string]*tensor.Tensor{onnx.SeedInput: tensor.Scalar(int64(3))})
+		out, err := s.Run(context.Background(), map[string]*tensor.Tensor{pass.SeedInput: tensor.Scalar(int64(3))})
 		s.Close()
 		if err != nil {
 			t.Fatal(err)
@@ -118,7 +119,7 @@ func BenchmarkSeed(b *testing.B) {
 			}
 			defer s.Close()
 			for b.Loop() {
-				if _, err := s.Run(context.Background(), map[string]*tensor.Tensor{onnx.SeedInput: tensor.Scalar(int64(b.N))}); err != nil {
+				if _, err := s.Run(context.Background(), map[string]*tensor.Tensor{pass.SeedInput: tensor.Scalar(int64(b.N))}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -134,7 +135,7 @@ func TestCategorical(t *testing.T) {
 	f.Output("class", x.Categorical(.8))
 	f.Output("soft", x.GumbelSoftmax(.5))
 	f.Output("hard", x.GumbelOneHot(.5))
-	pure, noise := onnx.HoistRandom(f)
+	pure, noise := pass.HoistRandom(f)
 	logits := tensor.New(graph.F32, 9, 5)
 	for i := range logits.Len() {
 		logits.Set(i, math.Sin(float64(i)))
@@ -152,7 +153,7 @@ func TestCategorical(t *testing.T) {
 		}
 	}
 	delete(in, graph.RandomState)
-	in[onnx.SeedInput] = tensor.Scalar(int64(5))
+	in[pass.SeedInput] = tensor.Scalar(int64(5))
 	s := openSeeded(t, f, nil, onnx.Options{})
 	defer s.Close()
 	got, err := s.Run(context.Background(), in)
@@ -160,7 +161,7 @@ func TestCategorical(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("by a seed", got)
-	delete(in, onnx.SeedInput)
+	delete(in, pass.SeedInput)
 	for _, n := range noise {
 		u := tensor.New(graph.F32, 9, 5)
 		kernel.Uniform(kernel.NewContext(nil, 1), kernel.Draw{Seed: 5, Step: 1, Stream: n.Stream}, tensor.Data[float32](u))

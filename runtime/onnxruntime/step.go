@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -25,7 +26,7 @@ type Step struct {
 
 	session *Session
 	pairs   []onnx.State
-	noise   []onnx.Noise
+	noise   []pass.Noise
 }
 
 // OpenStep opens the training step in the ONNX file path, at its first state, which stands beside it in [onnx.StateFile]. With
@@ -54,7 +55,7 @@ func OpenStep(path string, o Options) (*Step, error) {
 func (s *Step) Inputs() []Info {
 	return slices.DeleteFunc(s.session.Inputs(), func(i Info) bool {
 		return slices.ContainsFunc(s.pairs, func(p onnx.State) bool { return p.Input == i.Name }) ||
-			slices.ContainsFunc(s.noise, func(n onnx.Noise) bool { return n.Input == i.Name })
+			slices.ContainsFunc(s.noise, func(n pass.Noise) bool { return n.Input == i.Name })
 	})
 }
 
@@ -161,7 +162,7 @@ func newNoise(i Info, sizes map[string]int) (*tensor.Tensor, error) {
 }
 
 func fill[T kernel.Float](c *kernel.Context, draw kernel.Draw, distribution string, d []T) {
-	if distribution == onnx.Normal {
+	if distribution == pass.Normal {
 		kernel.Normal(c, draw, d)
 	} else {
 		kernel.Uniform(c, draw, d)

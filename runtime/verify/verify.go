@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -116,11 +117,11 @@ var Sizes = []int{1, 3}
 // Func compares s, the session of f exported with the given weights, which has the inputs named, with f run by our own kernels,
 // on inputs that seed alone decides (see [onnx.DrawInputs]), with all symbols, such as batch, of each of the given sizes, or of larger ones where images of these are too small for f. Each
 // element may differ by tol + tol·|element|; [Differing] tells whether one does more. A file that draws its own random numbers
-// is an [ErrDraws], unless it does so by a seed, and f is what [onnx.SeedRandom] made.
+// is an [ErrDraws], unless it does so by a seed, and f is what [pass.SeedRandom] made.
 func Func(ctx context.Context, s Session, inputs []string, f *graph.Func, weights onnx.Weights, sizes []int, seed uint64, tol float64) ([]Comparison, error) {
-	pure, noise := f, []onnx.Noise(nil)
+	pure, noise := f, []pass.Noise(nil)
 	if f.Lookup(graph.RandomState) != nil {
-		pure, noise = onnx.HoistRandom(f)
+		pure, noise = pass.HoistRandom(f)
 	}
 	for _, n := range noise {
 		if !slices.Contains(inputs, n.Input) {

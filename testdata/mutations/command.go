@@ -8,6 +8,6 @@ var commandMutations = []mutation{
 	{"sample: a Func's own noise is that of step 0", "cmd/app/feed.go", "Step: 1, Stream", "Stream", "./cmd/app", "SampleKinds"},
 	{"sample: inputs of noise draw one stream", "cmd/app/feed.go", "draw := kernel.Draw{Seed: f.seed, Stream: stream}", "draw := kernel.Draw{Seed: f.seed, Stream: 0 * stream}", "./cmd/app", "SampleKinds"},
 	{"export: inputs of noise draw one stream", "cmd/app/export.go", "Distribution: m.Sample.Feeds()[name].Noise, Stream: stream}", "Distribution: m.Sample.Feeds()[name].Noise, Stream: 0 * stream}", "./cmd/app", "SeededDraws"},
-	{"export: what a Func draws by a seed is that of step 0", "exporters/onnx/random.go", "return state(out, 1)", "return state(out, 0)", "./cmd/app", "SeededDraws"},
+	{"export: what a Func draws by a seed is that of step 0", "compiler/pass/random.go", "return state(out, 1)", "return state(out, 0)", "./cmd/app", "SeededDraws"},
 	{"sample: labels are not in rows", "cmd/app/conditions.go", "at := i / cols\n", "at := i % cols\n", "./cmd/app", "SampleConditions"},
 }

@@ -56,7 +56,7 @@ var exporterMutations = []mutation{
 	{"onnx: results stay in the dtype that carried them", "exporters/onnx/dtypes.go", "if results[i] = y; y.DType() != n.Results[i].DType() {", "if results[i] = y; false {", "./exporters/onnx", "Carried"},
 	{"onnx: a dtype before its opset", "exporters/onnx/dtypes.go", "t.Opset() > opset && !said[t]", "false && !said[t]", "./exporters/onnx", "StoredDTypes"},
 	{"wire: packed elements are one to a byte", "exporters/onnx/convert.go", "case bits > 0 && bits < 8:\n\t\tvar b", "case false:\n\t\tvar b", "./exporters/onnx", "StoredDTypes"},
-	{"onnx: dropout keeps what it should drop", "exporters/onnx/random.go", "kept := u.GreaterEqual(out.Full(x.DType(), o.P))", "kept := u.LessEqual(out.Full(x.DType(), o.P))", "./exporters/onnx", "Random|Dropout|Noise|Hoist"},
+	{"onnx: dropout keeps what it should drop", "compiler/pass/random.go", "kept := u.GreaterEqual(out.Full(x.DType(), o.P))", "kept := u.LessEqual(out.Full(x.DType(), o.P))", "./exporters/onnx", "Random|Dropout|Noise|Hoist"},
 	{"check: two nodes may have one name", "exporters/onnx/check/graph.go", "ok && n.Name != \"\" {", "ok && n.Name == \"\" {", "./exporters/onnx/check", ""},
 	{"check: what stands between nodes is not looked at", "exporters/onnx/check/graph.go", "\t\tc.valueInfo(where, v)\n", "", "./exporters/onnx/check", "TestBadFiles"},
 	{"check: a result of any size is right", "exporters/onnx/check/graph.go", "if v.huge() && ", "if false && ", "./exporters/onnx/check", "TestBadFiles"},

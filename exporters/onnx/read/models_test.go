@@ -15,6 +15,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -68,7 +69,7 @@ func entries(prog *compiler.Program) []*graph.Func {
 // compareRead holds f to what is read of its file, at the first and the last opset, for inputs in which every symbol is n.
 func compareRead(t *testing.T, f *graph.Func, w onnx.Tensors, n int) {
 	t.Helper()
-	pure, noise := onnx.HoistRandom(f)
+	pure, noise := pass.HoistRandom(f)
 	in, err := onnx.DrawInputs(pure, noise, n, 1)
 	if err != nil {
 		t.Fatal(err)

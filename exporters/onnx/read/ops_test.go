@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -77,7 +78,7 @@ func TestOps(t *testing.T) {
 					if len(f.Diags) > 0 {
 						continue
 					}
-					f, _ = onnx.HoistRandom(f)
+					f, _ = pass.HoistRandom(f)
 					if len(f.Params) > 0 || len(f.Inputs) > len(s.In) { // what draws: its numbers are inputs, and nothing is left of it
 						continue
 					}
