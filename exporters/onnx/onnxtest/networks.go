@@ -134,7 +134,9 @@ func anySize() (*compiler.Program, error) {
 		f.Output("masks", masks)
 		f.Output("class", m.Class.Apply(small.GlobalAveragePool().Flatten()))
 	})
-	b.Func("nearest", func(f *graph.Func) { f.Output("features", nearest(f.Input("image", graph.F32, batch, 2, height, width))) })
+	b.Func("nearest", func(f *graph.Func) {
+		f.Output("features", nearest(f.Input("image", graph.F32, batch, 2, height, width)))
+	})
 	b.Func("measure", func(f *graph.Func) {
 		f.Output("measures", m.Head.Apply(graph.Join(1, line(f).Flatten(), cube(f).Flatten())))
 	})
