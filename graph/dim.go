@@ -184,7 +184,8 @@ func (d Dim) exactly(n Dim) (Dim, bool) {
 	return intern(q), true
 }
 
-const invalidDim = symBase - 1
+// invalidDim is no dimension, and small steps from it lead to none.
+const invalidDim = symBase - symStride/2
 
 // Symbolic reports whether d is a symbol rather than a number.
 func (d Dim) Symbolic() bool { return d.lookup() != nil }

@@ -67,6 +67,9 @@ var shapeCases = []Case{
 	{"slice of a symbolic axis from behind its end", fn(func(f *graph.Func) {
 		f.Output("y", f.Input("x", graph.F32, batch, 10).Slice(0, -1, -2)) // want "Slice: elements batch-1 to batch-2 .*of size batch"
 	})},
+	{"slice down a symbolic axis to far below it", fn(func(f *graph.Func) {
+		f.Output("y", f.Input("x", graph.F32, batch, 10).SliceStep(0, -1, -1<<62, -1)) // want "Slice: elements batch-1 down to .*of size batch"
+	})},
 	{"split that does not divide", fn(func(f *graph.Func) {
 		f.Output("y", f.Input("x", graph.F32, batch, 10).Split(1, 3)[0]) // want "Split: .*10.*3"
 	})},

@@ -61,6 +61,7 @@ var graphMutations = []mutation{
 	{"sizes: bounds of floors are rounded outwards by one less", "graph/symbolic/bounds.go", "least = -floor(-least, scale)", "least = -floor(-least-1, scale)", "./graph/symbolic", "Expr"},
 	{"sizes: a remainder is what is divided", "graph/symbolic/expr.go", "x = f.X.Minus(f.Y.Times(f.X.Div(f.Y)))", "x = f.X", "./graph/symbolic", "Expr"},
 	{"sizes: a size may be negative", "graph/dim.go", "case n < 0:\n\t\treturn 0, fmt", "case n < -9:\n\t\treturn 0, fmt", "./graph", "TestDim"},
+	{"sizes: one more than no size is the first symbol", "graph/dim.go", "symBase - symStride/2", "symBase - 1", "./graph", "TestDim"},
 	{"slice: a step beyond the only element stays", "graph/op_slice.go", "o.Step = min(max(o.Step, -width), width)", "o.Step += 0 * width", "./graph", "TestNormalAttributes"},
 	{"slice down: from the end of the axis", "graph/op_slice.go", "first = o.End - 1", "first = Dim(in[0].Dim(k)) - 1", "./graph", "TestOps/Slice"},
 	{"slice by symbols: beyond the axis", "graph/op_slice.go", "o.End = end.Min(n).Max(o.Start)", "o.End = end.Max(o.Start)", "./exporters/onnx", "TestSpecifiedSlices"},
