@@ -41,7 +41,7 @@ func TestDimArithmetic(t *testing.T) {
 	const large = graph.Dim(1 << 40)
 	for _, d := range []graph.Dim{large.Times(large), large.Times(2), a.Times(large).Times(large), a.Times(large).Times(b).Times(large), graph.Sym("").Times(0), a.Plus(-1),
 		graph.Dim(2).Minus(3), graph.Dim(2).Minus(a).Minus(3), a.Div(0), a.Mod(0), graph.Dim(1).Div(0), a.Div(graph.Sym("")), a.Min(-1)} {
-		if d.Valid() || (d+1).Valid() || (d-1).Valid() {
+		if d.Valid() || (d + 1).Valid() || (d - 1).Valid() {
 			t.Errorf("%d is a dimension, or beside one", int64(d))
 		}
 	}

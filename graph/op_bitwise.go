@@ -24,7 +24,8 @@ func bitSamples(op Op) []Sample {
 	return binarySamples(op, in, in)
 }
 
-// BitwiseAnd has the bits that x and y both have, with broadcasting, over integers, those with a sign in two's complement. ONNX: BitwiseAnd, from opset 18 on.
+// BitwiseAnd has the bits that x and y both have, with broadcasting, over integers, those with a sign in two's complement. ONNX:
+// BitwiseAnd, from opset 18 on.
 type BitwiseAnd struct{ bitPair }
 
 // BitwiseAnd is the bits that v and w both have; the shapes broadcast.
@@ -40,7 +41,8 @@ func (BitwiseAnd) Forms() []Form { return []Form{{Operator: "BitwiseAnd", Since:
 // Samples covers the broadcasts.
 func (o BitwiseAnd) Samples() []Sample { return bitSamples(o) }
 
-// BitwiseOr has the bits that x or y has, with broadcasting, over integers, those with a sign in two's complement. ONNX: BitwiseOr, from opset 18 on.
+// BitwiseOr has the bits that x or y has, with broadcasting, over integers, those with a sign in two's complement. ONNX: BitwiseOr, from
+// opset 18 on.
 type BitwiseOr struct{ bitPair }
 
 // BitwiseOr is the bits that v or w has; the shapes broadcast.
@@ -56,7 +58,8 @@ func (BitwiseOr) Forms() []Form { return []Form{{Operator: "BitwiseOr", Since: 1
 // Samples covers the broadcasts.
 func (o BitwiseOr) Samples() []Sample { return bitSamples(o) }
 
-// BitwiseXor has the bits that one of x and y has, with broadcasting, over integers, those with a sign in two's complement. ONNX: BitwiseXor, from opset 18 on.
+// BitwiseXor has the bits that one of x and y has, with broadcasting, over integers, those with a sign in two's complement. ONNX:
+// BitwiseXor, from opset 18 on.
 type BitwiseXor struct{ bitPair }
 
 // BitwiseXor is the bits that one of v and w has and the other has not; the shapes broadcast.

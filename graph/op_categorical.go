@@ -15,9 +15,9 @@ func (v *Value) Categorical(temperature float64) *Value {
 	return v.Scale(1 / temperature).Add(v.gumbel()).ArgMax(-1)
 }
 
-// GumbelSoftmax is a draw of a class of each row of the logits v, [... classes], relaxed so that gradients flow: softmax((v + g)/temperature),
-// with g of the Gumbel distribution, numbers above 0 that sum to 1 and are the nearer to one-hot the lower the temperature (Jang et al. 2017;
-// Maddison et al. 2017, who call it the concrete distribution).
+// GumbelSoftmax is a draw of a class of each row of the logits v, [... classes], relaxed so that gradients flow: softmax((v +
+// g)/temperature), with g of the Gumbel distribution, numbers above 0 that sum to 1 and are the nearer to one-hot the lower the temperature
+// (Jang et al. 2017; Maddison et al. 2017, who call it the concrete distribution).
 func (v *Value) GumbelSoftmax(temperature float64) *Value {
 	if !v.sampled("GumbelSoftmax", temperature) {
 		return v.poisoned()
@@ -25,8 +25,8 @@ func (v *Value) GumbelSoftmax(temperature float64) *Value {
 	return v.Add(v.gumbel()).Scale(1 / temperature).Softmax(-1)
 }
 
-// GumbelOneHot is a draw of a class of each row of the logits v, [... classes], one-hot, with the gradient of the [Value.GumbelSoftmax] of the
-// same numbers: the straight-through estimator (Jang et al. 2017, section 2.2). The number of classes must be known.
+// GumbelOneHot is a draw of a class of each row of the logits v, [... classes], one-hot, with the gradient of the [Value.GumbelSoftmax] of
+// the same numbers: the straight-through estimator (Jang et al. 2017, section 2.2). The number of classes must be known.
 func (v *Value) GumbelOneHot(temperature float64) *Value {
 	if !v.sampled("GumbelOneHot", temperature) {
 		return v.poisoned()

@@ -31,7 +31,8 @@ func drawnBy(t *testing.T, dtype graph.DType, n int, row []float64, build func(x
 	return out
 }
 
-// TestCategorical holds 20,000 draws to their probabilities by χ², at several temperatures, and sees that a class that cannot be is not drawn.
+// TestCategorical holds 20,000 draws to their probabilities by χ², at several temperatures, and sees that a class that cannot be is not
+// drawn.
 func TestCategorical(t *testing.T) {
 	const n = 20000
 	row := []float64{.5, -1, math.Inf(-1), 1.5, 0, -2}

@@ -10,7 +10,8 @@ import (
 
 var splitOps = []Sampled{Split{}}
 
-// Split cuts a value along an axis into parts of the given sizes, which make up the axis' and may be symbols. Results: the parts. ONNX: Split.
+// Split cuts a value along an axis into parts of the given sizes, which make up the axis' and may be symbols. Results: the parts. ONNX:
+// Split.
 type Split struct {
 	Axis  int
 	Sizes Shape

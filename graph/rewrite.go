@@ -122,8 +122,8 @@ func (f *Func) finish(out *Func, to []*Value) {
 	out.draws = f.draws
 }
 
-// Prune returns a copy of f without the nodes that no output and no update needs, also not for a size that they tell. Inputs stay, since callers give them, but for one
-// that is the size of what is an axis of another; parameters that nothing uses go.
+// Prune returns a copy of f without the nodes that no output and no update needs, also not for a size that they tell. Inputs stay, since
+// callers give them, but for one that is the size of what is an axis of another; parameters that nothing uses go.
 func Prune(f *Func) *Func {
 	axis := map[string]bool{}
 	for _, in := range f.Inputs {

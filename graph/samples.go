@@ -50,8 +50,8 @@ func whole(v float64, in SampleInput, t DType, place int) float64 {
 }
 
 // Trace returns a Func that applies s's op to inputs called in0, in1, ..., with the results as outputs called y0, y1, ..., and tensors
-// for the inputs, in which number is the dtype of those of F32 and F64. The node has no results if the op does not take such inputs: the Func then
-// says why.
+// for the inputs, in which number is the dtype of those of F32 and F64. The node has no results if the op does not take such inputs: the
+// Func then says why.
 func (s Sample) Trace(number DType) (*Func, *Node, map[string]*tensor.Tensor) {
 	f, in := NewFunc("sample", false), map[string]*tensor.Tensor{}
 	args := make([]*Value, len(s.In))

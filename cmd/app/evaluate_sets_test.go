@@ -24,8 +24,9 @@ import (
 // needSets makes, once, files to compare in {}/sets: pictures of 4×4 pixels in which one quadrant is bright, which is their label.
 //
 // real.npz has 40, four of them with a wrong label; fake.npz 30, all right. fake.npy, bytes.npy and wide.npy are fake.npz's pictures,
-// in bytes, and with three channels; two.npz has pictures of two quadrants, with labels of f32; stacked.npy has 30 of three channels that are pictures of real.npz, and few.npy has 5. parts is a folder
-// with the parts train and test of 14 and 13 pictures as PNG, small one with 3.
+// in bytes, and with three channels; two.npz has pictures of two quadrants, with labels of f32; stacked.npy has 30 of three channels that
+// are pictures of real.npz, and few.npy has 5. parts is a folder with the parts train and test of 14 and 13 pictures as PNG, small one with
+// 3.
 func needSets(t testing.TB) {
 	t.Helper()
 	if err := makeSets(); err != nil {
@@ -113,8 +114,8 @@ func writePictures(dir string, images *tensor.Tensor, n int) error {
 	return nil
 }
 
-// writeNetworks writes networks: net.onnx takes any batch of pictures, fixed.onnx sixteen, pair.onnx two, flat.onnx their pixels in a row. Features are
-// twice the pixels, logits ten times the means of quadrants. The others cannot be used.
+// writeNetworks writes networks: net.onnx takes any batch of pictures, fixed.onnx sixteen, pair.onnx two, flat.onnx their pixels in a row.
+// Features are twice the pixels, logits ten times the means of quadrants. The others cannot be used.
 func writeNetworks(dir string) error {
 	quadrant := tensor.New(tensor.F32, 16, 4)
 	for p := range 16 {

@@ -50,8 +50,8 @@ func OneHotLabel(f *graph.Func, batch graph.Dim, classes int) *graph.Value {
 
 // Pack puts beside each example of x [batch channels ...] those before it in the batch, and the last before the first, as further
 // channels, so many in all as the setting pac says: what a critic sees that is to tell sets apart (PacGAN, Lin et al. 2018, section
-// 3). Packs overlap here, so that there are as many as examples; the paper's do not. Steps refuse a batch of fewer; elsewhere such a batch's first example is repeated. Of nil, the
-// condition of a model without one, it is nil.
+// 3). Packs overlap here, so that there are as many as examples; the paper's do not. Steps refuse a batch of fewer; elsewhere such a
+// batch's first example is repeated. Of nil, the condition of a model without one, it is nil.
 func (s Settings) Pack(x *graph.Value) *graph.Value {
 	n := s.Int("pac")
 	if x == nil || n == 1 {

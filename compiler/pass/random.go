@@ -103,8 +103,8 @@ func dropout(out *graph.Func, o graph.Dropout, x, u *graph.Value) *graph.Value {
 }
 
 // SeedRandom returns a copy of f, which is no training step, that draws by an input, seed, what f draws by its random state {seed, 1}. The
-// inputs named by drawn, of floats, go: the file draws them too, each in its Stream of the state {seed, 0}, as the command sample does. Where the
-// number of them was known by their axis only, it is an input now, a scalar; see [graph.Func.BindSizes]. An f that draws nothing
+// inputs named by drawn, of floats, go: the file draws them too, each in its Stream of the state {seed, 0}, as the command sample does.
+// Where the number of them was known by their axis only, it is an input now, a scalar; see [graph.Func.BindSizes]. An f that draws nothing
 // stays as it is.
 func SeedRandom(f *graph.Func, drawn ...Noise) (*graph.Func, error) {
 	for _, n := range drawn {

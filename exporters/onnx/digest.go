@@ -36,8 +36,8 @@ func digest(tensors []*wire.Tensor, write func(io.Writer, *wire.Tensor) error) (
 var ErrNoDigest = errors.New("no digest of its weights: it was not written by this exporter, or was rewritten since")
 
 // CheckWeights holds the weights and constants in the ONNX file path, and in the files beside it, a training step's first
-// state among them, to the digests that the exporter left in the metadata. Test vectors alone may not notice a change: a weight of a unit that they leave at zero
-// has no part in their outputs. A file without a digest is an [ErrNoDigest].
+// state among them, to the digests that the exporter left in the metadata. Test vectors alone may not notice a change: a weight of a unit
+// that they leave at zero has no part in their outputs. A file without a digest is an [ErrNoDigest].
 func CheckWeights(path string) error {
 	f, size, err := regularfile.Open(path)
 	if err != nil {

@@ -13,6 +13,7 @@
 // runtime to replay, and a digest of the weights, for [CheckWeights].
 //
 // A random op becomes an input noise.<stream> that the caller fills ([RandomInputs]), the runtime's own random node
-// ([RandomNative]), or our generator in integer operators, which draws our numbers by an input seed ([RandomSeed]). A training step may be written too ([Options.Training]): its state goes in as inputs and comes out as
-// outputs, the metadata says which belong together ([State]), and the first state and a description stand beside the model.
+// ([RandomNative]), or our generator in integer operators, which draws our numbers by an input seed ([RandomSeed]). A training step may be
+// written too ([Options.Training]): its state goes in as inputs and comes out as outputs, the metadata says which belong together
+// ([State]), and the first state and a description stand beside the model.
 package onnx

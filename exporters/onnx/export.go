@@ -46,8 +46,8 @@ type Options struct {
 	Drawn  []pass.Noise // with RandomSeed, inputs that the file draws too: see [pass.SeedRandom]
 
 	// Training allows a training step: all state is inputs, and each update of state an output "<state>.next". The file
-	// is guarded, as [compiler.Guarded] says, and holds no state; ExportFile writes the weights, unless they are nil, into a file beside it, as the first state, and
-	// a description for people into another: see [StateFile] and [DescriptionFile].
+	// is guarded, as [compiler.Guarded] says, and holds no state; ExportFile writes the weights, unless they are nil, into a file beside it,
+	// as the first state, and a description for people into another: see [StateFile] and [DescriptionFile].
 	Training bool
 
 	// Profile is the reader that the file is for. OnnxGo gives the first axis of the inputs a fixed size, Batch, 0 meaning 1,

@@ -24,9 +24,9 @@ const (
 )
 
 // Table returns the data set of one field, called name, i64[columns]: the fields of d side by side, as places among the values of
-// columns, which its Categories are. These are found in d if they are nil: of a field of names, those in Values; of one of whole numbers, the numbers that there
-// are, by their size. It is an error if a field is neither, if it has one value or more than 4,096, and, where columns are given, if
-// d has others or a value that they lack.
+// columns, which its Categories are. These are found in d if they are nil: of a field of names, those in Values; of one of whole numbers,
+// the numbers that there are, by their size. It is an error if a field is neither, if it has one value or more than 4,096, and, where
+// columns are given, if d has others or a value that they lack.
 func (d *Dataset) Table(name string, columns []Column) (*Dataset, error) {
 	for _, f := range d.Fields() {
 		if len(f.Shape) != 0 || !f.DType.Integer() {

@@ -14,8 +14,8 @@ import (
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
 )
 
-// BenchmarkSteps runs the Steps of a GPT, 16 × 128 tokens, and of convolutional models of the zoo, at batch 64, on one thread and the BLAS that SARDONYX_BLAS asks
-// for, or the fastest. With GODEBUG=cpu.avx512f=off, pure Go does without AVX-512.
+// BenchmarkSteps runs the Steps of a GPT, 16 × 128 tokens, and of convolutional models of the zoo, at batch 64, on one thread and the BLAS
+// that SARDONYX_BLAS asks for, or the fastest. With GODEBUG=cpu.avx512f=off, pure Go does without AVX-512.
 func BenchmarkSteps(b *testing.B) {
 	impl, err := blas.Default()
 	if err != nil {

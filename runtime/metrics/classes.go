@@ -58,7 +58,8 @@ func labelled(measure string, n, classes int, labels []int64) error {
 // InceptionScore is exp of the mean Kullback-Leibler divergence of class probabilities p [n classes] from their mean (Salimans et al.
 // 2016, "Improved Techniques for Training GANs", section 4): from 1 to the number of classes, the best. It is taken of each of
 // so many parts (the paper: 10), which examples are shuffled into by a fixed seed, whatever their order was; the mean and standard
-// deviation over parts are returned. By the classifier of another data set than Inception's it is a score of its own. Fewer examples than parts are an error, and so are rows that are no probabilities.
+// deviation over parts are returned. By the classifier of another data set than Inception's it is a score of its own. Fewer examples than
+// parts are an error, and so are rows that are no probabilities.
 func InceptionScore(p *tensor.Tensor, splits int) (mean, std float64, err error) {
 	rows, err := probabilities("Inception score", p)
 	if err != nil {

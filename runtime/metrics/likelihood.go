@@ -19,8 +19,8 @@ func BitsPerDimension(nats float64, dims int) (float64, error) {
 
 // IWAE is the importance-weighted bound of log-likelihood, in nats an example: the mean over examples of log 1/k Σ w of k
 // samples each (Burda et al. 2016, "Importance Weighted Autoencoders", equation 8), from log weights [n k] that are
-// log p(x,h) - log q(h|x). With k of 1 it is the evidence lower bound; it grows with k towards log p(x). A weight of 0, whose logarithm is -∞,
-// is allowed; NaN and +∞ are errors.
+// log p(x,h) - log q(h|x). With k of 1 it is the evidence lower bound; it grows with k towards log p(x). A weight of 0, whose logarithm is
+// -∞, is allowed; NaN and +∞ are errors.
 func IWAE(logWeights *tensor.Tensor) (float64, error) {
 	s := set{"log weights", logWeights}
 	if err := checkMatrix("IWAE", s); err != nil {

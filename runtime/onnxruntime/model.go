@@ -216,7 +216,8 @@ const unusedInput = adapted + "none"
 
 // adapt says how to get each output, and returns a suffix for the model's bytes, empty for most models, that makes that
 // possible. The bindings cannot allocate an output of elements that Go has no type for or one whose rank may be 0, and cannot run a model
-// that has no inputs. Such an output is fetched as two others: its shape, and its elements in one dimension (see asBytes). A model without inputs gets one that nothing reads.
+// that has no inputs. Such an output is fetched as two others: its shape, and its elements in one dimension (see asBytes). A model without
+// inputs gets one that nothing reads.
 //
 // The suffix is itself an encoded model, with the nodes to add: two protobuf messages one after the other are read as
 // one, their lists joined. So the rest of the model is not read, changed or copied by us.

@@ -39,8 +39,8 @@ const (
 )
 
 // A Setup is what a run trains on what: the content of config.json. A resumed run must agree with it in all but Epochs,
-// Patience, Engine, Classes and what is for people only. Its program may have changed if the state is still the same; the run then ends otherwise than it would
-// have.
+// Patience, Engine, Classes and what is for people only. Its program may have changed if the state is still the same; the run then ends
+// otherwise than it would have.
 type Setup struct {
 	Version     int                `json:"version"`
 	Program     string             `json:"program"`

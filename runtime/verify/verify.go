@@ -115,9 +115,9 @@ var ErrDraws = errors.New("it draws its own random numbers, so its outputs canno
 var Sizes = []int{1, 3}
 
 // Func compares s, the session of f exported with the given weights, which has the inputs named, with f run by our own kernels,
-// on inputs that seed alone decides (see [onnx.DrawInputs]), with all symbols, such as batch, of each of the given sizes, or of larger ones where images of these are too small for f. Each
-// element may differ by tol + tol·|element|; [Differing] tells whether one does more. A file that draws its own random numbers
-// is an [ErrDraws], unless it does so by a seed, and f is what [pass.SeedRandom] made.
+// on inputs that seed alone decides (see [onnx.DrawInputs]), with all symbols, such as batch, of each of the given sizes, or of larger ones
+// where images of these are too small for f. Each element may differ by tol + tol·|element|; [Differing] tells whether one does more. A
+// file that draws its own random numbers is an [ErrDraws], unless it does so by a seed, and f is what [pass.SeedRandom] made.
 func Func(ctx context.Context, s Session, inputs []string, f *graph.Func, weights onnx.Weights, sizes []int, seed uint64, tol float64) ([]Comparison, error) {
 	pure, noise := f, []pass.Noise(nil)
 	if f.Lookup(graph.RandomState) != nil {

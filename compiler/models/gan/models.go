@@ -35,7 +35,8 @@ var Models = []models.Model{Original, DCGAN, LSGAN, WGAN, WGANGP, SNGAN, R1GAN, 
 // common are the settings that all models of the package have: the image, the noise, whether the networks are convolutional, the
 // learning rate of the generator and how many times that of the critic is (two time-scales, Heusel et al. 2017), how many steps the
 // critic does for one of the generator, the decay of the generator's average weights (0 keeps none), how many images the critic sees at
-// once, and how many steps the critic does in all, if the learning rates are to fall to 0 meanwhile (0 keeps them). So small networks learn best from learning rates ten times the papers', which are for a width of 64.
+// once, and how many steps the critic does in all, if the learning rates are to fall to 0 meanwhile (0 keeps them). So small networks learn
+// best from learning rates ten times the papers', which are for a width of 64.
 var common = models.Settings{"size": 28, "channels": 1, "latent": 64, "conv": 1, "width": 16, "lr": 2e-3, "ttur": 1, "ratio": 1, "ema": .999, "pac": 1, "steps": 0}
 
 // limits are the usual ones; images are halved once at least.

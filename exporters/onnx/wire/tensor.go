@@ -16,7 +16,8 @@ import (
 //
 // To write one, set Data to a slice of exactly the elements that Dims say, of the Go type that belongs to Type: []float32,
 // []float64, []int8 to []int64, []uint8 to []uint64, []bool, []string; []uint16 holds the bits of Float16 and BFloat16, []uint8 those of
-// floats of 8 bits, and of narrower elements the bytes that they are packed into, the first in the lowest bits. It is not copied. A decoded tensor has no Data: [Tensor.Values] fetches it.
+// floats of 8 bits, and of narrower elements the bytes that they are packed into, the first in the lowest bits. It is not copied. A decoded
+// tensor has no Data: [Tensor.Values] fetches it.
 //
 // A tensor with External entries has its payload in another file, and none here.
 type Tensor struct {
