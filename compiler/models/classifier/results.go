@@ -13,8 +13,8 @@ var results = map[string][]models.Result{
 	"cnn": {{
 		Measure: "accuracy on MNIST's test part", Reference: "0.993", Reached: "0.9935", Command: "train cnn --data mnist --seed 1",
 	}, {
-		Measure: "the same, with augmentation", Reference: "0.995", Reached: "0.9941",
-		Command: "train cnn --data mnist --augment image:'crop 2' --epochs 6 --seed 1",
+		Measure: "the same, with augmentation", Reference: "0.995", Reached: "0.9954",
+		Command: "train cnn --data mnist --augment image:'crop 2' --epochs 20 --seed 1",
 	}},
 	"lenet": {{
 		Measure: "accuracy on MNIST's test part", Reference: "0.9905 (LeCun et al. 1998)", Reached: "0.9908",
