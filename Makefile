@@ -42,7 +42,7 @@ nocgo: ## everything but onnxruntime works without cgo
 generate: ## the vector loops, after a change of what writes them, graph/kernel/_asm and runtime/blas/_asm
 	$(GO) generate ./graph/kernel ./runtime/blas
 
-mutations: ## break the code in a hundred small ways, and see that tests catch each; some minutes
+mutations: ## break the code in some hundreds of small ways, and see that tests catch each; some minutes
 	$(GO) run ./testdata/mutations $(ONLY)
 
 bench: ## the other figures of docs/benchmarks.md
