@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile/disktest"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile/disktest"
 )
 
 // TestInitInterrupted has a full disk, or a crash, at each operation of writing a project: the next writing succeeds, and a full

@@ -10,10 +10,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
-	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/metrics"
+	"github.com/sardonyx-ml/sardonyx/runtime/strictjson"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 

@@ -13,9 +13,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
-	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/strictjson"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 

@@ -10,9 +10,9 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// readers open files by themselves; all else reads by way of exporters/regularfile.
+// readers open files by themselves; all else reads by way of runtime/regularfile.
 var readers = map[string]string{
-	"exporters/regularfile/regularfile.go":  "the one way",
-	"exporters/atomicfile/disk.go":          "a folder, to sync it",
-	"exporters/atomicfile/disktest/disk.go": "files of tests",
-	"graph/diag.go":                         "the line of a program's source, from where the compiler says it is",
-	"runtime/blas/remember.go":              "what the system says of the CPU",
+	"runtime/regularfile/regularfile.go":  "the one way",
+	"runtime/atomicfile/disk.go":          "a folder, to sync it",
+	"runtime/atomicfile/disktest/disk.go": "files of tests",
+	"graph/diag.go":                       "the line of a program's source, from where the compiler says it is",
+	"runtime/blas/remember.go":            "what the system says of the CPU",
 }
 
 // TestReaders sees that no file is opened to be read but where a pipe or a device in its place is an error.
@@ -40,7 +40,7 @@ func TestReaders(t *testing.T) {
 		seen++
 		name, err := filepath.Rel(root, path)
 		if found := opens.Find(text); found != nil && readers[filepath.ToSlash(name)] == "" {
-			t.Errorf("%s calls %s...): files are read by way of exporters/regularfile", name, found)
+			t.Errorf("%s calls %s...): files are read by way of runtime/regularfile", name, found)
 		}
 		return err
 	})

@@ -10,10 +10,10 @@ import (
 	"math"
 	"strings"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/elements"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // ReadNPY reads a .npy file of format 1, 2 or 3: arrays of float16, float32, float64, int64, int32, uint8 or bool, of

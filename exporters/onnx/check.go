@@ -5,7 +5,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // Check looks for faults in the ONNX file path, whoever wrote it, and in where its external data lies. An error says that there is no

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile/disktest"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile/disktest"
 )
 
 // TestCrashExport replaces a model and crashes at every operation: a model in one file is the old or the new one; one with its

@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // digest is a hash of tensors: their names, types, shapes and contents, which write writes but for strings.

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 )
 
 const (

@@ -11,8 +11,8 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // A Summary tells what is in an ONNX file, whoever wrote it.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler/pass"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
-	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/strictjson"
 )
 
 // The metadata keys that the exporter writes itself.

@@ -15,7 +15,7 @@ import (
 	"github.com/ebitengine/purego"
 	"gonum.org/v1/gonum/blas"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // libraryNames are what the loader is asked for, in order.

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/cpu"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // memo is what the file of a measurement holds. It counts as long as all but the rates and the time would be written again.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/filelock"
 )
 

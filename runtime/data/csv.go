@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // maxCSV bounds a CSV file, in bytes: all of it is held in memory as text while it is read.

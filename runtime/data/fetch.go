@@ -17,9 +17,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/cache"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // FetchOptions are for [Fetch]; the zero value is the usual.

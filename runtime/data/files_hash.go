@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // FilesHash is a SHA-256, in hexadecimal, over the file at path or, of a folder, over the names and contents of all files in it, links

@@ -9,8 +9,8 @@ import (
 	"io"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/elements"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // ReadIDX reads an idx file, the format of MNIST (http://yann.lecun.com/exdb/mnist), gzipped or not: two zero bytes, a

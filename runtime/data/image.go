@@ -18,8 +18,8 @@ import (
 	"golang.org/x/image/draw"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/elements"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // What an image's header may claim before it is decoded: maxImagePixels in all, and maxPixelsPerByte of the file (8

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // Options limit what running a model may take. The zero value is good for most.

@@ -18,8 +18,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/cache"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // InstallOptions say how [Install] gets the library. The zero value fetches it.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // An Info is an input or output of a model.

@@ -17,8 +17,8 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // Available reports whether this binary can run models: whether it was built with cgo. The native library may still be

@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // checkWhole says what is wrong with a library's file before the loader maps it: the process would be killed by the first

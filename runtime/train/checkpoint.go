@@ -13,11 +13,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/strictjson"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/safetensors"
 )
 

@@ -17,9 +17,9 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile/disktest"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile/disktest"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // maxSystem bounds what the system says of the CPUs, in bytes.

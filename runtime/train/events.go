@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/tensorboard"
 )

@@ -17,9 +17,9 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 var (

@@ -10,10 +10,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/filelock"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/strictjson"
 )
 
 // The kinds of a [Record].

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 )
 
 // A Journal keeps a run of one's own loop in a folder, as [Fit] keeps its runs: metrics, checkpoints to resume from, the curve of

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
-	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/strictjson"
 )
 
 // Loss is the name of the metric that a Step minimises.

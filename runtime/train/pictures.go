@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/train/report"
 )
 

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 )
 
 // open begins a run in the folder, or takes up the one that is there and returns its Setup.

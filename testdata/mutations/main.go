@@ -23,7 +23,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // A mutation is one change that must not go unnoticed.

@@ -15,10 +15,10 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/symbolic"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // The opsets of ai.onnx whose files are read: those whose operators package check has, so that a file is held to its own.

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/image/draw"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // The bounds of an animation.

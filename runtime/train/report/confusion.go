@@ -15,7 +15,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 )
 
 // A Confusion is a confusion matrix: Counts[k][j] examples of class k were taken for class j. Classes are the classes' names.

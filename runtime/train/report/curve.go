@@ -19,7 +19,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 )
 
 // A Series is a named line through points (X[i], Y[i]), in the order given.

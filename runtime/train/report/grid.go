@@ -9,8 +9,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 )
 
 const (

@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // A Page is a report as one HTML file that needs nothing outside itself. Names and texts in it may hold anything.

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/strictjson"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/strictjson"
 )
 
 // An Info describes a tensor of a file.

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 )
 
 // A Named is a tensor with its name.

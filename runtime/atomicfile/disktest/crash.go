@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 )
 
 // A Crash is what a crash could have left.

@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"syscall"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/regularfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
 // A Disk does what changes files and folders. The real one is [OS]; tests put one in its place that fails, or that remembers

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile"
-	"github.com/sardonyx-ml/sardonyx/exporters/atomicfile/disktest"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
+	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile/disktest"
 )
 
 func write(path, text string) error {
