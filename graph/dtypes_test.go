@@ -100,15 +100,24 @@ func TestIntegers(t *testing.T) {
 		apply func(a, b *graph.Value) *graph.Value
 		want  func(z, a, b number) number
 	}{
-		"Add":        {(*graph.Value).Add, (number).Add},
-		"Sub":        {(*graph.Value).Sub, (number).Sub},
-		"Mul":        {(*graph.Value).Mul, (number).Mul},
-		"Div":        {(*graph.Value).Div, (number).Quo},
-		"Min":        {(*graph.Value).Min, func(_, a, b number) number { return []number{a, b}[(a.Cmp(b)+1)/2] }},
-		"Max":        {(*graph.Value).Max, func(_, a, b number) number { return []number{b, a}[(a.Cmp(b)+1)/2] }},
-		"BitwiseAnd": {(*graph.Value).BitwiseAnd, (number).And},
-		"BitwiseOr":  {(*graph.Value).BitwiseOr, (number).Or},
-		"BitwiseXor": {(*graph.Value).BitwiseXor, (number).Xor},
+		"Add": {(*graph.Value).Add, (number).Add},
+		"Sub": {(*graph.Value).Sub, (number).Sub},
+		"Mul": {(*graph.Value).Mul, (number).Mul},
+		"Div": {(*graph.Value).Div, (number).Quo},
+		"Min": {(*graph.Value).Min, func(_, a, b number) number { return []number{a, b}[(a.Cmp(b)+1)/2] }},
+		"Max": {(*graph.Value).Max, func(_, a, b number) number { return []number{b, a}[(a.Cmp(b)+1)/2] }},
+		"Mod": {(*graph.Value).Mod, func(z, a, b number) number {
+			if z.Rem(a, b); z.Sign()*b.Sign() < 0 {
+				z.Add(z, b)
+			}
+			return z
+		}},
+		"BitwiseNot":    {func(a, _ *graph.Value) *graph.Value { return a.BitwiseNot() }, func(z, a, _ number) number { return z.Not(a) }},
+		"BitShiftLeft":  {(*graph.Value).BitShiftLeft, func(z, a, b number) number { return z.Lsh(a, uint(min(b.Uint64(), 64))) }},
+		"BitShiftRight": {(*graph.Value).BitShiftRight, func(z, a, b number) number { return z.Rsh(a, uint(min(b.Uint64(), 64))) }},
+		"BitwiseAnd":    {(*graph.Value).BitwiseAnd, (number).And},
+		"BitwiseOr":     {(*graph.Value).BitwiseOr, (number).Or},
+		"BitwiseXor":    {(*graph.Value).BitwiseXor, (number).Xor},
 		"Less": {func(a, b *graph.Value) *graph.Value { return a.Less(b).Cast(a.DType()) },
 			func(z, a, b number) number { return z.SetInt64(int64(truth(a.Cmp(b) < 0))) }},
 		"LessEqual": {func(a, b *graph.Value) *graph.Value { return a.LessEqual(b).Cast(a.DType()) },
@@ -123,6 +132,10 @@ func TestIntegers(t *testing.T) {
 			}
 			return a.Neg()
 		}, func(z, a, _ number) number { return z.Neg(a) }},
+		"ReduceProd": {func(a, b *graph.Value) *graph.Value { return graph.Join(0, a.Unsqueeze(0), b.Unsqueeze(0)).Prod(0) }, (number).Mul},
+		"CumSum": {func(a, b *graph.Value) *graph.Value {
+			return graph.Join(0, a.Unsqueeze(0), b.Unsqueeze(0)).CumSum(0).Slice(0, 1, 2).Squeeze(0)
+		}, (number).Add},
 		"Sum": {func(a, b *graph.Value) *graph.Value { return graph.Join(0, a.Unsqueeze(0), b.Unsqueeze(0)).Sum(0) }, (number).Add},
 		"ReduceMax": {func(a, b *graph.Value) *graph.Value {
 			return graph.Join(0, a.Unsqueeze(0), b.Unsqueeze(0)).ReduceMax(0)
@@ -149,6 +162,9 @@ func TestIntegers(t *testing.T) {
 		a.SetInt(1, int64(edge.Uint64()-1))
 		b.SetInt(1, a.Int(1))
 		for name, op := range binary {
+			if strings.HasPrefix(name, "BitShift") && !dt.Unsigned() {
+				continue
+			}
 			f := graph.NewFunc("integers", false)
 			y := op.apply(f.Input("a", dt, n), f.Input("b", dt, n))
 			if len(f.Diags) > 0 {
@@ -176,15 +192,16 @@ func exact(x *tensor.Tensor, i int) *big.Int {
 // TestIntegerErrors has what integers do not have: quotients by 0, and the largest of none.
 func TestIntegerErrors(t *testing.T) {
 	for _, dt := range []graph.DType{graph.I8, graph.U64} {
-		f := graph.NewFunc("integers", false)
-		x, none := f.Input("x", dt, 3), f.Input("none", dt, 0, 2)
-		x.Div(f.Input("y", dt, 3))
 		in := map[string]*tensor.Tensor{"x": tensor.New(dt, 3), "none": tensor.New(dt, 0, 2), "y": tensor.New(dt, 3)}
-		if _, err := graph.Evaluate(newContext(1), f, in); err == nil || !strings.Contains(err.Error(), "division by 0") {
-			t.Errorf("%v by 0: %v", dt, err)
+		for name, divide := range map[string]func(x, y *graph.Value) *graph.Value{"Div": (*graph.Value).Div, "Mod": (*graph.Value).Mod} {
+			f := graph.NewFunc("integers", false)
+			divide(f.Input("x", dt, 3), f.Input("y", dt, 3))
+			if _, err := graph.Evaluate(newContext(1), f, in); err == nil || !strings.Contains(err.Error(), "division by 0") {
+				t.Errorf("%s of %v by 0: %v", name, dt, err)
+			}
 		}
-		f = graph.NewFunc("integers", false)
-		none = f.Input("none", dt, 0, 2)
+		f := graph.NewFunc("integers", false)
+		none := f.Input("none", dt, 0, 2)
 		none.ReduceMax(0)
 		if _, err := graph.Evaluate(newContext(1), f, in); err == nil || !strings.Contains(err.Error(), "of no integers") {
 			t.Errorf("the largest of no %v: %v", dt, err)

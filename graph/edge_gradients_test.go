@@ -16,6 +16,7 @@ func TestEdgeGradients(t *testing.T) {
 	unary := func(f func(x *graph.Value) *graph.Value) func(x, y *graph.Value) *graph.Value {
 		return func(x, _ *graph.Value) *graph.Value { return f(x) }
 	}
+	product := unary(func(x *graph.Value) *graph.Value { return x.Prod() })
 	for _, c := range []struct {
 		name         string
 		f            func(x, y *graph.Value) *graph.Value
@@ -33,6 +34,11 @@ func TestEdgeGradients(t *testing.T) {
 		{"Clip", unary(func(x *graph.Value) *graph.Value { return x.Clip(-1, 1) }), values{-1, 1, 2}, nil, values{1, 1, 0}, nil},
 		{"Softplus", unary((*graph.Value).Softplus), values{-1000, 0, 1000}, nil, values{0, .5, 1}, nil},
 		{"Div", (*graph.Value).Div, values{0, 1}, values{2, 0}, values{.5, inf}, values{0, -inf}},
+		{"Mod", (*graph.Value).Mod, values{7, -7, 1}, values{2, 2, -3}, values{1, 1, 1}, values{-3, 3, 0}},
+		{"Prod with a 0", product, values{3, 0, 2}, nil, values{0, 6, 0}, nil},
+		{"Prod with two", product, values{3, 0, 0}, nil, values{0, 0, 0}, nil},
+		{"the gradient of Prod with two", func(x, y *graph.Value) *graph.Value { return graph.Grad(product(x, y), x)[0] },
+			values{3, 0, 0}, nil, values{0, 3, 3}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := graph.NewFunc("f", false)

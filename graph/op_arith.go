@@ -7,7 +7,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var arithOps = []Sampled{Add{}, Sub{}, Mul{}, Div{}, Pow{}, Min{}, Max{}, Neg{}, Scale{}, Shift{}, Lerp{}}
+var arithOps = []Sampled{Add{}, Sub{}, Mul{}, Div{}, Mod{}, Pow{}, Min{}, Max{}, Neg{}, Scale{}, Shift{}, Lerp{}}
 
 // Add is x + y with broadcasting. ONNX: Add.
 type Add struct{ numberPair }
@@ -122,6 +122,43 @@ func (Div) Forms() []Form { return form("Div") }
 // Samples keeps the divisor away from zero.
 func (o Div) Samples() []Sample {
 	return binarySamples(o, SampleInput{}, SampleInput{Lo: .5, Hi: 2})
+}
+
+// Mod is what is left of x divided by y, with broadcasting: of integers it has the divisor's sign, and by 0 the run ends with an error; of
+// floats it has the dividend's, as fmod in C. ONNX: Mod.
+type Mod struct{ numberPair }
+
+// Mod is what is left of v divided by w, element by element; the shapes broadcast. It has the sign of w if they are integers, that of v if
+// they are floats.
+func (v *Value) Mod(w *Value) *Value { return Apply(Mod{}, v, w) }
+
+// VJP is (g, −g·q), where q is the whole quotient.
+func (Mod) VJP(n *Node, gs []*Value) []*Value {
+	y, g := n.Results[0], gs[0]
+	a, b := n.Args[0], n.Args[1]
+	q := a.Sub(y).Div(b)
+	return []*Value{sumTo(g, a.Shape()), sumTo(g.Mul(q), b.Shape()).Neg()}
+}
+
+func (Mod) flats() flats {
+	return binary(20, kernel.Fmod[float32], kernel.Fmod[float64]).binaryIntegers(kernel.Mod[int64], kernel.Mod[uint64])
+}
+
+func (Mod) check(in []*tensor.Tensor) error { return nonzero(in[1]) }
+
+// Forms is Mod, which has an attribute for the sign.
+func (Mod) Forms() []Form {
+	return []Form{
+		{Operator: "Mod", DTypes: Integers, Fields: []Field{{Attribute: "fmod", Value: 0, Default: 0}}},
+		{Operator: "Mod", DTypes: Floats, Fields: []Field{{Attribute: "fmod", Value: 1}}},
+	}
+}
+
+// Samples keeps the divisor away from zero, and has all signs.
+func (o Mod) Samples() []Sample {
+	signs := Sample{Op: o, In: []SampleInput{{DType: I64, Shape: []int{8, 5}, Lo: -20, Hi: 20}, {DType: I64, Shape: []int{5}, Lo: -7, Hi: 0}}}
+	below := Sample{Op: o, In: []SampleInput{{Shape: []int{9}, Lo: -7, Hi: 7}, {Shape: []int{9}, Lo: 1, Hi: 4}}}
+	return append(binarySamples(o, SampleInput{}, SampleInput{Lo: .5, Hi: 2}), signs, below)
 }
 
 // Pow is x to the power y with broadcasting, over floats. ONNX: Pow.

@@ -2,12 +2,13 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-var reduceOps = []Sampled{Sum{}, Mean{}, ReduceMax{}, ReduceMin{}}
+var reduceOps = []Sampled{Sum{}, Mean{}, ReduceProd{}, ReduceMax{}, ReduceMin{}}
 
 // inferReduce is the inference of a reduction: the axes go, or become 1.
 func inferReduce(v *Value, list []int, keep bool) ([]Type, error) {
@@ -189,6 +190,79 @@ func (Mean) Forms() []Form { return reduceForms("ReduceMean", 18) }
 // Samples covers the kinds of axes.
 func (Mean) Samples() []Sample {
 	return reduceSamples(func(axes []int, keep bool) Op { return Mean{Axes: axes, KeepDims: keep} }, false)
+}
+
+// ReduceProd is the product over Axes, of no elements 1; no axes means all of them. ONNX: ReduceProd.
+type ReduceProd struct {
+	Axes     []int
+	KeepDims bool
+}
+
+// Prod is the product over the axes, which go; no axes means all of them, and a scalar. Its gradient takes a [Func.Scan] over the elements,
+// which is right also where some are 0.
+func (v *Value) Prod(axes ...int) *Value { return Apply(ReduceProd{Axes: axes}, v) }
+
+// ProdKeep is the product over the axes, which stay with size 1; no axes means all of them.
+func (v *Value) ProdKeep(axes ...int) *Value {
+	return Apply(ReduceProd{Axes: axes, KeepDims: true}, v)
+}
+
+func (o ReduceProd) normalize(in []*Value) Op {
+	o.Axes = normalAxes(o.Axes, in[0])
+	return o
+}
+
+// Takes is a number.
+func (ReduceProd) Takes() []Arg { return oneNumber }
+
+// Infer drops the axes.
+func (o ReduceProd) Infer(in *Infer) ([]Type, error) {
+	return inferReduce(in.Args[0], o.Axes, o.KeepDims)
+}
+
+// VJP is g times the product of the other elements.
+func (o ReduceProd) VJP(n *Node, gs []*Value) []*Value {
+	x := n.Args[0]
+	return []*Value{kept(gs[0], x, o.Axes).Mul(prodOfOthers(x, o.Axes))}
+}
+
+// prodOfOthers is, for each element of x, the product of all others along the axes: of those before it times those behind it.
+func prodOfOthers(x *Value, list []int) *Value {
+	ax, err := axes(list, x.Rank())
+	if err != nil || !x.OK() {
+		return x.fn.Poison()
+	}
+	perm := slices.Clone(ax)
+	for i := range x.Rank() {
+		if !slices.Contains(ax, i) {
+			perm = append(perm, i)
+		}
+	}
+	back := make([]int, len(perm))
+	for i, p := range perm {
+		back[p] = i
+	}
+	first := x.Transpose(perm...)
+	k := len(ax)
+	line := first.Reshape(append(Shape{first.Shape()[:k].Size()}, first.Shape()[k:]...)...)
+	one := []*Value{x.fn.Full(x.DType(), 1, first.Shape()[k:]...)}
+	step := func(s, x []*Value) (next, ys []*Value) { return []*Value{s[0].Mul(x[0])}, s }
+	_, before := x.fn.Scan(one, []*Value{line}, step)
+	_, behind := x.fn.ScanReverse(one, []*Value{line}, step)
+	return before[0].Mul(behind[0]).Reshape(first.Shape()...).Transpose(back...)
+}
+
+// Run reduces.
+func (o ReduceProd) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	return reduction{kernel.Prod[float32], kernel.Prod[float64], kernel.Prod[int64], kernel.Prod[uint64], false}.eval(c, o, o.Axes, out[0], in)
+}
+
+// Forms is ReduceProd.
+func (ReduceProd) Forms() []Form { return reduceForms("ReduceProd", 18) }
+
+// Samples covers the kinds of axes.
+func (ReduceProd) Samples() []Sample {
+	return reduceSamples(func(axes []int, keep bool) Op { return ReduceProd{Axes: axes, KeepDims: keep} }, false)
 }
 
 // ReduceMax is the largest element over Axes; no axes means all of them. ONNX: ReduceMax.

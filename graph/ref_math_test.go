@@ -13,6 +13,13 @@ var mathRefs = map[string]reference{
 	"Sub": pairs(func(a, b float64) float64 { return a - b }),
 	"Mul": pairs(func(a, b float64) float64 { return a * b }),
 	"Div": pairs(func(a, b float64) float64 { return a / b }),
+	"Mod": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		whole := math.Trunc
+		if in[0].DType().Integer() {
+			whole = math.Floor
+		}
+		return pairs(func(a, b float64) float64 { return a - b*whole(a/b) })(op, in)
+	},
 	"Pow": pairs(math.Pow),
 	"Min": pairs(math.Min),
 	"Max": pairs(math.Max),
@@ -67,17 +74,22 @@ var mathRefs = map[string]reference{
 	"Clip": func(op graph.Op, in []*tensor.Tensor) []float64 {
 		return each(func(x float64) float64 { return math.Min(math.Max(x, op.(graph.Clip).Lo), op.(graph.Clip).Hi) })(op, in)
 	},
-	"BitwiseAnd":   bitRef(func(a, b bool) bool { return a && b }),
-	"BitwiseOr":    bitRef(func(a, b bool) bool { return a || b }),
-	"BitwiseXor":   bitRef(func(a, b bool) bool { return a != b }),
-	"Equal":        pairs(func(a, b float64) float64 { return truth(a == b) }),
-	"Less":         pairs(func(a, b float64) float64 { return truth(a < b) }),
-	"LessEqual":    pairs(func(a, b float64) float64 { return truth(a <= b) }),
-	"Greater":      pairs(func(a, b float64) float64 { return truth(a > b) }),
-	"GreaterEqual": pairs(func(a, b float64) float64 { return truth(a >= b) }),
-	"Not":          each(func(x float64) float64 { return 1 - x }),
-	"And":          pairs(func(a, b float64) float64 { return a * b }),
-	"Or":           pairs(math.Max),
+	"BitwiseAnd": bitRef(func(a, b bool) bool { return a && b }),
+	"BitwiseOr":  bitRef(func(a, b bool) bool { return a || b }),
+	"BitwiseXor": bitRef(func(a, b bool) bool { return a != b }),
+	"BitwiseNot": func(op graph.Op, in []*tensor.Tensor) []float64 { // with the ones that every bit is
+		return bitRef(func(a, b bool) bool { return a != b })(op, []*tensor.Tensor{in[0], tensor.Scalar(-1.)})
+	},
+	"BitShiftLeft":  pairs(func(a, b float64) float64 { return a * math.Pow(2, b) }),
+	"BitShiftRight": pairs(func(a, b float64) float64 { return math.Floor(a / math.Pow(2, b)) }),
+	"Equal":         pairs(func(a, b float64) float64 { return truth(a == b) }),
+	"Less":          pairs(func(a, b float64) float64 { return truth(a < b) }),
+	"LessEqual":     pairs(func(a, b float64) float64 { return truth(a <= b) }),
+	"Greater":       pairs(func(a, b float64) float64 { return truth(a > b) }),
+	"GreaterEqual":  pairs(func(a, b float64) float64 { return truth(a >= b) }),
+	"Not":           each(func(x float64) float64 { return 1 - x }),
+	"And":           pairs(func(a, b float64) float64 { return a * b }),
+	"Or":            pairs(math.Max),
 	"AllFinite": func(_ graph.Op, in []*tensor.Tensor) []float64 {
 		for _, x := range in {
 			for i := range x.Len() {
@@ -108,6 +120,24 @@ var mathRefs = map[string]reference{
 		for i := range out {
 			out[i] *= float64(len(out)) / float64(in[0].Len())
 		}
+		return out
+	},
+	"ReduceProd": func(op graph.Op, in []*tensor.Tensor) []float64 {
+		return reduceRef(in[0], op.(graph.ReduceProd).Axes, 1, func(acc, x float64) float64 { return acc * x })
+	},
+	"CumSum": func(op graph.Op, in []*tensor.Tensor) []float64 { // each sum from nothing
+		o, x := op.(graph.CumSum), in[0]
+		axis := (o.Axis + x.Rank()) % x.Rank()
+		var out []float64
+		odometer(x.Shape(), func(index []int) {
+			sum, other := 0.0, slices.Clone(index)
+			for k := range x.Dim(axis) {
+				if other[axis] = k; k == index[axis] && !o.Exclusive || k < index[axis] && !o.Reverse || k > index[axis] && o.Reverse {
+					sum += x.At(offset(x.Shape(), other))
+				}
+			}
+			out = append(out, sum)
+		})
 		return out
 	},
 	"ReduceMax": func(op graph.Op, in []*tensor.Tensor) []float64 {

@@ -13,6 +13,7 @@ func All() []Sampled {
 		compareOps,
 		matmulOps,
 		reduceOps,
+		cumSumOps,
 		softmaxOps,
 		attentionOps,
 		shapeOps,

@@ -89,6 +89,27 @@ func Div[T Number](out, a, b []T) {
 	}
 }
 
+// Mod is what is left of a / b, with the sign of b, which must not be 0.
+func Mod[T int64 | uint64](out, a, b []T) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		y := b[i*sb]
+		r := a[i*sa] % y
+		if r != 0 && r < 0 != (y < 0) {
+			r += y
+		}
+		out[i] = r
+	}
+}
+
+// Fmod is what is left of a / b, with the sign of a.
+func Fmod[T Float](out, a, b []T) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		out[i] = T(math.Mod(float64(a[i*sa]), float64(b[i*sb])))
+	}
+}
+
 func fill[T any](out []T, x T) {
 	if y, ok := any(out).([]float32); ok && loops.fill != nil && len(y) >= vectorWidth {
 		n := len(y) &^ (vectorWidth - 1)
@@ -326,6 +347,29 @@ func BitXor[T int64 | uint64](out, a, b []T) {
 	sa, sb := operands(out, a, b)
 	for i := range out {
 		out[i] = a[i*sa] ^ b[i*sb]
+	}
+}
+
+// BitNot has the bits that a has not.
+func BitNot[T int64 | uint64](out, a []T) {
+	for i, x := range a[:len(out)] {
+		out[i] = ^x
+	}
+}
+
+// ShiftLeft is a · 2ᵇ without the bits above the highest.
+func ShiftLeft(out, a, b []uint64) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		out[i] = a[i*sa] << b[i*sb]
+	}
+}
+
+// ShiftRight is a / 2ᵇ, rounded down.
+func ShiftRight(out, a, b []uint64) {
+	sa, sb := operands(out, a, b)
+	for i := range out {
+		out[i] = a[i*sa] >> b[i*sb]
 	}
 }
 

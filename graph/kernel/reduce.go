@@ -295,3 +295,30 @@ func ReduceMin[T Number](c *Context, out, in []T, shape, axes []int) {
 		join: func(a, b T) T { return min(a, b) },
 	}, out, in, shape, axes)
 }
+
+// Prod multiplies the elements along axes; over no elements it is 1.
+func Prod[T Number](c *Context, out, in []T, shape, axes []int) {
+	reduce(c, reduction[T]{
+		init: 1,
+		fold: prod[T],
+		into: func(out, a []T) { Mul(out, out, a) },
+		join: func(a, b T) T { return a * b },
+	}, out, in, shape, axes)
+}
+
+// prod multiplies in four running products, since each waits for the one before.
+func prod[T Number](a []T) T {
+	p0, p1, p2, p3 := T(1), T(1), T(1), T(1)
+	for len(a) >= 4 {
+		b := a[:4:4]
+		p0 *= b[0]
+		p1 *= b[1]
+		p2 *= b[2]
+		p3 *= b[3]
+		a = a[4:]
+	}
+	for _, x := range a {
+		p0 *= x
+	}
+	return (p0 * p1) * (p2 * p3)
+}

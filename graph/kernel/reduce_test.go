@@ -43,9 +43,10 @@ func TestReductions(t *testing.T) {
 			t.Run(fmt.Sprint(shape, axes), func(t *testing.T) {
 				in := normals[float64](product(shape), 1)
 				n := product(kept)
-				total, top, low := make([]float64, n), make([]float64, n), make([]float64, n)
+				near1 := make([]float64, len(in)) // so that products are neither 0 nor large
+				total, top, low, times := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
 				for i := range n {
-					top[i], low[i] = inf(-1), inf(1)
+					top[i], low[i], times[i] = inf(-1), inf(1), 1
 				}
 				for i, x := range in {
 					o, step, rest := 0, 1, i
@@ -58,6 +59,8 @@ func TestReductions(t *testing.T) {
 					}
 					total[o] += x
 					top[o], low[o] = max(top[o], x), min(low[o], x)
+					near1[i] = 1 + x/1000
+					times[o] *= near1[i]
 				}
 				mean := slices.Clone(total)
 				for i := range mean {
@@ -67,10 +70,14 @@ func TestReductions(t *testing.T) {
 					name string
 					f    func(c *Context, out, in []float64, shape, axes []int)
 					want []float64
-				}{{"Sum", Sum[float64], total}, {"Mean", Mean[float64], mean}, {"ReduceMax", ReduceMax[float64], top}, {"ReduceMin", ReduceMin[float64], low}} {
+				}{{"Sum", Sum[float64], total}, {"Mean", Mean[float64], mean}, {"ReduceMax", ReduceMax[float64], top}, {"ReduceMin", ReduceMin[float64], low}, {"Prod", Prod[float64], times}} {
 					got, again := stale[float64](n), stale[float64](n)
-					c.f(one, got, in, shape, axes)
-					c.f(many, again, in, shape, axes)
+					from := in
+					if c.name == "Prod" {
+						from = near1
+					}
+					c.f(one, got, from, shape, axes)
+					c.f(many, again, from, shape, axes)
 					if len(in) == 0 && c.name == "Mean" {
 						continue // NaN
 					}
@@ -132,10 +139,40 @@ func TestReduceNaN(t *testing.T) {
 		in := normals[float32](11, 2)
 		in[at] = float32(math.NaN())
 		for name, f := range map[string]func(c *Context, out, in []float32, shape, axes []int){
-			"Sum": Sum[float32], "Mean": Mean[float32], "ReduceMax": ReduceMax[float32], "ReduceMin": ReduceMin[float32]} {
+			"Sum": Sum[float32], "Mean": Mean[float32], "ReduceMax": ReduceMax[float32], "ReduceMin": ReduceMin[float32], "Prod": Prod[float32]} {
 			out := make([]float32, 1)
 			if f(c, out, in, []int{11}, []int{0}); out[0] == out[0] {
 				t.Errorf("%s with NaN at %d is %v", name, at, out[0])
+			}
+		}
+	}
+}
+
+// TestCumSum compares every way with the sum of each place from nothing, and one goroutine with several.
+func TestCumSum(t *testing.T) {
+	for _, s := range [][3]int{{1, 1, 1}, {5, 7, 1}, {1, 7, 5}, {3, 4, 33}, {2, 300, 40}, {1, 20000, 1}, {0, 3, 2}, {2, 0, 3}} {
+		outer, n, inner := s[0], s[1], s[2]
+		in := normals[float64](outer*n*inner, 3)
+		for way := range 4 {
+			exclusive, reverse := way&1 == 1, way&2 == 2
+			one, many := stale[float64](len(in)), stale[float64](len(in))
+			CumSum(&Context{Threads: 1}, one, in, outer, n, inner, exclusive, reverse)
+			CumSum(&Context{Threads: 3, Grain: 1}, many, in, outer, n, inner, exclusive, reverse)
+			for line := range outer * inner {
+				sum := 0.0
+				for k := range n {
+					if reverse {
+						k = n - 1 - k
+					}
+					i := line/inner*n*inner + k*inner + line%inner
+					want := sum
+					if sum += in[i]; !exclusive {
+						want = sum
+					}
+					if !(math.Abs(one[i]-want) <= 1e-10) || many[i] != one[i] {
+						t.Fatalf("%v, exclusive %v, reverse %v: element %d is %v and %v, want %v", s, exclusive, reverse, i, one[i], many[i], want)
+					}
+				}
 			}
 		}
 	}

@@ -76,20 +76,34 @@ var mathOperators = map[string]operator{
 		return nil
 	},
 
-	"Add": binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y }),
-	"Sub": binary(func(x, y float64) float64 { return x - y }, func(x, y int64) int64 { return x - y }),
-	"Mul": binary(func(x, y float64) float64 { return x * y }, func(x, y int64) int64 { return x * y }),
-	"Div": binary(func(x, y float64) float64 { return x / y }, func(x, y int64) int64 { return x / y }),
-	"Pow": binary(math.Pow, nil),
-	"Mod": binary(math.Mod, func(x, y int64) int64 { // the divisor's sign
-		if r := x % y; r != 0 && r < 0 != (y < 0) {
-			return r + y
+	"Add":        binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y }),
+	"Sub":        binary(func(x, y float64) float64 { return x - y }, func(x, y int64) int64 { return x - y }),
+	"Mul":        binary(func(x, y float64) float64 { return x * y }, func(x, y int64) int64 { return x * y }),
+	"Div":        binary(func(x, y float64) float64 { return x / y }, func(x, y int64) int64 { return x / y }),
+	"Pow":        binary(math.Pow, nil),
+	"Mod":        mod,
+	"BitwiseAnd": bitwise(func(x, y int64) int64 { return x & y }),
+	"BitwiseOr":  bitwise(func(x, y int64) int64 { return x | y }),
+	"BitwiseXor": bitwise(func(x, y int64) int64 { return x ^ y }),
+	"BitwiseNot": func(c *call) []*tensor.Tensor {
+		x := c.input(0)
+		c.in = append(c.in, tensor.New(x.DType()))
+		return bitwise(func(x, _ int64) int64 { return -x - 1 })(c)
+	},
+	"BitShift": func(c *call) []*tensor.Tensor {
+		if !c.input(0).DType().Unsigned() {
+			c.fail("the bits of %v", c.in[0])
 		}
-		return x % y
-	}),
-	"BitwiseAnd":     bitwise(func(x, y int64) int64 { return x & y }),
-	"BitwiseOr":      bitwise(func(x, y int64) int64 { return x | y }),
-	"BitwiseXor":     bitwise(func(x, y int64) int64 { return x ^ y }),
+		switch direction := attribute(c, "direction", ""); direction {
+		case "LEFT":
+			return binary(nil, func(x, y int64) int64 { return int64(uint64(x) << y) })(c)
+		case "RIGHT":
+			return binary(nil, func(x, y int64) int64 { return int64(uint64(x) >> y) })(c)
+		default:
+			c.fail("direction %q", direction)
+			return nil
+		}
+	},
 	"Min":            binary(func(x, y float64) float64 { return min(x, y) }, func(x, y int64) int64 { return min(x, y) }),
 	"Max":            binary(func(x, y float64) float64 { return max(x, y) }, func(x, y int64) int64 { return max(x, y) }),
 	"Equal":          relation(func(x, y float64) bool { return x == y }),
@@ -167,6 +181,22 @@ func bitwise(f func(x, y int64) int64) operator {
 		}
 		return binary(nil, f)(c)
 	}
+}
+
+// mod has the divisor's sign, or with fmod, which floats must have, the dividend's.
+func mod(c *call) []*tensor.Tensor {
+	if c.int("fmod", 0) != 0 {
+		return binary(math.Mod, func(x, y int64) int64 { return x % y })(c)
+	}
+	if !c.input(0).DType().Integer() {
+		c.fail("floats without fmod: %v", c.in)
+	}
+	return binary(nil, func(x, y int64) int64 {
+		if r := x % y; r != 0 && r < 0 != (y < 0) {
+			return r + y
+		}
+		return x % y
+	})(c)
 }
 
 func relation(f func(x, y float64) bool) operator {
@@ -268,6 +298,30 @@ var reduceOperators = map[string]operator{
 	"ReduceProd": reduction(18, 1, func(acc, x float64) float64 { return acc * x }, nil),
 	"ReduceMax":  reduction(18, math.Inf(-1), func(acc, x float64) float64 { return max(acc, x) }, nil),
 	"ReduceMin":  reduction(18, math.Inf(1), func(acc, x float64) float64 { return min(acc, x) }, nil),
+	"CumSum": func(c *call) []*tensor.Tensor {
+		x, axis := c.input(0), c.input(1)
+		if axis.Rank() > 1 || axis.Len() != 1 || !axis.DType().Integer() {
+			c.fail("the axis is %v", axis)
+		}
+		k := c.axis(int(axis.Int(0)), x.Rank())
+		exclusive, reverse := c.int("exclusive", 0) != 0, c.int("reverse", 0) != 0
+		return one(build(x.DType(), x.Shape(), func(i []int) float64 {
+			own, sum := slices.Clone(i), 0.0
+			from, to := 0, i[k]+1
+			switch {
+			case reverse && exclusive:
+				from, to = i[k]+1, x.Dim(k)
+			case reverse:
+				from, to = i[k], x.Dim(k)
+			case exclusive:
+				to = i[k]
+			}
+			for own[k] = from; own[k] < to; own[k]++ {
+				sum += look(x, own)
+			}
+			return sum
+		}))
+	},
 	"Softmax":    softmax(func(x, top, sum float64) float64 { return math.Exp(x-top) / sum }),
 	"LogSoftmax": softmax(func(x, top, sum float64) float64 { return x - top - math.Log(sum) }),
 	"TopK": func(c *call) []*tensor.Tensor { // the elements and their places: of equal ones the first comes first

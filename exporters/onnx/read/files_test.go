@@ -110,6 +110,36 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestMod reads what is left of a division with both signs, of integers and of floats.
+func TestMod(t *testing.T) {
+	for _, c := range []struct {
+		opset int64
+		elem  wire.DataType
+		fmod  int64
+		want  []float64 // nil: it is refused
+	}{
+		{17, wire.Int64, 0, []float64{2, -2, -1, 0}}, {17, wire.Int64, 1, []float64{-1, 1, -1, 0}},
+		{17, wire.Float, 0, nil}, {17, wire.Float, 1, []float64{-1, 1, -1, 0}}, {28, wire.Float, 0, []float64{2, -2, -1, 0}},
+	} {
+		m, err := Graph(file(c.opset, []*wire.ValueInfo{input("a", c.elem, 4), input("b", c.elem, 4)}, 1, c.elem, nil, n("Mod", "a b", "out", "fmod", c.fmod)), Options{})
+		if err != nil || c.want == nil {
+			if c.want != nil || err == nil || !strings.Contains(err.Error(), "its fmod is 1") {
+				t.Errorf("%+v: %v", c, err)
+			}
+			continue
+		}
+		dt := m.Func.Inputs[0].DType()
+		in := map[string]*tensor.Tensor{"a": tensor.Of([]int64{-7, 7, -7, 6}, 4).Cast(dt), "b": tensor.Of([]int64{3, -3, -3, 3}, 4).Cast(dt)}
+		out, err := onnx.Evaluate(m.Func, m.Weights, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := out["out"].Float64s(); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: it computes %v", c, got)
+		}
+	}
+}
+
 // explicit is m with the pads that SAME stands for, which the evaluator does not know: those of windows of 2×3 over 5×6 pixels.
 func explicit(m *wire.Model) *wire.Model {
 	for _, node := range m.Graph.Nodes {

@@ -36,6 +36,7 @@ func init() { // rules of graphs lead back to this map
 		"Gemm":    gemm,
 		"Clip":    clip,
 		"Pow":     func(c *call) []*graph.Value { x := c.arg(0); return one(x.Pow(c.arg(1).Cast(x.DType()))) },
+		"Mod":     mod,
 		"Dropout": dropout,
 		"CastLike": func(c *call) []*graph.Value {
 			if c.int("saturate", 1) == 0 {
@@ -46,7 +47,7 @@ func init() { // rules of graphs lead back to this map
 
 		"ArgMax":    argMax(1),
 		"ArgMin":    argMax(-1),
-		"ReduceSum": reduce, "ReduceMean": reduce, "ReduceMax": reduce, "ReduceMin": reduce,
+		"ReduceSum": reduce, "ReduceMean": reduce, "ReduceMax": reduce, "ReduceMin": reduce, "ReduceProd": reduce,
 		"ReduceSumSquare": reduced((*graph.Value).Square, nil),
 		"ReduceL1":        reduced((*graph.Value).Abs, nil),
 		"ReduceL2":        reduced((*graph.Value).Square, (*graph.Value).Sqrt),
@@ -235,6 +236,23 @@ func reduce(c *call) []*graph.Value {
 	}
 	c.int("keepdims", 1)
 	return one(c.arg(0))
+}
+
+// mod is a row where the sign is that of the op, the divisor's of integers and the dividend's of floats. What is left has one sign or the
+// other, and is made into it.
+func mod(c *call) []*graph.Value {
+	a, b := c.arg(0), c.arg(1)
+	switch dividend := c.int("fmod", 0) != 0; {
+	case dividend != a.DType().Integer():
+		return c.row()
+	case dividend:
+		return one(a.Sub(a.Div(b).Mul(b)))
+	case c.r.opset < 28:
+		fail("floats have the dividend's sign before opset 28, so its fmod is 1")
+	}
+	left := a.Mod(b)
+	other := left.Sign().Mul(b.Sign()).Less(left.Scalar(0))
+	return one(other.Where(left.Add(b), left))
 }
 
 // axes are those that a reduction names.
