@@ -61,7 +61,7 @@ var ConvModel = models.Model{
 		Measure: "negative log-likelihood of MNIST binarised anew, nats, importance-weighted, 500 samples, first 1,000 test examples", Reference: "87 or less",
 		Reached: "85.94", Command: "train convvae --data mnist --augment image:binarise --seed 1",
 	}, {
-		Measure: "the same, of MNIST binarised once", Reference: "87 or less", Reached: "86.02",
+		Measure: "the same, of MNIST binarised once", Reference: "87 or less", Reached: "86.02; 87.29 of all test examples",
 		Command: "train convvae --data binarised-mnist --epochs 15 --set draws=5 --set steps=14055 --seed 1",
 	}, {
 		Measure: "negative evidence lower bound of MNIST binarised anew, nats", Reference: "86.47 (a CNN)",
