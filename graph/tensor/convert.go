@@ -9,35 +9,35 @@ import "fmt"
 func Convert(dst, src any) {
 	switch s := src.(type) {
 	case []float32:
-		fromFloats(dst, s)
+		from(dst, s, asFloat)
 	case []float64:
-		fromFloats(dst, s)
+		from(dst, s, asFloat)
 	case []int64:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []int32:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []int16:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []int8:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []uint64:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []uint32:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []uint16:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []uint8:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []Int4:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []Int2:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []Uint4:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []Uint2:
-		fromIntegers(dst, s)
+		from(dst, s, sticky)
 	case []bool:
-		fromIntegers(dst, of[bool]{}.memory(s))
+		from(dst, of[bool]{}.memory(s), sticky)
 	case []Float16:
 		inBlocks(dst, s, func(v Float16) float32 { return v.Float32() })
 	case []BFloat16:
@@ -72,7 +72,7 @@ func inBlocks[A Element](dst any, src []A, f func(A) float32) {
 	for lo := 0; lo < len(src); lo += len(block) {
 		hi := min(lo+len(block), len(src))
 		each(block[:hi-lo], src[lo:hi], f)
-		fromFloats(to.part(dst, lo, hi), block[:hi-lo])
+		from(to.part(dst, lo, hi), block[:hi-lo], asFloat)
 	}
 }
 
@@ -86,7 +86,16 @@ func elementsOf(data any) elements {
 	panic(fmt.Sprintf("tensor: %T is no slice of elements", data))
 }
 
-func fromFloats[A float32 | float64](dst any, s []A) {
+// arithmetic are the Go types that Go itself converts to each other.
+type arithmetic interface {
+	~int8 | int16 | int32 | int64 | ~uint8 | uint16 | uint32 | uint64 | float32 | float64
+}
+
+// asFloat is v as a float64, which holds it.
+func asFloat[A float32 | float64](v A) float64 { return float64(v) }
+
+// from fills dst with the numbers s. exact is a float64 that is rounded to a small float as the number is: asFloat or sticky.
+func from[A arithmetic](dst any, s []A, exact func(A) float64) {
 	switch d := dst.(type) {
 	case []float32:
 		numbers(d, s)
@@ -122,76 +131,27 @@ func fromFloats[A float32 | float64](dst any, s []A) {
 		if f, ok := any(s).([]float32); ok {
 			each(d, f, ToFloat16)
 		} else {
-			each(d, s, func(v A) Float16 { return Float16(f16.encode(float64(v))) })
+			each(d, s, func(v A) Float16 { return Float16(f16.encode(exact(v))) })
 		}
 	case []BFloat16:
 		if f, ok := any(s).([]float32); ok {
 			each(d, f, ToBFloat16)
 		} else {
-			each(d, s, func(v A) BFloat16 { return BFloat16(bf16.encode(float64(v))) })
+			each(d, s, func(v A) BFloat16 { return BFloat16(bf16.encode(exact(v))) })
 		}
 	case []Float8E4M3FN:
-		each(d, s, func(v A) Float8E4M3FN { return Float8E4M3FN(f8e4m3fn.encode(float64(v))) })
+		each(d, s, func(v A) Float8E4M3FN { return Float8E4M3FN(f8e4m3fn.encode(exact(v))) })
 	case []Float8E5M2:
-		each(d, s, func(v A) Float8E5M2 { return Float8E5M2(f8e5m2.encode(float64(v))) })
+		each(d, s, func(v A) Float8E5M2 { return Float8E5M2(f8e5m2.encode(exact(v))) })
 	case []Float4E2M1:
-		each(d, s, func(v A) Float4E2M1 { return Float4E2M1(f4e2m1.encode(float64(v))) })
-	default:
-		panic(fmt.Sprintf("tensor.Convert: %T to %T", s, dst))
-	}
-}
-
-func fromIntegers[A ~int8 | int16 | int32 | int64 | ~uint8 | uint16 | uint32 | uint64](dst any, s []A) {
-	switch d := dst.(type) {
-	case []float32:
-		numbers(d, s)
-	case []float64:
-		numbers(d, s)
-	case []int64:
-		numbers(d, s)
-	case []int32:
-		numbers(d, s)
-	case []int16:
-		numbers(d, s)
-	case []int8:
-		numbers(d, s)
-	case []uint64:
-		numbers(d, s)
-	case []uint32:
-		numbers(d, s)
-	case []uint16:
-		numbers(d, s)
-	case []uint8:
-		numbers(d, s)
-	case []Int4:
-		each(d, s, func(v A) Int4 { return Int4(int8(v) << 4 >> 4) })
-	case []Int2:
-		each(d, s, func(v A) Int2 { return Int2(int8(v) << 6 >> 6) })
-	case []Uint4:
-		each(d, s, func(v A) Uint4 { return Uint4(v) & 15 })
-	case []Uint2:
-		each(d, s, func(v A) Uint2 { return Uint2(v) & 3 })
-	case []bool:
-		each(d, s, func(v A) bool { return v != 0 })
-	case []Float16:
-		each(d, s, func(v A) Float16 { return Float16(f16.encode(sticky(v))) })
-	case []BFloat16:
-		each(d, s, func(v A) BFloat16 { return BFloat16(bf16.encode(sticky(v))) })
-	case []Float8E4M3FN:
-		each(d, s, func(v A) Float8E4M3FN { return Float8E4M3FN(f8e4m3fn.encode(sticky(v))) })
-	case []Float8E5M2:
-		each(d, s, func(v A) Float8E5M2 { return Float8E5M2(f8e5m2.encode(sticky(v))) })
-	case []Float4E2M1:
-		each(d, s, func(v A) Float4E2M1 { return Float4E2M1(f4e2m1.encode(sticky(v))) })
+		each(d, s, func(v A) Float4E2M1 { return Float4E2M1(f4e2m1.encode(exact(v))) })
 	default:
 		panic(fmt.Sprintf("tensor.Convert: %T to %T", s, dst))
 	}
 }
 
 // numbers converts as Go does.
-func numbers[B, A interface {
-	~int8 | int16 | int32 | int64 | ~uint8 | uint16 | uint32 | uint64 | float32 | float64
-}](dst []B, src []A) {
+func numbers[B, A arithmetic](dst []B, src []A) {
 	src = src[:len(dst)]
 	for i := range dst {
 		dst[i] = B(src[i])
