@@ -28,7 +28,7 @@ func (e *entry) reserve() {
 
 // guarded is f, a Step after the passes, with its output [OK]. It is no part of what the model says: the Step as traced lacks it.
 func (e *entry) guarded(f *graph.Func) (*graph.Func, error) {
-	g := graph.Rewrite(f, func(*graph.Func, *graph.Node, []*graph.Value) []*graph.Value { return nil })
+	g := copied(f)
 	var state []*graph.Value
 	for _, u := range g.Updates {
 		if graph.Floats.Has(u.Value.DType()) {
@@ -49,12 +49,17 @@ func Guarded(f *graph.Func) *graph.Func {
 	if ok == nil || ok.DType() != graph.Bool || ok.Rank() != 0 {
 		return f
 	}
-	g := graph.Rewrite(f, func(*graph.Func, *graph.Node, []*graph.Value) []*graph.Value { return nil })
+	g := copied(f)
 	ok = output(g, OK)
 	for i, u := range g.Updates {
 		g.At(u.Pos, "", func() { g.Updates[i].Value = ok.Where(u.Value, g.Lookup(u.Name)) })
 	}
 	return g
+}
+
+// copied is a copy of f, to be changed.
+func copied(f *graph.Func) *graph.Func {
+	return graph.Rewrite(f, func(*graph.Func, *graph.Node, []*graph.Value) []*graph.Value { return nil })
 }
 
 // output is the output of f called name, or nil.

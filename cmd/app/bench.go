@@ -260,20 +260,17 @@ func (a *app) benchModel(c *cli.Context, m models.Model, libraries []blas.Impl, 
 			return b, fmt.Errorf("%s: %w", e.name, err)
 		}
 		racers = append(racers, r)
-	}
-	if command := c.String("against"); command != "" {
-		command = strings.NewReplacer("{model}", m.Name, "{batch}", strconv.Itoa(b.Batch), "{threads}", strconv.Itoa(b.Threads)).Replace(command)
-		racers = append(racers, racer{name: "against", turns: func(ctx context.Context, _ int) (float64, error) { return against(ctx, command) }})
-	}
-	peak := newPeak(libraries, b.Threads)
-	for _, r := range racers { // warm up: plans, pages, caches
-		if r.name == "against" {
-			continue
-		}
-		if _, err := r.turns(c.Context, 2); err != nil {
+		if _, err := r.turns(c.Context, 2); err != nil { // warm up: plans, pages, caches
 			return b, err
 		}
 	}
+	reference := 0
+	if command := c.String("against"); command != "" {
+		command = strings.NewReplacer("{model}", m.Name, "{batch}", strconv.Itoa(b.Batch), "{threads}", strconv.Itoa(b.Threads)).Replace(command)
+		reference = len(racers)
+		racers = append(racers, racer{name: "against", turns: func(ctx context.Context, _ int) (float64, error) { return against(ctx, command) }})
+	}
+	peak := newPeak(libraries, b.Threads)
 	rounds := make([][]float64, len(racers))
 	for range c.Int("rounds") {
 		for i, r := range racers {
@@ -286,10 +283,6 @@ func (a *app) benchModel(c *cli.Context, m models.Model, libraries []blas.Impl, 
 		b.PeakRate = max(b.PeakRate, peak())
 	}
 	b.Floor = 2 * b.MultiplyAdds / b.PeakRate / 1e6
-	reference := 0
-	if racers[len(racers)-1].name == "against" {
-		reference = len(racers) - 1
-	}
 	for i, r := range racers {
 		ratios := make([]float64, len(rounds[i]))
 		for k, ms := range rounds[i] {

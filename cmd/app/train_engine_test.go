@@ -35,20 +35,12 @@ func TestTrainEngines(t *testing.T) {
 		settings string
 	}{{vae.Model, "--set hidden=4 --set latent=2"}, {gan.WGANGP, "--set width=2 --set latent=3 --set ratio=2 --set size=28"}} {
 		model, settings := c.Name, c.settings
-		must := func(line string) string {
-			t.Helper()
-			r := modelCommand(c.Model, line)
-			if r.code != exitOK {
-				t.Fatalf("sardonyx %s: exit code %d: %s", line, r.code, r.err)
-			}
-			return r.out
-		}
 		line := "train " + model + " --data {}/images.npz " + settings + " --batch 8 --no-report --out " + filepath.Join(dir, model)
-		must(line + "-gorgonia --epochs 3")
-		must(line + "-ort --epochs 1 --engine onnxruntime")
-		out := must(line + "-ort --epochs 3 --resume") // on what it had
+		mustModel(t, c.Model, line+"-gorgonia --epochs 3")
+		mustModel(t, c.Model, line+"-ort --epochs 1 --engine onnxruntime")
+		out := mustModel(t, c.Model, line+"-ort --epochs 3 --resume") // on what it had
 		contains(t, out, "engine: onnxruntime")
-		must(line + "-both --epochs 2 --engine gorgonia")
+		mustModel(t, c.Model, line+"-both --epochs 2 --engine gorgonia")
 		r := modelCommand(c.Model, line+"-both --epochs 3 --resume --engine onnxruntime")
 		if r.code != exitOK || !strings.Contains(r.err, "goes on on onnxruntime") {
 			t.Errorf("%s: exit code %d\n%s%s", model, r.code, r.out, r.err)
@@ -65,7 +57,7 @@ func TestTrainEngines(t *testing.T) {
 				}
 			}
 		}
-		contains(t, must("verify "+model+" --run "+filepath.Join(dir, model+"-ort")), "ok")
+		contains(t, mustModel(t, c.Model, "verify "+model+" --run "+filepath.Join(dir, model+"-ort")), "ok")
 	}
 	r := command("train vae --data {}/images.npz --engine frob --out " + filepath.Join(dir, "frob"))
 	if r.code != exitUsage || !strings.Contains(r.err, "gorgonia or onnxruntime") {

@@ -29,20 +29,58 @@ func torchNumbers(k int, scale float64, shape ...int) *tensor.Tensor {
 	return t
 }
 
-// torchLosses are the losses of one model by step, in PyTorch.
-type torchLosses struct{ LSTM, GRU []float64 }
+// torchLosses are the losses by step of the models that a program trains, of those that it does.
+type torchLosses struct{ LSTM, GRU, Transformer, Critic []float64 }
 
-// TestRecurrentLosses trains the models of testdata/torch_recurrent.py and compares the losses, step by step, with PyTorch's in
-// testdata/torch_recurrent.json, and those with what the program prints, where there is a Python with PyTorch.
-func TestRecurrentLosses(t *testing.T) {
-	data, err := os.ReadFile("testdata/torch_recurrent.json")
+func (l torchLosses) all() [][]float64 { return [][]float64{l.LSTM, l.GRU, l.Transformer, l.Critic} }
+
+// storedLosses are the losses by step, in PyTorch, of the models that the program testdata/NAME.py trains, as NAME.json has them; and as the
+// program prints them, where there is a Python with PyTorch.
+func storedLosses(t *testing.T, name string) (losses torchLosses) {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + name + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want torchLosses
-	if err := json.Unmarshal(data, &want); err != nil {
+	if err := json.Unmarshal(data, &losses); err != nil {
 		t.Fatal(err)
 	}
+	t.Run("PyTorch", func(t *testing.T) {
+		out, err := exec.Command(onnxtest.Python(t, "torch"), "testdata/"+name+".py").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var now torchLosses
+		if err := json.Unmarshal(out, &now); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.EqualFunc(now.all(), losses.all(), func(a, b []float64) bool { return slices.EqualFunc(a, b, sameLoss) }) {
+			t.Errorf("the losses are %v, stored %v", now, losses)
+		}
+	})
+	return losses
+}
+
+// tokens are n sequences of whole numbers below vocab, which torchNumber makes for data k, and the same sequences a place later.
+func tokens(k, n, places, vocab int) map[string]*tensor.Tensor {
+	ids, next := tensor.New(tensor.I64, n, places), tensor.New(tensor.I64, n, places)
+	for i := range n {
+		for p := range places + 1 {
+			token := int64((torchNumber(k, i*(places+1)+p) + .5) * float64(vocab))
+			if p < places {
+				ids.SetInt(i*places+p, token)
+			}
+			if p > 0 {
+				next.SetInt(i*places+p-1, token)
+			}
+		}
+	}
+	return map[string]*tensor.Tensor{"ids": ids, "next": next}
+}
+
+// TestRecurrentLosses trains the models of testdata/torch_recurrent.py and compares the losses, step by step, with PyTorch's.
+func TestRecurrentLosses(t *testing.T) {
+	want := storedLosses(t, "torch_recurrent")
 	t.Run("LSTM", func(t *testing.T) {
 		const vocab, n, places = 11, 5, 9
 		m := nn.Sequential{&nn.Embedding{Vocab: vocab, Dim: 6}, &nn.LSTM{Units: 10}, &nn.LSTM{Units: 10}, &nn.Dense{Units: vocab}}
@@ -52,22 +90,7 @@ func TestRecurrentLosses(t *testing.T) {
 			logits := m.Apply(f.Input("ids", graph.I64, batch, seq))
 			return loss.CrossEntropy(logits, f.Input("next", graph.I64, batch, seq)).Mean()
 		})
-		compareLosses(t, compile(t, b), want.LSTM, func(step int) map[string]*tensor.Tensor {
-			ids, next := tensor.New(tensor.I64, n, places), tensor.New(tensor.I64, n, places)
-			for i := range n {
-				for k := range places + 1 {
-					at := i*(places+1) + k
-					token := int64((torchNumber(step%3, at) + .5) * vocab)
-					if k < places {
-						ids.SetInt(i*places+k, token)
-					}
-					if k > 0 {
-						next.SetInt(i*places+k-1, token)
-					}
-				}
-			}
-			return map[string]*tensor.Tensor{"ids": ids, "next": next}
-		})
+		compareLosses(t, compile(t, b), want.LSTM, func(step int) map[string]*tensor.Tensor { return tokens(step%3, n, places, vocab) })
 	})
 	t.Run("GRU", func(t *testing.T) {
 		const n, places, dim = 4, 8, 3
@@ -87,21 +110,6 @@ func TestRecurrentLosses(t *testing.T) {
 			return map[string]*tensor.Tensor{"x": torchNumbers(step%2, 2, n, places, dim), "y": torchNumbers(step%2+7, 1, n, places),
 				"lengths": tensor.Of([]int64{8, 3, 5, 1}, n)}
 		})
-	})
-	t.Run("PyTorch", func(t *testing.T) {
-		out, err := exec.Command(onnxtest.Python(t, "torch"), "testdata/torch_recurrent.py").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var now torchLosses
-		if err := json.Unmarshal(out, &now); err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range [][2][]float64{{now.LSTM, want.LSTM}, {now.GRU, want.GRU}} {
-			if !slices.EqualFunc(c[0], c[1], sameLoss) {
-				t.Errorf("the losses are %v, stored %v", c[0], c[1])
-			}
-		}
 	})
 }
 

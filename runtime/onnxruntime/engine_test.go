@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -19,14 +20,7 @@ import (
 // the same, step by step, and so must that of a validation that draws by a counter of its own, and the state in the end.
 func TestEngine(t *testing.T) {
 	requireLibrary(t)
-	settings, err := vae.Model.Settings.With(map[string]float64{"hidden": 16, "latent": 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := vae.Define(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
+	prog := modelstest.Define(t, vae.Model, map[string]float64{"hidden": 16, "latent": 4})
 	ours, err := gorgonia.New(gorgonia.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -107,14 +101,7 @@ func TestEngine(t *testing.T) {
 // TestEngineNonFinite: a step that is not finite is explained as in any engine, and leaves the state as it is.
 func TestEngineNonFinite(t *testing.T) {
 	requireLibrary(t)
-	settings, err := vae.Model.Settings.With(map[string]float64{"hidden": 16, "latent": 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := vae.Define(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
+	prog := modelstest.Define(t, vae.Model, map[string]float64{"hidden": 16, "latent": 4})
 	state, err := runtime.NewState(prog, 5)
 	if err != nil {
 		t.Fatal(err)

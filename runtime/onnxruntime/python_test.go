@@ -15,6 +15,7 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
@@ -29,14 +30,7 @@ import (
 // the losses must be those of our own kernels, step by step, and so must the state in the end.
 func TestDescription(t *testing.T) {
 	python := onnxtest.Python(t, "numpy", "onnxruntime")
-	settings, err := vae.Model.Settings.With(map[string]float64{"hidden": 16, "latent": 4, "lr": 1e-2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, err := vae.Define(settings)
-	if err != nil {
-		t.Fatal(err)
-	}
+	prog := modelstest.Define(t, vae.Model, map[string]float64{"hidden": 16, "latent": 4, "lr": 1e-2})
 	state, err := runtime.NewState(prog, 5)
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ var graphMutations = []mutation{
 	{"body: a symbol without a value", "graph/body.go", "bind(f.here(from))", "bind(from)", "./graph", "TestOpsSymbolic/If"},
 	{"dtypes: a 16-bit float rounds down", "graph/tensor/small.go", "b += 0xfff + b>>13&1", "b += 0", "./graph/tensor", "Halves"},
 	{"dtypes: what a small float cannot hold is infinite", "graph/tensor/small.go", "case f.saturate:", "case false:", "./graph/tensor", "Formats"},
-	{"dtypes: a double rounds to a small float through a single", "graph/tensor/convert.go", "each(d, s, func(v A) Float16 { return Float16(f16.encode(float64(v))) })", "each(d, s, func(v A) Float16 { return ToFloat16(float32(v)) })", "./graph/tensor", "Formats"},
+	{"dtypes: a double rounds to a small float through a single", "graph/tensor/convert.go", "each(d, s, func(v A) Float16 { return Float16(f16.encode(exact(v))) })", "each(d, s, func(v A) Float16 { return ToFloat16(float32(v)) })", "./graph/tensor", "Formats"},
 	{"dtypes: an integer of 64 bits rounds twice", "graph/tensor/elements.go", "return float64(T(wide&^low | (low + 1)))", "return float64(v)", "./graph/tensor", "SingleRounding"},
 	{"dtypes: nibbles in the other order", "graph/tensor/encode.go", "buf[i*bits/8] |= v & (1<<bits - 1) << (i * bits % 8)", "buf[i*bits/8] |= v & (1<<bits - 1) << (8 - bits - i*bits%8)", "./graph/tensor", "Encode"},
 	{"wide: what is moved is computed", "graph/wide.go", "if takes[min(i, len(takes)-1)].DTypes&Elements == Elements {", "if takes[0].DTypes == 0 {", "./graph", "TestMoves"},

@@ -376,6 +376,14 @@ func erfc(powers, coefficients Register, z VecVirtual) (y VecVirtual) {
 	return y
 }
 
+// magnitude writes |x|.
+func magnitude(x VecVirtual) (z VecVirtual) {
+	z = YMM()
+	VMOVUPD(int64s(1<<63), z)
+	VANDNPD(x, z, z)
+	return z
+}
+
 // tanh writes tanh32. The order of the arguments of VMINPD and VMAXPD keeps a NaN, here and below.
 func tanh() {
 	doubles("tanh", "tanh a", []string{"powers *uint64"}, func(tables []Register, x VecVirtual) VecVirtual {
@@ -397,9 +405,7 @@ func tanh() {
 // erf writes erf32, both its ways for every element.
 func erf() {
 	doubles("erf", "erf a", []string{"powers *uint64", "erfc *float64", "erf *float64"}, func(tables []Register, x VecVirtual) VecVirtual {
-		z, q, bound, mask := YMM(), YMM(), YMM(), YMM()
-		VMOVUPD(int64s(1<<63), z)
-		VANDNPD(x, z, z)
+		z, q, bound, mask := magnitude(x), YMM(), YMM(), YMM()
 		VCMPPD(less, float64s(1), z, mask)
 		VMOVUPD(float64s(6), bound)
 		VMINPD(z, bound, z)
@@ -419,11 +425,10 @@ func erf() {
 // gelu writes gelu32.
 func gelu() {
 	doubles("gelu", "a·Φ(a)", []string{"powers *uint64", "erfc *float64"}, func(tables []Register, x VecVirtual) VecVirtual {
-		z, bound, mask, other := YMM(), YMM(), YMM(), YMM()
+		bound, mask, other := YMM(), YMM(), YMM()
 		VMOVUPD(float64s(-36), bound)
 		VMAXPD(x, bound, x)
-		VMOVUPD(int64s(1<<63), z)
-		VANDNPD(x, z, z)
+		z := magnitude(x)
 		VMULPD(float64s(math.Sqrt2/2), z, z)
 		VMOVUPD(float64s(25.5), bound)
 		VMINPD(z, bound, z)
