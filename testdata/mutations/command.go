@@ -10,4 +10,8 @@ var commandMutations = []mutation{
 	{"export: inputs of noise draw one stream", "cmd/app/export.go", "Distribution: m.Sample.Feeds()[name].Noise, Stream: stream}", "Distribution: m.Sample.Feeds()[name].Noise, Stream: 0 * stream}", "./cmd/app", "SeededDraws"},
 	{"export: what a Func draws by a seed is that of step 0", "compiler/pass/random.go", "return state(out, 1)", "return state(out, 0)", "./cmd/app", "SeededDraws"},
 	{"sample: labels are not in rows", "cmd/app/conditions.go", "at := i / cols\n", "at := i % cols\n", "./cmd/app", "SampleConditions"},
+	{"bench: ratios are to the engine itself", "cmd/app/bench.go", "ms / rounds[reference][k]", "ms / rounds[0*reference][k]", "./cmd/app", "Bench"},
+	{"train: a run of onnxruntime goes on in gorgonia", "cmd/app/train.go", "			name = engineOnnxruntime\n", "			name = engineGorgonia\n", "./cmd/app", "TrainEngines"},
+	{"vae: importance weights are added up, not averaged", "compiler/models/vae/vae.go", ".LogSumExp(-1).Shift(-math.Log(float64(draws)))", ".LogSumExp(-1).Shift(0 * math.Log(float64(draws)))", "./compiler/models/vae", "Draws"},
+	{"modes: the rarest is one that was drawn", "runtime/metrics/classes.go", "if reference[i] > 0 {", "if reference[i] > 0 && v > 0 {", "./runtime/metrics", "Classes"},
 }

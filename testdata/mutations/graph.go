@@ -113,4 +113,7 @@ var graphMutations = []mutation{
 	{"gru in a file: the reset gate before the product", "graph/op_gru.go", "Field{Attribute: \"linear_before_reset\", Name: \"Linear\"}", "Field{Attribute: \"linear_before_reset\", Value: 0, Default: 0}", "./exporters/onnx", "TestOperators/GRU$"},
 	{"gradient of lstm: lengths have one", "graph/op_lstm.go", "slices.Insert(back, 4, nil)", "slices.Insert(back, 3, nil)", "./graph", "OpTable"},
 	{"gradient of lstm as smaller ops: of the cell's gate from its sigmoid", "graph/op_lstm.go", "i.Sub(i.Mul(m.Square()))", "m.Mul(slope(i))", "./graph", "TestOps/LSTMGrad/1"},
+	{"logsumexp: the largest element stays in the sum", "graph/op_softmax.go", "most := v.ReduceMaxKeep(axis).Detach()", "most := v.ReduceMaxKeep(axis).Detach().Scale(0)", "./graph", "LogSumExp"},
+	{"multiply-adds: a scan counts once", "graph/cost.go", "inner *= float64(in[s.States][0])", "_ = s", "./graph", "MultiplyAdds"},
+	{"multiply-adds: attention has no past", "graph/op_attention.go", "n += float64(in[past][2])", "n += 0", "./graph", "MultiplyAdds"},
 }
