@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,6 +190,9 @@ func TestAttach(t *testing.T) {
 	}
 	if err := s.Set("hidden.bias", tensor.New(tensor.F32, 8)); err != nil { // newer on the device: it does not come back first
 		t.Fatal(err)
+	}
+	if zero, err := s.Tensor("hidden.bias"); err != nil || !slices.Equal(zero.Float64s(), make([]float64, 8)) {
+		t.Errorf("a bias that was set to 0 is %v: %v", zero.Raw(), err)
 	}
 	step()
 	expect("two that were set", 2, 0)

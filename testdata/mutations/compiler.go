@@ -12,7 +12,7 @@ var compilerMutations = []mutation{
 	{"ema: no mean at first", "compiler/optim/groups.go", "u.step.Shift(1).Reciprocal().Max(u.step.Scalar(1 - o.Decay))", "u.step.Scalar(1 - o.Decay)", "./compiler/optim", "EMA"},
 	{"groups: the last group that matches has a parameter", "compiler/optim/groups.go", "if !taken[k] {\n\t\t\t\t\ttaken", "if true {\n\t\t\t\t\ttaken", "./compiler/optim", "Groups"},
 	{"attention: heads and places change", "compiler/nn/attention.go", "attend(q, k, v).Transpose(0, 2, 1, 3)", "attend(q, k, v)", "./compiler/nn", "Attention"},
-	{"attention: a step returns the past that it got", "compiler/nn/attention.go", "allKeys, allValues = all, values", "allKeys, allValues = keys, values", "./compiler/nn", "Attention"},
+	{"attention: a step returns the past that it got", "compiler/nn/attention.go", "allKeys, allValues = all, values", "allKeys, allValues = keys, values\n\t\t_ = all", "./compiler/nn", "Attention"},
 	{"batch norm: a frozen one trains", "compiler/nn/norm.go", "if !f.Training || l.Frozen {", "if !f.Training {", "./compiler/nn", "Frozen"},
 	{"lstm: input and forget gate change places", "compiler/nn/recurrent.go", "gate[1].Sigmoid().Mul(c).Add(gate[0].Sigmoid()", "gate[0].Sigmoid().Mul(c).Add(gate[1].Sigmoid()", "./compiler/nn", "Recurrent"},
 	{"gru: the update gate keeps the new", "compiler/nn/recurrent.go", "n.Add(z.Mul(h.Sub(n)))", "h.Add(z.Mul(n.Sub(h)))", "./compiler/nn", "Recurrent"},

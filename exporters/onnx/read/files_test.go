@@ -180,6 +180,24 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// TestSizesOfParts takes the first half of an axis, rounded down, which the file computes by a division.
+func TestSizesOfParts(t *testing.T) {
+	m := file(17, []*wire.ValueInfo{input("x", wire.Float, "n", 2)}, 2, wire.Float,
+		[]*wire.Tensor{ints("zero", 0), ints("one", 1), ints("two", 2)},
+		n("Shape", "x", "s"), n("Gather", "s zero", "n"), n("Div", "n two", "half"), n("Slice", "x zero half zero", "out"))
+	read, err := Graph(m, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := read.Func.Outputs[0].Value.Type.String(), "f32[n/2 2]"; got != want {
+		t.Errorf("the output is %s, want %s", got, want)
+	}
+	out, err := onnx.Evaluate(read.Func, read.Weights, map[string]*tensor.Tensor{"x": tensor.Of([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 5, 2)})
+	if err != nil || !slices.Equal(out["out"].Float64s(), []float64{1, 2, 3, 4}) {
+		t.Errorf("it computes %v, %v", out["out"], err)
+	}
+}
+
 // TestRefused has files that are not read, and what is said of them.
 func TestRefused(t *testing.T) {
 	x := []*wire.ValueInfo{input("x", wire.Float, 2, 3)}
