@@ -17,6 +17,7 @@ import (
 // Runs of one Binding follow one another; for runs at the same time, bind a Session several times.
 type Binding struct {
 	session *Session
+	inputs  map[string]*tensor.Tensor
 	outputs map[string]*tensor.Tensor
 	mu      sync.Mutex // held while it runs
 	native  nativeBinding
@@ -46,7 +47,7 @@ func (s *Session) Bind(ctx context.Context, in, out map[string]*tensor.Tensor) (
 	if err != nil {
 		return nil, err
 	}
-	b := &Binding{session: s, outputs: first}
+	b := &Binding{session: s, inputs: maps.Clone(in), outputs: first}
 	c := calls.Get().(*call)
 	defer c.done()
 	if err := s.order(in, c); err != nil {
@@ -114,6 +115,12 @@ func overlap(x, y *tensor.Tensor) bool {
 func address(x *tensor.Tensor) unsafe.Pointer {
 	return unsafe.Pointer(unsafe.SliceData(x.Bytes()))
 }
+
+// Input is the tensor of an input, whose elements a run reads; nil if Bind was given none of this name.
+func (b *Binding) Input(name string) *tensor.Tensor { return b.inputs[name] }
+
+// Output is the tensor of an output, which Run writes; nil if the model has none of this name.
+func (b *Binding) Output(name string) *tensor.Tensor { return b.outputs[name] }
 
 // Outputs are the tensors that Run writes, by name; those that Bind was given, and those that it made.
 func (b *Binding) Outputs() map[string]*tensor.Tensor { return maps.Clone(b.outputs) }
