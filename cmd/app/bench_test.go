@@ -2,6 +2,8 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +31,9 @@ func TestBench(t *testing.T) {
 		if len(own.Rounds) != 3 || !(own.Least > 0 && own.Least <= own.Median && own.Median <= own.Most) || float64(own.Ratio) != own.Median/.5 {
 			t.Errorf("%s: %+v", b.Model, own)
 		}
+		if !(own.Spread >= 0) || own.Memory != b.Memory || own.PerSecond != 2/own.Median*1e3 || own.OfPeak != own.Rate/b.PeakRate {
+			t.Errorf("%s: %+v", b.Model, own)
+		}
 		if !(b.PeakRate > 0) || b.Floor != 2*b.MultiplyAdds/b.PeakRate/1e6 || !(b.MultiplyAdds > 1e5) || b.Memory < 1<<20 {
 			t.Errorf("%s: a peak of %v GFLOP/s, %v multiply-adds, a floor of %v ms, %d bytes", b.Model, b.PeakRate, b.MultiplyAdds, b.Floor, b.Memory)
 		}
@@ -37,6 +42,59 @@ func TestBench(t *testing.T) {
 		t.Errorf("the picture: %v, %v", info, err)
 	}
 	contains(t, must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --rounds 1 --turns 1"), "step-vae: train; batch 2", "OF PEAK", "floor, the products alone")
+}
+
+// TestBenchReferences compares with two commands: one that is run in each round, and one that stays and is faster.
+func TestBenchReferences(t *testing.T) {
+	t.Chdir(t.TempDir())
+	out := must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --batch 3 --rounds 2 --turns 1 --json --against", `slow one=echo run >> runs; echo '{"ms": 4000}'`,
+		"--against", `stays=echo start >> starts; echo '{"ready": true}'; while read line; do echo '{"ms": 2000, "bytes": 7, "resident": 9, "version": "v{batch}"}'; done; echo end >> ends`)
+	var list []benchOf
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	for i, batch := range []int{2, 3} {
+		b := list[i]
+		slow, stays := b.Times[1], b.Times[2]
+		if b.Batch != batch || slow.Name != "slow one" || slow.Ratio != 2 || stays.Ratio != 1 || math.Abs(float64(b.Times[0].Ratio)/b.Times[0].Median*2000-1) > 1e-9 {
+			t.Errorf("batch %d: %+v", b.Batch, b.Times)
+		}
+		if !stays.Reference || stays.Memory != 7 || stays.Resident != 9 || stays.Version != fmt.Sprint("v", batch) {
+			t.Errorf("it says %+v", stays)
+		}
+	}
+	for file, lines := range map[string]int{"runs": 4, "starts": 2, "ends": 2} {
+		if text, err := os.ReadFile(file); err != nil || strings.Count(string(text), "\n") != lines {
+			t.Errorf("%s has %q, %v; want %d lines", file, text, err, lines)
+		}
+	}
+}
+
+// TestBenchInfer times a function at two batches in the engines and, from a file, in onnxruntime and in a command.
+func TestBenchInfer(t *testing.T) {
+	needRuntime(t)
+	t.Chdir(t.TempDir())
+	out := must(t, "bench vae --infer --func decode --func log_weights --blas go --batch 1 --batch 3 --size draws=2 --rounds 1 --turns 2 --json --png bars.png --against",
+		`cp {file} {func}.onnx; echo '{"ms": 1, "version": "{sizes}"}'`)
+	var list []benchOf
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 4 {
+		t.Fatalf("it is of %+v", list)
+	}
+	for i, want := range []struct{ name, sizes string }{{"decode", "batch=1"}, {"decode", "batch=3"}, {"log_weights", "batch=1 draws=2"}, {"log_weights", "batch=3 draws=2"}} {
+		b := list[i]
+		if b.Func != want.name || len(b.Times) != 3 || b.Times[2].Version != want.sizes || !(b.Times[1].Median > 0) || !(b.Times[0].Memory > 0) || b.State < 1<<20 {
+			t.Errorf("%+v", b)
+		}
+		if _, err := os.Stat(want.name + ".onnx"); err != nil {
+			t.Error(err)
+		}
+	}
+	if a, b := list[0].MultiplyAdds, list[1].MultiplyAdds; 3*a != b {
+		t.Errorf("three examples take %v multiply-adds, one %v", b, a)
+	}
 }
 
 // TestBenchEngines times a step in onnxruntime too.
@@ -64,6 +122,13 @@ func TestBadBench(t *testing.T) {
 	}{
 		{"bench frob", "", exitError, "frob"},
 		{"bench --set width=3", "", exitUsage, "name it"},
+		{"bench vae --func encode", "", exitUsage, "--func is for --infer"},
+		{"bench --infer --func encode", "", exitUsage, "--func is of one model"},
+		{"bench --infer vae --func frob", "", exitError, "encode, decode"},
+		{"bench --infer step-vae", "", exitError, "no functions"},
+		{"bench step-vae --against a=true --against a=false", "", exitUsage, "two commands are called a"},
+		{"bench step-vae --against a=", "", exitUsage, "want a command"},
+		{"bench step-vae --turns -1", "", exitUsage, "--turns -1"},
 		{"bench step-vae --rounds 0", "", exitUsage, "--rounds 0"},
 		{"bench step-vae --batch -1", "", exitUsage, "--batch -1"},
 		{"bench step-vae --png x.jpg", "", exitUsage, ".png"},
@@ -73,6 +138,8 @@ func TestBadBench(t *testing.T) {
 		{one, "echo fast", exitError, `want a JSON object with "ms"`},
 		{one, `echo '{"ms": 0}'`, exitError, "above 0"},
 		{one, "echo broken >&2; exit 3", exitError, "broken"},
+		{one, `echo '{"ready": true}'; read x; echo gone >&2`, exitError, "gone"},
+		{one, `echo '{"ready": true}'; read x; echo fast; read x`, exitError, `want a JSON object with "ms"`},
 	} {
 		var args []string
 		if c.against != "" {

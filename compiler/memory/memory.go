@@ -51,6 +51,9 @@ type Plan struct {
 	State int // bytes of the state that the Func reads
 	Late  int // how many values have sizes that only a run tells; the bytes here leave them out
 	Each  int // bytes of all values but the state, if each had memory of its own
+	// Moved is the bytes that a run's ops read and write: arguments and results of each, what its bodies move not counted. Caches may
+	// keep much of it from memory.
+	Moved int
 
 	blocks []block
 	of     []int // the block of a value, or −1
@@ -100,6 +103,7 @@ func New(f *graph.Func, b graph.Binding) (*Plan, error) {
 		}
 	}
 	p.share(f)
+	p.Moved = moved(f, p)
 	p.Live = live(p.blocks)
 	p.Arena = pack(p.blocks)
 	for i := range f.Values {
@@ -108,6 +112,26 @@ func New(f *graph.Func, b graph.Binding) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// moved is what the ops of f that run each time read and write.
+func moved(f *graph.Func, p *Plan) (bytes int) {
+	for _, n := range f.Nodes {
+		first := n.Results[0].ID
+		switch n.Op.(type) {
+		case graph.Input, graph.Param:
+			continue
+		}
+		if p.Class[first] == Constant || p.Alias[first] >= 0 {
+			continue
+		}
+		for _, v := range slices.Concat(n.Args, n.Results) {
+			if v != nil {
+				bytes = min(bytes+p.Bytes[v.ID], maxBytes)
+			}
+		}
+	}
+	return bytes
 }
 
 // maxBytes bounds sums of sizes, far above any machine's memory, so that they do not overflow.

@@ -219,6 +219,10 @@ func TestPlan(t *testing.T) {
 	if want := 400 + 2*4000 + 4 + 4 + 400 + 400; p.Fixed != want || p.State != 400 || p.Peak() != p.Arena+p.Fixed+p.State {
 		t.Errorf("%d bytes apart, want %d; %d of state; a peak of %d", p.Fixed, want, p.State, p.Peak())
 	}
+	// of 100 elements: four ops of one argument, three of two; a sum of them, and three ops on scalars
+	if want := 4*2*400 - 400 + 4 + 3*3*400 + 12 + 8 + 8; p.Moved != want {
+		t.Errorf("%d bytes are moved, want %d", p.Moved, want)
+	}
 	if want := p.Fixed - 400 + 8*400 + 4*3; p.Each != want {
 		t.Errorf("%d bytes, each value apart, want %d", p.Each, want)
 	}

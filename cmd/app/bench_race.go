@@ -1,0 +1,196 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/graph"
+)
+
+// A bench is one run of the command.
+type bench struct {
+	c       *cli.Context
+	engines []benchEngine
+	threads int
+	meter   *meter
+	all     []benchOf
+}
+
+// A racer runs turns, n in a row, and says how many milliseconds one took.
+type racer struct {
+	name  string
+	turns func(ctx context.Context, n int) (ms float64, err error)
+	bytes int // that a turn needs at once besides the state, 0 if that is not known
+	stop  func() error
+	*reference
+}
+
+func (r racer) close() {
+	if r.stop != nil {
+		r.stop()
+	}
+}
+
+// model times the steps or functions of m, at each batch.
+func (b *bench) model(m models.Model) error {
+	s, err := settings(b.c, m)
+	if err != nil {
+		return err
+	}
+	prog, err := define(m, s)
+	if err != nil {
+		return err
+	}
+	if m, err = m.With(s); err != nil {
+		return err
+	}
+	if b.c.Bool("infer") {
+		return b.functions(m, prog, s)
+	}
+	if err := m.Trainable(prog); err != nil {
+		return err
+	}
+	batches := b.c.IntSlice("batch")
+	if len(batches) == 0 {
+		if m.Train.Batch == 0 {
+			return usagef(b.c, "the model's Training does not say its batch: give --batch N")
+		}
+		batches = []int{m.Train.Batch}
+	}
+	for _, batch := range batches {
+		if err := b.steps(m, prog, s, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sizes are those of the symbols in the shapes of some of prog's entry points, at a batch.
+func (b *bench) sizes(m models.Model, prog *compiler.Program, entries []*graph.Func, batch int) (graph.Binding, error) {
+	all, err := sizesOf(b.c, m, slices.Concat(prog.Funcs(), prog.Steps()))
+	if err != nil {
+		return nil, err
+	}
+	sizes := graph.Binding{}
+	for _, f := range entries {
+		for name := range f.BindAll(1) {
+			if sizes[name] = all[name]; name == "batch" {
+				sizes[name] = batch
+			}
+		}
+	}
+	return sizes, nil
+}
+
+// blockTime is how long a block takes, where no flag says how many turns it has.
+const blockTime = 200 * time.Millisecond
+
+// race lets racers take turns, stops them, and puts their times into of.
+func (b *bench) race(of benchOf, racers []racer, replace map[string]string) error {
+	list, err := references(b.c)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		r := list[i].with(replace)
+		racers = append(racers, racer{name: r.name, turns: r.turns, stop: r.close, reference: r})
+	}
+	defer func() {
+		for _, r := range racers {
+			r.close()
+		}
+	}()
+	ctx, blocks := b.c.Context, make([]int, len(racers))
+	for i, r := range racers { // warm up: plans, pages, caches, compilers
+		if r.reference != nil {
+			if err := r.start(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if blocks[i], err = b.block(r); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	rounds := make([][]float64, len(racers))
+	for range b.c.Int("rounds") {
+		for i, r := range racers {
+			if r.reference == nil { // the others have had the caches
+				if _, err := r.turns(ctx, 1); err != nil {
+					return fmt.Errorf("%s: %w", r.name, err)
+				}
+			}
+			ms, err := r.turns(ctx, blocks[i])
+			if err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+			rounds[i] = append(rounds[i], ms)
+		}
+		of.PeakRate, of.Bandwidth = max(of.PeakRate, b.meter.peak()), max(of.Bandwidth, b.meter.bandwidth())
+	}
+	of.Floor, of.MovedFloor = 2*of.MultiplyAdds/of.PeakRate/1e6, of.Moved/of.Bandwidth/1e6
+	fastest := 0
+	for i, r := range racers {
+		if r.reference != nil && (racers[fastest].reference == nil || median(rounds[i]) < median(rounds[fastest])) {
+			fastest = i
+		}
+	}
+	for i, r := range racers {
+		t := times(rounds[i], rounds[fastest])
+		t.Name, t.Memory = r.name, r.bytes
+		if r.reference != nil {
+			t.Reference, t.Version, t.Memory, t.Resident = true, r.last.Version, r.last.Bytes, r.last.Resident
+		}
+		t.Rate = 2 * of.MultiplyAdds / t.Median / 1e6
+		t.OfPeak, t.PerSecond = t.Rate/of.PeakRate, float64(of.Batch)/t.Median*1e3
+		of.Times = append(of.Times, t)
+	}
+	b.all = append(b.all, of)
+	return nil
+}
+
+// block is how many turns of r are a block.
+func (b *bench) block(r racer) (int, error) {
+	if n := b.c.Int("turns"); n > 0 {
+		_, err := r.turns(b.c.Context, min(n, 2))
+		return n, err
+	}
+	if _, err := r.turns(b.c.Context, 1); err != nil {
+		return 0, err
+	}
+	ms, err := r.turns(b.c.Context, 1)
+	return max(1, int(math.Ceil(blockTime.Seconds()*1e3/max(ms, 1e-4)))), err
+}
+
+// times are of rounds, with the ratio to other ones.
+func times(rounds, others []float64) timesOf {
+	ratios := make([]float64, len(rounds))
+	for k, ms := range rounds {
+		ratios[k] = ms / others[k]
+	}
+	return timesOf{
+		Median: median(rounds), Spread: (quantile(rounds, .75) - quantile(rounds, .25)) / 2 / median(rounds),
+		Least: slices.Min(rounds), Most: slices.Max(rounds), Ratio: number(median(ratios)), Rounds: rounds,
+	}
+}
+
+// median is the middle of some numbers, or the mean of the two in the middle.
+func median(list []float64) float64 { return quantile(list, .5) }
+
+// quantile is the number below which the share q of list lies, between two by their distance.
+func quantile(list []float64, q float64) float64 {
+	s := slices.Sorted(slices.Values(list))
+	at := q * float64(len(s)-1)
+	i := int(at)
+	if i+1 == len(s) {
+		return s[i]
+	}
+	return s[i] + (at-float64(i))*(s[i+1]-s[i])
+}
