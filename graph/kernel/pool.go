@@ -42,23 +42,23 @@ func (s PoolShape) stretches(c *Context, do func(st stretch)) {
 }
 
 // within is the part inside the image, of n planes or rows, of the windows of result o along an axis.
-func (s PoolShape) within(axis, o, n int) (from, to int) {
+func (s *PoolShape) within(axis, o, n int) (from, to int) {
 	from = o*s.Strides[axis] - s.Pads[axis]
 	return clampRange(from, from+s.Kernel[axis], 0, n)
 }
 
 // row is the position of row y of plane z in an image.
-func (s PoolShape) row(z, y int) int { return (z*s.H + y) * s.W }
+func (s *PoolShape) row(z, y int) int { return (z*s.H + y) * s.W }
 
 // inside reports whether the first column of every window of the stretch is in the image, so that the first tap has them all.
-func (s PoolShape) inside(st stretch) bool {
+func (s *PoolShape) inside(st stretch) bool {
 	x := st.ox*s.Strides[2] - s.Pads[2]
 	return x >= 0 && x+(st.n-1)*s.Strides[2] < s.W
 }
 
 // taps calls do for each window element, in order: for the results lo to hi of the stretch it is in the image, for the first
 // of them at position from, for the others a column stride further each.
-func (s PoolShape) taps(st stretch, do func(lo, hi, from int)) {
+func (s *PoolShape) taps(st stretch, do func(lo, hi, from int)) {
 	for z := st.z0; z < st.z1; z++ {
 		for y := st.y0; y < st.y1; y++ {
 			for kx := range s.Kernel[2] {
@@ -80,7 +80,7 @@ func (s PoolShape) taps(st stretch, do func(lo, hi, from int)) {
 
 // fours are the two rows of elements of a stretch whose windows are fours side by side, the usual case: rows and columns by 2 in
 // steps of 2, all inside one plane. They are nil if they are not.
-func fours[T Float](s PoolShape, st stretch, x []T) (r0, r1 []T) {
+func fours[T Float](s *PoolShape, st stretch, x []T) (r0, r1 []T) {
 	x0 := 2*st.ox - s.Pads[2]
 	if s.Kernel != [3]int{1, 2, 2} || s.Strides[1] != 2 || s.Strides[2] != 2 || st.z1-st.z0 != 1 || st.y1-st.y0 != 2 || x0 < 0 || x0+2*st.n > s.W {
 		return nil, nil
@@ -89,16 +89,48 @@ func fours[T Float](s PoolShape, st stretch, x []T) (r0, r1 []T) {
 	return x[at : at+2*st.n], x[at+s.W : at+s.W+2*st.n]
 }
 
+// maxFours is the largest element of each window of fours.
+func maxFours[T Float](out, r0, r1 []T) {
+	if y, ok := any(out).([]float32); ok && loops.maxFours != nil && len(y) > 0 {
+		loops.maxFours(&y[0], &any(r0).([]float32)[0], &any(r1).([]float32)[0], len(y))
+		return
+	}
+	for i := range out {
+		a, b := (*[2]T)(r0[2*i:]), (*[2]T)(r1[2*i:])
+		out[i] = max(max(a[0], a[1]), max(b[0], b[1]))
+	}
+}
+
+// scatterFours adds the elements of g to zeros where the largest of each window is, in rows d0 and d1, which no other window has.
+func scatterFours[T Float](d0, d1, r0, r1, g []T) {
+	if y, ok := any(g).([]float32); ok && loops.scatterFours != nil && len(y) > 0 {
+		single := func(x []T) *float32 { return &any(x).([]float32)[0] }
+		loops.scatterFours(single(d0), single(d1), single(r0), single(r1), &y[0], len(y))
+		return
+	}
+	for i, v := range g {
+		a, b := (*[2]T)(r0[2*i:]), (*[2]T)(r1[2*i:])
+		best, at := a[0], 0
+		for k, x := range [3]T{a[1], b[0], b[1]} {
+			if x > best {
+				best, at = x, k+1
+			}
+		}
+		if at < 2 {
+			d0[2*i+at] += v
+		} else {
+			d1[2*i+at-2] += v
+		}
+	}
+}
+
 // MaxPool takes the largest element of each window, or NaN if one is NaN.
 func MaxPool[T Float](c *Context, s PoolShape, y, x []T) {
 	step := s.Strides[2]
 	s.stretches(c, func(st stretch) {
 		out := y[st.at : st.at+st.n]
-		if r0, r1 := fours(s, st, x); r0 != nil {
-			for i := range out {
-				a, b := (*[2]T)(r0[2*i:]), (*[2]T)(r1[2*i:])
-				out[i] = max(max(a[0], a[1]), max(b[0], b[1]))
-			}
+		if r0, r1 := fours(&s, st, x); r0 != nil {
+			maxFours(out, r0, r1)
 			return
 		}
 		inside := s.inside(st)
@@ -124,7 +156,7 @@ func MaxPool[T Float](c *Context, s PoolShape, y, x []T) {
 }
 
 // largest finds where the largest element of each window of a stretch is, the first of equals.
-func largest[T Float](s PoolShape, st stretch, x []T, places []int) {
+func largest[T Float](s *PoolShape, st stretch, x []T, places []int) {
 	row, x0 := st.image+s.row(st.z0, st.y0), st.ox*s.Strides[2]-s.Pads[2]
 	for i := range places {
 		places[i] = row + max(0, x0)
@@ -153,9 +185,14 @@ func largest[T Float](s PoolShape, st stretch, x []T, places []int) {
 func MaxPoolScatter[T Float](c *Context, s PoolShape, dx, x, g []T) {
 	clear(dx)
 	s.stretches(c, func(st stretch) {
+		if r0, r1 := fours(&s, st, x); r0 != nil {
+			d0, d1 := fours(&s, st, dx)
+			scatterFours(d0, d1, r0, r1, g[st.at:st.at+st.n])
+			return
+		}
 		var buf [stretchSize]int
 		places := buf[:st.n]
-		largest(s, st, x, places)
+		largest(&s, st, x, places)
 		for i, p := range places {
 			dx[p] += g[st.at+i]
 		}
@@ -167,7 +204,7 @@ func MaxPoolGather[T Float](c *Context, s PoolShape, y, x, v []T) {
 	s.stretches(c, func(st stretch) {
 		var buf [stretchSize]int
 		places := buf[:st.n]
-		largest(s, st, x, places)
+		largest(&s, st, x, places)
 		for i, p := range places {
 			y[st.at+i] = v[p]
 		}
@@ -176,7 +213,7 @@ func MaxPoolGather[T Float](c *Context, s PoolShape, y, x, v []T) {
 
 // shares are what the averages over the windows of a stretch multiply sums by: one over the windows' size, or over the size
 // of their part inside the image.
-func shares[T Float](s PoolShape, st stretch, countPad bool, out []T) {
+func shares[T Float](s *PoolShape, st stretch, countPad bool, out []T) {
 	if countPad || s.Pads == [6]int{} {
 		for i := range out {
 			out[i] = 1 / T(s.Kernel[0]*s.Kernel[1]*s.Kernel[2])
@@ -205,7 +242,7 @@ func AveragePool[T Float](c *Context, s PoolShape, countPad bool, y, x []T) {
 		})
 		var buf [stretchSize]T
 		parts := buf[:st.n]
-		shares(s, st, countPad, parts)
+		shares(&s, st, countPad, parts)
 		Mul(out, out, parts)
 	})
 }
@@ -217,7 +254,7 @@ func AveragePoolSpread[T Float](c *Context, s PoolShape, countPad bool, dx, g []
 	s.stretches(c, func(st stretch) {
 		var buf [stretchSize]T
 		parts := buf[:st.n]
-		shares(s, st, countPad, parts)
+		shares(&s, st, countPad, parts)
 		Mul(parts, parts, g[st.at:st.at+st.n])
 		s.taps(st, func(lo, hi, from int) {
 			out := dx[from:]

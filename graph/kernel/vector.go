@@ -28,6 +28,8 @@ type vectorLoops struct {
 	finite                              func(a *float32, n int) bool
 	exp, sigmoid, silu, softplus        partial32
 	transpose                           func(dst *float32, ldd int, src *float32, lds, n int) // of vectorWidth lines; n a multiple of 4
+	maxFours                            func(out, r0, r1 *float32, n int)                     // of windows of 2×2; any n above 0
+	scatterFours                        func(d0, d1, r0, r1, slopes *float32, n int)
 }
 
 // loops are those of this machine.

@@ -1425,6 +1425,218 @@ next:
 	VZEROUPPER
 	RET
 
+DATA edge<>+0(SB)/4, $0xffffffff
+DATA edge<>+4(SB)/4, $0xffffffff
+DATA edge<>+8(SB)/4, $0xffffffff
+DATA edge<>+12(SB)/4, $0xffffffff
+DATA edge<>+16(SB)/4, $0xffffffff
+DATA edge<>+20(SB)/4, $0xffffffff
+DATA edge<>+24(SB)/4, $0xffffffff
+DATA edge<>+28(SB)/4, $0xffffffff
+DATA edge<>+32(SB)/4, $0xffffffff
+DATA edge<>+36(SB)/4, $0xffffffff
+DATA edge<>+40(SB)/4, $0xffffffff
+DATA edge<>+44(SB)/4, $0xffffffff
+DATA edge<>+48(SB)/4, $0xffffffff
+DATA edge<>+52(SB)/4, $0xffffffff
+DATA edge<>+56(SB)/4, $0xffffffff
+DATA edge<>+60(SB)/4, $0xffffffff
+DATA edge<>+64(SB)/4, $0x00000000
+DATA edge<>+68(SB)/4, $0x00000000
+DATA edge<>+72(SB)/4, $0x00000000
+DATA edge<>+76(SB)/4, $0x00000000
+DATA edge<>+80(SB)/4, $0x00000000
+DATA edge<>+84(SB)/4, $0x00000000
+DATA edge<>+88(SB)/4, $0x00000000
+DATA edge<>+92(SB)/4, $0x00000000
+DATA edge<>+96(SB)/4, $0x00000000
+DATA edge<>+100(SB)/4, $0x00000000
+DATA edge<>+104(SB)/4, $0x00000000
+DATA edge<>+108(SB)/4, $0x00000000
+DATA edge<>+112(SB)/4, $0x00000000
+DATA edge<>+116(SB)/4, $0x00000000
+DATA edge<>+120(SB)/4, $0x00000000
+DATA edge<>+124(SB)/4, $0x00000000
+GLOBL edge<>(SB), RODATA|NOPTR, $128
+
+// func maxFoursAVX2(out *float32, r0 *float32, r1 *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·maxFoursAVX2(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ r0+8(FP), CX
+	MOVQ r1+16(FP), DX
+	MOVQ n+24(FP), BX
+	JMP  maxFoursTest
+
+maxFoursNext:
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VSHUFPS $0x88, Y1, Y0, Y2
+	VSHUFPS $0xdd, Y1, Y0, Y0
+	VMOVUPS (DX), Y1
+	VMOVUPS 32(DX), Y3
+	VSHUFPS $0x88, Y3, Y1, Y4
+	VSHUFPS $0xdd, Y3, Y1, Y1
+	VMAXPS  Y2, Y0, Y3
+	VMAXPS  Y0, Y2, Y5
+	VCMPPS  $0x03, Y2, Y0, Y0
+	VANDPS  Y5, Y3, Y3
+	VORPS   Y0, Y3, Y3
+	VMAXPS  Y4, Y1, Y0
+	VMAXPS  Y1, Y4, Y2
+	VCMPPS  $0x03, Y4, Y1, Y1
+	VANDPS  Y2, Y0, Y0
+	VORPS   Y1, Y0, Y0
+	VMAXPS  Y3, Y0, Y1
+	VMAXPS  Y0, Y3, Y2
+	VCMPPS  $0x03, Y3, Y0, Y0
+	VANDPS  Y2, Y1, Y1
+	VORPS   Y0, Y1, Y1
+	VPERMPD $0xd8, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x20, AX
+	SUBQ    $0x08, BX
+
+maxFoursTest:
+	CMPQ       BX, $0x08
+	JGE        maxFoursNext
+	TESTQ      BX, BX
+	JZ         maxFoursDone
+	LEAQ       edge<>+64(SB), SI
+	NEGQ       BX
+	VMOVUPS    (SI)(BX*4), Y0
+	VMOVUPS    (SI)(BX*8), Y1
+	VMOVUPS    32(SI)(BX*8), Y2
+	VMASKMOVPS (CX), Y1, Y3
+	VMASKMOVPS 32(CX), Y2, Y4
+	VSHUFPS    $0x88, Y4, Y3, Y5
+	VSHUFPS    $0xdd, Y4, Y3, Y3
+	VMASKMOVPS (DX), Y1, Y1
+	VMASKMOVPS 32(DX), Y2, Y2
+	VSHUFPS    $0x88, Y2, Y1, Y4
+	VSHUFPS    $0xdd, Y2, Y1, Y1
+	VMAXPS     Y5, Y3, Y2
+	VMAXPS     Y3, Y5, Y6
+	VCMPPS     $0x03, Y5, Y3, Y3
+	VANDPS     Y6, Y2, Y2
+	VORPS      Y3, Y2, Y2
+	VMAXPS     Y4, Y1, Y3
+	VMAXPS     Y1, Y4, Y5
+	VCMPPS     $0x03, Y4, Y1, Y1
+	VANDPS     Y5, Y3, Y3
+	VORPS      Y1, Y3, Y3
+	VMAXPS     Y2, Y3, Y1
+	VMAXPS     Y3, Y2, Y4
+	VCMPPS     $0x03, Y2, Y3, Y2
+	VANDPS     Y4, Y1, Y1
+	VORPS      Y2, Y1, Y1
+	VPERMPD    $0xd8, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)
+
+maxFoursDone:
+	VZEROUPPER
+	RET
+
+// func scatterFoursAVX2(d0 *float32, d1 *float32, r0 *float32, r1 *float32, slopes *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·scatterFoursAVX2(SB), NOSPLIT, $0-48
+	MOVQ d0+0(FP), AX
+	MOVQ d1+8(FP), CX
+	MOVQ slopes+32(FP), DX
+	MOVQ r0+16(FP), BX
+	MOVQ r1+24(FP), SI
+	MOVQ n+40(FP), DI
+	JMP  scatterFoursTest
+
+scatterFoursNext:
+	VMOVUPS   (BX), Y0
+	VMOVUPS   32(BX), Y1
+	VSHUFPS   $0x88, Y1, Y0, Y2
+	VSHUFPS   $0xdd, Y1, Y0, Y0
+	VMOVUPS   (SI), Y1
+	VMOVUPS   32(SI), Y3
+	VSHUFPS   $0x88, Y3, Y1, Y4
+	VSHUFPS   $0xdd, Y3, Y1, Y1
+	VCMPPS    $0x1e, Y2, Y0, Y3
+	VBLENDVPS Y3, Y0, Y2, Y2
+	VCMPPS    $0x1e, Y2, Y4, Y0
+	VBLENDVPS Y0, Y4, Y2, Y2
+	VCMPPS    $0x1e, Y2, Y1, Y4
+	VBLENDVPS Y4, Y1, Y2, Y2
+	VMOVUPS   (DX), Y1
+	VPERMPD   $0xd8, Y1, Y1
+	VXORPS    Y2, Y2, Y2
+	VADDPS    Y2, Y1, Y1
+	VANDPS    Y1, Y4, Y2
+	VANDNPS   Y1, Y4, Y1
+	VANDPS    Y1, Y0, Y4
+	VANDNPS   Y1, Y0, Y1
+	VANDPS    Y1, Y3, Y0
+	VANDNPS   Y1, Y3, Y1
+	VUNPCKLPS Y0, Y1, Y3
+	VUNPCKHPS Y0, Y1, Y0
+	VMOVUPS   Y3, (AX)
+	VMOVUPS   Y0, 32(AX)
+	VUNPCKLPS Y2, Y4, Y0
+	VUNPCKHPS Y2, Y4, Y1
+	VMOVUPS   Y0, (CX)
+	VMOVUPS   Y1, 32(CX)
+	ADDQ      $0x40, BX
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $0x20, DX
+	SUBQ      $0x08, DI
+
+scatterFoursTest:
+	CMPQ       DI, $0x08
+	JGE        scatterFoursNext
+	TESTQ      DI, DI
+	JZ         scatterFoursDone
+	LEAQ       edge<>+64(SB), R8
+	NEGQ       DI
+	VMOVUPS    (R8)(DI*4), Y0
+	VMOVUPS    (R8)(DI*8), Y1
+	VMOVUPS    32(R8)(DI*8), Y2
+	VMASKMOVPS (BX), Y1, Y3
+	VMASKMOVPS 32(BX), Y2, Y4
+	VSHUFPS    $0x88, Y4, Y3, Y5
+	VSHUFPS    $0xdd, Y4, Y3, Y3
+	VMASKMOVPS (SI), Y1, Y4
+	VMASKMOVPS 32(SI), Y2, Y6
+	VSHUFPS    $0x88, Y6, Y4, Y7
+	VSHUFPS    $0xdd, Y6, Y4, Y4
+	VCMPPS     $0x1e, Y5, Y3, Y6
+	VBLENDVPS  Y6, Y3, Y5, Y5
+	VCMPPS     $0x1e, Y5, Y7, Y3
+	VBLENDVPS  Y3, Y7, Y5, Y5
+	VCMPPS     $0x1e, Y5, Y4, Y7
+	VBLENDVPS  Y7, Y4, Y5, Y5
+	VMASKMOVPS (DX), Y0, Y0
+	VPERMPD    $0xd8, Y0, Y0
+	VXORPS     Y4, Y4, Y4
+	VADDPS     Y4, Y0, Y0
+	VANDPS     Y0, Y7, Y4
+	VANDNPS    Y0, Y7, Y0
+	VANDPS     Y0, Y3, Y5
+	VANDNPS    Y0, Y3, Y0
+	VANDPS     Y0, Y6, Y3
+	VANDNPS    Y0, Y6, Y0
+	VUNPCKLPS  Y3, Y0, Y6
+	VUNPCKHPS  Y3, Y0, Y0
+	VMASKMOVPS Y6, Y1, (AX)
+	VMASKMOVPS Y0, Y2, 32(AX)
+	VUNPCKLPS  Y4, Y5, Y0
+	VUNPCKHPS  Y4, Y5, Y3
+	VMASKMOVPS Y0, Y1, (CX)
+	VMASKMOVPS Y3, Y2, 32(CX)
+
+scatterFoursDone:
+	VZEROUPPER
+	RET
+
 // func spinPause()
 TEXT ·spinPause(SB), NOSPLIT, $0
 	PAUSE

@@ -23,6 +23,13 @@ func TestVectorBounds(t *testing.T) {
 			Transpose(rows, cols, out[len(out)-rows*cols:], cols, a[len(a)-rows*cols:], rows)
 		}
 	}
+	for n := 1; n < 41; n++ {
+		last := func(x []float32, n int) []float32 { return x[len(x)-n:] }
+		maxFours(last(out, n), last(a, 2*n), last(b, 2*n))
+		for _, d := range [][2][]float32{{a, out}, {out, a}} {
+			scatterFours(last(d[0], 2*n), last(d[1], 2*n), last(b, 2*n), last(b, 2*n), last(b, n))
+		}
+	}
 	for n := range 41 {
 		if !Finite(a[len(a)-n:]) {
 			t.Errorf("%d zeros are not finite", n)

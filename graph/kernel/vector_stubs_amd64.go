@@ -144,5 +144,16 @@ func geluAVX2(out *float32, a *float32, n int, powers *uint64, erfc *float64)
 //go:noescape
 func transposeAVX2(dst *float32, ldd int, src *float32, lds int, n int)
 
+// maxFoursAVX2 is the largest of each of n windows of two columns of the rows r0 and r1, NaN if one is NaN.
+//
+//go:noescape
+func maxFoursAVX2(out *float32, r0 *float32, r1 *float32, n int)
+
+// scatterFoursAVX2 writes, for each of n windows of two columns of the rows r0 and r1, the element of slopes to where the largest is, the
+// first of equals, and zeros elsewhere: to the rows d0 and d1.
+//
+//go:noescape
+func scatterFoursAVX2(d0 *float32, d1 *float32, r0 *float32, r1 *float32, slopes *float32, n int)
+
 // spinPause tells the CPU that it waits in a loop.
 func spinPause()

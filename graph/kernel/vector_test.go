@@ -90,6 +90,40 @@ func TestVectorLoops(t *testing.T) {
 	}
 }
 
+// TestPoolLoops runs the loops over windows of 2×2 with vectors and without, on all lengths around whole ones: the bits must be the same, and
+// what lies behind the rows must stay.
+func TestPoolLoops(t *testing.T) {
+	if loops.maxFours == nil {
+		t.Skip("this machine has no vector loops")
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for n := 1; n < 40; n++ {
+		const behind = 20
+		r0, r1, g := make([]float32, 2*n), make([]float32, 2*n), make([]float32, n)
+		for _, x := range [][]float32{r0, r1, g} {
+			for i := range x {
+				if x[i] = float32(r.IntN(3)); r.IntN(3) == 0 {
+					x[i] = awkward[r.IntN(len(awkward))]
+				}
+			}
+		}
+		run := func() [][]float32 {
+			y, d := make([]float32, n+behind), make([]float32, 4*n+2*behind)
+			for i := range behind {
+				y[n+i], d[2*n+i], d[4*n+behind+i] = 7, 7, 7
+			}
+			maxFours(y[:n], r0, r1)
+			scatterFours(d[:2*n], d[2*n+behind:][:2*n], r0, r1, g)
+			return [][]float32{y, d}
+		}
+		var want [][]float32
+		withoutLoops(func() { want = run() })
+		for i, got := range run() {
+			same(t, fmt.Sprintf("%s of %d", []string{"maxFours", "scatterFours"}[i], n), got, want[i])
+		}
+	}
+}
+
 // TestWithoutLoops runs the tests of the kernels that have vector loops as a machine without them would.
 func TestWithoutLoops(t *testing.T) {
 	withoutLoops(func() {

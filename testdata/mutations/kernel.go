@@ -42,6 +42,7 @@ var kernelMutations = []mutation{
 	{"convolution of volumes: the filters' gradient is that of the last part", "graph/kernel/volume.go", "Add(dw, dw, part)", "copy(dw, part)", "./graph/kernel", "TestConvVolumes"},
 	{"interpolation: the parts change places", "graph/kernel/resize.go", "a[k]*(1-part) + b[k]*part", "b[k]*(1-part) + a[k]*part", "./graph/kernel", "TestInterpolate"},
 	{"pool: the row below fours is the same one", "graph/kernel/pool.go", "x[at+s.W : at+s.W+2*st.n]", "x[at : at+2*st.n]", "./graph/kernel", "TestPool"},
+	{"pool: a gradient goes to the last of equals", "graph/kernel/pool.go", "if x > best {\n\t\t\t\tbest, at", "if x >= best {\n\t\t\t\tbest, at", "./graph/kernel", "Pool"},
 	{"pool: fours that end outside the plane are whole", "graph/kernel/pool.go", "x0 < 0 || x0+2*st.n > s.W", "x0 < 0", "./graph/kernel", "TestPool"},
 	{"im2col: a row of the phases keeps the channel before", "graph/kernel/im2col.go", "clear(to[(phase*u.h+r0)*u.w*lanes :", "clear(to[(phase*u.h+r0+1)*u.w*lanes :", "./graph/kernel", "TestConv"},
 	{"fill: a vector is left out", "graph/kernel/elementwise.go", "loops.fill(&y[0], n, any(x).(float32))", "loops.fill(&y[0], n-vectorWidth, any(x).(float32))", "./graph/kernel", "Vector"},

@@ -77,16 +77,18 @@ func main() {
 	erf()
 	gelu()
 	transpose()
+	fours()
 	spinPause()
 	Generate()
 }
 
-// Predicates of VCMPPS: false for NaN, except the last.
+// Predicates of VCMPPS: false for NaN, except the last two.
 const (
 	less           = U8(0x11)
 	greaterOrEqual = U8(0x1d)
 	greater        = U8(0x1e)
 	notLessOrEqual = U8(0x16)
+	unordered      = U8(0x03)
 )
 
 // operands are those of one step of a loop.
