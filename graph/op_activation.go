@@ -130,10 +130,14 @@ func (GELU) Forms() []Form {
 	return []Form{{Operator: "Gelu", Since: 20, Fields: []Field{{Attribute: "approximate", Value: "none", Default: "none"}}}}
 }
 
-// Lower is the definition.
+// Lower is the definition: in a training step as the gradient has it, which takes the Erf too, and else with the quotient that runtimes look
+// for, to compute all of it at once.
 func (GELU) Lower(n *Node) []*Value {
 	x := n.Args[0]
-	return []*Value{x.Mul(x.Scale(math.Sqrt2 / 2).Erf().Shift(1).Scale(.5))}
+	if x.fn.Training {
+		return []*Value{x.Mul(x.Scale(math.Sqrt2 / 2).Erf().Shift(1).Scale(.5))}
+	}
+	return []*Value{x.Mul(x.Div(x.Scalar(math.Sqrt2)).Erf().Shift(1)).Scale(.5)}
 }
 
 // Samples covers the ranks.

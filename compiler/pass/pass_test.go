@@ -37,6 +37,8 @@ var cases = []struct {
 	}, "Input Input Param Add"},
 	{"reshape to the same", "simplify", func(f *graph.Func, x, w value) value { return x.Reshape(batch, 3).Neg() }, "Input Input Neg"},
 	{"reshape of a reshape", "simplify", func(f *graph.Func, x, w value) value { return w.Reshape(12).Reshape(2, 6) }, "Input Input Reshape{Shape:[12]} Reshape{Shape:[2 6]}"},
+	{"slice of all", "simplify", func(f *graph.Func, x, w value) value { return x.Slice(1, 0, 3).Neg() }, "Input Input Neg"},
+	{"slice of all, backwards", "simplify", func(f *graph.Func, x, w value) value { return x.SliceStep(1, -1, math.MinInt, -1) }, "Input Input Slice{Axis:1 End:3 Step:-1}"},
 	{"expand to the same", "simplify", func(f *graph.Func, x, w value) value { return x.Expand(batch, 3).Neg() }, "Input Input Neg"},
 	{"cast to the same", "simplify", func(f *graph.Func, x, w value) value { return x.Cast(graph.F32).Neg() }, "Input Input Neg"},
 	{"cast that changes", "simplify", func(f *graph.Func, x, w value) value { return x.Cast(graph.F64).Cast(graph.F32) }, "Input Input Cast{To:f64} Cast"},

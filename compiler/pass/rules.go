@@ -28,6 +28,9 @@ func on[T graph.Op](doc string, apply func(m match, o T) *graph.Value) rule {
 var rules = []rule{
 	on("a Reshape to the same shape is its argument", same[graph.Reshape]),
 	on("an Expand to the same shape is its argument", same[graph.Expand]),
+	on("a Slice of a whole axis is its argument", func(m match, o graph.Slice) *graph.Value {
+		return keep(o.Step > 0 && m.same(m.args[0]), m.args[0])
+	}),
 	on("a Cast to the same dtype is its argument", same[graph.Cast]),
 	on("a Sum over axes of size 1, which stay, or over none is its argument", func(m match, o graph.Sum) *graph.Value {
 		if !m.v.DType().Float() {

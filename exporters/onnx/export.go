@@ -182,7 +182,13 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 	if diags := young(x.f, o.Opset); len(diags) > 0 {
 		return nil, nil, diags
 	}
-	if x.f = legalize(carried(legalize(x.f, o), o.Opset), o); len(x.f.Diags) > 0 {
+	lowered := legalize(x.f, o)
+	if lowered != x.f && len(lowered.Diags) == 0 { // smaller ops may change nothing here, or go together
+		if lowered, err = pass.Run(lowered, pass.Options{Off: []string{"prune", "cse"}}); err != nil {
+			return nil, nil, err
+		}
+	}
+	if x.f = legalize(carried(lowered, o.Opset), o); len(x.f.Diags) > 0 {
 		return nil, nil, x.f.Diags
 	}
 	// A gradient that is made of smaller ops computes what its op is made of once more.
