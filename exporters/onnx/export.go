@@ -50,6 +50,10 @@ type Options struct {
 	// as the first state, and a description for people into another: see [StateFile] and [DescriptionFile].
 	Training bool
 
+	// Unguarded leaves the guard out of a training step: what runs it looks at its output [compiler.OK], and keeps the old state where that
+	// is false.
+	Unguarded bool
+
 	// Profile is the reader that the file is for. OnnxGo gives the first axis of the inputs a fixed size, Batch, 0 meaning 1,
 	// and stores some weights in other shapes; it is for inference.
 	Profile Profile
@@ -167,7 +171,9 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 	if len(f.Outputs) == 0 {
 		return nil, nil, errors.New("it has no outputs")
 	}
-	f = compiler.Guarded(f)
+	if !o.Unguarded {
+		f = compiler.Guarded(f)
+	}
 	pure, noise, err := prepare(f, o)
 	if err != nil {
 		return nil, nil, err

@@ -2,9 +2,9 @@ package onnxruntime
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/gonum/blas/gonum"
 
@@ -18,10 +18,11 @@ import (
 )
 
 // An Engine runs programs in onnxruntime, training steps too: an entry point is exported into memory, with all state as inputs, and new
-// state is what comes out. Random numbers are those that our kernels draw. The state is in host memory.
+// state is what comes out. The state stays in the device's memory. Random numbers are those that our kernels draw.
 type Engine struct {
-	o   Options
-	lib Library
+	o    Options
+	lib  Library
+	open func(Options) (device, error)
 }
 
 // NewEngine returns an engine, or an error if the library or the device is not there.
@@ -34,35 +35,56 @@ func NewEngine(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{o, lib}, nil
+	return &Engine{o, lib, newDevice}, nil
 }
 
 // Name is the library with its version and device.
 func (e *Engine) Name() string { return fmt.Sprintf("onnxruntime %s (%s)", e.lib.Version, e.o.Device) }
 
-// Load prepares prog to run over s. An entry point is exported when it is first prepared.
+// Load prepares prog to run over s, which is on the device until the Executable is closed. An entry point is exported when it is first
+// prepared.
 func (e *Engine) Load(prog *compiler.Program, s *rt.State) (rt.Executable, error) {
 	if err := rt.CheckState(prog, s); err != nil {
 		return nil, err
 	}
-	return &executable{engine: e, prog: prog, state: s, entries: map[string]*exported{}, ctx: kernel.NewContext(gonum.Implementation{}, 1)}, nil
+	d, err := e.open(e.o)
+	if err != nil {
+		return nil, err
+	}
+	x := &executable{
+		engine: e, prog: prog, device: d, state: newDeviceState(d, prog, s),
+		entries: map[string]*exported{}, ctx: kernel.NewContext(gonum.Implementation{}, 1),
+	}
+	if err := s.Attach(x.state); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return x, nil
 }
 
 // executable is a program with those of its entry points that were prepared.
 type executable struct {
 	engine  *Engine
 	prog    *compiler.Program
-	state   *rt.State
+	device  device // nil once closed
+	state   *deviceState
 	entries map[string]*exported
+	calls   []*engineCall   // those with memory of the native library, at most maxCalls, the last used last
 	ctx     *kernel.Context // draws, and looks for values that went bad
 }
 
+// maxCalls is how many calls keep their native memory and, on a device apart, a session for their sizes. Another takes the place of the
+// one that was not used for longest.
+const maxCalls = 12
+
 // exported is an entry point as onnxruntime runs it.
 type exported struct {
-	f, pure *graph.Func // pure takes its random numbers as inputs
+	f       *graph.Func
+	file    []byte
 	noise   []pass.Noise
-	session *Session
-	calls   map[string]*engineCall // by the sizes of symbols
+	inputs  []onnx.Port   // data, noise and state
+	outputs []onnx.Port   // and new state
+	counts  bool          // a step that draws on the host: what its draws are told apart by is counted there
+	session deviceSession // for all sizes; nil until it is wanted
 }
 
 // entry exports f, the first time.
@@ -71,21 +93,35 @@ func (x *executable) entry(f *graph.Func) (*exported, error) {
 		return e, nil
 	}
 	var file bytes.Buffer
-	if _, err := onnx.Export(&file, f, nil, onnx.Options{Training: true, NoVectors: true}); err != nil {
-		return nil, err
-	}
-	session, err := OpenBytes(file.Bytes(), x.engine.o)
+	r, err := onnx.Export(&file, f, nil, onnx.Options{Training: true, Unguarded: true, NoVectors: true})
 	if err != nil {
 		return nil, err
 	}
-	e := &exported{f: f, session: session, calls: map[string]*engineCall{}}
-	e.pure, e.noise = pass.HoistRandom(f)
+	e := &exported{f: f, file: file.Bytes(), noise: r.Noise, inputs: r.Inputs, outputs: r.Outputs}
+	e.counts = slices.ContainsFunc(f.Updates, func(u graph.Update) bool { return u.Name == graph.RandomState }) &&
+		!slices.Contains(names(e.outputs), graph.RandomState+onnx.Next)
 	x.entries[f.Name] = e
 	return e, nil
 }
 
-// Prepare makes the inputs for the shapes of like, the first time; see [rt.Executable].
+// open loads e, for the sizes b or, if that is nil, for all.
+func (x *executable) open(e *exported, b graph.Binding) (deviceSession, error) {
+	return x.device.open(e.file, names(e.inputs), names(e.outputs), b)
+}
+
+func names(ports []onnx.Port) []string {
+	list := make([]string, len(ports))
+	for i, p := range ports {
+		list[i] = p.Name
+	}
+	return list
+}
+
+// Prepare makes the inputs and outputs for the shapes of like, the first time; see [rt.Executable].
 func (x *executable) Prepare(entry string, like map[string]*tensor.Tensor) (rt.Call, error) {
+	if x.device == nil {
+		return nil, ErrClosed
+	}
 	f, err := x.prog.Entry(entry)
 	if err != nil {
 		return nil, err
@@ -103,153 +139,60 @@ func (x *executable) Prepare(entry string, like map[string]*tensor.Tensor) (rt.C
 		return nil, err
 	}
 	key := fmt.Sprint(own, b)
-	if c := e.calls[key]; c != nil {
-		return c, nil
+	if i := slices.IndexFunc(x.calls, func(c *engineCall) bool { return c.e == e && c.key == key }); i >= 0 {
+		c := x.calls[i]
+		return c, x.use(c)
 	}
-	c := &engineCall{x: x, e: e, inputs: map[string]*tensor.Tensor{}, noise: map[string]*tensor.Tensor{}}
-	for _, v := range f.Inputs {
-		c.inputs[v.Name] = tensor.New(v.DType(), like[v.Name].Shape()...)
-		if v.IsSize() {
-			c.inputs[v.Name].SetInt(0, int64(b[v.Name]))
-		}
+	c, err := x.newCall(e, b, own)
+	if err == nil {
+		c.key, err = key, x.use(c)
 	}
-	for _, n := range e.noise {
-		for _, v := range e.pure.Inputs {
-			if v.Name != n.Input {
-				continue
-			}
-			shape, err := v.Shape().Eval(b)
-			if err == nil {
-				_, err = tensor.Count(shape)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s: the noise %q: %w", f.Name, n.Input, err)
-			}
-			c.noise[n.Input] = tensor.New(v.DType(), shape...)
-		}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
 	}
-	if own {
-		c.inputs[graph.RandomState] = tensor.New(graph.I64, 2)
-	}
-	e.calls[key] = c
 	return c, nil
 }
 
-// Close frees the sessions.
-func (x *executable) Close() error {
-	var errs []error
-	for _, e := range x.entries {
-		errs = append(errs, e.session.Close())
-	}
-	clear(x.entries)
-	return errors.Join(errs...)
-}
-
-// An engineCall is an entry point with inputs; see [rt.Call].
-type engineCall struct {
-	x             *executable
-	e             *exported
-	inputs, noise map[string]*tensor.Tensor
-	outputs       map[string]*tensor.Tensor
-}
-
-// Func is the entry point.
-func (c *engineCall) Func() *graph.Func { return c.e.f }
-
-// Input is the memory of an input.
-func (c *engineCall) Input(name string) *tensor.Tensor { return c.inputs[name] }
-
-// Run draws the noise, runs the session, and makes new state of a Step current.
-func (c *engineCall) Run(ctx context.Context) error {
-	if err := c.draw(); err != nil {
-		return err
-	}
-	in := map[string]*tensor.Tensor{}
-	for _, i := range c.e.session.Inputs() {
-		t := c.inputs[i.Name]
-		if t == nil {
-			t = c.noise[i.Name]
-		}
-		if t == nil {
-			var err error
-			if t, err = c.x.state.Tensor(i.Name); err != nil {
-				return err
-			}
-		}
-		in[i.Name] = t
-	}
-	out, err := c.e.session.Run(ctx, in)
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.e.f.Name, err)
-	}
-	c.outputs = out
-	if !c.e.f.Training {
+// use readies c to run, and makes it the last used.
+func (x *executable) use(c *engineCall) error {
+	i := slices.Index(x.calls, c)
+	switch {
+	case x.device == nil:
+		return ErrClosed
+	case i >= 0:
+		copy(x.calls[i:], x.calls[i+1:])
+		x.calls[len(x.calls)-1] = c
 		return nil
-	}
-	if !tensor.Data[bool](out[compiler.OK])[0] {
-		return c.Explain()
-	}
-	return c.commit()
-}
-
-// commit makes the new state current: tensors of its own, which onnxruntime has made for this run.
-func (c *engineCall) commit() error {
-	for _, u := range c.e.f.Updates {
-		name := u.Name + onnx.Next
-		if t := c.outputs[name]; t != nil {
-			c.x.state.Swap(u.Name, t)
-			delete(c.outputs, name)
-			continue
-		}
-		if u.Name != graph.RandomState {
-			return fmt.Errorf("%s: there is no new state %q", c.e.f.Name, u.Name)
-		}
-		old, err := c.x.state.Tensor(u.Name) // the draws of the run were on the host, and so it is counted there
+	case len(x.calls) == maxCalls:
+		err := x.calls[0].free()
+		x.calls = slices.Delete(x.calls, 0, 1)
 		if err != nil {
 			return err
 		}
-		next := old.Clone()
-		next.SetInt(1, old.Int(1)+1)
-		if err := c.x.state.Set(u.Name, next); err != nil {
-			return err
-		}
 	}
+	if err := c.ready(); err != nil {
+		return err
+	}
+	x.calls = append(x.calls, c)
 	return nil
 }
 
-// draw fills the noise, as our kernels would draw it.
-func (c *engineCall) draw() error {
-	if len(c.e.noise) == 0 {
+// Close brings the state to host memory and frees all else.
+func (x *executable) Close() error {
+	if x.device == nil {
 		return nil
 	}
-	counter := c.inputs[graph.RandomState]
-	if counter == nil {
-		var err error
-		if counter, err = c.x.state.Tensor(graph.RandomState); err != nil {
-			return err
+	errs := []error{x.state.host.Detach()}
+	for _, c := range x.calls {
+		errs = append(errs, c.free())
+	}
+	for _, e := range x.entries {
+		if e.session != nil {
+			errs = append(errs, e.session.close())
 		}
 	}
-	for _, n := range c.e.noise {
-		draw := kernel.Draw{Seed: uint64(counter.Int(0)), Step: uint64(counter.Int(1)), Stream: n.Stream}
-		switch d := c.noise[n.Input].Raw().(type) {
-		case []float32:
-			fill(c.x.ctx, draw, n.Distribution, d)
-		case []float64:
-			fill(c.x.ctx, draw, n.Distribution, d)
-		default:
-			return fmt.Errorf("%s: the noise %q is neither f32 nor f64", c.e.f.Name, n.Input)
-		}
-	}
-	return nil
+	x.state.free()
+	errs = append(errs, x.device.close())
+	x.calls, x.entries, x.device = nil, nil, nil
+	return errors.Join(errs...)
 }
-
-// Output is an output of the last run.
-func (c *engineCall) Output(name string) (*tensor.Tensor, error) {
-	if t := c.outputs[name]; t != nil {
-		return t, nil
-	}
-	return nil, rt.NoOutput(c, name)
-}
-
-// Explain finds the first value that went bad.
-func (c *engineCall) Explain() error { return rt.Explain(c.x.ctx, c, c.x.state) }

@@ -16,3 +16,5 @@ func Version() string { return "" }
 func load(*model, Options) (native, error) { return nil, errNoCgo }
 
 func start(string) (Library, error) { return Library{}, errNoCgo }
+
+func newDevice(Options) (device, error) { return nil, errNoCgo }

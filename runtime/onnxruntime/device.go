@@ -1,0 +1,38 @@
+package onnxruntime
+
+import (
+	"context"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// A device is where an Engine keeps tensors and runs sessions on them, without a copy to host memory. It and what comes from it are for
+// one goroutine at a time.
+type device interface {
+	// host reports whether the device computes in host memory, so that what wrap returns can be an argument of a run.
+	host() bool
+	// alloc returns a tensor in the device's memory, of undefined elements.
+	alloc(t tensor.DType, shape ...int) (deviceTensor, error)
+	// wrap returns x itself, in host memory, as a value; x must not go before it.
+	wrap(x *tensor.Tensor) (deviceTensor, error)
+	// copy copies the elements of from[i] to to[i]. All of from are in one place, the device or host memory, and all of to.
+	copy(to, from []deviceTensor) error
+	// open loads a model, whose inputs and outputs are called so and whose symbols have the given sizes, as far as they are given.
+	open(model []byte, inputs, outputs []string, sizes map[string]int) (deviceSession, error)
+	close() error
+}
+
+// A deviceTensor is a tensor of the native library.
+type deviceTensor interface {
+	// tensor is a copy of it in host memory, of any shape; the value is in host memory too.
+	tensor() (*tensor.Tensor, error)
+	free()
+}
+
+// A deviceSession is a model loaded on a device.
+type deviceSession interface {
+	// run computes the outputs from the inputs. An output that is nil is made by the run, in host memory; it is the caller's to free. When
+	// ctx ends, the run is broken off between two nodes.
+	run(ctx context.Context, in, out []deviceTensor) error
+	close() error
+}

@@ -1,0 +1,417 @@
+//go:build cgo
+
+package onnxruntime
+
+/*
+#cgo !windows LDFLAGS: -ldl
+#include <stdint.h>
+#include <stdlib.h>
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
+// The C API of onnxruntime is a table of functions, to which later versions only add: each keeps its place.
+typedef void *status; // NULL, or an error
+typedef struct { void *(*api)(uint32_t version); const char *(*version)(void); } api_base;
+static void **api;
+#define AS(place, result, ...) ((result (*)(__VA_ARGS__))api[place])
+
+// start finds the table in the library at path, which the process has loaded.
+static int start_api(const char *path, uint32_t version) {
+#ifdef _WIN32
+	HMODULE lib = LoadLibraryA(path);
+	api_base *(*base)(void) = lib ? (api_base *(*)(void))(void *)GetProcAddress(lib, "OrtGetApiBase") : NULL;
+#else
+	void *lib = dlopen(path, RTLD_LAZY);
+	api_base *(*base)(void) = lib ? (api_base *(*)(void))dlsym(lib, "OrtGetApiBase") : NULL;
+#endif
+	if (base) api = base()->api(version);
+	return api != NULL;
+}
+
+static const char *message(status s) { return AS(2, const char *, void *)(s); }
+static void release(int place, void *p) { AS(place, void, void *)(p); }
+
+static status create_env(void **env) { return AS(3, status, int, const char *, void **)(3, "sardonyx", env); }
+static status create_options(void **o) { return AS(10, status, void **)(o); }
+static status set_log(void *o, int level) { return AS(22, status, void *, int)(o, level); }
+static status set_optimizations(void *o, int level) { return AS(23, status, void *, int)(o, level); }
+static status set_threads(void *o, int n) { return AS(24, status, void *, int)(o, n); }
+static status set_size(void *o, const char *symbol, int64_t n) { return AS(124, status, void *, const char *, int64_t)(o, symbol, n); }
+static status set_entry(void *o, const char *key, const char *v) { return AS(130, status, void *, const char *, const char *)(o, key, v); }
+static status create_session(void *env, const void *model, size_t n, void *o, void **s) {
+	return AS(8, status, void *, const void *, size_t, void *, void **)(env, model, n, o, s);
+}
+
+static status create_run(void **o) { return AS(39, status, void **)(o); }
+static status set_terminate(void *o, int on) { return AS(on ? 46 : 47, status, void *)(o); }
+static status run(void *s, void *o, char **in, void **inputs, size_t ni, char **out, size_t no, void **outputs) {
+	return AS(9, status, void *, void *, char **, void **, size_t, char **, size_t, void **)(s, o, in, inputs, ni, out, no, outputs);
+}
+
+static status default_allocator(void **a) { return AS(78, status, void **)(a); }
+static status cpu_memory(void **m) { return AS(69, status, int, int, void **)(1, 0, m); }
+static status create_tensor(void *a, const int64_t *shape, size_t rank, int t, void **v) {
+	return AS(48, status, void *, const int64_t *, size_t, int, void **)(a, shape, rank, t, v);
+}
+static status wrap_tensor(void *m, void *data, size_t n, const int64_t *shape, size_t rank, int t, void **v) {
+	return AS(49, status, void *, void *, size_t, const int64_t *, size_t, int, void **)(m, data, n, shape, rank, t, v);
+}
+static status tensor_data(void *v, void **data) { return AS(51, status, void *, void **)(v, data); }
+static status tensor_info(void *v, void **info) { return AS(65, status, void *, void **)(v, info); }
+static status tensor_type(void *info, int *t) { return AS(60, status, void *, int *)(info, t); }
+static status tensor_rank(void *info, size_t *n) { return AS(61, status, void *, size_t *)(info, n); }
+static status tensor_shape(void *info, int64_t *shape, size_t n) { return AS(62, status, void *, int64_t *, size_t)(info, shape, n); }
+static status copy_tensors(void *env, void **from, void **to, size_t n) {
+	return AS(386, status, void *, void **, void **, void *, size_t)(env, from, to, NULL, n);
+}
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"unsafe"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
+
+// apiVersion is the version of the C API that the places above are of, and that the bindings ask for too.
+const apiVersion = 24
+
+// The places of the functions that release objects.
+const (
+	releaseEnv     = 92
+	releaseStatus  = 93
+	releaseMemory  = 94
+	releaseSession = 95
+	releaseValue   = 96
+	releaseRun     = 97
+	releaseInfo    = 99
+	releaseOptions = 100
+)
+
+// nativeError is the error that s is, which it frees.
+func nativeError(s C.status) error {
+	if s == nil {
+		return nil
+	}
+	defer C.release(releaseStatus, unsafe.Pointer(s))
+	return errors.New(C.GoString(C.message(s)))
+}
+
+// A nativeDevice is a device of the native library; see [device].
+type nativeDevice struct {
+	options   Options
+	env       unsafe.Pointer
+	allocator unsafe.Pointer
+	memory    unsafe.Pointer // describes host memory
+}
+
+// newDevice starts the library and returns the device that o names.
+func newDevice(o Options) (device, error) {
+	lib, err := start(o.Library)
+	if err != nil {
+		return nil, err
+	}
+	path := C.CString(lib.Path)
+	defer C.free(unsafe.Pointer(path))
+	if C.start_api(path, apiVersion) == 0 {
+		return nil, fmt.Errorf("%v has no C API of version %d", lib, apiVersion)
+	}
+	d := &nativeDevice{options: o}
+	err = nativeError(C.create_env(&d.env)) // the process's, once more
+	if err == nil {
+		err = nativeError(C.cpu_memory(&d.memory))
+	}
+	if err == nil {
+		err = nativeError(C.default_allocator(&d.allocator))
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *nativeDevice) host() bool { return true }
+
+func (d *nativeDevice) close() error {
+	for place, p := range map[C.int]unsafe.Pointer{releaseMemory: d.memory, releaseEnv: d.env} {
+		if p != nil {
+			C.release(place, p)
+		}
+	}
+	d.memory, d.env = nil, nil
+	return nil
+}
+
+// A nativeTensor is a value of the native library.
+type nativeTensor struct {
+	p    unsafe.Pointer
+	n    int            // bytes
+	over *tensor.Tensor // whose memory it is, if it is Go's
+}
+
+// bytes are the elements of v, in host memory.
+func (v *nativeTensor) bytes() ([]byte, error) {
+	var data unsafe.Pointer
+	if err := nativeError(C.tensor_data(v.p, &data)); err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*byte)(data), v.n), nil
+}
+
+// elementType is what the library calls t.
+func elementType(t tensor.DType) (C.int, error) {
+	if t.Bits() < 8 {
+		return 0, fmt.Errorf("tensors of %v cannot be kept in onnxruntime", t)
+	}
+	return C.int(t.ONNX()), nil
+}
+
+func dims(shape []int) ([]C.int64_t, *C.int64_t) {
+	list := make([]C.int64_t, len(shape), len(shape)+1)
+	for i, n := range shape {
+		list[i] = C.int64_t(n)
+	}
+	return list, unsafe.SliceData(list[: len(list) : len(list)+1])
+}
+
+func (d *nativeDevice) alloc(t tensor.DType, shape ...int) (deviceTensor, error) {
+	elem, err := elementType(t)
+	if err != nil {
+		return nil, err
+	}
+	n, err := tensor.Count(shape)
+	if err != nil {
+		return nil, err
+	}
+	v := &nativeTensor{n: n * t.Size()}
+	list, first := dims(shape)
+	if err := nativeError(C.create_tensor(d.allocator, first, C.size_t(len(list)), elem, &v.p)); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// wrap hands over memory of Go, which its collector does not move, and which the value keeps.
+func (d *nativeDevice) wrap(x *tensor.Tensor) (deviceTensor, error) {
+	elem, err := elementType(x.DType())
+	if err != nil {
+		return nil, err
+	}
+	data := x.Bytes()
+	v := &nativeTensor{n: len(data), over: x}
+	list, first := dims(x.Shape())
+	err = nativeError(C.wrap_tensor(d.memory, unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), first, C.size_t(len(list)), elem, &v.p))
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (v *nativeTensor) free() {
+	if v.p != nil {
+		C.release(releaseValue, v.p)
+	}
+	v.p, v.over = nil, nil
+}
+
+func (v *nativeTensor) tensor() (*tensor.Tensor, error) {
+	var info unsafe.Pointer
+	if err := nativeError(C.tensor_info(v.p, &info)); err != nil {
+		return nil, err
+	}
+	defer C.release(releaseInfo, info)
+	var elem C.int
+	var rank C.size_t
+	err := errors.Join(nativeError(C.tensor_type(info, &elem)), nativeError(C.tensor_rank(info, &rank)))
+	if err != nil {
+		return nil, err
+	}
+	list, first := dims(make([]int, rank))
+	if err := nativeError(C.tensor_shape(info, first, rank)); err != nil {
+		return nil, err
+	}
+	shape := make([]int, rank)
+	for i, n := range list {
+		shape[i] = int(n)
+	}
+	t, ok := tensor.OfONNX(int(elem))
+	if !ok || t.Bits() < 8 {
+		return nil, fmt.Errorf("onnxruntime returned elements of its type %d, which tensors here cannot hold", elem)
+	}
+	if _, err := tensor.Count(shape); err != nil {
+		return nil, err
+	}
+	x := tensor.New(t, shape...)
+	v.n = len(x.Bytes())
+	data, err := v.bytes()
+	copy(x.Bytes(), data)
+	return x, err
+}
+
+// pointers are the native pointers of list, nil where it is nil.
+func pointers(to []unsafe.Pointer, list []deviceTensor) []unsafe.Pointer {
+	for _, v := range list {
+		var p unsafe.Pointer
+		if v != nil {
+			p = v.(*nativeTensor).p
+		}
+		to = append(to, p)
+	}
+	return to
+}
+
+func (d *nativeDevice) copy(to, from []deviceTensor) error {
+	if len(to) == 0 {
+		return nil
+	}
+	if d.host() { // for which the library has no function
+		for i, t := range to {
+			a, errA := from[i].(*nativeTensor).bytes()
+			b, errB := t.(*nativeTensor).bytes()
+			if err := errors.Join(errA, errB); err != nil {
+				return err
+			}
+			copy(b, a)
+		}
+		return nil
+	}
+	a, b := pointers(nil, from), pointers(nil, to)
+	err := nativeError(C.copy_tensors(d.env, &a[0], &b[0], C.size_t(len(a))))
+	runtime.KeepAlive(to)
+	runtime.KeepAlive(from)
+	return err
+}
+
+// A nativeDeviceSession is a model loaded on a device; see [deviceSession].
+type nativeDeviceSession struct {
+	device  *nativeDevice
+	p       unsafe.Pointer
+	once    unsafe.Pointer // options of a run
+	in, out []*C.char      // names
+	// of the last run, memory for the next
+	args, results []unsafe.Pointer
+}
+
+func (d *nativeDevice) open(model []byte, inputs, outputs []string, sizes map[string]int) (_ deviceSession, err error) {
+	s := &nativeDeviceSession{device: d, in: cStrings(inputs), out: cStrings(outputs)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("loading a model of %d bytes into onnxruntime on %s: %w", len(model), d.options.Device, oneLine{err}), s.close())
+		}
+	}()
+	if err := nativeError(C.create_run(&s.once)); err != nil {
+		return nil, err
+	}
+	options, err := d.sessionOptions(sizes)
+	if err != nil {
+		return nil, err
+	}
+	defer C.release(releaseOptions, options)
+	return s, nativeError(C.create_session(d.env, unsafe.Pointer(unsafe.SliceData(model)), C.size_t(len(model)), options, &s.p))
+}
+
+// sessionOptions are native options, which the caller releases.
+func (d *nativeDevice) sessionOptions(sizes map[string]int) (o unsafe.Pointer, err error) {
+	if err := nativeError(C.create_options(&o)); err != nil {
+		return nil, err
+	}
+	threads, level := d.options.Threads, C.int(99) // all
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	if d.options.DisableOptimizations {
+		level = 0
+	}
+	errs := []error{nativeError(C.set_threads(o, C.int(threads))), nativeError(C.set_optimizations(o, level)), nativeError(C.set_log(o, 4))}
+	for symbol, n := range sizes {
+		name := C.CString(symbol)
+		errs = append(errs, nativeError(C.set_size(o, name, C.int64_t(n))))
+		C.free(unsafe.Pointer(name))
+	}
+	for key, v := range entries {
+		key, v := C.CString(key), C.CString(v)
+		errs = append(errs, nativeError(C.set_entry(o, key, v)))
+		C.free(unsafe.Pointer(key))
+		C.free(unsafe.Pointer(v))
+	}
+	if err := errors.Join(errs...); err != nil {
+		C.release(releaseOptions, o)
+		return nil, err
+	}
+	return o, nil
+}
+
+// entries configure all sessions alike: threads that have nothing to do wait awake for a moment only, and not at all between runs, since
+// several sessions take turns, each with threads of its own.
+var entries = map[string]string{"session.intra_op.spin_duration_us": "100", "session.force_spinning_stop": "1"}
+
+func cStrings(list []string) []*C.char {
+	out := make([]*C.char, len(list), len(list)+1)
+	for i, s := range list {
+		out[i] = C.CString(s)
+	}
+	return out
+}
+
+func (s *nativeDeviceSession) close() error {
+	for _, c := range slices.Concat(s.in, s.out) {
+		C.free(unsafe.Pointer(c))
+	}
+	if s.p != nil {
+		C.release(releaseSession, s.p)
+	}
+	if s.once != nil {
+		C.release(releaseRun, s.once)
+	}
+	s.in, s.out, s.p, s.once = nil, nil, nil, nil
+	return nil
+}
+
+func (s *nativeDeviceSession) run(ctx context.Context, in, out []deviceTensor) error {
+	s.args, s.results = pointers(s.args[:0], in), pointers(s.results[:0], out)
+	stop := s.stopping(ctx)
+	err := nativeError(C.run(s.p, s.once, unsafe.SliceData(s.in), unsafe.SliceData(s.args), C.size_t(len(in)),
+		unsafe.SliceData(s.out), C.size_t(len(out)), unsafe.SliceData(s.results)))
+	runtime.KeepAlive(in)
+	runtime.KeepAlive(out)
+	if stopped := stop(); stopped && err != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	for i, v := range out {
+		if v == nil {
+			out[i] = &nativeTensor{p: s.results[i]}
+		}
+	}
+	return nil
+}
+
+// stopping has a run broken off when ctx ends, until the function that it returns is called, which says whether ctx has ended.
+func (s *nativeDeviceSession) stopping(ctx context.Context) (stop func() bool) {
+	if ctx.Done() == nil {
+		return func() bool { return false }
+	}
+	done := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(done)
+		C.set_terminate(s.once, 1) // cannot fail on options that exist
+	})
+	return func() bool {
+		if cancel() {
+			return false
+		}
+		<-done
+		C.set_terminate(s.once, 0)
+		return true
+	}
+}

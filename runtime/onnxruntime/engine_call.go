@@ -1,0 +1,293 @@
+package onnxruntime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/pass"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
+)
+
+// An engineCall is an entry point with its inputs and outputs; see [rt.Call]. What is of the native library it has only as long as it is
+// among the calls of its executable.
+type engineCall struct {
+	x       *executable
+	e       *exported
+	key     string // which of e's calls it is
+	sizes   graph.Binding
+	inputs  map[string]*tensor.Tensor
+	noise   map[string]*tensor.Tensor
+	outputs map[string]*tensor.Tensor // of the last run; those of a size that only a run tells are there after it
+	ran     bool
+
+	session  deviceSession
+	in, out  []deviceTensor // of the session; nil where the next is
+	reads    []place        // state in in
+	writes   []place        // state in out
+	late     []int          // the places in out of what the run makes
+	up, down []transfer     // inputs and outputs that have a twin on the device
+}
+
+// A transfer is a tensor in host memory and its twin on the device.
+type transfer struct {
+	host, device deviceTensor
+}
+
+// A place is where a state stands among inputs or outputs.
+type place struct {
+	at   int
+	name string
+	slot *slot
+}
+
+// newCall makes the call of e for the sizes b. own says that the random state is an input.
+func (x *executable) newCall(e *exported, b graph.Binding, own bool) (*engineCall, error) {
+	c := &engineCall{x: x, e: e, sizes: b, inputs: map[string]*tensor.Tensor{}, noise: map[string]*tensor.Tensor{}, outputs: map[string]*tensor.Tensor{}}
+	for _, v := range e.f.Inputs {
+		shape, err := v.Sizes(b)
+		if err != nil {
+			return nil, err
+		}
+		c.inputs[v.Name] = tensor.New(v.DType(), shape...)
+		if v.IsSize() {
+			c.inputs[v.Name].SetInt(0, int64(b[v.Name]))
+		}
+	}
+	if own {
+		c.inputs[graph.RandomState] = tensor.New(graph.I64, 2)
+	}
+	for _, p := range e.inputs {
+		if !slices.ContainsFunc(e.noise, func(n pass.Noise) bool { return n.Input == p.Name }) {
+			continue
+		}
+		shape, err := p.Type.Shape.Eval(b)
+		if err == nil {
+			_, err = tensor.Count(shape)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the noise %q: %w", p.Name, err)
+		}
+		c.noise[p.Name] = tensor.New(p.Type.DType, shape...)
+	}
+	return c, nil
+}
+
+// ready makes what is of the native library.
+func (c *engineCall) ready() (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.free())
+		}
+	}()
+	for i, p := range c.e.inputs {
+		if err := c.input(i, p); err != nil {
+			return fmt.Errorf("the input %q: %w", p.Name, err)
+		}
+	}
+	for i, p := range c.e.outputs {
+		if err := c.output(i, p); err != nil {
+			return fmt.Errorf("the output %q: %w", p.Name, err)
+		}
+	}
+	if !c.x.device.host() {
+		c.session, err = c.x.open(c.e, c.sizes)
+		return err
+	}
+	if c.e.session == nil {
+		c.e.session, err = c.x.open(c.e, nil)
+	}
+	c.session = c.e.session
+	return err
+}
+
+// input adds an input of the session: data, noise, or state.
+func (c *engineCall) input(i int, p onnx.Port) (err error) {
+	c.in = append(c.in, nil)
+	t := cmp.Or(c.inputs[p.Name], c.noise[p.Name])
+	if t != nil {
+		c.in[i], err = c.both(t, &c.up)
+		return err
+	}
+	s, err := c.x.state.slot(p.Name, false)
+	c.reads = append(c.reads, place{i, p.Name, s})
+	return err
+}
+
+// output adds an output of the session: one of the entry point, or new state.
+func (c *engineCall) output(i int, p onnx.Port) (err error) {
+	c.out = append(c.out, nil)
+	if name, ok := strings.CutSuffix(p.Name, onnx.Next); ok && c.e.f.Training {
+		s, err := c.x.state.slot(name, true)
+		c.writes = append(c.writes, place{i, name, s})
+		return err
+	}
+	shape, err := p.Type.Shape.Eval(c.sizes)
+	if err != nil { // a size that only the run tells
+		c.late = append(c.late, i)
+		return nil
+	}
+	t := c.outputs[p.Name]
+	if t == nil {
+		if _, err := tensor.Count(shape); err != nil {
+			return err
+		}
+		t = tensor.New(p.Type.DType, shape...)
+		c.outputs[p.Name] = t
+	}
+	c.out[i], err = c.both(t, &c.down)
+	return err
+}
+
+// both is t as the session takes it: t itself or, where the device is apart, a twin there, which list gets.
+func (c *engineCall) both(t *tensor.Tensor, list *[]transfer) (deviceTensor, error) {
+	host, err := c.x.device.wrap(t)
+	if err != nil || c.x.device.host() {
+		return host, err
+	}
+	twin, err := c.x.device.alloc(t.DType(), t.Shape()...)
+	if err != nil {
+		host.free()
+		return nil, err
+	}
+	*list = append(*list, transfer{host, twin})
+	return twin, nil
+}
+
+// free frees what is of the native library.
+func (c *engineCall) free() (err error) {
+	for _, t := range slices.Concat(c.in, c.out) {
+		if t != nil {
+			t.free()
+		}
+	}
+	for _, t := range slices.Concat(c.up, c.down) {
+		t.host.free()
+	}
+	if c.session != nil && c.session != c.e.session {
+		err = c.session.close()
+	}
+	c.session, c.in, c.out, c.reads, c.writes, c.late, c.up, c.down = nil, nil, nil, nil, nil, nil, nil, nil
+	return err
+}
+
+// Func is the entry point.
+func (c *engineCall) Func() *graph.Func { return c.e.f }
+
+// Input is the memory of an input.
+func (c *engineCall) Input(name string) *tensor.Tensor { return c.inputs[name] }
+
+// Run draws the noise, runs the session, and makes new state of a Step current.
+func (c *engineCall) Run(ctx context.Context) error {
+	if err := c.run(ctx); err != nil {
+		return fmt.Errorf("%s: %w", c.e.f.Name, oneLine{err})
+	}
+	if !c.e.f.Training {
+		return nil
+	}
+	if !tensor.Data[bool](c.outputs[compiler.OK])[0] {
+		return c.Explain()
+	}
+	for _, w := range c.writes {
+		c.x.state.commit(w.name, w.slot)
+	}
+	return c.count()
+}
+
+func (c *engineCall) run(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := c.x.use(c); err != nil {
+		return err
+	}
+	if err := c.draw(); err != nil {
+		return err
+	}
+	if err := c.x.state.upload(); err != nil {
+		return err
+	}
+	for _, r := range c.reads {
+		c.in[r.at] = r.slot.now
+	}
+	for _, w := range c.writes {
+		c.out[w.at] = w.slot.next
+	}
+	err := c.session.run(ctx, c.in, c.out)
+	c.ran = err == nil
+	for _, r := range c.reads {
+		c.in[r.at] = nil
+	}
+	for _, w := range c.writes {
+		c.out[w.at] = nil
+	}
+	for _, i := range c.late {
+		if err == nil {
+			c.outputs[c.e.outputs[i].Name], err = c.out[i].tensor()
+		}
+		if c.out[i] != nil {
+			c.out[i].free()
+			c.out[i] = nil
+		}
+	}
+	return err
+}
+
+// count counts a step that has drawn on the host.
+func (c *engineCall) count() error {
+	if !c.e.counts {
+		return nil
+	}
+	old, err := c.x.state.host.Tensor(graph.RandomState)
+	if err != nil {
+		return err
+	}
+	next := old.Clone()
+	next.SetInt(1, old.Int(1)+1)
+	return c.x.state.host.Set(graph.RandomState, next)
+}
+
+// draw fills the noise, as our kernels would draw it.
+func (c *engineCall) draw() error {
+	if len(c.noise) == 0 {
+		return nil
+	}
+	counter := c.inputs[graph.RandomState]
+	if counter == nil {
+		var err error
+		if counter, err = c.x.state.host.Tensor(graph.RandomState); err != nil {
+			return err
+		}
+	}
+	for _, n := range c.e.noise {
+		draw := kernel.Draw{Seed: uint64(counter.Int(0)), Step: uint64(counter.Int(1)), Stream: n.Stream}
+		switch d := c.noise[n.Input].Raw().(type) {
+		case []float32:
+			fill(c.x.ctx, draw, n.Distribution, d)
+		case []float64:
+			fill(c.x.ctx, draw, n.Distribution, d)
+		default:
+			return fmt.Errorf("the noise %q is neither f32 nor f64", n.Input)
+		}
+	}
+	return nil
+}
+
+// Output is an output of the last run.
+func (c *engineCall) Output(name string) (*tensor.Tensor, error) {
+	if t := c.outputs[name]; t != nil && c.ran {
+		return t, nil
+	}
+	return nil, rt.NoOutput(c, name)
+}
+
+// Explain finds the first value that went bad.
+func (c *engineCall) Explain() error { return rt.Explain(c.x.ctx, c, c.x.state.host) }

@@ -1,0 +1,389 @@
+package onnxruntime
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/nn"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
+)
+
+// moves counts what an engine does on its device.
+type moves struct {
+	copied   int // tensors, to the device and from it
+	held     int // native tensors that were not freed
+	sessions int // that are open
+	opened   int // sessions, all together
+}
+
+// countedEngine is an engine on the CPU that counts in the moves.
+func countedEngine(t *testing.T) (*Engine, *moves) {
+	t.Helper()
+	if !Available() {
+		t.Skip("this binary was built without cgo")
+	}
+	if _, err := Find(""); err != nil {
+		t.Skipf("needs onnxruntime: %v", err)
+	}
+	e, err := NewEngine(Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &moves{}
+	e.open = func(o Options) (device, error) {
+		d, err := newDevice(o)
+		return &countedDevice{d, m}, err
+	}
+	return e, m
+}
+
+type countedDevice struct {
+	device
+	m *moves
+}
+
+func (d *countedDevice) held(t deviceTensor, err error) (deviceTensor, error) {
+	if err != nil {
+		return nil, err
+	}
+	d.m.held++
+	return &countedTensor{t, d.m}, nil
+}
+
+func (d *countedDevice) alloc(t tensor.DType, shape ...int) (deviceTensor, error) {
+	return d.held(d.device.alloc(t, shape...))
+}
+
+func (d *countedDevice) wrap(x *tensor.Tensor) (deviceTensor, error) { return d.held(d.device.wrap(x)) }
+
+func (d *countedDevice) copy(to, from []deviceTensor) error {
+	d.m.copied += len(to)
+	return d.device.copy(bare(to), bare(from))
+}
+
+func (d *countedDevice) open(model []byte, inputs, outputs []string, sizes map[string]int) (deviceSession, error) {
+	s, err := d.device.open(model, inputs, outputs, sizes)
+	if err == nil {
+		d.m.sessions++
+		d.m.opened++
+	}
+	return &countedSession{s, d.m}, err
+}
+
+type countedTensor struct {
+	deviceTensor
+	m *moves
+}
+
+func (t *countedTensor) free() {
+	t.m.held--
+	t.deviceTensor.free()
+}
+
+// bare are the tensors of list, without counting.
+func bare(list []deviceTensor) []deviceTensor {
+	out := slices.Clone(list)
+	for i, t := range out {
+		if c, ok := t.(*countedTensor); ok {
+			out[i] = c.deviceTensor
+		}
+	}
+	return out
+}
+
+type countedSession struct {
+	deviceSession
+	m *moves
+}
+
+func (s *countedSession) run(ctx context.Context, in, out []deviceTensor) error {
+	results := bare(out)
+	err := s.deviceSession.run(ctx, bare(in), results)
+	for i, t := range out {
+		if t == nil && results[i] != nil {
+			out[i] = &countedTensor{results[i], s.m}
+			s.m.held++
+		}
+	}
+	return err
+}
+
+func (s *countedSession) close() error {
+	s.m.sessions--
+	return s.deviceSession.close()
+}
+
+// lines is a program of two lines that are fitted in turn, each by a Step of its own, and a Func of both.
+func lines(t *testing.T) *compiler.Program {
+	t.Helper()
+	m := &struct{ A, B nn.Dense }{nn.Dense{Units: 1}, nn.Dense{Units: 1}}
+	b := compiler.New("lines")
+	b.Model("", m)
+	for name, d := range map[string]*nn.Dense{"first": &m.A, "second": &m.B} {
+		b.Step(name, optim.SGD{LR: .1, Momentum: .5}, d, func(f *graph.Func) *graph.Value {
+			x := f.Input("x", graph.F32, graph.Sym("batch"), 3)
+			return m.A.Apply(x).Add(m.B.Apply(x.NormalLike().Scale(.1).Add(x))).Square().Mean()
+		})
+	}
+	b.Func("both", func(f *graph.Func) {
+		x := f.Input("x", graph.F32, graph.Sym("batch"), 3)
+		f.Output("y", m.A.Apply(x).Add(m.B.Apply(x)))
+	})
+	prog, err := b.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prog
+}
+
+func loaded(t *testing.T, e *Engine, prog *compiler.Program) (rt.Executable, *rt.State) {
+	t.Helper()
+	state, err := rt.NewState(prog, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := e.Load(prog, state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return x, state
+}
+
+// ramp is a batch of n examples.
+func ramp(n int) map[string]*tensor.Tensor {
+	x := tensor.New(tensor.F32, n, 3)
+	for i := range x.Len() {
+		x.Set(i, float64(i%7)-3)
+	}
+	return map[string]*tensor.Tensor{"x": x}
+}
+
+// TestEngineMoves: each state goes to the device once, where an entry point needs it, and comes from there when it is read. Nothing else is
+// copied, and all is freed in the end.
+func TestEngineMoves(t *testing.T) {
+	e, m := countedEngine(t)
+	x, state := loaded(t, e, lines(t))
+	run := func(entry string, n int) {
+		t.Helper()
+		if _, err := rt.Run(t.Context(), x, entry, ramp(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(what string, copied int) {
+		t.Helper()
+		if m.copied != copied {
+			t.Errorf("%s: %d tensors were copied, want %d", what, m.copied, copied)
+		}
+		m.copied = 0
+	}
+	read := func(name string) *tensor.Tensor {
+		t.Helper()
+		x, err := state.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x.Clone()
+	}
+	run("first", 4)
+	expect("a step: two layers, and what the optimizer of one keeps", 4+3)
+	run("first", 4)
+	run("both", 4)
+	run("first", 5)
+	expect("more of it, also of other sizes", 0)
+	run("second", 4)
+	expect("another step: what its optimizer keeps", 3)
+	before := read("a.weight")
+	read("a.weight")
+	expect("a read, twice", 1)
+	run("second", 4)
+	expect("a step that does not write what was read", 0)
+	if now := read("a.weight"); !slices.Equal(now.Float64s(), before.Float64s()) {
+		t.Errorf("a step of the second line moved the first: %v, before %v", now.Raw(), before.Raw())
+	}
+	run("first", 4)
+	if now := read("a.weight"); slices.Equal(now.Float64s(), before.Float64s()) {
+		t.Errorf("a step of the first line did not move it")
+	}
+	expect("a step, and a read", 1)
+	if err := state.Set("b.weight", tensor.New(tensor.F32, 3, 1)); err != nil {
+		t.Fatal(err)
+	}
+	run("both", 2)
+	expect("a state that was set", 1)
+	if got := read(graph.RandomState).Int(1); got != 6 {
+		t.Errorf("%d steps have drawn, want 6", got)
+	}
+	if m.sessions != 3 || m.opened != 3 {
+		t.Errorf("%d sessions are open of %d, want one for each entry point", m.sessions, m.opened)
+	}
+	if _, err := e.Load(lines(t), state); err == nil {
+		t.Error("a state is on two devices")
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	expect("the end: what steps have written and nobody has read or set", 5-1+5-1)
+	if m.held != 0 || m.sessions != 0 {
+		t.Errorf("%d tensors and %d sessions are left", m.held, m.sessions)
+	}
+	if _, err := rt.Run(t.Context(), x, "both", ramp(2)); !errors.Is(err, ErrClosed) {
+		t.Errorf("a run after the end: %v", err)
+	}
+	x, err := e.Load(lines(t), state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rt.Run(t.Context(), x, "both", ramp(2)); err != nil {
+		t.Error(err)
+	}
+	if err := x.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEngineCalls: calls of ever new sizes take no more memory of the library, and one that had to give its memory up runs nonetheless.
+func TestEngineCalls(t *testing.T) {
+	e, m := countedEngine(t)
+	x, _ := loaded(t, e, lines(t))
+	output := func(c rt.Call) []float64 {
+		t.Helper()
+		if err := c.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		y, err := c.Output("y")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(y.Float64s())
+	}
+	prepare := func(n int) rt.Call {
+		t.Helper()
+		in := ramp(n)
+		c, err := x.Prepare("both", in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Input("x").CopyFrom(in["x"])
+		return c
+	}
+	first, often := prepare(1), prepare(2)
+	want := output(first)
+	if _, err := often.Output("y"); err == nil {
+		t.Error("an output before the first run")
+	}
+	held := 0
+	for n := range 3 * maxCalls {
+		output(prepare(3 + n))
+		output(often)
+		if n == maxCalls {
+			held = m.held
+		}
+	}
+	if m.held != held || m.sessions != 1 {
+		t.Errorf("%d native tensors after many sizes, %d before; %d sessions", m.held, held, m.sessions)
+	}
+	if prepare(2) != often {
+		t.Error("the call that is always used had to go")
+	}
+	if got := output(first); !slices.Equal(got, want) {
+		t.Errorf("the first call, whose memory others had, gives %v, before %v", got, want)
+	}
+	if m.held != held {
+		t.Errorf("%d native tensors after it, %d before", m.held, held)
+	}
+}
+
+// TestEngineCancel breaks a run off in the middle.
+func TestEngineCancel(t *testing.T) {
+	e, _ := countedEngine(t)
+	b := compiler.New("chain")
+	b.Func("chain", func(f *graph.Func) {
+		x := f.Input("x", graph.F32, 256, 256)
+		y := x
+		for range 2000 {
+			y = y.MatMul(x)
+		}
+		f.Output("y", y)
+	})
+	prog, err := b.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _ := loaded(t, e, prog)
+	in := map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 256, 256)}
+	c, err := x.Prepare("chain", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		if err := c.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Run = %v, want the context's error", err)
+		}
+		cancel()
+		if _, err := c.Output("y"); err == nil {
+			t.Error("a run that was broken off has an output")
+		}
+	}
+	if err := c.Run(t.Context()); err != nil {
+		t.Errorf("after runs that were broken off: %v", err)
+	}
+}
+
+// TestEngineTypes takes each dtype in and out, as a vector, a scalar, and of a size that only the run tells. Strings, elements of less
+// than a byte, and what opset 17 does not have, are errors.
+func TestEngineTypes(t *testing.T) {
+	e, _ := countedEngine(t)
+	for _, dtype := range tensor.DTypes() {
+		b := compiler.New("types")
+		b.Func("same", func(f *graph.Func) {
+			x := f.Input("x", dtype, graph.Sym("n"))
+			f.Output("same", x)
+			f.Output("scalar", x.Slice(0, 0, 1).Squeeze(0))
+			f.Output("chosen", x.Compress(f.Input("mask", graph.Bool, graph.Sym("n")), 0))
+		})
+		prog, err := b.Compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, _ := loaded(t, e, prog)
+		in := tensor.New(dtype, 3)
+		for i := range 3 {
+			if dtype != tensor.String {
+				in.SetInt(i, int64(i%2))
+			}
+		}
+		out, err := rt.Run(t.Context(), x, "same", map[string]*tensor.Tensor{"x": in, "mask": tensor.Of([]bool{false, true, true}, 3)})
+		if dtype.Bits() < 8 || dtype.Opset() > 17 {
+			if err == nil {
+				t.Errorf("%v runs", dtype)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%v: %v", dtype, err)
+			continue
+		}
+		for name, want := range map[string][]int64{"same": {0, 1, 0}, "scalar": {0}, "chosen": {1, 0}} {
+			var got []int64
+			for i := range out[name].Len() {
+				got = append(got, out[name].Int(i))
+			}
+			if out[name].DType() != dtype || !slices.Equal(got, want) {
+				t.Errorf("%v: %s is %v %v, want %v", dtype, name, out[name], got, want)
+			}
+		}
+	}
+}
