@@ -53,6 +53,7 @@ type timesOf struct {
 	Spread    float64   `json:"spread"` // half of what lies between the rounds' quartiles, as a share of the median
 	Least     float64   `json:"least_ms"`
 	Most      float64   `json:"most_ms"`
+	P99       float64   `json:"p99_ms,omitempty"`         // what one of a hundred turns takes or more: the median of the rounds'
 	Ratio     number    `json:"ratio"`                    // to the fastest command or, without one, to the first engine: the median of the rounds' ratios
 	Rate      float64   `json:"gflops"`                   // in products and convolutions
 	OfPeak    float64   `json:"of_peak"`                  // Rate as a share of the peak
@@ -75,11 +76,11 @@ func (a *app) benchCommand() *cli.Command {
 			"MODEL, in the engines and, from a file as export writes it, in onnxruntime: how long a call takes with one example, and how many\n" +
 			"examples a second go through with many. Inputs and weights are random.\n\n" +
 			"Each round runs a block of turns on each engine after the other, so that what else the machine does hits all alike. Of the rounds\n" +
-			"the median is printed, half the distance of the quartiles, the least and the most, and the median of the rounds' ratios. The\n" +
-			"floor is the time of the matrix products and convolutions alone, at the rate that a large product reaches in the same rounds.\n\n" +
+			"the median is printed, half the distance of the quartiles, the least and the most, the median of what one of a hundred turns\n" +
+			"took or more, and the median of the rounds' ratios. The floor is the time of the matrix products and convolutions alone, at the rate that a large product reaches in the same rounds.\n\n" +
 			"A command of --against is run by sh, with {model}, {func}, {batch}, {sizes}, {threads}, {turns} and, with --infer, {file} replaced.\n" +
 			"The last line that it prints is a JSON object with the number \"ms\", the milliseconds of a turn; \"bytes\", which a turn needs at\n" +
-			"once, \"resident\", the most that the process had, and \"version\" may stand there too. It is run in each round, unless it prints\n" +
+			"once, \"resident\", the most that the process had, \"p99_ms\" and \"version\" may stand there too. It is run in each round, unless it prints\n" +
 			"{\"ready\": true} first: then it is run once, and measures and prints such a line for each line that it reads. Ratios are to the\n" +
 			"fastest of the commands." +
 			a.example("bench", "bench step-gpt --blas go --threads 1 --rounds 9",

@@ -77,16 +77,18 @@ func (b *bench) function(m models.Model, prog *compiler.Program, f *graph.Func, 
 	}
 	var racers []racer
 	for _, e := range b.engines {
-		var r racer
+		var r []racer
 		if e.session != nil {
 			r, err = b.inFile(e, file, f, sizes, kinds)
-		} else if r, err = inEngine(e, prog, state, f, in); err == nil {
-			r.bytes = of.Memory
+		} else {
+			r = make([]racer, 1)
+			r[0], err = inEngine(e, prog, state, f, in)
+			r[0].bytes = of.Memory
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.name, err)
 		}
-		racers = append(racers, r)
+		racers = append(racers, r...)
 	}
 	replace := of.replaced(sizes)
 	replace["{file}"] = file
@@ -110,16 +112,17 @@ func inEngine(e benchEngine, prog *compiler.Program, state *rt.State, f *graph.F
 	return timed(e.name, x.Close, call.Run), nil
 }
 
-// inFile is f's file run in a session that is bound to its inputs and outputs; random numbers are inputs too, and drawn once.
-func (b *bench) inFile(e benchEngine, file string, f *graph.Func, sizes graph.Binding, kinds int) (racer, error) {
+// inFile is f's file run in a session, bound to its inputs and outputs, and handed its inputs in each call for new outputs; random numbers are
+// inputs too, and drawn once.
+func (b *bench) inFile(e benchEngine, file string, f *graph.Func, sizes graph.Binding, kinds int) ([]racer, error) {
 	pure, _ := pass.HoistRandom(f)
 	in, err := drawInputs(pure.Inputs, sizes, kinds)
 	if err != nil {
-		return racer{}, err
+		return nil, err
 	}
 	s, err := onnxruntime.Open(file, *e.session)
 	if err != nil {
-		return racer{}, err
+		return nil, err
 	}
 	for name := range in {
 		if !slices.ContainsFunc(s.Inputs(), func(i onnxruntime.Info) bool { return i.Name == name }) {
@@ -129,7 +132,11 @@ func (b *bench) inFile(e benchEngine, file string, f *graph.Func, sizes graph.Bi
 	bound, err := s.Bind(context.WithoutCancel(b.c.Context), in, nil)
 	if err != nil {
 		s.Close()
-		return racer{}, err
+		return nil, err
 	}
-	return timed(e.name, s.Close, bound.Run), nil
+	unbound := func(ctx context.Context) error {
+		_, err := s.Run(ctx, in)
+		return err
+	}
+	return []racer{timed(e.name, s.Close, bound.Run), timed(e.name+", unbound", nil, unbound)}, nil
 }

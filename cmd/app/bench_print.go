@@ -19,13 +19,13 @@ func (a *app) printBench(all []benchOf) error {
 		}
 		fmt.Fprintf(a.out, "%s; batch %d, %d threads, %.3g multiply-adds, %s planned besides %s of state, %s moved\n", what, b.Batch, b.Threads,
 			b.MultiplyAdds, size(int64(b.Memory)), size(int64(b.State)), size(int64(b.Moved)))
-		rows := [][]string{{"ENGINE", "MS", "SPREAD", "LEAST", "MOST", "RATIO", "GFLOP/S", "OF PEAK", "EXAMPLES/S", "BYTES", "RESIDENT"}}
+		rows := [][]string{{"ENGINE", "MS", "SPREAD", "LEAST", "MOST", "P99", "RATIO", "GFLOP/S", "OF PEAK", "EXAMPLES/S", "BYTES", "RESIDENT"}}
 		for _, t := range b.Times {
 			rows = append(rows, []string{
-				t.Name, digits(t.Median), fmt.Sprintf("±%.0f%%", 100*t.Spread), digits(t.Least), digits(t.Most), fmt.Sprintf("%.2f", float64(t.Ratio)),
+				t.Name, digits(t.Median), fmt.Sprintf("±%.0f%%", 100*t.Spread), digits(t.Least), digits(t.Most), digitsOr(t.P99), fmt.Sprintf("%.2f", float64(t.Ratio)),
 				digits(t.Rate), fmt.Sprintf("%.0f%%", 100*t.OfPeak), digits(t.PerSecond), sizeOr(t.Memory), sizeOr(t.Resident)})
 		}
-		rows = append(rows, []string{"floor, the products alone", digits(b.Floor), "", "", "", "", digits(b.PeakRate)},
+		rows = append(rows, []string{"floor, the products alone", digits(b.Floor), "", "", "", "", "", digits(b.PeakRate)},
 			[]string{fmt.Sprintf("what is moved, at %.3g GB/s", b.Bandwidth), digits(b.MovedFloor)})
 		if err := a.table(rows); err != nil {
 			return err
@@ -40,6 +40,14 @@ func digits(v float64) string {
 		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.3g", v)
+}
+
+// digitsOr is digits, nothing for 0.
+func digitsOr(v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return digits(v)
 }
 
 // sizeOr is a number of bytes, nothing for 0.

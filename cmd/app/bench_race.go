@@ -29,6 +29,7 @@ type racer struct {
 	turns func(ctx context.Context, n int) (ms float64, err error)
 	bytes int // that a turn needs at once besides the state, 0 if that is not known
 	stop  func() error
+	p99   func() float64 // what one of a hundred turns of the last block took or more, in milliseconds; nil if that is not known
 	*reference
 }
 
@@ -119,7 +120,7 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
-	rounds := make([][]float64, len(racers))
+	rounds, tails := make([][]float64, len(racers)), make([][]float64, len(racers))
 	for range b.c.Int("rounds") {
 		for i, r := range racers {
 			if r.reference == nil { // the others have had the caches
@@ -132,6 +133,12 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
 			rounds[i] = append(rounds[i], ms)
+			switch {
+			case r.p99 != nil:
+				tails[i] = append(tails[i], r.p99())
+			case r.reference != nil && r.last.P99 > 0:
+				tails[i] = append(tails[i], r.last.P99)
+			}
 		}
 		of.PeakRate, of.Bandwidth = max(of.PeakRate, b.meter.peak()), max(of.Bandwidth, b.meter.bandwidth())
 	}
@@ -145,6 +152,9 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 	for i, r := range racers {
 		t := times(rounds[i], rounds[fastest])
 		t.Name, t.Memory = r.name, r.bytes
+		if len(tails[i]) > 0 {
+			t.P99 = median(tails[i])
+		}
 		if r.reference != nil {
 			t.Reference, t.Version, t.Memory, t.Resident = true, r.last.Version, r.last.Bytes, r.last.Resident
 		}

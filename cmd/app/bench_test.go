@@ -48,7 +48,7 @@ func TestBench(t *testing.T) {
 func TestBenchReferences(t *testing.T) {
 	t.Chdir(t.TempDir())
 	out := must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --batch 3 --rounds 2 --turns 1 --json --against", `slow one=echo run >> runs; echo '{"ms": 4000}'`,
-		"--against", `stays=echo start >> starts; echo '{"ready": true}'; while read line; do echo '{"ms": 2000, "bytes": 7, "resident": 9, "version": "v{batch}"}'; done; echo end >> ends`)
+		"--against", `stays=echo start >> starts; echo '{"ready": true}'; while read line; do echo '{"ms": 2000, "bytes": 7, "resident": 9, "p99_ms": 2500, "version": "v{batch}"}'; done; echo end >> ends`)
 	var list []benchOf
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestBenchReferences(t *testing.T) {
 		if b.Batch != batch || slow.Name != "slow one" || slow.Ratio != 2 || stays.Ratio != 1 || math.Abs(float64(b.Times[0].Ratio)/b.Times[0].Median*2000-1) > 1e-9 {
 			t.Errorf("batch %d: %+v", b.Batch, b.Times)
 		}
-		if !stays.Reference || stays.Memory != 7 || stays.Resident != 9 || stays.Version != fmt.Sprint("v", batch) {
+		if !stays.Reference || stays.Memory != 7 || stays.Resident != 9 || stays.P99 != 2500 || stays.Version != fmt.Sprint("v", batch) {
 			t.Errorf("it says %+v", stays)
 		}
 	}
@@ -70,7 +70,7 @@ func TestBenchReferences(t *testing.T) {
 	}
 }
 
-// TestBenchInfer times a function at two batches in the engines and, from a file, in onnxruntime and in a command.
+// TestBenchInfer times a function at two batches in the engines and, from a file, in onnxruntime, bound and unbound, and in a command.
 func TestBenchInfer(t *testing.T) {
 	needRuntime(t)
 	t.Chdir(t.TempDir())
@@ -85,8 +85,13 @@ func TestBenchInfer(t *testing.T) {
 	}
 	for i, want := range []struct{ name, sizes string }{{"decode", "batch=1"}, {"decode", "batch=3"}, {"log_weights", "batch=1 draws=2"}, {"log_weights", "batch=3 draws=2"}} {
 		b := list[i]
-		if b.Func != want.name || len(b.Times) != 3 || b.Times[2].Version != want.sizes || !(b.Times[1].Median > 0) || !(b.Times[0].Memory > 0) || b.State < 1<<20 {
+		if b.Func != want.name || len(b.Times) != 4 || b.Times[3].Version != want.sizes || !(b.Times[1].Median > 0) || !(b.Times[0].Memory > 0) || b.State < 1<<20 {
 			t.Errorf("%+v", b)
+		}
+		for _, ran := range b.Times[:3] {
+			if !(ran.P99 >= ran.Median) {
+				t.Errorf("one of a hundred calls takes %v ms, one of two %v", ran.P99, ran.Median)
+			}
 		}
 		if _, err := os.Stat(want.name + ".onnx"); err != nil {
 			t.Error(err)
