@@ -38,6 +38,9 @@ type Builder struct {
 	passes  pass.Options
 	bound   map[*nn.Layer]bool // named by Model
 	paths   map[string]bool    // their names
+
+	precision    graph.DType // of products in Steps
+	precisionPos graph.Pos
 }
 
 // reserved is the first part of the names of optimizers' state.
@@ -57,13 +60,14 @@ type boundModel struct {
 }
 
 type entry struct {
-	name  string
-	pos   graph.Pos
-	build func(f *graph.Func)              // of a Func
-	loss  func(f *graph.Func) *graph.Value // of a Step
-	opt   optim.Optimizer
-	model any
-	ema   bool // of a Func that reads averages
+	name      string
+	pos       graph.Pos
+	build     func(f *graph.Func)              // of a Func
+	loss      func(f *graph.Func) *graph.Value // of a Step
+	opt       optim.Optimizer
+	model     any
+	ema       bool        // of a Func that reads averages
+	precision graph.DType // of a Step's products
 
 	f       *graph.Func
 	trained []trained
@@ -155,12 +159,13 @@ func (b *Builder) mistake(pos graph.Pos, msg, hint string) {
 // Compile traces the definition and returns the program, or every mistake in it as [graph.Diags].
 func (b *Builder) Compile() (*Program, error) {
 	compiled := graph.Caller()
-	diags := append(graph.Diags(nil), b.diags...)
+	diags := append(slices.Clone(b.diags), b.checkPrecision()...)
 	if len(b.entries) == 0 && len(diags) == 0 {
 		diags = append(diags, &graph.Diag{Pos: compiled, Msg: fmt.Sprintf("program %q has no entry point", b.name), Hint: "define a Func or a Step"})
 	}
 	averages, wrong := map[string][]graph.Param{}, false
 	for _, e := range b.entries {
+		e.precision = b.precision
 		if !e.ema {
 			e.trace(compiled, nil)
 			e.averages(averages)
@@ -176,7 +181,7 @@ func (b *Builder) Compile() (*Program, error) {
 		unbound(e.f)
 		diags = append(diags, e.f.Diags...)
 	}
-	prog := &Program{name: b.name}
+	prog := &Program{name: b.name, definition: b}
 	diags = append(diags, prog.collectState(b.entries)...)
 	diags = distinct(diags)
 	if len(diags) == 0 { // with mistakes about, a layer may be unused only because a poisoned value silenced it
@@ -248,6 +253,9 @@ func (e *entry) averaged(averages map[string][]graph.Param, wrong bool) {
 // compiled is the line that called Compile.
 func (e *entry) trace(compiled graph.Pos, averages map[string][]graph.Param) {
 	f := graph.NewFunc(e.name, e.loss != nil)
+	if f.Training {
+		f.Products = e.precision
+	}
 	for name, all := range averages {
 		f.Instead(name, all[0])
 	}
@@ -308,9 +316,10 @@ func (e *entry) trace(compiled graph.Pos, averages map[string][]graph.Param) {
 		}
 	}
 	f.At(e.pos, "", func() {
-		grads := graph.Grad(loss, params...)
-		e.opt.Update(f, reserved+"."+e.name, params, grads)
-		f.Output(GradNorm, optim.Norm(f, moved(f, params, grads)).Cast(loss.DType()))
+		scale := e.newLossScale(params)
+		grads := scale.grad(loss, params)
+		scale.update(f, e.opt, reserved+"."+e.name, params, grads)
+		f.Output(GradNorm, scale.norm(optim.Norm(f, moved(f, params, grads)).Cast(loss.DType())))
 	})
 }
 

@@ -17,6 +17,8 @@ type Program struct {
 	steps  []*graph.Func
 	traced []*graph.Func // of both, before the passes
 	params []ParamInfo
+
+	definition *Builder // that it was compiled from
 }
 
 // ParamInfo describes one piece of state: a trainable parameter, or a buffer such as an optimizer moment.

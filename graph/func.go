@@ -12,8 +12,11 @@ import (
 // state undergoes when it has run.
 type Func struct {
 	Name     string
-	Doc      string   // for people: of a training step, the optimizer
-	Training bool     // layers that differ (Dropout, BatchNorm) take their training form
+	Doc      string // for people: of a training step, the optimizer
+	Training bool   // layers that differ (Dropout, BatchNorm) take their training form
+	// Products is the dtype that matrix products, convolutions and attention of f32 are computed in where f is traced: F16, BF16 or F32.
+	// Their arguments are rounded to it, and their results are f32 again. What is applied as a node of several results stays as it is.
+	Products DType
 	Nodes    []*Node  // in an order in which they can run: every argument stands before its users
 	Values   []*Value // the nodes' results, in order
 	Inputs   []*Value

@@ -126,7 +126,7 @@ func (o Attention) VJP(n *Node, g []*Value) []*Value {
 	return out[:len(n.Args)]
 }
 
-// Lower is the definition.
+// Lower is the definition. Of floats of 16 bits, what is between the products is computed in f32.
 func (o Attention) Lower(n *Node) []*Value {
 	q, k, v, mask := n.Args[0], n.Args[1], n.Args[2], n.Arg(3)
 	out := []*Value{nil}
@@ -141,7 +141,7 @@ func (o Attention) Lower(n *Node) []*Value {
 	if heads != groups {
 		shared = heads / groups
 	}
-	x := q.Scale(o.Scale).Reshape(batch, groups, rows.Times(shared), q.Dim(3)).MatMul(k.T()).Reshape(batch, heads, rows, keys)
+	x := q.Scale(o.Scale).Reshape(batch, groups, rows.Times(shared), q.Dim(3)).MatMul(k.T()).Reshape(batch, heads, rows, keys).in(q.DType().Wide())
 	if o.Softcap > 0 {
 		x = x.Scale(1 / o.Softcap).Tanh().Scale(o.Softcap)
 	}
@@ -151,7 +151,7 @@ func (o Attention) Lower(n *Node) []*Value {
 	case mask.DType() == Bool:
 		x = mask.Where(x, nothing)
 	default:
-		x = x.Add(mask)
+		x = x.Add(mask.in(x.DType()))
 	}
 	if o.Causal {
 		seen := q.fn.Arange(rows).Add(past).Unsqueeze(1).GreaterEqual(q.fn.Arange(keys))
@@ -169,7 +169,7 @@ func (o Attention) Lower(n *Node) []*Value {
 		sees := x.ReduceMaxKeep(-1).Greater(nothing)
 		p = sees.Where(sees.Where(x, zero).Softmax(-1), zero)
 	}
-	out[0] = p.Reshape(batch, groups, rows.Times(shared), keys).MatMul(v).Reshape(batch, heads, rows, v.Dim(3))
+	out[0] = p.in(q.DType()).Reshape(batch, groups, rows.Times(shared), keys).MatMul(v).Reshape(batch, heads, rows, v.Dim(3))
 	return out
 }
 

@@ -37,10 +37,15 @@ type Value struct {
 // Apply adds the result of op over args to the Func that the arguments belong to. It is how ops are written, the house's
 // and a user's own; op methods such as x.Tanh() call it. A mistake becomes a Diag and the result is poison. An op with several results
 // gives its first; see [ApplyNode].
-func Apply(op Op, args ...*Value) *Value { return ApplyNode(op, nil, args...).Result(0) }
+func Apply(op Op, args ...*Value) *Value { return funcOf(op, args).Apply(op, args...) }
 
 // ApplyNode is [Apply] for an op with several results, or with bodies.
 func ApplyNode(op Op, bodies []*Func, args ...*Value) *Node {
+	return funcOf(op, args).ApplyNode(op, bodies, args...)
+}
+
+// funcOf is the Func that op over args is applied in.
+func funcOf(op Op, args []*Value) *Func {
 	var f *Func // the innermost, if one is a body inside another
 	for _, a := range args {
 		if a != nil && (f == nil || a.fn.within(f)) {
@@ -48,7 +53,7 @@ func ApplyNode(op Op, bodies []*Func, args ...*Value) *Node {
 		}
 	}
 	if f != nil {
-		return f.ApplyNode(op, bodies, args...)
+		return f
 	}
 	// No Func to report it to: the compiler reports a panic with its line.
 	if len(args) == 0 {
@@ -64,8 +69,14 @@ const NilHint = "a *graph.Value was declared but never assigned, or a function r
 // without end.
 const maxApplied = 1 << 17
 
-// Apply adds the result of op over args to f; see [Apply]. f keeps a copy of op and its attributes.
-func (f *Func) Apply(op Op, args ...*Value) *Value { return f.ApplyNode(op, nil, args...).Result(0) }
+// Apply adds the result of op over args to f; see [Apply]. f keeps a copy of op and its attributes. A product of f32 is computed as
+// f.Products says.
+func (f *Func) Apply(op Op, args ...*Value) *Value {
+	if y := f.product(op, args); y != nil {
+		return y
+	}
+	return f.ApplyNode(op, nil, args...).Result(0)
+}
 
 // ApplyNode adds op over args to f; see [ApplyNode].
 func (f *Func) ApplyNode(op Op, bodies []*Func, args ...*Value) *Node {

@@ -49,6 +49,7 @@ func (a *app) trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "train on the first `N` examples only; 0 takes all"},
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads to use; 0 means all"},
 			&cli.StringFlag{Name: "engine", Usage: "what trains: " + strings.Join(trainerNames, " or "), DefaultText: engineGorgonia + ", or what a resumed run had"},
+			fp16Flag, bf16Flag,
 			&cli.StringFlag{Name: "blas", Usage: "of gorgonia: go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
 		},
 		Action: finishing(a.train),
@@ -111,13 +112,17 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	if err != nil {
 		return train.Config{}, "", err
 	}
-	prog, err := define(m, s)
+	products, err := trainPrecision(c, m)
+	if err != nil {
+		return train.Config{}, "", err
+	}
+	prog, err := defineIn(m, s, products)
 	if err != nil {
 		return train.Config{}, "", err
 	}
 	if c.Bool("resume") {
-		if setup, err := train.Folder(c.Path("out")).Setup(); err == nil && setup.Program != prog.Name() {
-			return train.Config{}, "", fmt.Errorf("%s is a run of %s, not of %s: name its model", c.Path("out"), setup.Program, prog.Name())
+		if setup, err := runFolder(c, m).Setup(); err == nil && setup.Program != prog.Name() {
+			return train.Config{}, "", fmt.Errorf("%s is a run of %s, not of %s: name its model", runFolder(c, m), setup.Program, prog.Name())
 		}
 	}
 	if m, err = m.With(s); err != nil {
@@ -133,7 +138,7 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 		Inputs: m.Train.Inputs, Augment: augment,
 		Validate: m.Train.Validate, Measures: m.Train.Measures, Monitor: m.Train.Best, Highest: m.Train.Highest,
 		LogEvery: c.Int("log-every"), NoReport: c.Bool("no-report"), Doc: m.Doc, Command: shellWords(append([]string{a.name}, a.args[1:]...)),
-		Patience: c.Int("patience"), Dir: train.Folder(c.Path("out")), Resume: c.Bool("resume"),
+		Patience: c.Int("patience"), Dir: runFolder(c, m), Resume: c.Bool("resume"),
 	}
 	if err := m.Trainable(cfg.Program); err != nil {
 		return cfg, "", err
@@ -164,9 +169,6 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 		if c.Int(name) < 0 {
 			return cfg, "", usagef(c, "--%s %d: want 0 or more", name, c.Int(name))
 		}
-	}
-	if cfg.Dir == "" {
-		cfg.Dir = train.Folder(filepath.Join("runs", m.Name))
 	}
 	if err := cfg.Dir.Ready(cfg.Resume); err != nil {
 		return cfg, "", err
@@ -200,6 +202,27 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 	return cfg, from, nil
 }
 
+// runFolder is the run's folder: what --out says, or runs/MODEL.
+func runFolder(c *cli.Context, m models.Model) train.Folder {
+	return train.Folder(cmp.Or(c.Path("out"), filepath.Join("runs", m.Name)))
+}
+
+// trainPrecision is the precision of the steps: what the flags ask for, or, of a run that is resumed, what it had.
+func trainPrecision(c *cli.Context, m models.Model) (graph.DType, error) {
+	t, err := precision(c)
+	switch {
+	case err != nil:
+		return t, err
+	case t != graph.F32 && m.Train.Fit != nil:
+		return t, usagef(c, "--%s: the model is fitted in closed form, without steps that have products", map[graph.DType]string{graph.F16: "fp16", graph.BF16: "bf16"}[t])
+	case t == graph.F32 && c.Bool("resume"):
+		if old, err := runFolder(c, m).Setup(); err == nil {
+			return precisionNamed(old.Precision)
+		}
+	}
+	return t, nil
+}
+
 // setLength sets the setting that is the length of the whole training, if the model has one that --set does not choose, and builds the
 // program for it. A run that is resumed keeps the length that it had, whatever its --epochs are now: its schedule must not jump.
 func setLength(c *cli.Context, m models.Model, cfg *train.Config, s models.Settings) error {
@@ -222,7 +245,7 @@ func setLength(c *cli.Context, m models.Model, cfg *train.Config, s models.Setti
 			s[name] = v
 		}
 	}
-	prog, err := define(m, s)
+	prog, err := defineIn(m, s, cfg.Program.Precision())
 	if err != nil {
 		return err
 	}

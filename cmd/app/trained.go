@@ -82,7 +82,7 @@ func (a *app) openRun(c *cli.Context, m models.Model) (*trained, error) {
 	return &trained{m, which, setup, at, prog, state}, nil
 }
 
-// defineAs is a model, and its program, with the settings of a run, as far as the model has them still.
+// defineAs is a model, and its program, with the settings and the precision of a run, as far as the model has them still.
 func defineAs(m models.Model, setup train.Setup) (models.Model, *compiler.Program, error) {
 	known := maps.Clone(setup.Settings)
 	maps.DeleteFunc(known, func(name string, _ float64) bool { _, ok := m.Settings[name]; return !ok })
@@ -90,7 +90,11 @@ func defineAs(m models.Model, setup train.Setup) (models.Model, *compiler.Progra
 	if err != nil {
 		return m, nil, err
 	}
-	prog, err := define(m, s)
+	products, err := precisionNamed(setup.Precision)
+	if err != nil {
+		return m, nil, err
+	}
+	prog, err := defineIn(m, s, products)
 	if err != nil {
 		return m, nil, err
 	}

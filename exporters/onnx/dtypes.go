@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/check"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
@@ -30,12 +31,13 @@ func young(f *graph.Func, opset int) (diags graph.Diags) {
 }
 
 // carried makes f of nodes whose operators take their dtypes at the opset: where one does not, its arguments are cast to a dtype that
-// holds all their numbers, and its results back, so that the numbers are those of our kernels, which compute in such a dtype too.
-func carried(f *graph.Func, opset int) *graph.Func {
-	f = graph.InBodies(f, func(body *graph.Func) *graph.Func { return carried(body, opset) })
+// holds all their numbers, and its results back, so that the numbers are those of our kernels, which compute in such a dtype too. So are
+// those of the dtypes lacking, whatever the operator.
+func carried(f *graph.Func, opset int, lacking graph.DTypes) *graph.Func {
+	f = graph.InBodies(f, func(body *graph.Func) *graph.Func { return carried(body, opset, lacking) })
 	cast := map[*graph.Value]*graph.Value{} // arguments that have been cast
 	return graph.Rewrite(f, func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
-		refused := refuses(n, opset)
+		refused := refuses(n, opset) | lacking&computed(n)
 		if refused == 0 {
 			return nil
 		}
@@ -52,7 +54,7 @@ func carried(f *graph.Func, opset int) *graph.Func {
 			}
 		}
 		m := out.ApplyNode(n.Op, n.Bodies, wide...)
-		if refuses(m, opset) != 0 {
+		if refuses(m, opset)|lacking&computed(m) != 0 {
 			return nil // the emitter says so
 		}
 		results := make([]*graph.Value, len(m.Results))
@@ -63,6 +65,23 @@ func carried(f *graph.Func, opset int) *graph.Func {
 		}
 		return results
 	})
+}
+
+// computed are the dtypes of n's arguments and results, if it is an operator that is neither a Cast nor has bodies.
+func computed(n *graph.Node) (all graph.DTypes) {
+	switch n.Op.(type) {
+	case graph.Input, graph.Param, graph.Const, graph.Cast:
+		return 0
+	}
+	if len(n.Bodies) > 0 {
+		return 0
+	}
+	for _, v := range slices.Concat(n.Args, n.Results) {
+		if v != nil {
+			all |= 1 << v.DType()
+		}
+	}
+	return all
 }
 
 // carrier is a dtype that holds all of t and that operators take which do not take t: t itself if there is none.

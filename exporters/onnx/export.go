@@ -54,6 +54,10 @@ type Options struct {
 	// is false.
 	Unguarded bool
 
+	// Lacking are dtypes that the runtime has no kernels for, such as bf16 in onnxruntime's CPU provider: operators are given what holds
+	// their numbers, f32, and the results are cast back, which are the same numbers.
+	Lacking graph.DTypes
+
 	// Profile is the reader that the file is for. OnnxGo gives the first axis of the inputs a fixed size, Batch, 0 meaning 1,
 	// and stores some weights in other shapes; it is for inference.
 	Profile Profile
@@ -194,7 +198,7 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 			return nil, nil, err
 		}
 	}
-	if x.f = legalize(carried(lowered, o.Opset), o); len(x.f.Diags) > 0 {
+	if x.f = legalize(carried(lowered, o.Opset, o.Lacking), o); len(x.f.Diags) > 0 {
 		return nil, nil, x.f.Diags
 	}
 	// A gradient that is made of smaller ops computes what its op is made of once more.

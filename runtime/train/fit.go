@@ -253,7 +253,7 @@ func (c *Config) chooseUpdate() error {
 func (c *Config) setup() (Setup, error) {
 	s := Setup{
 		Version: setupVersion, Program: c.Program.Name(), Fingerprint: c.Program.Fingerprint(), Entries: entries(c.Program), Settings: c.Settings,
-		Step: c.Rhythm.String(), Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta, Highest: c.Highest,
+		Precision: precision(c.Program), Step: c.Rhythm.String(), Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta, Highest: c.Highest,
 		Batch: c.Batch, DropLast: c.DropLast, Seed: c.Seed, LogEvery: c.LogEvery,
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
 		Doc: c.Doc, Command: c.Command, Data: c.Data, Environment: environment(),

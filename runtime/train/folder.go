@@ -17,6 +17,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
@@ -47,7 +48,8 @@ type Setup struct {
 	Fingerprint string             `json:"fingerprint"` // of the program
 	Entries     map[string]string  `json:"entries"`     // hashes of the program's entry points, by name
 	Settings    map[string]float64 `json:"settings,omitempty"`
-	Step        string             `json:"step,omitempty"` // or the Rhythm, in words; "" if the run has its own Update
+	Precision   string             `json:"precision,omitempty"` // of mixed precision, the dtype of products; "" is f32
+	Step        string             `json:"step,omitempty"`      // or the Rhythm, in words; "" if the run has its own Update
 	Inputs      map[string]string  `json:"inputs,omitempty"`
 	Validate    string             `json:"validate,omitempty"`
 	Measures    []string           `json:"measures,omitempty"` // what else is measured, and every how many epochs
@@ -274,6 +276,14 @@ func entries(prog *compiler.Program) map[string]string {
 		out[f.Name] = fmt.Sprintf("%x", h.Sum(nil)[:8])
 	}
 	return out
+}
+
+// precision is what a Setup says of the products in prog's steps.
+func precision(prog *compiler.Program) string {
+	if t := prog.Precision(); t != graph.F32 {
+		return t.String()
+	}
+	return ""
 }
 
 // either are the keys of a and b, sorted.

@@ -81,7 +81,7 @@ func OpenRun(dir Folder, o RunOptions) (*Journal, error) {
 	}
 	s := Setup{
 		Version: setupVersion, Program: o.Program.Name(), Fingerprint: o.Program.Fingerprint(), Entries: entries(o.Program),
-		Settings: o.Settings, Monitor: o.Monitor, Highest: o.Highest,
+		Settings: o.Settings, Precision: precision(o.Program), Monitor: o.Monitor, Highest: o.Highest,
 		Train: o.Data, Batch: o.Batch, Seed: o.Seed, LogEvery: o.LogEvery, Engine: o.Engine,
 		Doc: o.Doc, Command: o.Command, Environment: environment(),
 	}
