@@ -30,12 +30,14 @@ type Func struct {
 	names   map[string]claim
 	random  *Value
 	draws   int
-	infer   *Infer         // of the last inference
-	body    *body          // of a Func that is traced inside another
-	tracing *Func          // the body that is traced inside it now
-	fresh   map[string]int // how many sizes that only a run tells have a name, and, at "", how many bodies there are
-	asked   map[asked]Dim  // such sizes, by what tells them
-	inside  string         // of a body, its number and those of the bodies around it, in the names of such sizes
+	infer   *Infer          // of the last inference
+	body    *body           // of a Func that is traced inside another
+	tracing *Func           // the body that is traced inside it now
+	fresh   map[string]int  // how many sizes that only a run tells have a name, and, at "", how many bodies there are
+	asked   map[asked]Dim   // such sizes, by what tells them
+	segment *segment        // the Checkpoint that is traced now
+	twice   map[*Value]bool // what gradients have computed again
+	inside  string          // of a body, its number and those of the bodies around it, in the names of such sizes
 	// applied counts the ops asked for, those over poison too.
 	applied int
 	scope   string

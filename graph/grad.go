@@ -46,6 +46,7 @@ func (f *Func) grad(y *Value, xs []*Value) []*Value {
 			f.Mistake(f.Pos(), fmt.Sprintf("Grad: with respect to a value of %q in %q", x.fn.Name, f.Name), "a value lives in the Func or Step that made it", x)
 			poison = true
 		}
+		poison = poison || !f.kept(x)
 	}
 	for i, v := range append([]*Value{y}, xs...) {
 		if !poison && !v.DType().Float() {
@@ -93,23 +94,24 @@ func (gs gradients) add(v, g *Value) {
 // the values from which a path leads to one of xs.
 func (f *Func) backward(nodes []*Node, xs []*Value, grads gradients) {
 	onPath := dependents(f, nodes, xs)
+	again := replay{f: f, xs: xs, again: map[*segment]map[*Value]*Value{}}
 	for i := len(nodes) - 1; i >= 0; i-- {
 		n := nodes[i]
 		if len(n.Args) == 0 {
 			continue
 		}
 		gs := make([]*Value, len(n.Results))
-		any, poison := false, (*Value)(nil)
+		any, poison := (*Value)(nil), (*Value)(nil)
 		for k, v := range n.Results {
 			if g := grads[v]; g != nil && onPath[v.ID] {
-				gs[k], any = g, true
+				gs[k], any = g, g
 				if !g.OK() {
 					poison = g
 				}
 			}
 		}
 		switch {
-		case !any:
+		case any == nil:
 			continue
 		case poison != nil: // a VJP above was a mistake: its poison goes on to all arguments
 			for _, a := range n.Args {
@@ -120,7 +122,7 @@ func (f *Func) backward(nodes []*Node, xs []*Value, grads gradients) {
 			continue
 		}
 		f.At(n.Pos, n.Scope, func() {
-			back := vjp(n, gs)
+			back := vjp(again.node(n, any), gs)
 			if len(back) > len(n.Args) {
 				f.Mistake(n.Pos, fmt.Sprintf("%s: the VJP has %d gradients for %d arguments", OpName(n.Op), len(back), len(n.Args)), vjpHint, n.Results[0])
 				back = nil

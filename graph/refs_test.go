@@ -67,5 +67,6 @@ var leafRefs = map[string]reference{
 		}
 		return out
 	},
-	"Detach": func(op graph.Op, in []*tensor.Tensor) []float64 { return in[0].Float64s() },
+	"Barrier": func(op graph.Op, in []*tensor.Tensor) []float64 { return in[0].Float64s() },
+	"Detach":  func(op graph.Op, in []*tensor.Tensor) []float64 { return in[0].Float64s() },
 }

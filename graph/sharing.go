@@ -42,6 +42,13 @@ func (Reshape) shares(int) Sharing { return Same }
 
 func (Detach) shares(int) Sharing { return Same }
 
+func (Barrier) shares(k int) Sharing {
+	if k == 0 {
+		return Same
+	}
+	return Apart
+}
+
 func (Fused) shares(int) Sharing { return Over }
 
 func (Softmax) shares(int) Sharing { return Over }

@@ -34,6 +34,7 @@ func All() []Sampled {
 		groupNormOps,
 		assertOps,
 		finiteOps,
+		barrierOps,
 		bodyOps,
 	)
 }

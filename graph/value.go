@@ -17,6 +17,8 @@ type Node struct {
 	fn    *Func
 	fresh []Dim // the sizes of results that only a run tells
 
+	segment *segment // the innermost Checkpoint that made it
+
 	// The memory of a single result: most nodes have one, and are made as one piece.
 	only Value
 	list [1]*Value
@@ -180,6 +182,7 @@ func (f *Func) put(n *Node, types []Type) {
 		f.Values = append(f.Values, v)
 	}
 	f.Nodes = append(f.Nodes, n)
+	f.segment.add(n)
 }
 
 // Arg is the argument i of n, nil if it was left out.

@@ -23,7 +23,7 @@ const (
 	Constant              // in memory of its own: it depends on constants only, and is computed once, before the first run
 	Output                // in memory of its own, where it stays until the next run: outputs, and strings
 	Update                // in the memory that becomes new state after the run
-	State                 // in the state
+	State                 // in the state: what the Func reads, and what has its elements and its shape
 	Late                  // in memory that a run finds: only it tells the size
 )
 
@@ -208,8 +208,10 @@ func (p *Plan) share(f *graph.Func) {
 			if p.Class[i] != Arena {
 				continue
 			}
-			if a := p.place(v, func(a *graph.Value) bool { return p.joins(v, a, Input, graph.Same) }); a != nil {
-				p.Alias[i], p.Class[i] = a.ID, Input
+			if a := p.place(v, func(a *graph.Value) bool {
+				return p.joins(v, a, Input, graph.Same) || p.joins(v, a, State, graph.Same) && v.Type.Equal(a.Type)
+			}); a != nil {
+				p.Alias[i], p.Class[i] = a.ID, p.Class[a.ID]
 				continue
 			}
 			if a := p.place(v, func(a *graph.Value) bool { return p.joins(v, a, Arena, graph.Same) }); a != nil {

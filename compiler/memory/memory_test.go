@@ -59,6 +59,9 @@ func check(t *testing.T, f *graph.Func, p *memory.Plan) {
 		if k := p.Alias[v.ID]; k >= 0 && p.Class[v.ID] == memory.Input && (p.Class[k] != memory.Input || !slices.Contains(v.Args, f.Values[k])) {
 			t.Fatalf("%s is said to be %s", v.Text(), f.Values[k].Text())
 		}
+		if k := p.Alias[v.ID]; k >= 0 && p.Class[v.ID] == memory.State && (p.Class[k] != memory.State || !v.Type.Equal(f.Values[k].Type) || v.Args[0] != f.Values[k]) {
+			t.Fatalf("%s is said to be %s", v.Text(), f.Values[k].Text())
+		}
 		if p.Class[v.ID] != memory.Arena {
 			continue
 		}
@@ -117,7 +120,7 @@ func needed(f *graph.Func, p *memory.Plan) int {
 
 // TestRandomGraphs plans graphs of all kinds of sharing, with inputs, constants, state and results of values used later.
 func TestRandomGraphs(t *testing.T) {
-	shared, over := 0, 0
+	shared, over, state := 0, 0, 0
 	for seed := range uint64(300) {
 		f := randomFunc(rand.New(rand.NewPCG(seed, 1)))
 		for _, f := range []*graph.Func{f, graph.Prune(f), graph.Fuse(f)} {
@@ -126,6 +129,9 @@ func TestRandomGraphs(t *testing.T) {
 			for i, v := range f.Values {
 				if p.Alias[i] >= 0 {
 					shared++
+					if p.Class[i] == memory.State {
+						state++
+					}
 				}
 				for k, a := range v.Args {
 					if v.Shares(k) == graph.Over && p.Class[i] == memory.Arena && p.Class[a.ID] == memory.Arena && p.Offset[a.ID] == p.Offset[i] {
@@ -135,8 +141,8 @@ func TestRandomGraphs(t *testing.T) {
 			}
 		}
 	}
-	if shared < 500 || over < 500 {
-		t.Errorf("only %d values are arguments, and %d written over them", shared, over)
+	if shared < 500 || over < 500 || state < 50 {
+		t.Errorf("only %d values are arguments, %d of them state, and %d written over them", shared, state, over)
 	}
 }
 
@@ -175,7 +181,8 @@ func randomFunc(r *rand.Rand) *graph.Func {
 			func() *graph.Value { return row.Scale(2) },
 			func() *graph.Value { return row.Detach().Sub(one(1)) },
 			func() *graph.Value { return row.Reshape(1, 40).Reshape(40) },
-		}[r.IntN(12)]())
+			func() *graph.Value { return row.After(a) },
+		}[r.IntN(13)]())
 	}
 	f.Output("first", values[len(values)-1])
 	f.Output("second", one(2))

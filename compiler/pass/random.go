@@ -160,18 +160,26 @@ func seedIsFree(f *graph.Func) error {
 	return nil
 }
 
-// ShareDraws makes the Dropouts of one stream, a layer's and its gradient's, use one draw: the random nodes of runtimes
-// never draw the same numbers twice.
+// ShareDraws makes the random ops of one stream, a Dropout and its gradient's or those of a Checkpoint, use one draw: the random nodes of
+// runtimes never draw the same numbers twice.
 func ShareDraws(f *graph.Func) *graph.Func {
 	draws := map[int]*graph.Value{}
 	return graph.Rewrite(f, func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
-		o, ok := n.Op.(graph.Dropout)
-		if !ok {
+		_, stream, random := Drawn(n.Op)
+		if !random {
 			return nil
 		}
-		if draws[o.Stream] == nil {
-			draws[o.Stream] = out.Apply(graph.RandomUniform{Type: n.Results[0].Type, Stream: o.Stream}, args[1])
+		o, masks := n.Op.(graph.Dropout)
+		switch {
+		case draws[stream] != nil:
+		case masks:
+			draws[stream] = out.Apply(graph.RandomUniform{Type: n.Results[0].Type, Stream: stream}, args[1])
+		default:
+			draws[stream] = out.Copy(n, args...).Result(0)
 		}
-		return []*graph.Value{dropout(out, o, args[0], draws[o.Stream])}
+		if masks {
+			return []*graph.Value{dropout(out, o, args[0], draws[stream])}
+		}
+		return []*graph.Value{draws[stream]}
 	})
 }

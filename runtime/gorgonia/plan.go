@@ -68,6 +68,10 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 		case memory.Arena:
 			p.bufs[v.ID] = new(buffer) // its place is known below
 		case memory.State:
+			if k := m.Alias[v.ID]; k >= 0 {
+				p.bufs[v.ID] = p.bufs[k] // the same, since state moves between buffers
+				continue
+			}
 			t, err := x.state.Tensor(v.Name)
 			if err != nil {
 				return nil, err

@@ -25,7 +25,7 @@ var batch, seq = graph.Sym("batch"), graph.Sym("seq")
 func Programs() ([]*compiler.Program, error) {
 	var progs []*compiler.Program
 	for _, define := range []func() (*compiler.Program, error){
-		func() (*compiler.Program, error) { return vae.Define(vae.Model.Settings) }, images, text, recurrent, types, anySize,
+		func() (*compiler.Program, error) { return vae.Define(vae.Model.Settings) }, images, text, recurrent, types, anySize, marked,
 	} {
 		p, err := define()
 		if err != nil {
