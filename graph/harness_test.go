@@ -186,8 +186,13 @@ func checkKernel(t *testing.T, s graph.Sample, ref reference, float graph.DType,
 			t.Fatalf("%v: element %d is %v, the reference says %v", float, i, got[i], w)
 		}
 	}
+	loose := max(tol, 30*rounding[float]) // it is rounded after each of the smaller ops
 	if _, ok := s.Op.(graph.Composite); ok {
-		checkLowered(t, s, f, inputs, ys, want, max(tol, 30*rounding[float])) // it is rounded after each of the smaller ops
+		g := graph.Lower(f, func(n *graph.Node) bool { return graph.OpName(n.Op) != graph.OpName(s.Op) })
+		checkLowered(t, "lowered", g, inputs, ys, want, loose)
+	}
+	if _, ok := s.Op.(graph.Fast); ok {
+		checkLowered(t, "lowered to be fast", graph.LowerFast(f), inputs, ys, want, loose)
 	}
 	whole := elements(evaluate(t, cutContext(1), f, inputs), ys)
 	cuts := []int{2, 3, 4, 7}
@@ -230,12 +235,11 @@ func elements(all []*tensor.Tensor, ys []*graph.Value) []float64 {
 	return out
 }
 
-// checkLowered compares the smaller ops that s's op is with the reference.
-func checkLowered(t *testing.T, s graph.Sample, f *graph.Func, in map[string]*tensor.Tensor, ys []*graph.Value, want []float64, tol float64) {
+// checkLowered compares g, which has smaller ops in the place of an op with the results ys, with the op's reference.
+func checkLowered(t *testing.T, what string, g *graph.Func, in map[string]*tensor.Tensor, ys []*graph.Value, want []float64, tol float64) {
 	t.Helper()
-	g := graph.Lower(f, func(n *graph.Node) bool { return graph.OpName(n.Op) != graph.OpName(s.Op) })
 	if len(g.Diags) > 0 {
-		t.Fatalf("lowering it: %v", g.Diags)
+		t.Fatalf("%s: %v", what, g.Diags)
 	}
 	if err := g.Verify(); err != nil {
 		t.Fatal(err)
@@ -244,12 +248,12 @@ func checkLowered(t *testing.T, s graph.Sample, f *graph.Func, in map[string]*te
 	for i, o := range g.Outputs {
 		lowered = append(lowered, o.Value)
 		if o.Value.DType() != ys[i].DType() || !o.Value.Shape().Equal(ys[i].Shape()) {
-			t.Fatalf("result %d is %v, lowered %v", i, ys[i].Type, o.Value.Type)
+			t.Fatalf("result %d is %v, %s %v", i, ys[i].Type, what, o.Value.Type)
 		}
 	}
 	for i, x := range elements(evaluate(t, newContext(1), g, in), lowered) {
 		if !near(x, want[i], tol) {
-			t.Fatalf("lowered: element %d is %v, the reference says %v", i, x, want[i])
+			t.Fatalf("%s: element %d is %v, the reference says %v", what, i, x, want[i])
 		}
 	}
 }

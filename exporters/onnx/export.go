@@ -23,6 +23,12 @@ const (
 // irVersions has the IR version that came with each opset from MinOpset on.
 var irVersions = [MaxOpset - MinOpset + 1]int64{8, 8, 9, 9, 10, 10, 11, 12}
 
+// The devices that a file can be made for.
+const (
+	CPU  = "cpu"
+	CUDA = "cuda"
+)
+
 // Weights is where parameters and buffers come from; runtime.State is one, [Tensors] another.
 type Weights interface {
 	Tensor(name string) (*tensor.Tensor, error)
@@ -57,6 +63,10 @@ type Options struct {
 	// Lacking are dtypes that the runtime has no kernels for, such as bf16 in onnxruntime's CPU provider: operators are given what holds
 	// their numbers, f32, and the results are cast back, which are the same numbers.
 	Lacking graph.DTypes
+
+	// Device is what the file is to be fast on: CPU or CUDA. "" is CPU for a training step; a function is then written in the forms that
+	// say best what it is, as for CUDA.
+	Device string
 
 	// Profile is the reader that the file is for. OnnxGo gives the first axis of the inputs a fixed size, Batch, 0 meaning 1,
 	// and stores some weights in other shapes; it is for inference.
@@ -163,6 +173,9 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 			o.Opset = SeedOpset
 		}
 	}
+	if o.Device != "" && o.Device != CPU && o.Device != CUDA {
+		return nil, nil, fmt.Errorf("files are made for the devices %q and %q, not %q", CPU, CUDA, o.Device)
+	}
 	if o.Opset < MinOpset || o.Opset > MaxOpset {
 		return nil, nil, fmt.Errorf("opset %d cannot be written; choose %d to %d", o.Opset, MinOpset, MaxOpset)
 	}
@@ -188,6 +201,9 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 	}
 	if err := x.applyProfile(); err != nil {
 		return nil, nil, err
+	}
+	if o.Device == CPU || o.Device == "" && o.Training {
+		x.f = graph.LowerFast(x.f)
 	}
 	if diags := young(x.f, o.Opset); len(diags) > 0 {
 		return nil, nil, diags

@@ -53,3 +53,39 @@ func TestForms(t *testing.T) {
 		})
 	}
 }
+
+// TestDevice holds a training step's convolutions to the forms for the device: products of matrices on a CPU, which is where a step runs if
+// nothing is said, and one operator each on CUDA and in a function.
+func TestDevice(t *testing.T) {
+	build := func(training bool) *graph.Func {
+		f := graph.NewFunc("f", training)
+		x := f.Input("x", graph.F32, graph.Sym("batch"), 2, 6, 6)
+		w := f.Param("w", nil, 3, 2, 3, 3)
+		y := x.Conv2D(w, graph.Conv2D{Pads: [4]int{1, 1, 1, 1}}).MaxPool(graph.MaxPool{Kernel: [2]int{2, 2}, Strides: [2]int{2, 2}}).Sum()
+		f.Output("loss", y)
+		if training {
+			f.Update(w, w.Sub(graph.Grad(y, w)[0]))
+		}
+		return f
+	}
+	weights := Tensors{"w": tensor.New(graph.F32, 3, 2, 3, 3)}
+	for _, c := range []struct {
+		training bool
+		device   string
+		convs    int
+	}{{true, "", 0}, {true, CPU, 0}, {true, CUDA, 2}, {false, "", 1}, {false, CPU, 0}, {false, CUDA, 1}} {
+		_, r, _ := export(t, build(c.training), weights, Options{Training: c.training, Device: c.device})
+		got := 0
+		for _, n := range r.Nodes {
+			if strings.HasPrefix(n.Op, "Conv") {
+				got += n.N
+			}
+		}
+		if got != c.convs {
+			t.Errorf("training %v, for %q: %d convolutions in %v, want %d", c.training, c.device, got, r.Nodes, c.convs)
+		}
+	}
+	if _, err := Export(&strings.Builder{}, build(false), weights, Options{Device: "tpu"}); err == nil || !strings.Contains(err.Error(), `not "tpu"`) {
+		t.Errorf("a device that nothing is made for: %v", err)
+	}
+}
