@@ -153,6 +153,8 @@ func TestBadInput(t *testing.T) {
 		{"verify vae --run {}/run --tolerance -1", u, "--tolerance -1"},
 		{"verify vae --run {}/run --tolerance NaN", u, "--tolerance NaN"},
 		{"verify vae --run {}/run --device tpu", u, "want cpu or cuda"},
+		{"export vae --run {}/run --steps --device tpu", u, "want cpu or cuda"},
+		{"export vae --run {}/run --device cuda", u, "--device is for --steps"},
 		{"verify {}/run/decode.onnx --run {}/run", u, "--run is for models"},
 
 		{"sample vae --run {}/run", u, "say where to write: --out FILE"},

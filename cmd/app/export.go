@@ -49,6 +49,7 @@ func (a *app) exportCommand() *cli.Command {
 			&cli.IntFlag{Name: "batch", Value: 1, Usage: "the fixed size `N` of the batch, with --profile " + profileNames[1]},
 			&cli.StringFlag{Name: "random", Value: randomInputs, Usage: "random numbers: inputs (the caller gives them), seed (the file draws what sample would, by an input seed) or native (the runtime draws its own)"},
 			&cli.BoolFlag{Name: "steps", Usage: "write the training steps too, with their state and a description beside them"},
+			&cli.StringFlag{Name: "device", Value: onnx.CPU, Usage: "what the steps are to be fast on, " + onnx.CPU + " or " + onnx.CUDA + "; they run on both"},
 			&cli.BoolFlag{Name: "no-vectors", Usage: "make no test vectors: a smaller file, which verify cannot compare by itself"},
 			jsonFlag,
 		},
@@ -88,6 +89,10 @@ func (a *app) export(c *cli.Context) error {
 		return usagef(c, "--batch is for --profile %s: the plain profile leaves the batch free", onnx.OnnxGo)
 	case o.Batch < 1 || o.Batch > maxBatch:
 		return usagef(c, "--batch %d: want 1 to %d", o.Batch, maxBatch)
+	case c.String("device") != onnx.CPU && c.String("device") != onnx.CUDA:
+		return usagef(c, "--device %s: want %s or %s", c.String("device"), onnx.CPU, onnx.CUDA)
+	case c.IsSet("device") && !c.Bool("steps"):
+		return usagef(c, "--device is for --steps: functions are written in one form for all devices")
 	case o.Profile != onnx.Plain && c.Bool("steps"):
 		return usagef(c, "--steps is for the plain profile: %s runs no training steps", o.Profile)
 	case o.Profile != onnx.Plain && o.Random != onnx.RandomInputs:
@@ -122,7 +127,9 @@ func (a *app) export(c *cli.Context) error {
 		fo := o
 		fo.Doc = m.Doc
 		fo.Metadata, fo.Images = r.metadata(), m.Images(f)
-		fo.Training = f.Training
+		if fo.Training = f.Training; f.Training {
+			fo.Device = c.String("device")
+		}
 		if o.Random == onnx.RandomSeed {
 			fo.Drawn = sampledNoise(r.model, f)
 		}

@@ -93,7 +93,7 @@ func (x *executable) entry(f *graph.Func) (*exported, error) {
 		return e, nil
 	}
 	var file bytes.Buffer
-	o := onnx.Options{Training: true, Unguarded: true, NoVectors: true}
+	o := onnx.Options{Training: true, Unguarded: true, Device: x.engine.o.Device, NoVectors: true}
 	if x.engine.o.Device == CPU {
 		o.Lacking = 1<<graph.BF16 | 1<<graph.F16 // for f16 it has kernels, a hundred times slower than those of f32
 	}
