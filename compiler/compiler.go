@@ -317,8 +317,8 @@ func (e *entry) trace(compiled graph.Pos, averages map[string][]graph.Param) {
 	}
 	f.At(e.pos, "", func() {
 		scale := e.newLossScale(params)
-		grads := scale.grad(loss, params)
-		scale.update(f, e.opt, reserved+"."+e.name, params, grads)
+		grads, name := scale.grad(loss, params), reserved+"."+e.name
+		f.At(e.pos, name, func() { scale.update(f, e.opt, name, params, grads) })
 		f.Output(GradNorm, scale.norm(optim.Norm(f, moved(f, params, grads)).Cast(loss.DType())))
 	})
 }

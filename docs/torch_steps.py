@@ -1,11 +1,16 @@
 """The four training steps of `sardonyx bench` in PyTorch: the same shapes, losses and optimizers, float32, eager or compiled.
 
-usage: torch_steps.py {step-vae|step-cnn|step-gpt|step-dcgan} [--threads N] [--steps N] [--batch N] [--compile] [--device cpu|cuda]
-Prints one JSON line with "ms", the milliseconds of a step: the median of blocks of five.
+usage: torch_steps.py {step-vae|step-cnn|step-gpt|step-dcgan} [--threads N] [--turns N] [--batch N] [--compile] [--device cpu|cuda] [--serve]
+Prints one JSON line with "ms", the milliseconds of a step: the median of five blocks, of --turns steps or of a fifth of a second each;
+"bytes", the most that a step has allocated at once besides parameters and moments, inputs among it; "resident", the most that the process
+had; and "version". With --serve it prints {"ready": true} once all is warm and compiled, and then for each line that it reads a line of one block.
 """
 import argparse
 import json
+import math
+import resource
 import statistics
+import sys
 import time
 
 import torch
@@ -91,7 +96,7 @@ def one_model(model, inputs, a):
         loss.backward()
         opt.step()
         return loss.item()
-    return step
+    return step, [opt], inputs
 
 
 def adversaries(batch, a):
@@ -111,17 +116,40 @@ def adversaries(batch, a):
         loss_gen.backward()
         of_gen.step()
         return loss.item() + loss_gen.item()
-    return step
+    return step, [of_gen, of_judge], [real]
+
+
+def memory(step, opts, inputs, device):
+    """The bytes that a step has allocated at once, besides what is there before it and without gradients, but with the inputs."""
+    own = sum(x.numel() * x.element_size() for x in inputs)
+    for o in opts:
+        o.zero_grad()
+    if device == "cuda":
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        torch.cuda.synchronize()
+        return own + torch.cuda.max_memory_allocated() - before
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as prof:
+        step()
+    events = [e for e in prof.profiler.kineto_results.events() if e.name() == "[memory]"]
+    now = peak = 0
+    for e in sorted(events, key=lambda e: e.start_ns()):
+        now += e.nbytes()
+        peak = max(peak, now)
+    return own + peak
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("model")
     p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--steps", type=int, default=25)
+    p.add_argument("--turns", type=int, default=0)
     p.add_argument("--batch", type=int, default=0)
     p.add_argument("--device", default="cpu")
     p.add_argument("--compile", action="store_true")
+    p.add_argument("--serve", action="store_true")
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
@@ -132,16 +160,31 @@ def main():
         "step-gpt": lambda: one_model(Gpt(), [torch.randint(96, (size(16), 128)) for _ in range(2)], a),
         "step-dcgan": lambda: adversaries(size(64), a),
     }
-    step = make[a.model]()
+    step, opts, inputs = make[a.model]()
     for _ in range(5):
         step()
-    blocks = []
-    for _ in range(max(1, a.steps // 5)):
+    result = {"version": f"PyTorch {torch.__version__}, {'compiled' if a.compile else 'eager'}", "bytes": memory(step, opts, inputs, a.device)}
+    start = time.perf_counter()
+    step()
+    turns = a.turns or max(1, math.ceil(0.2 / (time.perf_counter() - start)))
+
+    def block():
+        step()
         start = time.perf_counter()
-        for _ in range(5):
+        for _ in range(turns):
             step()
-        blocks.append((time.perf_counter() - start) * 200)
-    print(json.dumps({"model": a.model, "torch": torch.__version__, "threads": a.threads, "ms": round(statistics.median(blocks), 3)}))
+        return (time.perf_counter() - start) * 1e3 / turns
+
+    def say(ms):
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        print(json.dumps({"ms": round(ms, 4), "resident": resident, **result}), flush=True)
+
+    if not a.serve:
+        say(statistics.median(block() for _ in range(5)))
+        return
+    print(json.dumps({"ready": True}), flush=True)
+    for _ in sys.stdin:
+        say(block())
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ func (n *Node) buffers(b Binding, all []*tensor.Tensor) ([]*tensor.Tensor, error
 }
 
 // Run computes n's results into out from its arguments' tensors, for engines. Symbols among the op's attributes are bound: see
-// [Node.Bound]. A failure of the op, or a panic in it, is a [RunError].
+// [Node.Bound]. A failure of the op, or a panic in it, is a [RunError]. [kernel.Context.Observe] sees n.
 func (n *Node) Run(c *kernel.Context, out, args []*tensor.Tensor) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -94,6 +94,9 @@ func (n *Node) Run(c *kernel.Context, out, args []*tensor.Tensor) (err error) {
 			err = &RunError{n.Results[0], err}
 		}
 	}()
+	if c.Observe != nil {
+		defer c.Observe(n, out, args)()
+	}
 	out, args, done := n.widen(c, out, args)
 	if err := n.compute(c, out, args); err != nil {
 		return err

@@ -90,8 +90,10 @@ func fusable(v *Value) bool {
 
 // A FusedStep is one op of a Fused: its arguments are numbered, the Fused's own first, then the results of earlier steps.
 type FusedStep struct {
-	Op   Op
-	Args []int
+	Op    Op
+	Args  []int
+	Scope string `text:"-"` // the layer that made it
+	Pos   Pos    `text:"-"` // and the user's line
 }
 
 // String is the op and its arguments, Scale{By:2}[-1]: the part of the step in the text form.
@@ -106,7 +108,7 @@ type collector struct {
 // add appends the step that computes old, whose op is o, from the new values args, and returns its number: below 0 as
 // −1−k for step k, so that the Fused's arguments can still grow.
 func (c *collector) add(absorbed []bool, old *Node, o Op, args []*Value) int {
-	step := FusedStep{Op: o}
+	step := FusedStep{Op: o, Scope: old.Scope, Pos: old.Pos}
 	for k, a := range args {
 		if absorbed[old.Args[k].ID] {
 			step.Args = append(step.Args, c.add(absorbed, old.Args[k].Node, a.Op, a.Args))

@@ -13,6 +13,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxgo"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/profile"
 	"github.com/sardonyx-ml/sardonyx/runtime/verify"
 )
 
@@ -47,11 +48,12 @@ func engineFlags(more ...cli.Flag) []cli.Flag {
 			engineOnnxGo + " pure Go too, with few operators: see export --profile " + engineOnnxGo})...)
 }
 
-// chosenEngine is the engine that the flags choose.
-func chosenEngine(c *cli.Context) (engine, error) {
+// chosenEngine is the engine that the flags choose. rec, if it is not nil, records what it runs.
+func chosenEngine(c *cli.Context, rec *profile.Recorder) (engine, error) {
 	switch name := c.String("engine"); name {
 	case engineOnnxruntime:
 		o, err := sessionOptions(c)
+		o.Profile = rec
 		wrap := func(s *onnxruntime.Session, err error) (*session, error) {
 			if err != nil {
 				return nil, err
@@ -71,12 +73,15 @@ func chosenEngine(c *cli.Context) (engine, error) {
 			openBytes: func(data []byte) (*session, error) { return wrap(onnxruntime.OpenBytes(data, o)) },
 		}, err
 	case engineGo:
-		return goEngine(c)
+		return goEngine(c, rec)
 	case engineOnnxGo:
 		for _, flag := range []string{"device", "onnxruntime"} {
 			if c.IsSet(flag) {
 				return engine{}, usagef(c, "--%s is for --engine %s", flag, engineOnnxruntime)
 			}
+		}
+		if rec != nil {
+			return engine{}, usagef(c, "--profile is for --engine %s and %s", engineOnnxruntime, engineGo)
 		}
 		wrap := func(s *onnxgo.Session, err error) (*session, error) {
 			if err != nil {

@@ -13,10 +13,12 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
+	"github.com/sardonyx-ml/sardonyx/runtime/profile"
+	"github.com/sardonyx-ml/sardonyx/runtime/regularfile"
 )
 
-// goEngine reads files as graphs and runs them on our own kernels, one node after another.
-func goEngine(c *cli.Context) (engine, error) {
+// goEngine reads files as graphs and runs them on our own kernels, one node after another. rec, if it is not nil, records the nodes.
+func goEngine(c *cli.Context, rec *profile.Recorder) (engine, error) {
 	for _, flag := range []string{"device", "onnxruntime"} {
 		if c.IsSet(flag) {
 			return engine{}, usagef(c, "--%s is for --engine %s", flag, engineOnnxruntime)
@@ -27,7 +29,11 @@ func goEngine(c *cli.Context) (engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		w := &session{Session: &goSession{m, kernel.NewContext(b, cpus)}}
+		ctx := kernel.NewContext(b, cpus)
+		if rec != nil {
+			ctx.Observe = rec.Observe
+		}
+		w := &session{Session: &goSession{m, ctx}}
 		for _, in := range m.Func.Inputs {
 			w.inputs = append(w.inputs, in.Name)
 		}
@@ -38,7 +44,14 @@ func goEngine(c *cli.Context) (engine, error) {
 	}
 	return engine{
 		name: engineGo,
-		open: func(path string) (*session, error) { return wrap(read.File(path)) },
+		open: func(path string) (*session, error) {
+			if rec != nil {
+				if err := nodesOf(path, rec); err != nil {
+					return nil, err
+				}
+			}
+			return wrap(read.File(path))
+		},
 		openBytes: func(data []byte) (*session, error) {
 			m, err := wire.Decode(data)
 			if err != nil {
@@ -47,6 +60,20 @@ func goEngine(c *cli.Context) (engine, error) {
 			return wrap(read.Graph(m, read.Options{}))
 		},
 	}, err
+}
+
+// nodesOf tells rec of the nodes of a file.
+func nodesOf(path string, rec *profile.Recorder) error {
+	f, size, err := regularfile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	m, err := wire.DecodeFrom(f, size)
+	if err == nil && m.Graph != nil {
+		rec.Nodes = profile.Nodes(m.Graph)
+	}
+	return err
 }
 
 // A goSession is a file that was read as a graph.
@@ -63,6 +90,9 @@ func (s *goSession) Run(_ context.Context, in map[string]*tensor.Tensor) (map[st
 			return nil, fmt.Errorf("%s has no input %q", s.m.Func.Name, name)
 		}
 		all[name] = t
+	}
+	if observe := s.c.Observe; observe != nil {
+		defer observe(s.m.Func, nil, nil)()
 	}
 	values, err := graph.Evaluate(s.c, s.m.Func, all)
 	if err != nil {

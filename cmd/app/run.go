@@ -64,14 +64,16 @@ func (a *app) runCommand() *cli.Command {
 			"an i64 scalar.\n" +
 			"The outputs' types and ranges are printed; --output keeps the outputs themselves. A file that carries a digest of its\n" +
 			"weights, as those of export do, is held to it first. With --top, the most probable classes of each example are printed\n" +
-			"instead, by the names that export left in a classifier's file." +
-			a.example("run decode.onnx --input z=z.npy --output images.npz", "run classify.onnx --input image=boot.png --top 3"),
-		Flags: engineFlags(
+			"instead, by the names that export left in a classifier's file.\n" +
+			"With --profile it is run many times: tables of what each operator and each layer takes are printed, with the lines of the model\n" +
+			"that an exported file carries, and a trace is written." +
+			a.example("run decode.onnx --input z=z.npy --output images.npz", "run classify.onnx --input image=boot.png --top 3", "run decode.onnx --input z=z.npy --profile trace.json"),
+		Flags: engineFlags(append(profileFlags("runs"),
 			&cli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`NAME=FILE.npy`, FILE.npz, NAME=FILE.png (or .jpg, .gif), NAME=NUMBER, or FILE.csv of a table's rows; may be repeated"},
 			resizeFlag, topFlag,
 			&cli.PathFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the outputs to `FILE`: .npz, or .npy if there is one output"},
 			jsonFlag,
-		),
+		)...),
 		Action: a.run,
 	}
 }
@@ -91,7 +93,11 @@ func (a *app) run(c *cli.Context) error {
 	if n := c.Int("top"); c.IsSet("top") && n < 1 {
 		return usagef(c, "--top %d: want 1 or more", n)
 	}
-	eng, err := chosenEngine(c)
+	rec, err := recorder(c, c.String("engine"))
+	if err != nil {
+		return err
+	}
+	eng, err := chosenEngine(c, rec)
 	if err != nil {
 		return err
 	}
@@ -123,6 +129,19 @@ func (a *app) run(c *cli.Context) error {
 	got, err := s.Run(c.Context, in)
 	if err != nil {
 		return err
+	}
+	if rec != nil {
+		for range profileSkip + c.Int("profile-runs") - 1 {
+			if _, err := s.Run(c.Context, in); err != nil {
+				return err
+			}
+		}
+		if err := s.Close(); err != nil { // onnxruntime says what it took at the end
+			return err
+		}
+		if err := a.endProfile(c, rec); err != nil {
+			return err
+		}
 	}
 	var top []predicted
 	if classes != nil {

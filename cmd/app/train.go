@@ -22,6 +22,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/profile"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
@@ -32,9 +33,11 @@ func (a *app) trainCommand() *cli.Command {
 		Description: "Leaves a folder with checkpoints (safetensors), metrics.jsonl, the loss curve as PNG and, of each epoch, samples, always\n" +
 			"drawn from the same noise; report.html, one page with curves, samples and all that tells how the run was made; the samples as\n" +
 			"an animation, samples.gif; and events for `tensorboard --logdir DIR`.\n" +
-			"Ctrl-C, as SIGTERM and SIGHUP, saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped." +
+			"Ctrl-C, as SIGTERM and SIGHUP, saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped.\n" +
+			"With --profile, tables of what each op and each layer takes in the first batches are printed, forward and backward together, with\n" +
+			"the lines of the model; the optimizer is the layer opt.STEP. Training goes on after that." +
 			a.example("train "+a.exampleModel()+" --epochs 3 --seed 7", "train "+a.exampleModel()+" --data my.npz --out runs/mine"),
-		Flags: []cli.Flag{
+		Flags: append(profileFlags("turns of the model's steps"),
 			&cli.StringFlag{Name: "data", Usage: "a data set's `NAME`, or the path of one's own: an image folder, with a subfolder for each class or none, or with the folders train, val and test; idx files, .npy, .npz or .csv (default: the model's)"},
 			dataDirFlag,
 			&cli.IntFlag{Name: "epochs", Usage: "how often to go through the data", DefaultText: "the model's"},
@@ -51,7 +54,7 @@ func (a *app) trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "engine", Usage: "what trains: " + strings.Join(trainerNames, " or "), DefaultText: engineGorgonia + ", or what a resumed run had"},
 			fp16Flag, bf16Flag,
 			&cli.StringFlag{Name: "blas", Usage: "of gorgonia: go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
-		},
+		),
 		Action: finishing(a.train),
 	}
 }
@@ -174,7 +177,10 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 		return cfg, "", err
 	}
 	spareSlot()
-	if cfg.Engine, err = trainEngine(c, cfg); err != nil {
+	if cfg.Engine, err = trainEngine(c, cfg, nil); err != nil {
+		return cfg, "", err
+	}
+	if cfg.Profile, err = a.trainProfile(c, cfg); err != nil {
 		return cfg, "", err
 	}
 	splits, from, err := a.trainingData(c, m, cfg.Program, s, table)
@@ -259,8 +265,9 @@ const engineGorgonia = "gorgonia"
 var trainerNames = []string{engineGorgonia, engineOnnxruntime}
 
 // trainEngine is the engine that trains: gorgonia, with the BLAS that --blas names or with the fastest, or onnxruntime. A run that is
-// resumed goes on with the one that it had, since another gives other bits, unless a flag says otherwise.
-func trainEngine(c *cli.Context, cfg train.Config) (rt.Engine, error) {
+// resumed goes on with the one that it had, since another gives other bits, unless a flag says otherwise. rec, if it is not nil, records what
+// it runs.
+func trainEngine(c *cli.Context, cfg train.Config, rec *profile.Recorder) (rt.Engine, error) {
 	threads := cmp.Or(c.Int("threads"), cpus)
 	name := c.String("engine")
 	if old, err := cfg.Dir.Setup(); err == nil && cfg.Resume && name == "" {
@@ -268,7 +275,7 @@ func trainEngine(c *cli.Context, cfg train.Config) (rt.Engine, error) {
 			name = engineOnnxruntime
 		}
 		for _, b := range blas.Candidates() {
-			e, err := gorgonia.New(gorgonia.Options{BLAS: b.Impl, Threads: threads})
+			e, err := gorgonia.New(observed(gorgonia.Options{BLAS: b.Impl, Threads: threads}, rec))
 			if err == nil && e.Name() == old.Engine && c.String("blas") == "" {
 				return e, nil
 			}
@@ -276,15 +283,32 @@ func trainEngine(c *cli.Context, cfg train.Config) (rt.Engine, error) {
 	}
 	switch name {
 	case engineOnnxruntime:
-		return onnxruntime.NewEngine(onnxruntime.Options{Threads: threads})
+		return onnxruntime.NewEngine(onnxruntime.Options{Threads: threads, Profile: rec})
 	case "", engineGorgonia:
 		b, err := blas.Find(c.String("blas"))
 		if err != nil {
 			return nil, err
 		}
-		return gorgonia.New(gorgonia.Options{BLAS: b, Threads: threads})
+		return gorgonia.New(observed(gorgonia.Options{BLAS: b, Threads: threads}, rec))
 	}
 	return nil, usagef(c, "--engine %s: want %s", name, strings.Join(trainerNames, " or "))
+}
+
+// trainProfile is the profile that --profile asks for, nil if it does not.
+func (a *app) trainProfile(c *cli.Context, cfg train.Config) (*train.Profile, error) {
+	rec, err := recorder(c, cfg.Engine.Name())
+	if rec == nil || err != nil {
+		return nil, err
+	}
+	if cfg.Solve != nil {
+		return nil, usagef(c, "--profile is of training steps: the model is fitted in closed form")
+	}
+	rec.Only = cfg.Rhythm.Steps()
+	engine, err := trainEngine(c, cfg, rec)
+	return &train.Profile{
+		Engine: engine, Batches: (profileSkip + c.Int("profile-runs")) * len(cfg.Rhythm.Batches()),
+		Done: func() error { return a.endProfile(c, rec) },
+	}, err
 }
 
 // imageOptions are the size and colours of images that the model's steps want, for reading image folders.

@@ -39,7 +39,7 @@ func (a *app) verify(c *cli.Context) error {
 	if t := c.Float64("tolerance"); !(t >= 0) || math.IsInf(t, 0) {
 		return usagef(c, "--tolerance %v: want a number, 0 or more", t)
 	}
-	eng, err := chosenEngine(c)
+	eng, err := chosenEngine(c, nil)
 	if err != nil {
 		return err
 	}

@@ -100,11 +100,20 @@ func (u *updater) slot(name string, p *graph.Value) *graph.Value {
 	return u.f.Buffer(u.group+"."+name+"."+p.Name, p.DType().Wide(), initializer.Zeros{}, p.Shape()...)
 }
 
-// each calls do with each parameter and its gradient, in f32 if that is of 16 bits, at the position of the parameter.
+// each calls do with each parameter and its gradient, in f32 if that is of 16 bits, at the position of the parameter; its scope is that of
+// the parameter's layer within the optimizer's.
 func (u *updater) each(params, grads []*graph.Value, do func(p, g *graph.Value)) {
 	for i, p := range params {
-		u.f.As(p, func() { do(p, wide(grads[i])) })
+		u.f.At(p.Pos, scope(u.group, p), func() { do(p, wide(grads[i])) })
 	}
+}
+
+// scope is that of an update of p by the optimizer whose state begins with group.
+func scope(group string, p *graph.Value) string {
+	if p.Scope == "" {
+		return group
+	}
+	return group + "." + p.Scope
 }
 
 // as casts an f64 scalar to the dtype that p's update is computed in.
@@ -354,7 +363,7 @@ func (o ClipWeights) Update(f *graph.Func, group string, params, grads []*graph.
 	o.Then.Update(f, group, params, grads)
 	for _, p := range params {
 		if f.Current(p) != p {
-			f.As(p, func() { f.Update(p, f.Current(p).Clip(-o.Max, o.Max)) })
+			f.At(p.Pos, scope(group, p), func() { f.Update(p, f.Current(p).Clip(-o.Max, o.Max)) })
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"runtime"
 
 	"gonum.org/v1/gonum/blas"
+
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
 // Float is the type parameter of a kernel that computes in f32 and f64.
@@ -29,6 +31,10 @@ type Context struct {
 	// Grain is the least work worth a goroutine, in a kernel's own units, for all kernels; 0 leaves it to each. With 1 the
 	// smallest operands are cut too, so that tests go through every cut.
 	Grain int
+
+	// Observe, if it is not nil, is called before an op is computed, with what that is, its results and its arguments, and what it
+	// returns is called after it; calls nest, since ops have bodies. It is for profiles, and is called by those who know ops.
+	Observe func(of any, out, args []*tensor.Tensor) (done func())
 
 	scratch32 [2][]float32
 	scratch64 [2][]float64

@@ -24,6 +24,8 @@ type Options struct {
 	BLAS    blas.Impl // nil: blas.Default()
 	Threads int       // goroutines a kernel may use; 0: one a CPU
 	Grain   int       // least work worth a goroutine, see [kernel.Context]; 0: each kernel's own
+	// Observe, if it is not nil, is called of each run of an entry point, with its [graph.Func], and of each op in it: see [kernel.Context].
+	Observe func(of any, out, args []*tensor.Tensor) (done func())
 	// MaxPlans bounds how many specialisations of one entry point are kept, oldest out first; 0 means 16.
 	MaxPlans int
 }
@@ -63,7 +65,7 @@ func New(o Options) (*Engine, error) {
 
 func (e *Engine) context() *kernel.Context {
 	c := kernel.NewContext(e.o.BLAS, e.o.Threads)
-	c.Grain = e.o.Grain
+	c.Grain, c.Observe = e.o.Grain, e.o.Observe
 	return c
 }
 
@@ -223,6 +225,9 @@ func (c *call) Input(name string) *tensor.Tensor {
 func (c *call) Run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if observe := c.x.ctx.Observe; observe != nil {
+		defer observe(c.f, nil, nil)()
 	}
 	if err := c.p.run(c.x.state, c.own); err != nil {
 		return err

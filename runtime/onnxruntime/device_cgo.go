@@ -36,6 +36,15 @@ static void release(int place, void *p) { AS(place, void, void *)(p); }
 
 static status create_env(void **env) { return AS(3, status, int, const char *, void **)(3, "sardonyx", env); }
 static status create_options(void **o) { return AS(10, status, void **)(o); }
+static status set_profile(void *o, const char *prefix) {
+#ifdef _WIN32
+	wchar_t wide[1024];
+	if (!MultiByteToWideChar(CP_UTF8, 0, prefix, -1, wide, 1024)) wide[0] = 0;
+	return AS(14, status, void *, const wchar_t *)(o, wide);
+#else
+	return AS(14, status, void *, const char *)(o, prefix);
+#endif
+}
 static status set_log(void *o, int level) { return AS(22, status, void *, int)(o, level); }
 static status set_optimizations(void *o, int level) { return AS(23, status, void *, int)(o, level); }
 static status set_threads(void *o, int n) { return AS(24, status, void *, int)(o, n); }
@@ -298,6 +307,8 @@ type nativeDeviceSession struct {
 	in, out []*C.char      // names
 	// of the last run, memory for the next
 	args, results []unsafe.Pointer
+
+	profiling *profiling // nil if it is not profiled
 }
 
 func (d *nativeDevice) open(model []byte, inputs, outputs []string, sizes map[string]int) (_ deviceSession, err error) {
@@ -310,16 +321,22 @@ func (d *nativeDevice) open(model []byte, inputs, outputs []string, sizes map[st
 	if err := nativeError(C.create_run(&s.once)); err != nil {
 		return nil, err
 	}
-	options, err := d.sessionOptions(sizes)
+	if s.profiling, err = newProfiling(fromBytes(model), d.options.Profile); err != nil {
+		return nil, err
+	}
+	options, err := d.sessionOptions(sizes, s.profiling.prefix())
 	if err != nil {
 		return nil, err
 	}
 	defer C.release(releaseOptions, options)
-	return s, nativeError(C.create_session(d.env, unsafe.Pointer(unsafe.SliceData(model)), C.size_t(len(model)), options, &s.p))
+	err = nativeError(C.create_session(d.env, unsafe.Pointer(unsafe.SliceData(model)), C.size_t(len(model)), options, &s.p))
+	s.profiling.begin()
+	return s, err
 }
 
-// sessionOptions are native options, which the caller releases.
-func (d *nativeDevice) sessionOptions(sizes map[string]int) (o unsafe.Pointer, err error) {
+// sessionOptions are native options, which the caller releases. A profile is written to a file whose name begins with prefix, if that is
+// not "".
+func (d *nativeDevice) sessionOptions(sizes map[string]int, prefix string) (o unsafe.Pointer, err error) {
 	if err := nativeError(C.create_options(&o)); err != nil {
 		return nil, err
 	}
@@ -331,6 +348,11 @@ func (d *nativeDevice) sessionOptions(sizes map[string]int) (o unsafe.Pointer, e
 		level = 0
 	}
 	errs := []error{nativeError(C.set_threads(o, C.int(threads))), nativeError(C.set_optimizations(o, level)), nativeError(C.set_log(o, 4))}
+	if prefix != "" {
+		name := C.CString(prefix)
+		errs = append(errs, nativeError(C.set_profile(o, name)))
+		C.free(unsafe.Pointer(name))
+	}
 	for symbol, n := range sizes {
 		name := C.CString(symbol)
 		errs = append(errs, nativeError(C.set_size(o, name, C.int64_t(n))))
@@ -365,14 +387,16 @@ func (s *nativeDeviceSession) close() error {
 	for _, c := range slices.Concat(s.in, s.out) {
 		C.free(unsafe.Pointer(c))
 	}
-	if s.p != nil {
+	made := s.p != nil
+	if made {
 		C.release(releaseSession, s.p)
 	}
 	if s.once != nil {
 		C.release(releaseRun, s.once)
 	}
-	s.in, s.out, s.p, s.once = nil, nil, nil, nil
-	return nil
+	p := s.profiling
+	s.in, s.out, s.p, s.once, s.profiling = nil, nil, nil, nil, nil
+	return p.end(made)
 }
 
 func (s *nativeDeviceSession) run(ctx context.Context, in, out []deviceTensor) error {

@@ -84,6 +84,22 @@ func readBytes(data []byte) (*model, error) {
 	return newModel(&model{data: data}, decoded)
 }
 
+// fromBytes is a model of which no more is known than its bytes.
+func fromBytes(data []byte) *model { return &model{data: data} }
+
+// decode reads all of the model's messages.
+func (m *model) decode() (*wire.Model, error) {
+	if m.path == "" {
+		return wire.Decode(m.data)
+	}
+	f, size, err := regularfile.Open(m.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return wire.DecodeFrom(f, size)
+}
+
 func newModel(m *model, from *wire.Model) (*model, error) {
 	if from.Graph == nil || len(from.Graph.Outputs) == 0 {
 		return nil, fmt.Errorf("%s is not an ONNX model: it has no graph with outputs", m.name())

@@ -185,6 +185,9 @@ func sessionOptions(o Options, lib Library) (*ort.SessionOptions, error) {
 		options.SetInterOpNumThreads(1),
 		options.SetGraphOptimizationLevel(level),
 		options.SetLogSeverityLevel(ort.LoggingLevelFatal)) // errors come back; the log would say them twice
+	if err == nil && o.profileTo != "" {
+		err = options.EnableProfiling(o.profileTo)
+	}
 	if err == nil && o.Device == CUDA {
 		err = appendCUDA(options, o.DeviceID)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/profile"
 )
 
 // The devices that a session can run on.
@@ -35,6 +36,10 @@ type Options struct {
 	Threads int
 	// DisableOptimizations runs the graph as it is written, node by node: slower, for finding out where numbers differ.
 	DisableOptimizations bool
+	// Profile, if it is not nil, gets the times of all nodes that sessions run, when these are closed.
+	Profile *profile.Recorder
+
+	profileTo string // the beginning of the name of the file that onnxruntime writes of them
 }
 
 // check rejects options that mean nothing, and returns o with defaults filled in.
@@ -59,11 +64,12 @@ var ErrClosed = errors.New("the onnxruntime session is closed")
 
 // A Session is a model loaded to be run. Many goroutines may run it at the same time.
 type Session struct {
-	model   *model
-	options Options
-	mu      sync.RWMutex // held for reading while native code runs
-	native  native       // nil once closed
-	state   *Session     // asks for the inputs that have defaults too; nil until it is wanted
+	model     *model
+	options   Options
+	mu        sync.RWMutex // held for reading while native code runs
+	native    native       // nil once closed
+	profiling *profiling   // nil if it is not profiled
+	state     *Session     // asks for the inputs that have defaults too; nil until it is wanted
 
 	defaultsMu sync.Mutex
 	defaults   []*tensor.Tensor // of inputs, as far as they were wanted
@@ -106,16 +112,22 @@ func OpenBytes(data []byte, o Options) (*Session, error) {
 }
 
 func open(m *model, o Options) (*Session, error) {
-	n, err := load(m, o)
+	p, err := newProfiling(m, o.Profile)
 	if err != nil {
 		return nil, err
 	}
+	o.profileTo = p.prefix()
+	n, err := load(m, o)
+	if err != nil {
+		return nil, errors.Join(err, p.end(false))
+	}
+	p.begin()
 	if len(m.state) > 0 || m.defaults > 0 {
 		m.data = bytes.Clone(m.data) // for withState and readDefaults
 	} else {
 		m.data = nil
 	}
-	return &Session{model: m, options: o, native: n}, nil
+	return &Session{model: m, options: o, native: n, profiling: p}, nil
 }
 
 // Inputs are the inputs that must be given, in the model's order.
@@ -183,7 +195,7 @@ func (s *Session) Close() error {
 		b.native = nil
 	}
 	s.bindings = nil
-	errs = append(errs, s.native.close())
+	errs = append(errs, s.native.close(), s.profiling.end(true))
 	s.native = nil
 	if s.state != nil {
 		errs = append(errs, s.state.Close())

@@ -66,6 +66,7 @@ type Config struct {
 	Data      string             // what Train is called, for people
 	NoReport  bool               // leave out report.html, samples.gif and TensorBoard's events
 	OnEpoch   []Callback         // called after each epoch's validation
+	Profile   *Profile           // of the first batches; may be nil
 	Out       io.Writer          // for progress; nil is silent
 }
 
@@ -116,7 +117,10 @@ func Fit(ctx context.Context, c Config) (*Result, error) {
 	} else if err != nil {
 		err = r.failed(err)
 	}
-	err = errors.Join(err, r.close())
+	if r.c.Profile != nil { // there were fewer batches than it is of
+		err = errors.Join(err, r.endProfile())
+	}
+	err = errors.Join(err, r.unprofiled, r.close())
 	return r.result(), err
 }
 
@@ -288,7 +292,11 @@ func (r *loop) prepare() (err error) {
 			return errors.Join(err, r.close())
 		}
 	}
-	if r.exec, err = c.Engine.Load(c.Program, r.state); err == nil && c.Solve == nil {
+	engine := c.Engine
+	if c.Profile != nil {
+		engine = c.Profile.Engine
+	}
+	if r.exec, err = engine.Load(c.Program, r.state); err == nil && c.Solve == nil {
 		r.loader, err = data.NewLoader(c.Train, data.LoaderOptions{
 			Batch: c.Batch, Shuffle: true, Seed: c.Seed, DropLast: c.DropLast, Epochs: c.Epochs, Start: r.Position.Loader, Augment: c.Augment,
 		})

@@ -17,6 +17,9 @@ type loop struct {
 	exec     runtime.Executable
 	loader   *data.Loader
 	best     *runtime.State // of a run without a folder that is to end with it
+
+	batches    int   // of this process
+	unprofiled error // why there is no profile
 }
 
 // train runs epochs until the last, until the patience ends, or until an error.
@@ -127,6 +130,11 @@ func (r *loop) batch(ctx context.Context) error {
 	r.Position.Step++
 	r.Position.Loader = r.loader.State()
 	r.progress.Add(b.Size, m)
+	if r.batches++; r.c.Profile != nil && r.batches == r.c.Profile.Batches {
+		if err := r.endProfile(); err != nil {
+			return err
+		}
+	}
 	if err := r.log(m, b.Size, r.times); err != nil {
 		return err
 	}

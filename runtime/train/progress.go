@@ -145,8 +145,13 @@ func (p *Progress) End() {
 
 // Say writes a line.
 func (p *Progress) Say(format string, args ...any) {
+	p.Aside(func() { fmt.Fprintf(p.w, format+"\n", args...) })
+}
+
+// Aside takes the bar away and calls write, which writes elsewhere to the same screen.
+func (p *Progress) Aside(write func()) {
 	if p.bar != nil {
 		p.bar.Clear()
 	}
-	fmt.Fprintf(p.w, format+"\n", args...)
+	write()
 }

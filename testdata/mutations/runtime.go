@@ -87,4 +87,12 @@ var runtimeMutations = []mutation{
 	{"journal: the loader is behind", "runtime/train/journal.go", "j.Position.Loader.Epoch < j.Position.Epoch", "false", "./runtime/train", "Journal"},
 	{"tables: values.csv is left out", "runtime/data/csv.go", "c.read(values[name])", "c.read(nil)", "./runtime/data", "ValuesCSV"},
 	{"tables: the columns are not kept", "runtime/train/fit.go", "s.Classes, s.Columns = c.Train.Classes, c.Train.Categories", "s.Classes = c.Train.Classes", "./cmd/app", "Tables"},
+	{"profile: an op's time counts what is in it", "runtime/profile/profile.go", "in.Self = max(0, in.Self-e.Took)", "in.Self = max(0, in.Self-0*e.Took)", "./runtime/profile", ""},
+	{"profile: the first runs count", "runtime/profile/profile.go", "runs[e.Entry] <= skip", "runs[e.Entry] < skip", "./runtime/profile", ""},
+	{"profile: a fused op counts once for each of its ops", "runtime/profile/summary.go", "1/float64(len(e.Origins))", "1", "./runtime/profile", ""},
+	{"profile: sums are of all runs", "runtime/profile/summary.go", "n := float64(s.Runs)", "n := float64(min(s.Runs, 1))", "./runtime/profile", ""},
+	{"profile: training goes on on the engine that records", "runtime/train/profile.go", "r.c.Engine.Load", "p.Engine.Load", "./runtime/train", "TestProfile"},
+	{"profile: onnxruntime's clock is taken for the recorder's", "runtime/onnxruntime/profile.go", "began = p.to.Since(p.made) - v.Start - v.Took", "began = p.to.Since(p.made)", "./runtime/onnxruntime", "ReadProfile"},
+	{"profile: a stored weight has no shape", "runtime/onnxruntime/profile.go", "if n.weight != nil {", "if n.weight == nil {", "./runtime/onnxruntime", "Profile"},
+	{"compiler: the optimizer is in no layer", "compiler/compiler.go", "f.At(e.pos, name, func() { scale", "f.At(e.pos, \"\", func() { scale", "./runtime/gorgonia", "TestProfile"},
 }
