@@ -34,5 +34,10 @@ type deviceSession interface {
 	// run computes the outputs from the inputs. An output that is nil is made by the run, in host memory; it is the caller's to free. When
 	// ctx ends, the run is broken off between two nodes.
 	run(ctx context.Context, in, out []deviceTensor) error
+	// nodes are those of the model after the first optimizations, on a device apart, with what runs them.
+	nodes() ([]placedNode, error)
 	close() error
 }
+
+// A placedNode is a node of a session's graph, and the execution provider that runs it.
+type placedNode struct{ name, operator, provider string }

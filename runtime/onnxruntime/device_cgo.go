@@ -53,6 +53,11 @@ static status set_entry(void *o, const char *key, const char *v) { return AS(130
 static status create_session(void *env, const void *model, size_t n, void *o, void **s) {
 	return AS(8, status, void *, const void *, size_t, void *, void **)(env, model, n, o, s);
 }
+static status assigned(void *s, void ***parts, size_t *n) { return AS(407, status, void *, void ***, size_t *)(s, parts, n); }
+static status part_provider(void *part, char **name) { return AS(408, status, void *, char **)(part, name); }
+static status part_nodes(void *part, void ***nodes, size_t *n) { return AS(409, status, void *, void ***, size_t *)(part, nodes, n); }
+static status node_name(void *node, char **name) { return AS(410, status, void *, char **)(node, name); }
+static status node_operator(void *node, char **name) { return AS(412, status, void *, char **)(node, name); }
 
 static status create_run(void **o) { return AS(39, status, void **)(o); }
 static status set_terminate(void *o, int on) { return AS(on ? 46 : 47, status, void *)(o); }
@@ -61,7 +66,13 @@ static status run(void *s, void *o, char **in, void **inputs, size_t ni, char **
 }
 
 static status default_allocator(void **a) { return AS(78, status, void **)(a); }
-static status cpu_memory(void **m) { return AS(69, status, int, int, void **)(1, 0, m); }
+static status create_memory(const char *name, int id, void **m) {
+	return AS(68, status, const char *, int, int, int, void **)(name, 0, id, 0, m);
+}
+static status session_allocator(void *s, void *m, void **a) { return AS(131, status, void *, void *, void **)(s, m, a); }
+static status cuda_options(void **c) { return AS(205, status, void **)(c); }
+static status set_cuda(void *c, char **keys, char **values, size_t n) { return AS(206, status, void *, char **, char **, size_t)(c, keys, values, n); }
+static status append_cuda(void *o, void *c) { return AS(204, status, void *, void *)(o, c); }
 static status create_tensor(void *a, const int64_t *shape, size_t rank, int t, void **v) {
 	return AS(48, status, void *, const int64_t *, size_t, int, void **)(a, shape, rank, t, v);
 }
@@ -83,9 +94,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"unsafe"
+
+	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
@@ -103,6 +118,9 @@ const (
 	releaseRun     = 97
 	releaseInfo    = 99
 	releaseOptions = 100
+	releaseCUDA    = 208
+
+	releaseAllocator = 132
 )
 
 // nativeError is the error that s is, which it frees.
@@ -119,6 +137,7 @@ type nativeDevice struct {
 	options   Options
 	env       unsafe.Pointer
 	allocator unsafe.Pointer
+	keeper    deviceSession  // whose the allocator is; nil where it is the process's
 	memory    unsafe.Pointer // describes host memory
 }
 
@@ -136,10 +155,13 @@ func newDevice(o Options) (device, error) {
 	d := &nativeDevice{options: o}
 	err = nativeError(C.create_env(&d.env)) // the process's, once more
 	if err == nil {
-		err = nativeError(C.cpu_memory(&d.memory))
+		d.memory, err = describe("Cpu", 0)
 	}
 	if err == nil {
 		err = nativeError(C.default_allocator(&d.allocator))
+	}
+	if err == nil && o.Device == CUDA {
+		err = d.cuda(lib)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -147,15 +169,56 @@ func newDevice(o Options) (device, error) {
 	return d, nil
 }
 
-func (d *nativeDevice) host() bool { return true }
+// describe makes a description of the memory called name.
+func describe(name string, id int) (unsafe.Pointer, error) {
+	s := C.CString(name)
+	defer C.free(unsafe.Pointer(s))
+	var m unsafe.Pointer
+	err := nativeError(C.create_memory(s, C.int(id), &m))
+	return m, err
+}
+
+// cudaProvider is what the provider's library is registered as.
+const cudaProvider = "cuda"
+
+// cuda has the library know the provider, for copies, and takes the allocator of a session that does nothing else.
+func (d *nativeDevice) cuda(lib Library) error {
+	env.Lock()
+	defer env.Unlock()
+	if !env.cuda {
+		if err := ort.RegisterExecutionProviderLibrary(cudaProvider, filepath.Join(filepath.Dir(lib.Path), cudaFiles(runtime.GOOS)[1])); err != nil {
+			return cudaError(lib, err)
+		}
+		env.cuda = true
+	}
+	model, err := onePlusOne()
+	if err != nil {
+		return err
+	}
+	if d.keeper, err = d.open(model, nil, nil, nil); err != nil {
+		return cudaError(lib, err)
+	}
+	memory, err := describe("Cuda", d.options.DeviceID)
+	if err != nil {
+		return err
+	}
+	defer C.release(releaseMemory, memory)
+	return nativeError(C.session_allocator(d.keeper.(*nativeDeviceSession).p, memory, &d.allocator))
+}
+
+func (d *nativeDevice) host() bool { return d.options.Device == CPU }
 
 func (d *nativeDevice) close() error {
+	if d.keeper != nil {
+		C.release(releaseAllocator, d.allocator)
+		d.keeper.close()
+	}
 	for place, p := range map[C.int]unsafe.Pointer{releaseMemory: d.memory, releaseEnv: d.env} {
 		if p != nil {
 			C.release(place, p)
 		}
 	}
-	d.memory, d.env = nil, nil
+	d.keeper, d.memory, d.env = nil, nil, nil
 	return nil
 }
 
@@ -359,10 +422,10 @@ func (d *nativeDevice) sessionOptions(sizes map[string]int, prefix string) (o un
 		C.free(unsafe.Pointer(name))
 	}
 	for key, v := range entries {
-		key, v := C.CString(key), C.CString(v)
-		errs = append(errs, nativeError(C.set_entry(o, key, v)))
-		C.free(unsafe.Pointer(key))
-		C.free(unsafe.Pointer(v))
+		errs = append(errs, setEntry(o, key, v))
+	}
+	if d.options.Device == CUDA {
+		errs = append(errs, setEntry(o, placing, "1"), d.appendCUDA(o))
 	}
 	if err := errors.Join(errs...); err != nil {
 		C.release(releaseOptions, o)
@@ -371,9 +434,34 @@ func (d *nativeDevice) sessionOptions(sizes map[string]int, prefix string) (o un
 	return o, nil
 }
 
+func setEntry(o unsafe.Pointer, key, v string) error {
+	list := cStrings([]string{key, v})
+	defer freeStrings(list)
+	return nativeError(C.set_entry(o, list[0], list[1]))
+}
+
+// appendCUDA has sessions with the options o run on CUDA.
+func (d *nativeDevice) appendCUDA(o unsafe.Pointer) error {
+	var c unsafe.Pointer
+	if err := nativeError(C.cuda_options(&c)); err != nil {
+		return err
+	}
+	defer C.release(releaseCUDA, c)
+	keys, values := cStrings([]string{"device_id", "arena_extend_strategy"}), cStrings([]string{strconv.Itoa(d.options.DeviceID), "kSameAsRequested"})
+	defer freeStrings(keys, values)
+	err := nativeError(C.set_cuda(c, unsafe.SliceData(keys), unsafe.SliceData(values), C.size_t(len(keys))))
+	if err == nil {
+		err = nativeError(C.append_cuda(o, c))
+	}
+	return err
+}
+
 // entries configure all sessions alike: threads that have nothing to do wait awake for a moment only, and not at all between runs, since
 // several sessions take turns, each with threads of its own.
 var entries = map[string]string{"session.intra_op.spin_duration_us": "100", "session.force_spinning_stop": "1"}
+
+// placing has a session know which provider runs which node.
+const placing = "session.record_ep_graph_assignment_info"
 
 func cStrings(list []string) []*C.char {
 	out := make([]*C.char, len(list), len(list)+1)
@@ -383,10 +471,14 @@ func cStrings(list []string) []*C.char {
 	return out
 }
 
-func (s *nativeDeviceSession) close() error {
-	for _, c := range slices.Concat(s.in, s.out) {
+func freeStrings(lists ...[]*C.char) {
+	for _, c := range slices.Concat(lists...) {
 		C.free(unsafe.Pointer(c))
 	}
+}
+
+func (s *nativeDeviceSession) close() error {
+	freeStrings(s.in, s.out)
 	made := s.p != nil
 	if made {
 		C.release(releaseSession, s.p)
@@ -397,6 +489,29 @@ func (s *nativeDeviceSession) close() error {
 	p := s.profiling
 	s.in, s.out, s.p, s.once, s.profiling = nil, nil, nil, nil, nil
 	return p.end(made)
+}
+
+func (s *nativeDeviceSession) nodes() (list []placedNode, err error) {
+	var parts *unsafe.Pointer
+	var n C.size_t
+	if err := nativeError(C.assigned(s.p, &parts, &n)); err != nil {
+		return nil, err
+	}
+	for _, part := range unsafe.Slice(parts, n) {
+		var provider *C.char
+		var nodes *unsafe.Pointer
+		if err := errors.Join(nativeError(C.part_provider(part, &provider)), nativeError(C.part_nodes(part, &nodes, &n))); err != nil {
+			return nil, err
+		}
+		for _, node := range unsafe.Slice(nodes, n) {
+			var name, operator *C.char
+			if err := errors.Join(nativeError(C.node_name(node, &name)), nativeError(C.node_operator(node, &operator))); err != nil {
+				return nil, err
+			}
+			list = append(list, placedNode{C.GoString(name), C.GoString(operator), C.GoString(provider)})
+		}
+	}
+	return list, nil
 }
 
 func (s *nativeDeviceSession) run(ctx context.Context, in, out []deviceTensor) error {

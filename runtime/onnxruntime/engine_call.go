@@ -28,19 +28,23 @@ type engineCall struct {
 	noise   map[string]*tensor.Tensor
 	outputs map[string]*tensor.Tensor // of the last run; those of a size that only a run tells are there after it
 	ran     bool
+	fetched map[string]bool // large outputs that have come from the device since
 
 	session  deviceSession
-	in, out  []deviceTensor // of the session; nil where the next is
+	in, out  []deviceTensor // of the session; nil while it does not run where state is, and always for late outputs
 	reads    []place        // state in in
 	writes   []place        // state in out
 	late     []int          // the places in out of what the run makes
-	up, down []transfer     // inputs and outputs that have a twin on the device
+	up, down twins          // inputs and outputs that lie on the device
+	later    map[string]twins
 }
 
-// A transfer is a tensor in host memory and its twin on the device.
-type transfer struct {
-	host, device deviceTensor
-}
+// twins are tensors in host memory and, for each, one on the device.
+type twins struct{ host, device []deviceTensor }
+
+// smallOutput is the number of bytes up to which an output comes from the device with each run, in one go, as those do that are always
+// looked at: the loss and whether it is finite. What is larger comes when it is asked for.
+const smallOutput = 4096
 
 // A place is where a state stands among inputs or outputs.
 type place struct {
@@ -51,7 +55,7 @@ type place struct {
 
 // newCall makes the call of e for the sizes b. own says that the random state is an input.
 func (x *executable) newCall(e *exported, b graph.Binding, own bool) (*engineCall, error) {
-	c := &engineCall{x: x, e: e, sizes: b, inputs: map[string]*tensor.Tensor{}, noise: map[string]*tensor.Tensor{}, outputs: map[string]*tensor.Tensor{}}
+	c := &engineCall{x: x, e: e, sizes: b, inputs: map[string]*tensor.Tensor{}, noise: map[string]*tensor.Tensor{}, outputs: map[string]*tensor.Tensor{}, fetched: map[string]bool{}}
 	for _, v := range e.f.Inputs {
 		shape, err := v.Sizes(b)
 		if err != nil {
@@ -88,6 +92,7 @@ func (c *engineCall) ready() (err error) {
 			err = errors.Join(err, c.free())
 		}
 	}()
+	c.later = map[string]twins{}
 	for i, p := range c.e.inputs {
 		if err := c.input(i, p); err != nil {
 			return fmt.Errorf("the input %q: %w", p.Name, err)
@@ -99,7 +104,9 @@ func (c *engineCall) ready() (err error) {
 		}
 	}
 	if !c.x.device.host() {
-		c.session, err = c.x.open(c.e, c.sizes)
+		if c.session, err = c.x.open(c.e, c.sizes); err == nil && c.e.f.Training {
+			err = checkPlaces(c.e, c.session)
+		}
 		return err
 	}
 	if c.e.session == nil {
@@ -114,7 +121,9 @@ func (c *engineCall) input(i int, p onnx.Port) (err error) {
 	c.in = append(c.in, nil)
 	t := cmp.Or(c.inputs[p.Name], c.noise[p.Name])
 	if t != nil {
-		c.in[i], err = c.both(t, &c.up)
+		if c.in[i], err = c.x.device.wrap(t); err == nil && !c.x.device.host() {
+			c.in[i], err = c.twin(&c.up, c.in[i], t)
+		}
 		return err
 	}
 	s, err := c.x.state.slot(p.Name, false)
@@ -143,39 +152,43 @@ func (c *engineCall) output(i int, p onnx.Port) (err error) {
 		t = tensor.New(p.Type.DType, shape...)
 		c.outputs[p.Name] = t
 	}
-	c.out[i], err = c.both(t, &c.down)
+	if c.out[i], err = c.x.device.wrap(t); err != nil || c.x.device.host() {
+		return err
+	}
+	if len(t.Bytes()) <= smallOutput {
+		c.out[i], err = c.twin(&c.down, c.out[i], t)
+		return err
+	}
+	var one twins
+	c.out[i], err = c.twin(&one, c.out[i], t)
+	c.later[p.Name] = one
 	return err
 }
 
-// both is t as the session takes it: t itself or, where the device is apart, a twin there, which list gets.
-func (c *engineCall) both(t *tensor.Tensor, list *[]transfer) (deviceTensor, error) {
-	host, err := c.x.device.wrap(t)
-	if err != nil || c.x.device.host() {
+// twin is a tensor on the device like host, which has the memory of t; both are listed.
+func (c *engineCall) twin(to *twins, host deviceTensor, t *tensor.Tensor) (deviceTensor, error) {
+	device, err := c.x.device.alloc(t.DType(), t.Shape()...)
+	if err != nil {
 		return host, err
 	}
-	twin, err := c.x.device.alloc(t.DType(), t.Shape()...)
-	if err != nil {
-		host.free()
-		return nil, err
-	}
-	*list = append(*list, transfer{host, twin})
-	return twin, nil
+	to.host, to.device = append(to.host, host), append(to.device, device)
+	return device, nil
 }
 
 // free frees what is of the native library.
 func (c *engineCall) free() (err error) {
-	for _, t := range slices.Concat(c.in, c.out) {
+	for _, t := range slices.Concat(c.in, c.out, c.up.host, c.down.host) {
 		if t != nil {
 			t.free()
 		}
 	}
-	for _, t := range slices.Concat(c.up, c.down) {
-		t.host.free()
+	for _, t := range c.later {
+		t.host[0].free()
 	}
 	if c.session != nil && c.session != c.e.session {
 		err = c.session.close()
 	}
-	c.session, c.in, c.out, c.reads, c.writes, c.late, c.up, c.down = nil, nil, nil, nil, nil, nil, nil, nil
+	c.session, c.in, c.out, c.reads, c.writes, c.late, c.up, c.down, c.later = nil, nil, nil, nil, nil, nil, twins{}, twins{}, nil
 	return err
 }
 
@@ -215,6 +228,9 @@ func (c *engineCall) run(ctx context.Context) error {
 	if err := c.x.state.upload(); err != nil {
 		return err
 	}
+	if err := c.x.device.copy(c.up.device, c.up.host); err != nil {
+		return err
+	}
 	for _, r := range c.reads {
 		c.in[r.at] = r.slot.now
 	}
@@ -222,7 +238,11 @@ func (c *engineCall) run(ctx context.Context) error {
 		c.out[w.at] = w.slot.next
 	}
 	err := c.session.run(ctx, c.in, c.out)
+	if err == nil {
+		err = c.x.device.copy(c.down.host, c.down.device)
+	}
 	c.ran = err == nil
+	clear(c.fetched)
 	for _, r := range c.reads {
 		c.in[r.at] = nil
 	}
@@ -283,10 +303,17 @@ func (c *engineCall) draw() error {
 
 // Output is an output of the last run.
 func (c *engineCall) Output(name string) (*tensor.Tensor, error) {
-	if t := c.outputs[name]; t != nil && c.ran {
-		return t, nil
+	t := c.outputs[name]
+	if t == nil || !c.ran {
+		return nil, rt.NoOutput(c, name)
 	}
-	return nil, rt.NoOutput(c, name)
+	if twin, ok := c.later[name]; ok && !c.fetched[name] {
+		if err := c.x.device.copy(twin.host, twin.device); err != nil {
+			return nil, fmt.Errorf("%s: reading the output %q from the device: %w", c.e.f.Name, name, err)
+		}
+		c.fetched[name] = true
+	}
+	return t, nil
 }
 
 // Explain finds the first value that went bad.

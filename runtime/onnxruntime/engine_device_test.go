@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,9 @@ type moves struct {
 	held     int // native tensors that were not freed
 	sessions int // that are open
 	opened   int // sessions, all together
+
+	apart  bool         // the device is to seem to have memory of its own
+	placed []placedNode // and its sessions to have these nodes
 }
 
 // countedEngine is an engine on the CPU that counts in the moves.
@@ -48,6 +52,8 @@ type countedDevice struct {
 	device
 	m *moves
 }
+
+func (d *countedDevice) host() bool { return !d.m.apart }
 
 func (d *countedDevice) held(t deviceTensor, err error) (deviceTensor, error) {
 	if err != nil {
@@ -114,6 +120,8 @@ func (s *countedSession) run(ctx context.Context, in, out []deviceTensor) error 
 	}
 	return err
 }
+
+func (s *countedSession) nodes() ([]placedNode, error) { return s.m.placed, nil }
 
 func (s *countedSession) close() error {
 	s.m.sessions--
@@ -250,6 +258,118 @@ func TestEngineMoves(t *testing.T) {
 	}
 	if err := x.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestEngineApart: where the device has memory of its own, a run takes one copy of the inputs to it and one of what is small back, gives the
+// same as where it has not, and each call has a session for its sizes.
+func TestEngineApart(t *testing.T) {
+	type step struct {
+		entry string
+		batch int
+	}
+	steps := []step{{"first", 4}, {"second", 4}, {"both", 2}, {"first", 5}, {"both", 2000}, {"second", 4}, {"first", 4}, {"both", 2000}}
+	var want []float64
+	for _, apart := range []bool{false, true} {
+		e, m := countedEngine(t)
+		m.apart = apart
+		x, state := loaded(t, e, lines(t))
+		var got []float64
+		for i, s := range steps {
+			in := ramp(s.batch)
+			before := m.copied
+			c, err := rt.Do(t.Context(), x, s.entry, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ran := m.copied - before
+			name := "loss"
+			if s.entry == "both" {
+				name = "y"
+			}
+			for range 2 {
+				y, err := c.Output(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, y.Float64s()...)
+			}
+			// Noise is an input; loss, grad_norm and ok are outputs. The state is on the device from the fourth step on.
+			up, down, late := 2, 3, 0
+			switch {
+			case s.batch == 2000:
+				up, down, late = 1, 0, 1
+			case s.entry == "both":
+				up, down = 1, 1
+			}
+			if asked := m.copied - before - ran; apart && i >= 3 && (ran != up+down || asked != late) {
+				t.Errorf("step %d: %d tensors were copied in the run and %d when outputs were asked for, want %d and %d", i, ran, asked, up+down, late)
+			}
+		}
+		w, err := state.Tensor("a.weight")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, w.Float64s()...)
+		if !apart {
+			want = got
+			continue
+		}
+		if !slices.Equal(got, want) {
+			t.Error("a device apart gives other numbers")
+		}
+		if m.opened != 5 {
+			t.Errorf("%d sessions for 5 entry points and sizes", m.opened)
+		}
+		for n := range 3 * maxCalls {
+			if _, err := rt.Run(t.Context(), x, "both", ramp(n+1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if m.sessions != maxCalls {
+			t.Errorf("%d sessions are open after many sizes, want %d", m.sessions, maxCalls)
+		}
+		if err := x.Close(); err != nil || m.held != 0 || m.sessions != 0 {
+			t.Errorf("%d tensors and %d sessions are left: %v", m.held, m.sessions, err)
+		}
+	}
+}
+
+// TestEnginePlaces: a Step that would run in host memory in part is refused, with ops and lines. A Func is not.
+func TestEnginePlaces(t *testing.T) {
+	e, m := countedEngine(t)
+	m.apart = true
+	prog := lines(t)
+	x, _ := loaded(t, e, prog)
+	f := prog.Step("first")
+	entry, err := x.(*executable).entry(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := linesOf(entry.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for name, line := range list {
+		if strings.HasPrefix(line, "engine_device_test.go:") && strings.HasPrefix(name, "a.MatMul") {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		t.Fatalf("no product has a line: %v", list)
+	}
+	m.placed = []placedNode{{"a", "Add", "CUDAExecutionProvider"}, {names[0], "MatMul", onHost}, {"made up", "Fused", onHost}}
+	_, err = rt.Run(t.Context(), x, "first", ramp(2))
+	if err == nil || !strings.Contains(err.Error(), "2 of its nodes") || !strings.Contains(err.Error(), "MatMul at "+list[names[0]]) || !strings.Contains(err.Error(), "\tFused") {
+		t.Errorf("a step with nodes on the CPU: %v", err)
+	}
+	if _, err := rt.Run(t.Context(), x, "both", ramp(2)); err != nil {
+		t.Errorf("a Func with nodes on the CPU: %v", err)
+	}
+	m.placed = m.placed[:1]
+	if _, err := rt.Run(t.Context(), x, "first", ramp(2)); err != nil {
+		t.Errorf("a step without: %v", err)
 	}
 }
 

@@ -29,6 +29,7 @@ func Available() bool { return true }
 var env struct {
 	sync.Mutex
 	started bool
+	cuda    bool // the CUDA provider's library is registered
 	lib     Library
 }
 

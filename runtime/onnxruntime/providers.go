@@ -35,18 +35,24 @@ func Providers(library string) ([]Provider, error) {
 	return list, nil
 }
 
-// try adds 1 to 1.
-func try(o Options) error {
+// onePlusOne is a model of one node, x + x.
+func onePlusOne() ([]byte, error) {
 	one := &wire.ValueInfo{Name: "x", Type: &wire.TensorType{Elem: wire.Float, Shape: []wire.Dim{{Value: 1}}}}
 	sum := &wire.ValueInfo{Name: "y", Type: one.Type}
 	var buf bytes.Buffer
 	err := (&wire.Model{IRVersion: 8, Opsets: []wire.Opset{{Version: 17}}, Graph: &wire.Graph{Name: "probe",
 		Nodes:  []*wire.Node{{OpType: "Add", Inputs: []string{"x", "x"}, Outputs: []string{"y"}}},
 		Inputs: []*wire.ValueInfo{one}, Outputs: []*wire.ValueInfo{sum}}}).Encode(&buf)
+	return buf.Bytes(), err
+}
+
+// try adds 1 to 1.
+func try(o Options) error {
+	model, err := onePlusOne()
 	if err != nil {
 		return err
 	}
-	s, err := OpenBytes(buf.Bytes(), o)
+	s, err := OpenBytes(model, o)
 	if err != nil {
 		return err
 	}
