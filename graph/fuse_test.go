@@ -34,8 +34,8 @@ func TestFuse(t *testing.T) {
 		}
 	}
 	squares := 0 // of twice, which two values use: it is computed once
-	for _, v := range g.Values {
-		squares += strings.Count(graph.OpText(v.Op), "Square")
+	for _, n := range g.Nodes {
+		squares += strings.Count(graph.OpText(n.Op), "Square")
 	}
 	if squares != 1 {
 		t.Errorf("a value of two users is computed %d times", squares)
@@ -62,23 +62,28 @@ func TestFuse(t *testing.T) {
 }
 
 // TestFuseRandom fuses random graphs over operands that broadcast in every way, with more arguments in a tree than a fused
-// op takes, and wants the same bits on any number of goroutines.
+// op takes, sums and what must be finite, and wants the same bits on any number of goroutines, and of the ops that fused ones are made of.
 func TestFuseRandom(t *testing.T) {
-	fused := 0
+	var fused, results, sums, looked int
 	for seed := range uint64(40) {
 		f, in := randomElementwise(rand.New(rand.NewPCG(seed, 1)), []graph.DType{graph.F32, graph.F64}[seed%2])
 		g := graph.Fuse(f)
 		if err := g.Verify(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		for _, v := range g.Values {
-			if _, ok := v.Op.(graph.Fused); ok {
-				fused++
+		for _, n := range g.Nodes {
+			if o, ok := n.Op.(graph.Fused); ok {
+				fused, results, sums, looked = fused+1, results+len(o.Results), sums+len(o.Sums), looked+len(o.Finite)
 			}
 		}
+		apart := graph.Lower(g, func(n *graph.Node) bool { _, ok := n.Op.(graph.Fused); return !ok })
 		want := evaluate(t, newContext(1), f, in)
-		for _, threads := range []int{1, 2, 5} {
-			got := evaluate(t, cutContext(threads), g, in)
+		for _, threads := range []int{1, 2, 5, 0} {
+			c := cutContext(threads)
+			if threads == 0 {
+				c, g = newContext(1), apart
+			}
+			got := evaluate(t, c, g, in)
 			for k, o := range f.Outputs {
 				w, h := want[o.Value.ID], got[g.Outputs[k].Value.ID]
 				for i := range w.Len() {
@@ -89,8 +94,52 @@ func TestFuseRandom(t *testing.T) {
 			}
 		}
 	}
-	if fused < 40 {
-		t.Errorf("only %d fused ops", fused)
+	if fused < 40 || results < 80 || sums < 20 || looked < 10 {
+		t.Errorf("only %d fused ops, %d results, %d sums, %d looked at", fused, results, sums, looked)
+	}
+}
+
+// TestFuseAdam wants an update of Adam, the sum that the gradient's norm is made of and the word on the new state to be one op, which sees each
+// element that is not finite.
+func TestFuseAdam(t *testing.T) {
+	const n = 2500
+	f := graph.NewFunc("f", false)
+	in := map[string]*tensor.Tensor{"rate": tensor.Scalar(float32(.1)), "eps": tensor.Scalar(float32(1e-8))}
+	input := func(name string) *graph.Value {
+		in[name] = graph.Sample{In: []graph.SampleInput{{Shape: []int{n}, Lo: .1, Hi: 1}}}.Inputs(graph.F32)[0]
+		return f.Input(name, graph.F32, n)
+	}
+	p, m, v, g := input("p"), input("m"), input("v"), input("g")
+	square := g.Square()
+	m2, v2 := m.Lerp(g, .1), v.Lerp(square, .001)
+	p2 := p.Sub(m2.Mul(f.Input("rate", graph.F32)).Div(v2.Sqrt().Add(f.Input("eps", graph.F32))))
+	for name, x := range map[string]*graph.Value{"m": m2, "v": v2, "p": p2, "norm": square.Sum(), "ok": p2.AllFinite(m2, v2)} {
+		f.Output(name, x)
+	}
+	h := graph.Fuse(f)
+	if last := h.Nodes[len(h.Nodes)-1]; len(h.Nodes) != 7 || len(last.Results) != 5 {
+		t.Fatalf("want one op with five results:\n%v", h)
+	}
+	ok := func() bool {
+		out := evaluate(t, cutContext(2), h, in)
+		for _, o := range h.Outputs {
+			if o.Name == "ok" {
+				return out[o.Value.ID].At(0) != 0
+			}
+		}
+		return false
+	}
+	if !ok() {
+		t.Error("all is finite")
+	}
+	for _, name := range []string{"p", "m", "v", "g"} {
+		for _, at := range []int{0, 1023, 1024, n - 1} {
+			old := in[name].At(at)
+			if in[name].Set(at, math.Inf(1)); ok() {
+				t.Errorf("element %d of %s is infinite", at, name)
+			}
+			in[name].Set(at, old)
+		}
 	}
 }
 
@@ -127,6 +176,7 @@ func randomElementwise(r *rand.Rand, dtype graph.DType) (*graph.Func, map[string
 		func(a, _ *graph.Value) *graph.Value { return a.Exp() },
 		func(a, _ *graph.Value) *graph.Value { return a.ReLU() },
 		func(a, _ *graph.Value) *graph.Value { return a.Scale(.7) },
+		func(a, _ *graph.Value) *graph.Value { return a.Sub(a.MeanKeep()) }, // a is needed before the difference
 	}
 	for range 25 {
 		values = append(values, ops[r.IntN(len(ops))](pick(), pick()))
@@ -134,6 +184,10 @@ func randomElementwise(r *rand.Rand, dtype graph.DType) (*graph.Func, map[string
 	for i := range 3 {
 		f.Output(fmt.Sprint("y", i), values[len(values)-1-2*i])
 	}
+	for i := range 4 {
+		f.Output(fmt.Sprint("sum", i), pick().Sum())
+	}
+	f.Output("finite", pick().AllFinite(pick(), pick()))
 	return f, in
 }
 

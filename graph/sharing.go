@@ -25,6 +25,9 @@ func (v *Value) Shares(k int) Sharing {
 	if !ours(v.Op) {
 		return Apart
 	}
+	if o, ok := v.Op.(Fused); len(v.Results) > 1 && (!ok || !o.last(v.Index)) { // others read the argument when v is written
+		return Apart
+	}
 	switch o := v.Op.(type) {
 	case sharer:
 		return o.shares(k)
@@ -49,7 +52,12 @@ func (Barrier) shares(k int) Sharing {
 	return Apart
 }
 
-func (Fused) shares(int) Sharing { return Over }
+func (o Fused) shares(int) Sharing {
+	if !o.last(0) && o.Results == nil { // sums alone
+		return Apart
+	}
+	return Over
+}
 
 func (Softmax) shares(int) Sharing { return Over }
 

@@ -94,35 +94,48 @@ func checkSharing(t *testing.T, what string, y *graph.Value, in []*tensor.Tensor
 	if err != nil {
 		b = nil // the shapes have no symbols
 	}
-	shape, err := y.Shape().Eval(b)
-	if err != nil {
-		t.Fatal(err)
+	var results []*tensor.Tensor // memory of their own
+	for _, r := range y.Results {
+		shape, err := r.Shape().Eval(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results = append(results, tensor.New(r.DType(), shape...))
 	}
-	eval := func(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) *tensor.Tensor {
+	shape := results[y.Index].Shape()
+	eval := func(c *kernel.Context, out *tensor.Tensor, in []*tensor.Tensor) []*tensor.Tensor {
 		t.Helper()
-		if err := y.Run(c, []*tensor.Tensor{out}, in); err != nil {
+		all := slices.Clone(results)
+		all[y.Index] = out
+		if err := y.Run(c, all, in); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
-		return out
+		return all
 	}
-	want := eval(newContext(1), tensor.New(y.DType(), shape...), in)
+	var want []*tensor.Tensor
+	for _, r := range eval(newContext(1), results[y.Index], in) {
+		want = append(want, r.Clone())
+	}
+	own := want[y.Index]
 	for k := range in {
 		how := y.Shares(k)
-		if in[k] == nil || how == graph.Apart || in[k].Len() != want.Len() || in[k].DType() != want.DType() {
+		if in[k] == nil || how == graph.Apart || in[k].Len() != own.Len() || in[k].DType() != own.DType() {
 			continue
 		}
 		if how == graph.Same {
-			sameBits(t, what, in[k], want)
+			sameBits(t, what, in[k], own)
 		}
 		for _, c := range []*kernel.Context{newContext(1), cutContext(1), cutContext(3)} {
-			own := in[k].Clone()
+			over := in[k].Clone()
 			args := slices.Clone(in)
 			for j := range args {
 				if args[j] == in[k] {
-					args[j] = own
+					args[j] = over
 				}
 			}
-			sameBits(t, fmt.Sprintf("%s, over argument %d", what, k), eval(c, own.Reshape(shape...), args), want)
+			for i, got := range eval(c, over.Reshape(shape...), args) {
+				sameBits(t, fmt.Sprintf("%s, over argument %d, result %d", what, k, i), got, want[i])
+			}
 		}
 	}
 }

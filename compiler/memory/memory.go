@@ -228,11 +228,8 @@ func (p *Plan) share(f *graph.Func) {
 	}
 }
 
-// place is the first of v's arguments that may have v in its place, nil if none may. Results of one node do not share.
+// place is the first of v's arguments that may have v in its place, nil if none may.
 func (p *Plan) place(v *graph.Value, may func(a *graph.Value) bool) *graph.Value {
-	if len(v.Results) > 1 {
-		return nil
-	}
 	for _, a := range v.Args {
 		if a != nil && may(a) {
 			return a

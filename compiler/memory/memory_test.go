@@ -99,11 +99,11 @@ func check(t *testing.T, f *graph.Func, p *memory.Plan) {
 // needed is the most bytes of the arena that hold what is read at the same time or later.
 func needed(f *graph.Func, p *memory.Plan) int {
 	most := 0
-	for at := range f.Values {
+	for at, n := range f.Nodes { // all results of a node begin at once
 		places := map[int]int{}
 		for i, v := range f.Values {
-			begun := i <= at
-			later := i == at || slices.ContainsFunc(f.Values, func(u *graph.Value) bool { return u.ID >= at && slices.Contains(u.Args, v) }) ||
+			begun := slices.Contains(f.Nodes[:at+1], v.Node)
+			later := v.Node == n || slices.ContainsFunc(f.Nodes[at:], func(u *graph.Node) bool { return slices.Contains(u.Args, v) }) ||
 				slices.ContainsFunc(f.Updates, func(u graph.Update) bool { return u.Value == v })
 			if p.Class[i] == memory.Arena && begun && later {
 				places[p.Offset[i]] = max(places[p.Offset[i]], p.Bytes[i])

@@ -118,18 +118,23 @@ func (r reduction[T]) columns(out, in []T, rows, n, lo, hi int) {
 	}
 }
 
+// SumBlock is the number of elements whose sum is one of those that a sum of everything adds up.
+const SumBlock = 1024
+
 // all folds everything, in blocks of fixed size so that the result does not depend on the number of goroutines.
 func (r reduction[T]) all(c *Context, in []T) T {
-	block := c.grain(reduceGrain)
-	blocks := ceilDiv(len(in), block)
+	blocks := ceilDiv(len(in), SumBlock)
 	part := make([]T, blocks)
-	c.Parallel(blocks, 1, func(lo, hi int) {
+	c.Parallel(blocks, reduceGrain/SumBlock, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			part[i] = r.fold(in[i*block : min(len(in), (i+1)*block)])
+			part[i] = r.fold(in[i*SumBlock : min(len(in), (i+1)*SumBlock)])
 		}
 	})
 	return r.fold(part)
 }
+
+// Total is the sum of a as [Sum] makes it of a block, and of the sums of blocks.
+func Total[T Number](a []T) T { return sum(a) }
 
 // kept is, for each group of axes, the stride of the results along it; 0 along reduced ones.
 func kept(l layout) []int {

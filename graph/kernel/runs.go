@@ -142,12 +142,17 @@ const (
 // Map computes out[i] from the elements of in that broadcast to i. f gets stretches: each input has as many elements as
 // the output, or one. Short runs are gathered into longer ones first, so that a call of f is always worth its price.
 func Map[T, U any](c *Context, f func(out []U, in [][]T), out []U, shape []int, in [][]T, shapes [][]int, grain int) {
+	Broadcast(c, func(lo, hi int, in [][]T) { f(out[lo:hi], in) }, shape, in, shapes, grain)
+}
+
+// Broadcast is Map without an output: f gets the stretch, from lo to hi, and the elements of in for it.
+func Broadcast[T any](c *Context, f func(lo, hi int, in [][]T), shape []int, in [][]T, shapes [][]int, grain int) {
 	g := newGrid(shape, shapes)
 	gather := g.inner() < min(shortRun, g.size)
 	c.Parallel(g.size, grain, func(lo, hi int) {
 		args := make([][]T, len(in))
 		if gather {
-			mapGathered(g, f, out, in, args, lo, hi)
+			broadcastGathered(g, f, in, args, lo, hi)
 			return
 		}
 		g.runs(lo, hi, func(r *Run) {
@@ -158,13 +163,13 @@ func Map[T, U any](c *Context, f func(out []U, in [][]T), out []U, shape []int, 
 				}
 				args[k] = x[r.At[k] : r.At[k]+n]
 			}
-			f(out[r.Out:r.Out+r.N], args)
+			f(r.Out, r.Out+r.N, args)
 		})
 	})
 }
 
-// mapGathered is Map on the elements from lo to hi, in blocks; the operands that are broadcast are gathered.
-func mapGathered[T, U any](g grid, f func(out []U, in [][]T), out []U, in, args [][]T, lo, hi int) {
+// broadcastGathered is Broadcast on the elements from lo to hi, in blocks; the operands that are broadcast are gathered.
+func broadcastGathered[T any](g grid, f func(lo, hi int, in [][]T), in, args [][]T, lo, hi int) {
 	var gathered []int
 	var buf [maxOperands][]T
 	for k, x := range in {
@@ -195,6 +200,6 @@ func mapGathered[T, U any](g grid, f func(out []U, in [][]T), out []U, in, args 
 				}
 			}
 		})
-		f(out[lo:end], args)
+		f(lo, end, args)
 	}
 }

@@ -19,7 +19,7 @@ var kernelMutations = []mutation{
 	{"layer norm: the variance is of n−1", "graph/kernel/norm.go", "((s0+s1)+(s2+s3))/n+eps)", "((s0+s1)+(s2+s3))/(n-1)+eps)", "./graph/kernel", "Norm"},
 	{"layer norm: the gradient forgets the mean", "graph/kernel/norm.go", "(u[k] - mean - d*along) * r", "(u[k] - 0*mean - d*along) * r", "./graph/kernel", "Norm"},
 	{"reduce: a part of kept groups starts at the input's distance", "graph/kernel/reduce.go", "lo*strides[p], lo*l.stride[p], strides)", "lo*strides[p], lo*strides[p], strides)", "./graph/kernel", "Reduc"},
-	{"reduce: the last block of a sum is left out", "graph/kernel/reduce.go", "blocks := ceilDiv(len(in), block)", "blocks := max(1, len(in)/block)", "./graph/kernel", "Reduc"},
+	{"reduce: the last block of a sum is left out", "graph/kernel/reduce.go", "blocks := ceilDiv(len(in), SumBlock)", "blocks := max(1, len(in)/SumBlock)", "./graph/kernel", "Reduc"},
 	{"reduce: a column's block of rows counts twice", "graph/kernel/reduce.go", "if i > 0 {\n\t\t\t\t\tr.into(out[lo:end], part)\n\t\t\t\t}", "r.into(out[lo:end], part)", "./graph/kernel", "Reduc"},
 	{"sum: the tail is added after the first element", "graph/kernel/reduce.go", "for _, x := range a {\n\t\ttotal += x\n\t}", "for _, x := range a[min(1, len(a)):] {\n\t\ttotal += x\n\t}", "./graph/kernel", "Reduc"},
 	{"softmax: strided lines are numbered from their part", "graph/kernel/softmax.go", "at := i/inner*n*inner + i%inner", "at := i/inner*n*inner + (i-lo)%inner", "./graph/kernel", "Softmax"},
