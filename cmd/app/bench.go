@@ -27,6 +27,7 @@ type benchOf struct {
 	MultiplyAdds float64   `json:"multiply_adds"`    // of a turn, in matrix products and convolutions
 	State        int       `json:"state_bytes"`      // parameters, moments and statistics that the largest Step reads
 	Memory       int       `json:"bytes"`            // planned besides, of the largest Step: values, outputs, constants and new state
+	NewState     int       `json:"new_state_bytes"`  // which stands beside the old until a Step has come out finite
 	Moved        float64   `json:"moved_bytes"`      // that a turn's ops read and write, once fused; caches may keep much of it from memory
 	Threads      int       `json:"threads"`          // of each engine
 	PeakRate     float64   `json:"peak_gflops"`      // of a large matrix product, the fastest BLAS, measured in the same rounds
@@ -53,12 +54,13 @@ type timesOf struct {
 	Spread    float64   `json:"spread"` // half of what lies between the rounds' quartiles, as a share of the median
 	Least     float64   `json:"least_ms"`
 	Most      float64   `json:"most_ms"`
-	P99       float64   `json:"p99_ms,omitempty"`         // what one of a hundred turns takes or more: the median of the rounds'
-	Ratio     number    `json:"ratio"`                    // to the fastest command or, without one, to the first engine: the median of the rounds' ratios
-	Rate      float64   `json:"gflops"`                   // in products and convolutions
-	OfPeak    float64   `json:"of_peak"`                  // Rate as a share of the peak
-	PerSecond float64   `json:"per_second"`               // examples
-	Memory    int       `json:"bytes,omitempty"`          // the most that a turn needs at once besides the state, as far as it is known
+	P99       float64   `json:"p99_ms,omitempty"` // what one of a hundred turns takes or more: the median of the rounds'
+	Ratio     number    `json:"ratio"`            // to the fastest command or, without one, to the first engine: the median of the rounds' ratios
+	Rate      float64   `json:"gflops"`           // in products and convolutions
+	OfPeak    float64   `json:"of_peak"`          // Rate as a share of the peak
+	PerSecond float64   `json:"per_second"`       // examples
+	Memory    int       `json:"bytes,omitempty"`  // the most that a turn needs at once besides the state, as far as it is known
+	NewState  int       `json:"new_state_bytes,omitempty"`
 	Resident  int       `json:"resident_bytes,omitempty"` // the most that a command's process had, its libraries among it, as it says
 	Rounds    []float64 `json:"rounds_ms"`
 }
@@ -98,6 +100,7 @@ func (a *app) benchCommand() *cli.Command {
 			setFlag,
 			&cli.StringSliceFlag{Name: "against", Usage: "`NAME=COMMAND` that times the same elsewhere, for the ratio; without NAME= it is called against; may be repeated"},
 			&cli.PathFlag{Name: "png", Usage: "draw the ratios as bars into `FILE`"},
+			&cli.PathFlag{Name: "markdown", Usage: "put the table, with date, machine, versions and command line, into the page `FILE.md#NAME`, between its lines <!-- bench NAME --> and <!-- end of bench NAME --> (default NAME: steps, with --infer functions)"},
 			jsonFlag,
 		},
 		Action: a.bench,
@@ -106,6 +109,10 @@ func (a *app) benchCommand() *cli.Command {
 
 func (a *app) bench(c *cli.Context) error {
 	if err := checkBench(c); err != nil {
+		return err
+	}
+	page, err := benchPage(c)
+	if err != nil {
 		return err
 	}
 	list, err := a.benched(c)
@@ -130,11 +137,19 @@ func (a *app) bench(c *cli.Context) error {
 	if len(b.all) == 0 {
 		return fmt.Errorf("there is nothing to time: the models have no functions")
 	}
+	var wrote []string
 	png := c.Path("png")
 	if png != "" {
 		if err := drawBench(b.all, png); err != nil {
 			return err
 		}
+		wrote = append(wrote, png)
+	}
+	if page != nil {
+		if err := page.write(a.markdownBench(b.all, png, page.path)); err != nil {
+			return err
+		}
+		wrote = append(wrote, page.path)
 	}
 	if c.Bool("json") {
 		return a.writeJSON(b.all)
@@ -142,8 +157,8 @@ func (a *app) bench(c *cli.Context) error {
 	if err := a.printBench(b.all); err != nil {
 		return err
 	}
-	if png != "" {
-		fmt.Fprintf(a.out, "\nwrote %s\n", png)
+	if wrote != nil {
+		fmt.Fprintf(a.out, "\nwrote %s\n", strings.Join(wrote, " and "))
 	}
 	return nil
 }

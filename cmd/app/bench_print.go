@@ -17,8 +17,8 @@ func (a *app) printBench(all []benchOf) error {
 		if b.Rhythm != "" {
 			what += ": " + b.Rhythm
 		}
-		fmt.Fprintf(a.out, "%s; batch %d, %d threads, %.3g multiply-adds, %s planned besides %s of state, %s moved\n", what, b.Batch, b.Threads,
-			b.MultiplyAdds, size(int64(b.Memory)), size(int64(b.State)), size(int64(b.Moved)))
+		fmt.Fprintf(a.out, "%s; batch %d, %d threads, %.3g multiply-adds, %s planned besides %s of state, %s of it new state; %s moved\n", what, b.Batch, b.Threads,
+			b.MultiplyAdds, size(int64(b.Memory)), size(int64(b.State)), size(int64(b.NewState)), size(int64(b.Moved)))
 		rows := [][]string{{"ENGINE", "MS", "SPREAD", "LEAST", "MOST", "P99", "RATIO", "GFLOP/S", "OF PEAK", "EXAMPLES/S", "BYTES", "RESIDENT"}}
 		for _, t := range b.Times {
 			rows = append(rows, []string{

@@ -151,7 +151,9 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 	}
 	for i, r := range racers {
 		t := times(rounds[i], rounds[fastest])
-		t.Name, t.Memory = r.name, r.bytes
+		if t.Name, t.Memory = r.name, r.bytes; r.bytes > 0 {
+			t.NewState = of.NewState
+		}
 		if len(tails[i]) > 0 {
 			t.P99 = median(tails[i])
 		}

@@ -66,6 +66,16 @@ func (of *benchOf) count(f *graph.Func, sizes graph.Binding) error {
 	}
 	of.Memory, of.State = max(of.Memory, p.Peak()-p.State), max(of.State, p.State)
 	of.Moved += float64(p.Moved)
+	state := 0
+	for _, v := range f.Updates {
+		shape, err := v.Value.Sizes(sizes)
+		if err != nil {
+			return err
+		}
+		n, _ := tensor.Count(shape)
+		state += n * v.Value.DType().Size()
+	}
+	of.NewState = max(of.NewState, state)
 	n, err := graph.MultiplyAdds(f, sizes)
 	of.MultiplyAdds += n
 	return err

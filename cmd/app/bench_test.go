@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 )
 
 // TestBench times two models beside a command, and reads what it prints of them.
@@ -42,6 +44,29 @@ func TestBench(t *testing.T) {
 		t.Errorf("the picture: %v, %v", info, err)
 	}
 	contains(t, must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --rounds 1 --turns 1"), "step-vae: train; batch 2", "OF PEAK", "floor, the products alone")
+}
+
+// TestBenchMarkdown puts the table into a page, twice, and leaves the rest of it as it is.
+func TestBenchMarkdown(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("GODEBUG", "cpu.none=off")
+	before, after := "# Page\n\n<!-- bench own -->\n", "<!-- end of bench own -->\n\nThe end.\n"
+	if err := os.WriteFile("page.md", []byte(before+"old\n"+after), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --rounds 1 --turns 1 --threads 1 --markdown page.md#own --png bars.png --against", `a b=echo '{"ms": 2000, "version": "v|1"}'`)
+	}
+	text := readText(t, "page.md")
+	inside, ok := strings.CutPrefix(text, before)
+	inside, ok2 := strings.CutSuffix(inside, after)
+	if !ok || !ok2 || strings.Contains(inside, "old") || strings.Count(inside, "step-vae") != 2 {
+		t.Fatalf("the page is\n%s", text)
+	}
+	contains(t, inside, blas.Vectors(), "1 threads", "    GODEBUG=cpu.none=off sardonyx bench step-vae --engine gorgonia", "| `step-vae`, batch 2 | gorgonia, pure Go", "|  | v\\|1 | 2000 | ±0% | 1.00 |", "floor: the products alone", "GB/s", "![ratios](bars.png)")
+	if strings.Contains(inside, "in a hundred") {
+		t.Error("there is a column without a cell")
+	}
 }
 
 // TestBenchReferences compares with two commands: one that is run in each round, and one that stays and is faster.
@@ -118,6 +143,9 @@ func TestBenchEngines(t *testing.T) {
 // TestBadBench asks for what cannot be.
 func TestBadBench(t *testing.T) {
 	t.Chdir(t.TempDir())
+	if err := os.WriteFile("empty.md", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
 	one := "bench step-vae --engine gorgonia --blas go --batch 1 --rounds 1 --turns 1"
 	for _, c := range []struct {
 		args    string
@@ -133,6 +161,9 @@ func TestBadBench(t *testing.T) {
 		{"bench --infer step-vae", "", exitError, "no functions"},
 		{"bench step-vae --against a=true --against a=false", "", exitUsage, "two commands are called a"},
 		{"bench step-vae --against a=", "", exitUsage, "want a command"},
+		{"bench step-vae --markdown none.md", "", exitError, "none.md"},
+		{"bench step-vae --markdown empty.md#x", "", exitUsage, "<!-- bench x -->"},
+		{"bench --infer vae --markdown empty.md", "", exitUsage, "<!-- bench functions -->"},
 		{"bench step-vae --turns -1", "", exitUsage, "--turns -1"},
 		{"bench step-vae --rounds 0", "", exitUsage, "--rounds 0"},
 		{"bench step-vae --batch -1", "", exitUsage, "--batch -1"},

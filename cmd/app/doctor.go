@@ -102,6 +102,7 @@ func examine(c *cli.Context) []finding {
 	text, err = blasFound()
 	need("blas", err, text)
 	list = append(list, blasRates()...)
+	list = append(list, machineRates()...)
 	lib, err := onnxruntime.Find(c.Path("onnxruntime"))
 	need("onnxruntime", err, lib.String())
 	if err == nil {
@@ -189,6 +190,19 @@ func blasFound() (string, error) {
 		why = fmt.Sprintf("since no library is faster by a tenth (%s chooses another)", blas.Env)
 	}
 	return b.Name() + ", " + why, nil
+}
+
+// machineRates says what all CPUs together do now: a large product, and memory.
+func machineRates() []finding {
+	b, err := blas.Default()
+	if err != nil {
+		return nil // blasFound says it
+	}
+	m := newMeter([]blas.Impl{b}, cpus)
+	return []finding{
+		{What: "products", OK: true, Text: fmt.Sprintf("%.0f GFLOP/s on %d threads with %s, as of now; the CPU has %s", m.peak(), cpus, b.Name(), blas.Vectors())},
+		{What: "memory", OK: true, Text: fmt.Sprintf("%.1f GB/s on %d threads, as of now: two large arrays read and one written", m.bandwidth(), cpus)},
+	}
 }
 
 // blasRates says what each BLAS does here.

@@ -12,8 +12,9 @@ import (
 // maxSystem bounds what the system says of the CPUs, in bytes.
 const maxSystem = 16 << 20
 
-// environment is what a run's numbers and times depend on besides the engine.
-func environment() map[string]string {
+// Environment is what a run's numbers and times depend on besides the engine: "sardonyx", "go", "platform", "cpus" and, where the system
+// tells its name, "cpu".
+func Environment() map[string]string {
 	env := map[string]string{
 		"sardonyx": onnx.ModuleVersion(),
 		"go":       runtime.Version(),

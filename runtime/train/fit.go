@@ -260,7 +260,7 @@ func (c *Config) setup() (Setup, error) {
 		Precision: precision(c.Program), Step: c.Rhythm.String(), Inputs: c.Inputs, Validate: c.Validate, Monitor: c.Monitor, MinDelta: c.MinDelta, Highest: c.Highest,
 		Batch: c.Batch, DropLast: c.DropLast, Seed: c.Seed, LogEvery: c.LogEvery,
 		Epochs: c.Epochs, Patience: c.Patience, Engine: c.Engine.Name(),
-		Doc: c.Doc, Command: c.Command, Data: c.Data, Environment: environment(),
+		Doc: c.Doc, Command: c.Command, Data: c.Data, Environment: Environment(),
 	}
 	s.Classes, s.Columns = c.Train.Classes, c.Train.Categories
 	if c.Solve != nil {

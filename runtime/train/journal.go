@@ -83,7 +83,7 @@ func OpenRun(dir Folder, o RunOptions) (*Journal, error) {
 		Version: setupVersion, Program: o.Program.Name(), Fingerprint: o.Program.Fingerprint(), Entries: entries(o.Program),
 		Settings: o.Settings, Precision: precision(o.Program), Monitor: o.Monitor, Highest: o.Highest,
 		Train: o.Data, Batch: o.Batch, Seed: o.Seed, LogEvery: o.LogEvery, Engine: o.Engine,
-		Doc: o.Doc, Command: o.Command, Environment: environment(),
+		Doc: o.Doc, Command: o.Command, Environment: Environment(),
 	}
 	j := &Journal{dir: dir, prog: o.Program, state: o.State, noReport: o.NoReport, say: NewProgress(o.Out).Say}
 	old, err := j.open(s, o.Resume)

@@ -17,4 +17,5 @@ var commandMutations = []mutation{
 	{"train: a run of onnxruntime goes on in gorgonia", "cmd/app/train.go", "			name = engineOnnxruntime\n", "			name = engineGorgonia\n", "./cmd/app", "TrainEngines"},
 	{"vae: importance weights are added up, not averaged", "compiler/models/vae/vae.go", ".LogSumExp(-1).Shift(-math.Log(float64(draws)))", ".LogSumExp(-1).Shift(0 * math.Log(float64(draws)))", "./compiler/models/vae", "Draws"},
 	{"modes: the rarest is one that was drawn", "runtime/metrics/classes.go", "if reference[i] > 0 {", "if reference[i] > 0 && v > 0 {", "./runtime/metrics", "Classes"},
+	{"bench: a page loses what stands behind the table", "cmd/app/bench_markdown.go", "[]byte(text), p.after)", "[]byte(text), p.after[:0])", "./cmd/app", "BenchMarkdown"},
 }
