@@ -94,10 +94,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"unsafe"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -186,6 +186,9 @@ func (d *nativeDevice) cuda(lib Library) error {
 	env.Lock()
 	defer env.Unlock()
 	if !env.cuda {
+		if err := readyForCUDA(lib); err != nil {
+			return err
+		}
 		if err := ort.RegisterExecutionProviderLibrary(cudaProvider, filepath.Join(filepath.Dir(lib.Path), cudaFiles(runtime.GOOS)[1])); err != nil {
 			return cudaError(lib, err)
 		}
@@ -447,7 +450,13 @@ func (d *nativeDevice) appendCUDA(o unsafe.Pointer) error {
 		return err
 	}
 	defer C.release(releaseCUDA, c)
-	keys, values := cStrings([]string{"device_id", "arena_extend_strategy"}), cStrings([]string{strconv.Itoa(d.options.DeviceID), "kSameAsRequested"})
+	list := cudaOptions(d.options)
+	names := slices.Sorted(maps.Keys(list))
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = list[name]
+	}
+	keys, values := cStrings(names), cStrings(texts)
 	defer freeStrings(keys, values)
 	err := nativeError(C.set_cuda(c, unsafe.SliceData(keys), unsafe.SliceData(values), C.size_t(len(keys))))
 	if err == nil {

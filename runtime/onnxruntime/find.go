@@ -24,6 +24,9 @@ const minMinor = 24
 // installCommand is what a person types to get the library.
 const installCommand = "sardonyx runtime install"
 
+// installCUDA is what a person types to get the CUDA provider.
+const installCUDA = installCommand + " --cuda"
+
 // ErrNotFound is wrapped by the error of [Find] when there is no usable library in any of the places it looks.
 var ErrNotFound = errors.New("the onnxruntime library was not found")
 

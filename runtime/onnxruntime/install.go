@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,12 +30,16 @@ type InstallOptions struct {
 	From string
 	// Force fetches the library even if it is in the cache already.
 	Force bool
+	// CUDA installs the CUDA provider, beside the library, which is installed first if it is not there; From is then an archive with
+	// the provider.
+	CUDA bool
 	// Progress, if not nil, is told what goes on: the stage, and the bytes done and in all; total is 0 if not known.
 	Progress func(stage string, done, total int64)
 
-	platform string // tests only; this one's if ""
-	npm      string // tests only; the npm client's name
-	releases string // tests only; the release server
+	platform string  // tests only; this one's if ""
+	npm      string  // tests only; the npm client's name
+	releases string  // tests only; the release server
+	provider []build // tests only; the CUDA provider's files, as pinned if nil
 }
 
 func (o *InstallOptions) report(stage string, done, total int64) {
@@ -43,41 +48,70 @@ func (o *InstallOptions) report(stage string, done, total int64) {
 	}
 }
 
-// Install puts the pinned library into the cache, at [CachePath], and returns it; fresh is false if it was there
-// already, whole. It comes from the npm package onnxruntime-node where there is an npm client (whose registry settings
-// then hold), else from the project's releases; no script of a package is run. A library whose SHA-256 is not the
-// pinned one is not installed. The file takes its place in one step, so a broken installation leaves nothing behind.
+// Install puts the pinned library into the cache, at [CachePath], or the CUDA provider beside it, and returns the library; fresh is
+// false if all was there already, whole. It comes from an npm package where there is an npm client (whose registry settings
+// then hold), else, but for the provider, from the project's releases; no script of a package is run. A file whose SHA-256 is not the
+// pinned one is not installed. Files take their places when all are there and checked, each in one step, so a broken installation leaves
+// nothing behind, and the next one fetches what is not there yet.
 func Install(ctx context.Context, o InstallOptions) (lib Library, fresh bool, err error) {
-	b, err := buildFor(cmp.Or(o.platform, runtime.GOOS+"/"+runtime.GOARCH))
+	what := "installing onnxruntime " + PinnedVersion
+	list, err := o.builds()
 	if err != nil {
 		return Library{}, false, err
+	}
+	if o.CUDA {
+		what = "installing the CUDA provider of onnxruntime " + PinnedVersion
+		core := o
+		core.CUDA, core.Force, core.From = false, false, ""
+		if _, _, err := Install(ctx, core); err != nil {
+			return Library{}, false, err
+		}
 	}
 	dest, err := CachePath()
 	if err != nil {
 		return Library{}, false, err
 	}
-	if !o.Force && hasPinned(dest, b) {
+	place := func(b build) string { return filepath.Join(filepath.Dir(dest), cmp.Or(b.name, filepath.Base(dest))) }
+	if !o.Force {
+		list = slices.DeleteFunc(list, func(b build) bool { return hasPinned(place(b), b) })
+	}
+	if len(list) == 0 {
 		lib, err = check(dest, FromCache)
 		return lib, false, err
 	}
 	temp, release, err := cache.Workspace(filepath.Dir(dest))
 	if err != nil {
-		return Library{}, false, fmt.Errorf("installing onnxruntime %s: %w; set %s to a folder that can be written", PinnedVersion, err, cache.Env)
+		return Library{}, false, fmt.Errorf("%s: %w; set %s to a folder that can be written", what, err, cache.Env)
 	}
 	defer release()
 
-	if o.From != "" {
-		err = b.place(&o, o.From, dest, temp)
-	} else {
-		err = b.fetch(ctx, &o, dest, temp)
-	}
+	staged, err := obtain(ctx, &o, list, temp)
 	if err != nil {
-		return Library{}, false, fmt.Errorf("installing onnxruntime %s: %w", PinnedVersion, err)
+		return Library{}, false, fmt.Errorf("%s: %w", what, err)
+	}
+	for i, b := range list {
+		if err := os.Rename(staged[i], place(b)); err != nil {
+			return Library{}, false, fmt.Errorf("%s: %w", what, err)
+		}
 	}
 	if lib, err = check(dest, FromCache); err != nil {
 		return Library{}, true, fmt.Errorf("onnxruntime %s is installed, but this system cannot load it (it needs glibc 2.28 or later on Linux): %w", PinnedVersion, err)
 	}
 	return lib, true, nil
+}
+
+// builds are the files that o asks for, of one package.
+func (o *InstallOptions) builds() ([]build, error) {
+	platform := cmp.Or(o.platform, runtime.GOOS+"/"+runtime.GOARCH)
+	if o.CUDA {
+		list, err := cudaBuildsFor(platform)
+		if o.provider != nil {
+			list = o.provider
+		}
+		return slices.Clone(list), err
+	}
+	b, err := buildFor(platform)
+	return []build{b}, err
 }
 
 // hasPinned reports whether the file at path is the pinned library, by its hash.
@@ -92,47 +126,59 @@ func hasPinned(path string, b build) bool {
 	return err == nil && n == b.size && hex.EncodeToString(h.Sum(nil)) == b.sha256
 }
 
-// fetch tries the npm package, then the release archive.
-func (b build) fetch(ctx context.Context, o *InstallOptions, dest, temp string) error {
-	archive, errNPM := fetchNPM(ctx, o, temp)
+// obtain puts the files of list, of one package, into temp, checked, and returns their paths. They come from o.From, or the npm package,
+// or else the release archive.
+func obtain(ctx context.Context, o *InstallOptions, list []build, temp string) ([]string, error) {
+	if o.From != "" {
+		return stage(o, list, o.From, temp)
+	}
+	b := list[0]
+	archive, errNPM := fetchNPM(ctx, o, b.from(), temp)
 	if errNPM == nil {
-		return b.place(o, archive, dest, temp)
+		return stage(o, list, archive, temp)
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	url := cmp.Or(o.releases, releases) + b.archive
-	archive = filepath.Join(temp, b.archive)
-	errRelease := download(ctx, o, url, archive)
-	if errRelease == nil {
-		return b.place(o, archive, dest, temp)
+	if b.archive != "" {
+		url := cmp.Or(o.releases, releases) + b.archive
+		archive = filepath.Join(temp, b.archive)
+		errRelease := download(ctx, o, url, archive)
+		if errRelease == nil {
+			return stage(o, list, archive, temp)
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		errNPM = fmt.Errorf("%w; %w", errNPM, errRelease)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
+	command := installCommand
+	if o.CUDA {
+		command = installCUDA
 	}
-	return fmt.Errorf("it could not be fetched: %w; %w; without a connection, run npm pack %s on a machine that has one, bring the file here, and run: %s --from FILE",
-		errNPM, errRelease, npmPackage, installCommand)
+	return nil, fmt.Errorf("it could not be fetched: %w; without a connection, run npm pack %s on a machine that has one, bring the file here, and run: %s --from FILE",
+		errNPM, b.from(), command)
 }
 
-// fetchNPM has the npm client download the package into temp, and returns the archive.
-func fetchNPM(ctx context.Context, o *InstallOptions, temp string) (string, error) {
+// fetchNPM has the npm client download the package pkg into temp, and returns the archive.
+func fetchNPM(ctx context.Context, o *InstallOptions, pkg, temp string) (string, error) {
 	name := cmp.Or(o.npm, "npm")
 	npm, err := exec.LookPath(name)
 	if err != nil {
 		return "", fmt.Errorf("no npm client: %w", err)
 	}
-	o.report("fetching "+npmPackage+" with npm", 0, 0)
-	cmd := exec.CommandContext(ctx, npm, "pack", npmPackage, "--ignore-scripts", "--loglevel=error", "--pack-destination", temp)
+	o.report("fetching "+pkg+" with npm", 0, 0)
+	cmd := exec.CommandContext(ctx, npm, "pack", pkg, "--ignore-scripts", "--loglevel=error", "--pack-destination", temp)
 	cmd.Dir = temp
 	cmd.WaitDelay = 10 * time.Second // npm starts children that may hold its output open
 	var stderr tail
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("npm pack %s: %w: %s", npmPackage, err, stderr.line())
+		return "", fmt.Errorf("npm pack %s: %w: %s", pkg, err, stderr.line())
 	}
 	found, err := filepath.Glob(filepath.Join(temp, "*.tgz"))
 	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("npm pack %s left %d archives, not one", npmPackage, len(found))
+		return "", fmt.Errorf("npm pack %s left %d archives, not one", pkg, len(found))
 	}
 	return found[0], nil
 }
@@ -183,15 +229,30 @@ func download(ctx context.Context, o *InstallOptions, url, path string) (err err
 	return nil
 }
 
-// place takes the library out of from, an archive or the library itself, checks it, and moves it to dest by way of temp.
-func (b build) place(o *InstallOptions, from, dest, temp string) (err error) {
+// stage takes the files of list out of from, an archive or, of one file, the library itself, into temp, checks them, and returns their
+// paths.
+func stage(o *InstallOptions, list []build, from, temp string) ([]string, error) {
+	if !isArchive(from) && o.CUDA {
+		return nil, fmt.Errorf("%s: want the package as downloaded, an archive", from)
+	}
+	staged := make([]string, len(list))
+	for i, b := range list {
+		staged[i] = filepath.Join(temp, fmt.Sprint("library", i))
+		if err := b.stage(o, from, staged[i]); err != nil {
+			return nil, err
+		}
+	}
+	return staged, nil
+}
+
+// stage writes the library, out of from, to the new file path.
+func (b build) stage(o *InstallOptions, from, path string) error {
 	in, size, err := regularfile.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	staged := filepath.Join(temp, "library")
-	out, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(0o755))
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(0o755))
 	if err != nil {
 		return err
 	}
@@ -209,10 +270,7 @@ func (b build) place(o *InstallOptions, from, dest, temp string) (err error) {
 	if err == nil {
 		err = out.Sync()
 	}
-	if err := errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	return os.Rename(staged, dest)
+	return errors.Join(err, out.Close())
 }
 
 func isArchive(name string) bool {

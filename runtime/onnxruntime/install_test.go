@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -39,7 +40,19 @@ func TestPinned(t *testing.T) {
 			t.Errorf("%s: %+v", platform, b)
 		}
 	}
-	_, err := buildFor("plan9/386")
+	for platform, list := range cudaBuilds {
+		if len(list) != 2 || builds[platform].sha256 == "" {
+			t.Errorf("the CUDA provider for %s has %d files, or there is no library for it", platform, len(list))
+		}
+		for _, b := range list {
+			if raw, err := hex.DecodeString(b.sha256); err != nil || len(raw) != sha256.Size || b.size == 0 || b.name != path.Base(b.npm) {
+				t.Errorf("%s: %+v", platform, b)
+			}
+		}
+	}
+	_, _, err := Install(t.Context(), InstallOptions{platform: "linux/arm64", CUDA: true})
+	wantError(t, err, "CUDA provider", "linux/arm64", "only for linux/amd64", EnvLibrary)
+	_, err = buildFor("plan9/386")
 	wantError(t, err, "plan9/386", "linux/amd64", EnvLibrary)
 	_, _, err = Install(t.Context(), InstallOptions{platform: "plan9/386"})
 	wantError(t, err, "plan9/386")
@@ -306,6 +319,81 @@ func TestInstallNPM(t *testing.T) {
 			t.Errorf("left %q", files)
 		}
 	})
+}
+
+// TestInstallCUDA installs a provider of two small files by way of a client that stands in for npm, beside the real library.
+func TestInstallCUDA(t *testing.T) {
+	library, _ := pinnedLibrary(t)
+	if _, err := cudaBuildsFor(runtime.GOOS + "/" + runtime.GOARCH); err != nil {
+		t.Skip(err)
+	}
+	var pinned []build
+	contents := map[string]string{"shared.so": "shared", "cuda.so": "a provider"}
+	for _, name := range []string{"shared.so", "cuda.so"} {
+		sum := sha256.Sum256([]byte(contents[name]))
+		pinned = append(pinned, build{name: name, pkg: "provider@1", npm: "package/x64/" + name, size: int64(len(contents[name])), sha256: hex.EncodeToString(sum[:])})
+	}
+	packed := func(name, cuda string) string {
+		return writeTemp(t, name, tgz(t, entry{"package/x64/cuda.so", tar.TypeReg, cuda}, entry{"package/x64/shared.so", tar.TypeReg, contents["shared.so"]}))
+	}
+	good, bad := packed("good.tgz", contents["cuda.so"]), packed("bad.tgz", "a Provider")
+	npm := func(script string) string {
+		path := filepath.Join(t.TempDir(), "npm")
+		if err := os.WriteFile(path, []byte("#!/bin/sh\nset -e\ntest \"$1 $2\" = \"pack provider@1\"\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct {
+		name string
+		o    InstallOptions
+		want []string // of the error
+	}{
+		{"whole", InstallOptions{npm: npm("cp " + good + " .")}, nil},
+		{"from a file", InstallOptions{From: good}, nil},
+		{"one byte is another", InstallOptions{npm: npm("cp " + bad + " .")}, []string{"CUDA provider", "not the pinned one", pinned[1].sha256, "provider@1", "not installed", "beside"}},
+		{"no connection", InstallOptions{npm: npm("echo no way >&2; exit 1")}, []string{"no way", "npm pack provider@1", installCUDA + " --from"}},
+		{"from one of its files", InstallOptions{From: writeTemp(t, "cuda.so", []byte(contents["cuda.so"]))}, []string{"an archive"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := fakeCache(t)
+			c.o.CUDA, c.o.provider = true, pinned
+			if _, _, err := Install(t.Context(), InstallOptions{From: library}); err != nil {
+				t.Fatal(err)
+			}
+			lib, fresh, err := Install(t.Context(), c.o)
+			if c.want != nil {
+				wantError(t, err, c.want...)
+				if files := left(t, dir); len(files) != 1 {
+					t.Errorf("left %q", files)
+				}
+				return
+			}
+			if err != nil || !fresh || lib.Version != PinnedVersion {
+				t.Fatalf("Install = %v, %v, %v", lib, fresh, err)
+			}
+			for name, want := range contents {
+				if got, err := os.ReadFile(filepath.Join(filepath.Dir(lib.Path), name)); err != nil || string(got) != want {
+					t.Errorf("%s has %q, %v", name, got, err)
+				}
+			}
+			c.o.npm = "no-such-npm-client"
+			if _, fresh, err := Install(t.Context(), c.o); fresh || err != nil {
+				t.Errorf("a second installation: %v, %v", fresh, err)
+			}
+			damaged := filepath.Join(filepath.Dir(lib.Path), "cuda.so") // it alone is put right
+			if err := os.WriteFile(damaged, []byte("damaged"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c.o.From = good
+			if _, fresh, err := Install(t.Context(), c.o); !fresh || err != nil {
+				t.Errorf("over a damaged file: %v, %v", fresh, err)
+			}
+			if files := left(t, dir); len(files) != 3 {
+				t.Errorf("left %q", files)
+			}
+		})
+	}
 }
 
 // TestInstallArchive installs the real library from a server that stands in for the releases.

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -55,7 +54,7 @@ func start(explicit string) (Library, error) {
 		return Library{}, err
 	}
 	ort.SetSharedLibraryPath(lib.Path)
-	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return Library{}, fmt.Errorf("starting %v: %w", lib, err)
 	}
 	if err := ort.DisableTelemetry(); err != nil {
@@ -169,6 +168,11 @@ func create(m *model, suffix []byte, inputs, outputs []string, options *ort.Sess
 
 // sessionOptions turns o into native options, which the caller destroys.
 func sessionOptions(o Options, lib Library) (*ort.SessionOptions, error) {
+	if o.Device == CUDA {
+		if err := readyForCUDA(lib); err != nil {
+			return nil, err
+		}
+	}
 	options, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, fmt.Errorf("onnxruntime session options: %w", err)
@@ -190,7 +194,7 @@ func sessionOptions(o Options, lib Library) (*ort.SessionOptions, error) {
 		err = options.EnableProfiling(o.profileTo)
 	}
 	if err == nil && o.Device == CUDA {
-		err = appendCUDA(options, o.DeviceID)
+		err = appendCUDA(options, o)
 		if err != nil {
 			err = cudaError(lib, err)
 		}
@@ -202,13 +206,13 @@ func sessionOptions(o Options, lib Library) (*ort.SessionOptions, error) {
 	return options, nil
 }
 
-func appendCUDA(options *ort.SessionOptions, device int) error {
+func appendCUDA(options *ort.SessionOptions, o Options) error {
 	cuda, err := ort.NewCUDAProviderOptions()
 	if err != nil {
 		return err
 	}
 	defer cuda.Destroy()
-	if err := cuda.Update(map[string]string{"device_id": strconv.Itoa(device)}); err != nil {
+	if err := cuda.Update(cudaOptions(o)); err != nil {
 		return err
 	}
 	return options.AppendExecutionProviderCUDA(cuda)

@@ -1,6 +1,7 @@
 package onnxruntime
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -8,12 +9,14 @@ import (
 	"strings"
 )
 
-// A build is the pinned library of one platform.
+// A build is a pinned library of one platform.
 type build struct {
+	name    string // of the file, which lies in the cache; "" is that of onnxruntime itself
 	sha256  string // of the library file
 	size    int64  // of the library file, bytes
-	npm     string // its path in the npm package onnxruntime-node
-	archive string // the release archive that has it too
+	pkg     string // the npm package that has it; "" is onnxruntime-node
+	npm     string // its path in that package
+	archive string // the release archive that has it too; "" is none
 	member  string // its path in that archive
 }
 
@@ -63,6 +66,22 @@ const (
 	releases   = "https://github.com/microsoft/onnxruntime/releases/download/v" + PinnedVersion + "/"
 )
 
+// cudaBuilds is the CUDA provider of the same version, for CUDA 13 and cuDNN 9, keyed by GOOS/GOARCH. The hashes and sizes are those of
+// the files in the npm package, which was built from the same commit as onnxruntime-node at [PinnedVersion].
+var cudaBuilds = map[string][]build{
+	"linux/amd64": {
+		{
+			name: "libonnxruntime_providers_shared.so", pkg: cudaPackage, npm: "package/Plugins/Linux/x64/libonnxruntime_providers_shared.so",
+			sha256: "c6a12593396095f5670160e284c35d1700b7708cf3037b7042e2a5200ccae772", size: 14632,
+		}, {
+			name: "libonnxruntime_providers_cuda.so", pkg: cudaPackage, npm: "package/Plugins/Linux/x64/libonnxruntime_providers_cuda.so",
+			sha256: "56cf3254b118ad837ccc4ed8f6d1b23504bbf7ef91b34cbc0b289cb7f10b3037", size: 229780440,
+		},
+	},
+}
+
+const cudaPackage = "com.github.asus4.onnxruntime.linux-x64-gpu@0.4.9"
+
 // buildFor is the build of a platform, or an error that lists the platforms there are.
 func buildFor(platform string) (build, error) {
 	b, ok := builds[platform]
@@ -73,8 +92,24 @@ func buildFor(platform string) (build, error) {
 	return b, nil
 }
 
+// cudaBuildsFor are the files of the CUDA provider of a platform, or an error that lists the platforms there are.
+func cudaBuildsFor(platform string) ([]build, error) {
+	list, ok := cudaBuilds[platform]
+	if !ok {
+		return nil, fmt.Errorf("the CUDA provider of onnxruntime %s is not pinned for %s, only for %s; if you have one for it, put it beside the library that %s names",
+			PinnedVersion, platform, strings.Join(slices.Sorted(maps.Keys(cudaBuilds)), ", "), EnvLibrary)
+	}
+	return list, nil
+}
+
+// from is the npm package that b comes in.
+func (b build) from() string { return cmp.Or(b.pkg, npmPackage) }
+
 // members are the paths in archives at which the library of b may be.
 func (b build) members() []string {
+	if b.archive == "" {
+		return []string{b.npm}
+	}
 	top := strings.TrimSuffix(strings.TrimSuffix(b.archive, ".tgz"), ".zip")
 	return []string{b.npm, path.Join(top, b.member)}
 }
@@ -84,6 +119,10 @@ func (b build) matches(from string, size int64, sum string) error {
 	if size == b.size && sum == b.sha256 {
 		return nil
 	}
-	return fmt.Errorf("the library in %s is not the pinned one: it has %d bytes and SHA-256 %s, expected %d and %s (the build in %s); it was not installed; if you trust it, set %s to it",
-		from, size, sum, b.size, b.sha256, npmPackage, EnvLibrary)
+	trust := "set " + EnvLibrary + " to it"
+	if b.name != "" {
+		trust = "put it beside the library that " + EnvLibrary + " names"
+	}
+	return fmt.Errorf("the library in %s is not the pinned one: it has %d bytes and SHA-256 %s, expected %d and %s (the build in %s); it was not installed; if you trust it, %s",
+		from, size, sum, b.size, b.sha256, b.from(), trust)
 }

@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
@@ -63,43 +60,6 @@ func try(o Options) error {
 	return errors.Join(err, s.Close())
 }
 
-// cudaError is an error of the CUDA provider, err, as what this machine lacks for it; where it lacks nothing that can be
-// looked for, it is err with a guess.
-func cudaError(lib Library, err error) error {
-	dir := filepath.Dir(lib.Path)
-	var files, lacks []string
-	for _, name := range cudaFiles(runtime.GOOS) {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			files = append(files, name)
-		}
-	}
-	if files != nil {
-		lacks = append(lacks, fmt.Sprintf("%s lacks the CUDA provider of onnxruntime %s (%s)", dir, lib.Version, strings.Join(files, ", ")))
-	}
-	if driver := cudaDriver(runtime.GOOS); driver == "" {
-		lacks = append(lacks, "there is no NVIDIA driver for "+runtime.GOOS)
-	} else if loadable(driver) != nil {
-		lacks = append(lacks, "this machine lacks the NVIDIA driver ("+driver+")")
-	}
-	why := strings.Join(lacks, ", and ")
-	if lacks == nil {
-		why = fmt.Sprintf("%v; the provider's files and the driver are there, so a CUDA or cuDNN library may be missing or of another version", oneLine{err})
-	}
-	return &cudaUnusable{why, err}
-}
-
-// A cudaUnusable says why the device cuda cannot be used.
-type cudaUnusable struct {
-	why string
-	err error
-}
-
-func (e *cudaUnusable) Error() string {
-	return fmt.Sprintf("the device cuda cannot be used: %s; --device cpu works", e.why)
-}
-
-func (e *cudaUnusable) Unwrap() error { return e.err }
-
 // oneLine is an error of the native library as one line, without the place in the library's source that it starts with.
 type oneLine struct{ err error }
 
@@ -115,22 +75,3 @@ func (e oneLine) Unwrap() error { return e.err }
 
 // nativeCode is how the library marks its own errors, before what they say.
 var nativeCode = regexp.MustCompile(`\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
-
-// cudaFiles are the provider's files, which must lie beside the library and be of its version.
-func cudaFiles(goos string) []string {
-	if goos == "windows" {
-		return []string{"onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"}
-	}
-	return []string{"libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"}
-}
-
-// cudaDriver is the library that comes with the driver, "" where there is no driver.
-func cudaDriver(goos string) string {
-	switch goos {
-	case "linux", "freebsd":
-		return "libcuda.so.1"
-	case "windows":
-		return "nvcuda.dll"
-	}
-	return ""
-}

@@ -32,6 +32,10 @@ type Options struct {
 	Device string
 	// DeviceID is the number of the CUDA device.
 	DeviceID int
+	// TF32 lets products of f32 on CUDA round their factors to 10 bits of mantissa, which is faster. MemoryLimit bounds the bytes that
+	// onnxruntime takes of the device's memory; 0 is no bound.
+	TF32        bool
+	MemoryLimit int64
 	// Threads is how many threads one node's computation may use, the caller's among them; 0 is GOMAXPROCS.
 	Threads int
 	// DisableOptimizations runs the graph as it is written, node by node: slower, for finding out where numbers differ.
@@ -52,6 +56,12 @@ func (o Options) check() (Options, error) {
 	}
 	if o.DeviceID < 0 {
 		return o, fmt.Errorf("device number %d is negative", o.DeviceID)
+	}
+	if o.MemoryLimit < 0 {
+		return o, fmt.Errorf("a limit of %d bytes of memory is negative", o.MemoryLimit)
+	}
+	if o.Device != CUDA && (o.TF32 || o.MemoryLimit > 0) {
+		return o, fmt.Errorf("TF32 and a limit of memory are for the device %s, and the device is %s", CUDA, o.Device)
 	}
 	if o.Threads < 0 {
 		return o, fmt.Errorf("%d threads: the number must be positive, or 0 for one a processor", o.Threads)
