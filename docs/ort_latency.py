@@ -1,6 +1,6 @@
 """A call of an ONNX file in Python's onnxruntime, on NumPy arrays: the twin of `sardonyx bench --infer`.
 
-usage: ort_latency.py FILE.onnx [--batch N] [--size NAME=N] [--kinds N] [--threads N] [--io-binding]
+usage: ort_latency.py FILE.onnx [--sizes "NAME=N ..."] [--kinds N] [--threads N] [--io-binding]
        ort_latency.py --table PAGE.md < bench.json
 Says {"ready": true} and then, for each line that it reads, runs for a fifth of a second and prints a line of JSON with "ms", the
 milliseconds of a call, "p99_ms", those that one of a hundred calls takes or more, and the version.
@@ -82,8 +82,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("file", nargs="?")
     p.add_argument("--table")
-    p.add_argument("--batch", type=int, default=1)
-    p.add_argument("--size", action="append", default=[])
+    p.add_argument("--sizes", default="batch=1")
     p.add_argument("--kinds", type=int, default=2)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--io-binding", action="store_true")
@@ -92,10 +91,7 @@ def main():
         return fill(a.table)
     import numpy as np
     import onnxruntime as ort
-    sizes = {"batch": a.batch}
-    for s in a.size:
-        name, n = s.split("=")
-        sizes[name] = int(n)
+    sizes = {name: int(n) for name, n in (s.split("=") for s in a.sizes.split())}
 
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = a.threads, 4

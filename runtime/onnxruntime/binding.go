@@ -26,10 +26,12 @@ type Binding struct {
 // nativeBinding is a Binding in the native library.
 type nativeBinding interface {
 	run(ctx context.Context) error
+	forget() // the context of the last run
 	close() error
 }
 
-// Bind fixes the inputs, as [Session.Run] takes them, and the tensors for the outputs. An output that out lacks gets a tensor of
+// Bind fixes the inputs, as [Session.Run] takes them, and the tensors for the outputs; none may be of strings, or of elements of less than a
+// byte, which the library keeps otherwise. An output that out lacks gets a tensor of
 // the size that it has in a first run, which Bind makes. No output may share elements with an input or with another output:
 // onnxruntime would read what it has overwritten. State that a model updates needs two tensors, and two bindings.
 func (s *Session) Bind(ctx context.Context, in, out map[string]*tensor.Tensor) (*Binding, error) {
@@ -65,6 +67,11 @@ func (s *Session) Bind(ctx context.Context, in, out map[string]*tensor.Tensor) (
 		}
 		outs[i] = first[info.Name]
 	}
+	for i, x := range slices.Concat(c.in, outs) {
+		if info := slices.Concat(s.model.inputs, s.model.outputs)[i]; copied(x.DType()) {
+			return fail(fmt.Errorf("%v cannot be bound, since it is of %v: Run takes and returns them", info, x.DType()))
+		}
+	}
 	if err := s.model.apart(c.in, outs); err != nil {
 		return fail(err)
 	}
@@ -84,6 +91,9 @@ func (s *Session) Bind(ctx context.Context, in, out map[string]*tensor.Tensor) (
 	s.bindings[b] = true
 	return b, nil
 }
+
+// copied reports whether native values of t have elements of their own: strings, and elements of less than a byte, of which several are in one.
+func copied(t tensor.DType) bool { return t == tensor.String || t.Bits() < 8 }
 
 // apart is an error if an output shares elements with an input or with another output.
 func (m *model) apart(in, out []*tensor.Tensor) error {
@@ -126,7 +136,7 @@ func (b *Binding) Output(name string) *tensor.Tensor { return b.outputs[name] }
 func (b *Binding) Outputs() map[string]*tensor.Tensor { return maps.Clone(b.outputs) }
 
 // Run runs the model on the bound tensors. After an error, what the outputs hold is not defined. When ctx ends, the run is
-// broken off between two nodes, and its error returned; on the CPU, with a ctx that cannot end, a run allocates nothing.
+// broken off between two nodes, and its error returned; with the ctx of the run before, or one that cannot end, a run allocates nothing.
 func (b *Binding) Run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -142,6 +152,17 @@ func (b *Binding) Run(ctx context.Context) error {
 		return b.session.runError(err)
 	}
 	return nil
+}
+
+// forget lets go of the context of the last run.
+func (b *Binding) forget() {
+	b.session.mu.RLock()
+	defer b.session.mu.RUnlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.native != nil {
+		b.native.forget()
+	}
 }
 
 // Close frees the binding, once a run that is under way has ended; the tensors stay the caller's. A second Close does nothing.

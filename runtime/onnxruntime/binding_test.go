@@ -133,6 +133,8 @@ func TestBindErrors(t *testing.T) {
 		{"shape", s, map[string]*tensor.Tensor{"x": x}, map[string]*tensor.Tensor{"y": tensor.New(tensor.F32, 3, 2)}, []string{`"y" is f32[3 3], its tensor f32[3 2]`}},
 		{"dtype", s, map[string]*tensor.Tensor{"x": x}, map[string]*tensor.Tensor{"y": tensor.New(tensor.F64, 3, 3)}, []string{`"y" is f32[3 3], its tensor f64[3 3]`}},
 		{"over an input", s, map[string]*tensor.Tensor{"x": x}, map[string]*tensor.Tensor{"y": tensor.Of(data[3:], 3, 3)}, []string{`output "y"`, `input "x"`, "share"}},
+		{"strings", openTest(t, graphDef{in: []*wire.ValueInfo{vi("x", wire.String, 1)}, out: []*wire.ValueInfo{vi("y", wire.String, 1)},
+			nodes: []*wire.Node{nd("Identity", "x", "y")}}), map[string]*tensor.Tensor{"x": tensor.New(tensor.String, 1)}, nil, []string{"x string[1]", "cannot be bound"}},
 		{"twice", pair, map[string]*tensor.Tensor{"x": x}, map[string]*tensor.Tensor{"y": y, "z": y}, []string{`outputs "y" and "z" share`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -237,10 +239,12 @@ func TestBindingConcurrent(t *testing.T) {
 	}
 }
 
-// TestBindingCancel breaks a bound run off.
+// TestBindingCancel breaks bound runs off, each with another context, of which all but the last have ended when the next run begins; the last also
+// after runs that it did not break off.
 func TestBindingCancel(t *testing.T) {
 	s := openTest(t, chain(2000))
-	b, err := s.Bind(t.Context(), map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 128, 128)}, nil)
+	x := tensor.New(tensor.F32, 128, 128)
+	b, err := s.Bind(t.Context(), map[string]*tensor.Tensor{"x": x}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,28 +254,56 @@ func TestBindingCancel(t *testing.T) {
 			t.Errorf("Run = %v, want the context's error", err)
 		}
 		cancel()
+		if err := b.Run(t.Context()); err != nil {
+			t.Errorf("Run = %v with the next context", err)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	why := errors.New("enough")
+	time.AfterFunc(30*time.Millisecond, func() { cancel(why) })
+	for err == nil {
+		err = b.Run(ctx)
+	}
+	if !errors.Is(err, why) {
+		t.Errorf("Run = %v, want the cause of the context's end", err)
+	}
+	if err := b.Run(ctx); err == nil {
+		t.Error("a run with a context that has ended goes through")
 	}
 	if err := b.Run(context.Background()); err != nil {
 		t.Errorf("after runs that were broken off: %v", err)
 	}
 }
 
-// TestBindingAllocs holds a bound run to allocating nothing.
+// TestBindingAllocs holds a bound run to allocating nothing: with a context that can end and one that cannot, with inputs of rank 0 that change,
+// and outputs of 16-bit floats and of rank 0. A run that is not bound allocates its outputs and little else.
 func TestBindingAllocs(t *testing.T) {
-	s := openTest(t, linear())
-	b, err := s.Bind(t.Context(), map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 4, 2)}, nil)
+	s := openTest(t, everything())
+	in := map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 3), "scale": tensor.Scalar(float32(2)), "i": tensor.Scalar(int64(1)), "h": tensor.New(tensor.F16, 2)}
+	b, err := s.Bind(t.Context(), in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := context.Background()
+	for _, ctx := range []context.Context{context.Background(), t.Context()} {
+		if n := testing.AllocsPerRun(100, func() {
+			tensor.Data[int64](in["i"])[0]++
+			if err := b.Run(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("a bound run with %v allocates %v times", ctx, n)
+		}
+	}
+	if !slices.Equal(slices.Sorted(maps.Keys(b.Outputs())), []string{"hh", "hs", "i2", "scaled", "sum", "sum2", "twice", "y"}) {
+		t.Errorf("Outputs() = %v", b.Outputs())
+	}
+	one := openTest(t, linear())
+	x := map[string]*tensor.Tensor{"x": tensor.New(tensor.F32, 4, 2)}
 	if n := testing.AllocsPerRun(100, func() {
-		if err := b.Run(ctx); err != nil {
+		if _, err := one.Run(context.Background(), x); err != nil {
 			t.Fatal(err)
 		}
-	}); n != 0 {
-		t.Errorf("a bound run allocates %v times", n)
-	}
-	if !slices.Equal(slices.Sorted(maps.Keys(b.Outputs())), []string{"y"}) {
-		t.Errorf("Outputs() = %v", b.Outputs())
+	}); n > 7 {
+		t.Errorf("a run allocates %v times", n)
 	}
 }

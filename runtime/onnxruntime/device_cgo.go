@@ -2,110 +2,22 @@
 
 package onnxruntime
 
-/*
-#cgo !windows LDFLAGS: -ldl
-#include <stdint.h>
-#include <stdlib.h>
-#ifdef _WIN32
-#include <windows.h>
-#else
-#include <dlfcn.h>
-#endif
-
-// The C API of onnxruntime is a table of functions, to which later versions only add: each keeps its place.
-typedef void *status; // NULL, or an error
-typedef struct { void *(*api)(uint32_t version); const char *(*version)(void); } api_base;
-static void **api;
-#define AS(place, result, ...) ((result (*)(__VA_ARGS__))api[place])
-
-// start finds the table in the library at path, which the process has loaded.
-static int start_api(const char *path, uint32_t version) {
-#ifdef _WIN32
-	HMODULE lib = LoadLibraryA(path);
-	api_base *(*base)(void) = lib ? (api_base *(*)(void))(void *)GetProcAddress(lib, "OrtGetApiBase") : NULL;
-#else
-	void *lib = dlopen(path, RTLD_LAZY);
-	api_base *(*base)(void) = lib ? (api_base *(*)(void))dlsym(lib, "OrtGetApiBase") : NULL;
-#endif
-	if (base) api = base()->api(version);
-	return api != NULL;
-}
-
-static const char *message(status s) { return AS(2, const char *, void *)(s); }
-static void release(int place, void *p) { AS(place, void, void *)(p); }
-
-static status create_env(void **env) { return AS(3, status, int, const char *, void **)(3, "sardonyx", env); }
-static status create_options(void **o) { return AS(10, status, void **)(o); }
-static status set_profile(void *o, const char *prefix) {
-#ifdef _WIN32
-	wchar_t wide[1024];
-	if (!MultiByteToWideChar(CP_UTF8, 0, prefix, -1, wide, 1024)) wide[0] = 0;
-	return AS(14, status, void *, const wchar_t *)(o, wide);
-#else
-	return AS(14, status, void *, const char *)(o, prefix);
-#endif
-}
-static status set_log(void *o, int level) { return AS(22, status, void *, int)(o, level); }
-static status set_optimizations(void *o, int level) { return AS(23, status, void *, int)(o, level); }
-static status set_threads(void *o, int n) { return AS(24, status, void *, int)(o, n); }
-static status set_size(void *o, const char *symbol, int64_t n) { return AS(124, status, void *, const char *, int64_t)(o, symbol, n); }
-static status set_entry(void *o, const char *key, const char *v) { return AS(130, status, void *, const char *, const char *)(o, key, v); }
-static status create_session(void *env, const void *model, size_t n, void *o, void **s) {
-	return AS(8, status, void *, const void *, size_t, void *, void **)(env, model, n, o, s);
-}
-static status assigned(void *s, void ***parts, size_t *n) { return AS(407, status, void *, void ***, size_t *)(s, parts, n); }
-static status part_provider(void *part, char **name) { return AS(408, status, void *, char **)(part, name); }
-static status part_nodes(void *part, void ***nodes, size_t *n) { return AS(409, status, void *, void ***, size_t *)(part, nodes, n); }
-static status node_name(void *node, char **name) { return AS(410, status, void *, char **)(node, name); }
-static status node_operator(void *node, char **name) { return AS(412, status, void *, char **)(node, name); }
-
-static status create_run(void **o) { return AS(39, status, void **)(o); }
-static status set_terminate(void *o, int on) { return AS(on ? 46 : 47, status, void *)(o); }
-static status run(void *s, void *o, char **in, void **inputs, size_t ni, char **out, size_t no, void **outputs) {
-	return AS(9, status, void *, void *, char **, void **, size_t, char **, size_t, void **)(s, o, in, inputs, ni, out, no, outputs);
-}
-
-static status default_allocator(void **a) { return AS(78, status, void **)(a); }
-static status create_memory(const char *name, int id, void **m) {
-	return AS(68, status, const char *, int, int, int, void **)(name, 0, id, 0, m);
-}
-static status session_allocator(void *s, void *m, void **a) { return AS(131, status, void *, void *, void **)(s, m, a); }
-static status cuda_options(void **c) { return AS(205, status, void **)(c); }
-static status set_cuda(void *c, char **keys, char **values, size_t n) { return AS(206, status, void *, char **, char **, size_t)(c, keys, values, n); }
-static status append_cuda(void *o, void *c) { return AS(204, status, void *, void *)(o, c); }
-static status create_tensor(void *a, const int64_t *shape, size_t rank, int t, void **v) {
-	return AS(48, status, void *, const int64_t *, size_t, int, void **)(a, shape, rank, t, v);
-}
-static status wrap_tensor(void *m, void *data, size_t n, const int64_t *shape, size_t rank, int t, void **v) {
-	return AS(49, status, void *, void *, size_t, const int64_t *, size_t, int, void **)(m, data, n, shape, rank, t, v);
-}
-static status tensor_data(void *v, void **data) { return AS(51, status, void *, void **)(v, data); }
-static status tensor_info(void *v, void **info) { return AS(65, status, void *, void **)(v, info); }
-static status tensor_type(void *info, int *t) { return AS(60, status, void *, int *)(info, t); }
-static status tensor_rank(void *info, size_t *n) { return AS(61, status, void *, size_t *)(info, n); }
-static status tensor_shape(void *info, int64_t *shape, size_t n) { return AS(62, status, void *, int64_t *, size_t)(info, shape, n); }
-static status copy_tensors(void *env, void **from, void **to, size_t n) {
-	return AS(386, status, void *, void **, void **, void *, size_t)(env, from, to, NULL, n);
-}
-*/
+// #include "capi.h"
 import "C"
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"unsafe"
 
-	ort "github.com/yalue/onnxruntime_go"
-
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// apiVersion is the version of the C API that the places above are of, and that the bindings ask for too.
+// apiVersion is the version of the C API that the places in capi.h are of.
 const apiVersion = 24
 
 // The places of the functions that release objects.
@@ -118,6 +30,7 @@ const (
 	releaseRun     = 97
 	releaseInfo    = 99
 	releaseOptions = 100
+	releaseBinding = 135
 	releaseCUDA    = 208
 
 	releaseAllocator = 132
@@ -135,6 +48,7 @@ func nativeError(s C.status) error {
 // A nativeDevice is a device of the native library; see [device].
 type nativeDevice struct {
 	options   Options
+	lib       Library
 	env       unsafe.Pointer
 	allocator unsafe.Pointer
 	keeper    deviceSession  // whose the allocator is; nil where it is the process's
@@ -147,12 +61,7 @@ func newDevice(o Options) (device, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := C.CString(lib.Path)
-	defer C.free(unsafe.Pointer(path))
-	if C.start_api(path, apiVersion) == 0 {
-		return nil, fmt.Errorf("%v has no C API of version %d", lib, apiVersion)
-	}
-	d := &nativeDevice{options: o}
+	d := &nativeDevice{options: o, lib: lib}
 	err = nativeError(C.create_env(&d.env)) // the process's, once more
 	if err == nil {
 		d.memory, err = describe("Cpu", 0)
@@ -189,7 +98,10 @@ func (d *nativeDevice) cuda(lib Library) error {
 		if err := readyForCUDA(lib); err != nil {
 			return err
 		}
-		if err := ort.RegisterExecutionProviderLibrary(cudaProvider, filepath.Join(filepath.Dir(lib.Path), cudaFiles(runtime.GOOS)[1])); err != nil {
+		name, path := C.CString(cudaProvider), nativePath(filepath.Join(filepath.Dir(lib.Path), cudaFiles(runtime.GOOS)[1]))
+		defer C.free(unsafe.Pointer(name))
+		defer C.free(path)
+		if err := nativeError(C.register_provider(d.env, name, path)); err != nil {
 			return cudaError(lib, err)
 		}
 		env.cuda = true
@@ -298,36 +210,10 @@ func (v *nativeTensor) free() {
 }
 
 func (v *nativeTensor) tensor() (*tensor.Tensor, error) {
-	var info unsafe.Pointer
-	if err := nativeError(C.tensor_info(v.p, &info)); err != nil {
-		return nil, err
+	x, err := copyOf(v.p)
+	if err == nil {
+		v.n = len(x.Bytes())
 	}
-	defer C.release(releaseInfo, info)
-	var elem C.int
-	var rank C.size_t
-	err := errors.Join(nativeError(C.tensor_type(info, &elem)), nativeError(C.tensor_rank(info, &rank)))
-	if err != nil {
-		return nil, err
-	}
-	list, first := dims(make([]int, rank))
-	if err := nativeError(C.tensor_shape(info, first, rank)); err != nil {
-		return nil, err
-	}
-	shape := make([]int, rank)
-	for i, n := range list {
-		shape[i] = int(n)
-	}
-	t, ok := tensor.OfONNX(int(elem))
-	if !ok || t.Bits() < 8 {
-		return nil, fmt.Errorf("onnxruntime returned elements of its type %d, which tensors here cannot hold", elem)
-	}
-	if _, err := tensor.Count(shape); err != nil {
-		return nil, err
-	}
-	x := tensor.New(t, shape...)
-	v.n = len(x.Bytes())
-	data, err := v.bytes()
-	copy(x.Bytes(), data)
 	return x, err
 }
 
@@ -403,66 +289,24 @@ func (d *nativeDevice) open(model []byte, inputs, outputs []string, sizes map[st
 // sessionOptions are native options, which the caller releases. A profile is written to a file whose name begins with prefix, if that is
 // not "".
 func (d *nativeDevice) sessionOptions(sizes map[string]int, prefix string) (o unsafe.Pointer, err error) {
-	if err := nativeError(C.create_options(&o)); err != nil {
+	with := d.options
+	with.profileTo = prefix
+	if o, err = nativeOptions(with, d.lib, entries); err != nil {
 		return nil, err
-	}
-	threads, level := d.options.Threads, C.int(99) // all
-	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	if d.options.DisableOptimizations {
-		level = 0
-	}
-	errs := []error{nativeError(C.set_threads(o, C.int(threads))), nativeError(C.set_optimizations(o, level)), nativeError(C.set_log(o, 4))}
-	if prefix != "" {
-		name := C.CString(prefix)
-		errs = append(errs, nativeError(C.set_profile(o, name)))
-		C.free(unsafe.Pointer(name))
 	}
 	for symbol, n := range sizes {
 		name := C.CString(symbol)
-		errs = append(errs, nativeError(C.set_size(o, name, C.int64_t(n))))
+		err = errors.Join(err, nativeError(C.set_size(o, name, C.int64_t(n))))
 		C.free(unsafe.Pointer(name))
 	}
-	for key, v := range entries {
-		errs = append(errs, setEntry(o, key, v))
+	if err == nil && d.options.Device == CUDA {
+		err = setEntry(o, placing, "1")
 	}
-	if d.options.Device == CUDA {
-		errs = append(errs, setEntry(o, placing, "1"), d.appendCUDA(o))
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		C.release(releaseOptions, o)
 		return nil, err
 	}
 	return o, nil
-}
-
-func setEntry(o unsafe.Pointer, key, v string) error {
-	list := cStrings([]string{key, v})
-	defer freeStrings(list)
-	return nativeError(C.set_entry(o, list[0], list[1]))
-}
-
-// appendCUDA has sessions with the options o run on CUDA.
-func (d *nativeDevice) appendCUDA(o unsafe.Pointer) error {
-	var c unsafe.Pointer
-	if err := nativeError(C.cuda_options(&c)); err != nil {
-		return err
-	}
-	defer C.release(releaseCUDA, c)
-	list := cudaOptions(d.options)
-	names := slices.Sorted(maps.Keys(list))
-	texts := make([]string, len(names))
-	for i, name := range names {
-		texts[i] = list[name]
-	}
-	keys, values := cStrings(names), cStrings(texts)
-	defer freeStrings(keys, values)
-	err := nativeError(C.set_cuda(c, unsafe.SliceData(keys), unsafe.SliceData(values), C.size_t(len(keys))))
-	if err == nil {
-		err = nativeError(C.append_cuda(o, c))
-	}
-	return err
 }
 
 // entries configure all sessions alike: threads that have nothing to do wait awake for a moment only, and not at all between runs, since

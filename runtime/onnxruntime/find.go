@@ -18,7 +18,7 @@ const EnvLibrary = "ONNXRUNTIME_SHARED_LIBRARY_PATH"
 // PinnedVersion is the version of onnxruntime that [Install] fetches and that the project is tested with.
 const PinnedVersion = "1.29.0"
 
-// minMinor is the oldest usable 1.x release: the bindings speak version 24 of the C API, which came with 1.24.
+// minMinor is the oldest usable 1.x release: this package speaks version 24 of the C API, which came with 1.24.
 const minMinor = 24
 
 // installCommand is what a person types to get the library.
@@ -137,7 +137,7 @@ func named(path string, from Source) (Library, error) {
 	return check(abs, from)
 }
 
-// check loads the library and holds its version to what the bindings need. path may be a bare name for the loader.
+// check loads the library and holds its version to what is needed. path may be a bare name for the loader.
 func check(path string, from Source) (Library, error) {
 	var version, where string
 	var err error
@@ -159,7 +159,7 @@ func check(path string, from Source) (Library, error) {
 	return Library{Path: where, Source: from, Version: version}, nil
 }
 
-// usable reports whether a library of this version has the C API that the bindings ask for.
+// usable reports whether a library of this version has the C API that is asked for.
 func usable(version string) bool {
 	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")

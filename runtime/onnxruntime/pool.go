@@ -104,7 +104,10 @@ func (p *Pool) Do(ctx context.Context, f func(*Binding) error) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case b := <-p.free:
-		defer func() { p.free <- b }() // also if f panics
+		defer func() { // also if f panics
+			b.forget()
+			p.free <- b
+		}()
 		return f(b)
 	}
 }

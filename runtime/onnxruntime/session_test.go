@@ -97,12 +97,28 @@ func TestDTypes(t *testing.T) {
 			s := openTest(t, graphDef{in: []*wire.ValueInfo{vi("x", elem, dims...)}, out: []*wire.ValueInfo{vi("y", elem, dims...)}, nodes: nodes, opset: 21})
 			empty := slices.Clone(x.Shape())
 			empty[0] = 0
-			for _, x := range []*tensor.Tensor{x, tensor.New(x.DType(), empty...)} {
+			for _, x := range []*tensor.Tensor{x, tensor.New(x.DType(), empty...), x} { // the second time, the shape is known before
 				out, err := s.Run(t.Context(), map[string]*tensor.Tensor{"x": x})
 				if err != nil {
 					t.Fatal(err)
 				}
 				same(t, "y", out["y"], x)
+			}
+			for _, in := range []*wire.ValueInfo{vi("x", elem), unranked("x", elem)} {
+				s := openTest(t, graphDef{in: []*wire.ValueInfo{in}, out: []*wire.ValueInfo{unranked("y", elem)}, nodes: nodes, opset: 21})
+				one := tensor.New(x.DType())
+				if x.DType() == tensor.String {
+					tensor.Data[string](one)[0] = "ä"
+				} else {
+					one.Set(0, 1)
+				}
+				for range 2 {
+					out, err := s.Run(t.Context(), map[string]*tensor.Tensor{"x": one})
+					if err != nil {
+						t.Fatal(err)
+					}
+					same(t, "y", out["y"], one)
+				}
 			}
 		})
 	}
@@ -335,10 +351,9 @@ func TestTypes(t *testing.T) {
 			wantError(t, err, c.want...)
 		})
 	}
-	needLibrary(t)
-	s := openTest(t, graphDef{in: []*wire.ValueInfo{vi("x", wire.Float16)}, out: []*wire.ValueInfo{vi("y", wire.Float16)}, nodes: []*wire.Node{nd("Neg", "x", "y")}})
-	_, err := s.Run(t.Context(), map[string]*tensor.Tensor{"x": tensor.New(tensor.F16)})
-	wantError(t, err, "x f16[]", "single f16")
+	s := openTest(t, graphDef{in: []*wire.ValueInfo{vi("x", wire.String, "n")}, out: []*wire.ValueInfo{vi("y", wire.String, "n")}, nodes: []*wire.Node{nd("Identity", "x", "y")}})
+	_, err := s.Run(t.Context(), map[string]*tensor.Tensor{"x": tensor.Of([]string{"a", "b\x00c"}, 2)})
+	wantError(t, err, "x string[n]", "zero byte")
 }
 
 // TestBadGraphs has models that decode but that onnxruntime refuses.
@@ -386,15 +401,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(g.encode(f))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := readBytes(data)
-		if err != nil {
-			return
-		}
-		if _, suffix, err := m.adapt(); err == nil && len(suffix) > 0 {
-			if _, err := readBytes(append(slices.Clone(data), suffix...)); err != nil {
-				t.Errorf("with the nodes for its outputs: %v", err)
-			}
-		}
+		readBytes(data) // whatever comes of it
 	})
 }
 

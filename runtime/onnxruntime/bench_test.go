@@ -1,12 +1,8 @@
-//go:build cgo
-
 package onnxruntime
 
 import (
 	"context"
 	"testing"
-
-	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -16,42 +12,6 @@ import (
 func one() graphDef {
 	return graphDef{in: []*wire.ValueInfo{vi("x", wire.Float, 1, 20)}, out: []*wire.ValueInfo{vi("y", wire.Float, 1, 20)},
 		nodes: []*wire.Node{nd("Neg", "x", "y")}}
-}
-
-// BenchmarkFloor runs the model through the bindings alone, over tensors made once: what the C API takes.
-func BenchmarkFloor(b *testing.B) {
-	needLibrary(b)
-	lib, err := start("")
-	if err != nil {
-		b.Fatal(err)
-	}
-	options, err := sessionOptions(Options{Threads: 1}, lib)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer options.Destroy()
-	shape := ort.NewShape(1, 20)
-	x, err := ort.NewTensor(shape, make([]float32, 20))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer x.Destroy()
-	y, err := ort.NewEmptyTensor[float32](shape)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer y.Destroy()
-	s, err := ort.NewAdvancedSessionWithONNXData(one().encode(b), []string{"x"}, []string{"y"}, []ort.Value{x}, []ort.Value{y}, options)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Destroy()
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := s.Run(); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 // decoder is a decoder 20-512-784 over a batch of any size.

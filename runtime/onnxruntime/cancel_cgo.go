@@ -1,0 +1,72 @@
+//go:build cgo
+
+package onnxruntime
+
+// #include "capi.h"
+import "C"
+
+import (
+	"context"
+	"unsafe"
+)
+
+// A canceller breaks runs off, one at a time, when their contexts end. Until it is told to forget, it stays registered with a run's context for
+// the next runs with the same: these cost nothing more.
+type canceller struct {
+	options unsafe.Pointer  // of the runs, made when first needed
+	of      <-chan struct{} // the context's, with which it is registered
+	stop    func() bool     // ends that
+	ended   chan struct{}   // closed when runs are broken off
+}
+
+// begin returns the options of a run with ctx, nil if it cannot end.
+func (c *canceller) begin(ctx context.Context) (unsafe.Pointer, error) {
+	done := ctx.Done()
+	if done == nil {
+		return nil, nil
+	}
+	if done == c.of {
+		return c.options, nil
+	}
+	c.forget()
+	if c.options == nil {
+		if err := nativeError(C.create_run(&c.options)); err != nil {
+			return nil, err
+		}
+	}
+	options, ended := c.options, make(chan struct{})
+	c.of, c.ended = done, ended
+	c.stop = context.AfterFunc(ctx, func() {
+		defer close(ended)
+		C.set_terminate(options, 1) // cannot fail on options that exist
+	})
+	return options, nil
+}
+
+// end is the error of a run with ctx that ended with err.
+func (c *canceller) end(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// forget ends the registration.
+func (c *canceller) forget() {
+	if c.stop == nil {
+		return
+	}
+	if !c.stop() { // the context has ended
+		<-c.ended
+		C.set_terminate(c.options, 0)
+	}
+	c.of, c.stop, c.ended = nil, nil, nil
+}
+
+func (c *canceller) close() {
+	c.forget()
+	if c.options != nil {
+		C.release(releaseRun, c.options)
+	}
+	c.options = nil
+}
