@@ -7,25 +7,12 @@ import "math"
 func LayerNorm[T Float](c *Context, y, x, scale, bias []T, n int, eps T) {
 	normRows(c, len(x), n, func(i, j int) {
 		out := y[i:j]
-		r := standardize(out, x[i:j], eps)
-		switch {
-		case scale != nil && bias != nil:
-			scale, bias := scale[:len(out)], bias[:len(out)]
-			for k, d := range out {
-				out[k] = d*r*scale[k] + bias[k]
-			}
-		case scale != nil:
-			scale := scale[:len(out)]
-			for k, d := range out {
-				out[k] = d * r * scale[k]
-			}
-		case bias != nil:
-			bias := bias[:len(out)]
-			for k, d := range out {
-				out[k] = d*r + bias[k]
-			}
-		default:
-			Scale(out, out, r)
+		Scale(out, out, standardize(out, x[i:j], eps))
+		if scale != nil {
+			Mul(out, out, scale)
+		}
+		if bias != nil {
+			Add(out, out, bias)
 		}
 	})
 }
@@ -38,9 +25,10 @@ func LayerNormGrad[T Float](c *Context, out, x, u []T, n int, eps T) {
 		r := standardize(hat, x[i:j], eps)
 		mean := sum(u) / T(n)
 		along := r * r * dot(u, hat) / T(n)
-		for k, d := range hat {
-			hat[k] = (u[k] - mean - d*along) * r
-		}
+		Scale(hat, hat, along)
+		Sub(hat, u, hat)
+		Shift(hat, hat, -mean)
+		Scale(hat, hat, r)
 	})
 }
 
@@ -59,21 +47,6 @@ func normRows(c *Context, size, n int, do func(i, j int)) {
 // standardize writes x less its mean to d, and returns what it must be multiplied by to have variance 1.
 func standardize[T Float](d, x []T, eps T) T {
 	n := T(len(x))
-	mean := sum(x) / n
-	var s0, s1, s2, s3 T // as in sum
-	for len(x) >= 4 && len(d) >= 4 {
-		in, out := x[:4:4], d[:4:4]
-		d0, d1, d2, d3 := in[0]-mean, in[1]-mean, in[2]-mean, in[3]-mean
-		out[0], out[1], out[2], out[3] = d0, d1, d2, d3
-		s0 += d0 * d0
-		s1 += d1 * d1
-		s2 += d2 * d2
-		s3 += d3 * d3
-		x, d = x[4:], d[4:]
-	}
-	for k, v := range x {
-		d[k] = v - mean
-		s0 += d[k] * d[k]
-	}
-	return 1 / T(math.Sqrt(float64(((s0+s1)+(s2+s3))/n+eps)))
+	Shift(d, x, -(sum(x) / n))
+	return 1 / T(math.Sqrt(float64(dot(d, d)/n+eps)))
 }

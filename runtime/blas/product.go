@@ -100,25 +100,34 @@ type operand struct {
 	row, col, strip int
 }
 
-// pack copies m rows of k elements of a, times alpha, into strips of so many rows: the elements of a column side by side.
+// pack copies m rows of k elements of a, times alpha, into strips of so many rows: the elements of a column side by side. Where those of a
+// row are, they stay so.
 func (a operand) pack(to []float32, rows, m, k int, alpha float32) operand {
+	if a.col == 1 {
+		for i := range m {
+			kernel.Scale(to[i*k:][:k], a.x[a.at+i*a.row:][:k], alpha)
+		}
+		return operand{to, 0, k, 1, rows * k}
+	}
 	for s := 0; s < m; s += rows {
 		strip := to[s*k:]
 		n := min(rows, m-s)
 		switch {
+		case a.row == 1 && alpha == 1 && n == 8 && rows == 8: // without a call for each
+			for d := range k {
+				*(*[8]float32)(strip[8*d:]) = *(*[8]float32)(a.x[a.at+s+d*a.col:])
+			}
+		case a.row == 1 && alpha == 1 && n == 6 && rows == 6:
+			for d := range k {
+				*(*[6]float32)(strip[6*d:]) = *(*[6]float32)(a.x[a.at+s+d*a.col:])
+			}
 		case a.row == 1 && alpha == 1:
 			for d := range k {
 				copy(strip[d*rows:], a.x[a.at+s+d*a.col:][:n])
 			}
-		case a.row == 1:
+		default:
 			for d := range k {
 				for i, v := range a.x[a.at+s+d*a.col:][:n] {
-					strip[d*rows+i] = alpha * v
-				}
-			}
-		default:
-			for i := range n {
-				for d, v := range a.x[a.at+(s+i)*a.row:][:k] {
 					strip[d*rows+i] = alpha * v
 				}
 			}
