@@ -39,6 +39,14 @@ func (Step) Lower(n *Node) []*Value {
 	return []*Value{x.Greater(scalarLike(x, 0)).Cast(x.DType())}
 }
 
+// LowerFast is a large multiple of x, clipped: it is right where x is not between 0 and 3e-39, which no sum of products of such numbers is.
+func (Step) LowerFast(n *Node) []*Value {
+	if n.Args[0].DType() != F32 {
+		return nil
+	}
+	return []*Value{n.Args[0].Scale(math.MaxFloat32).Clip(0, 1)}
+}
+
 // Samples covers the ranks.
 func (o Step) Samples() []Sample { return unarySamples(o, 0, 0, true) }
 
@@ -103,6 +111,15 @@ func (Softplus) Lower(n *Node) []*Value {
 	u := one.Add(s)
 	log := u.Equal(one).Where(s, s.Mul(u.Log().Div(u.Sub(one))))
 	return []*Value{x.ReLU().Add(log)}
+}
+
+// LowerFast is max(x, 0) + ln(1+s) with s = e^(−|x|), of operators that runtimes compute by vectors. The logarithm is of u, the sum as it is
+// rounded, and (s−(u−1))/u what that has lost.
+func (Softplus) LowerFast(n *Node) []*Value {
+	x := n.Args[0]
+	s := x.Abs().Neg().Exp()
+	u := s.Shift(1)
+	return []*Value{x.ReLU().Add(u.Log().Add(s.Sub(u.Shift(-1)).Div(u)))}
 }
 
 // Samples covers the ranks.

@@ -366,5 +366,10 @@ func (o Lerp) Lower(n *Node) []*Value {
 	return []*Value{x.Add(y.Sub(x).Scale(o.T))}
 }
 
+// LowerFast is the sum of both shares: to scale is to read one value, to subtract two.
+func (o Lerp) LowerFast(n *Node) []*Value {
+	return []*Value{n.Args[0].Scale(1 - o.T).Add(n.Args[1].Scale(o.T))}
+}
+
 // Samples covers the broadcasts.
 func (Lerp) Samples() []Sample { return binarySamples(Lerp{T: .1}, SampleInput{}, SampleInput{}) }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -72,6 +73,42 @@ func (AllFinite) Lower(n *Node) []*Value {
 		}
 	}
 	return []*Value{total.Equal(scalarLike(total, 0))}
+}
+
+// LowerFast adds up the elements themselves, which is one pass over memory: a sum that is finite is of finite elements. One that is not
+// may have overflowed, so then it looks closely.
+func (o AllFinite) LowerFast(n *Node) []*Value {
+	var total *Value
+	for _, x := range n.Args {
+		if sum := x.Sum(); total == nil {
+			total = sum
+		} else if !shown(x, n.Args) {
+			total = total.Add(sum.Cast(total.DType()))
+		}
+	}
+	finite := total.Scale(0).Equal(scalarLike(total, 0))
+	return n.fn.If(finite, func() []*Value { return []*Value{finite} }, func() []*Value { return o.Lower(n) })
+}
+
+// shown reports whether each element of x that is not finite makes one of another value so, and that is looked at: whether x goes into it by
+// ops that let such elements through. A moment of an optimizer shows in the parameter.
+func shown(x *Value, others []*Value) bool {
+	seen := map[*Value]bool{}
+	var reached func(y *Value) bool // from y, in the order of arguments
+	reached = func(y *Value) bool {
+		if y.ID <= x.ID || seen[y] || !y.Shape().Equal(x.Shape()) {
+			return y == x
+		}
+		seen[y] = true
+		switch y.Op.(type) {
+		case Add, Sub, Mul:
+			return reached(y.Args[0]) || reached(y.Args[1])
+		case Div, Scale, Shift, Neg:
+			return reached(y.Args[0])
+		}
+		return false
+	}
+	return slices.ContainsFunc(others, func(y *Value) bool { return y != x && reached(y) })
 }
 
 // Samples covers one argument and several, also without elements and of rank 0; elements whose sum would overflow; and NaN and

@@ -90,12 +90,32 @@ func (o LayerNorm) Lower(n *Node) []*Value {
 	if scale == nil {
 		return []*Value{x.LayerNorm(x.fn.Full(x.DType(), 1, x.Dim(-1)), bias, o.Eps)}
 	}
+	hat, _ := standardized(x, o.Eps)
+	return []*Value{affine(hat, scale, bias)}
+}
+
+// LowerFast is the definition, without a scale too: its parts, which the gradient has too, are computed once.
+func (o LayerNorm) LowerFast(n *Node) []*Value {
+	hat, _ := standardized(n.Args[0], o.Eps)
+	return []*Value{affine(hat, n.Arg(1), n.Arg(2))}
+}
+
+// standardized is x with mean 0 and variance 1 along its last axis, and what it was multiplied by for that.
+func standardized(x *Value, eps float64) (hat, r *Value) {
 	d := x.Sub(x.MeanKeep(-1))
-	y := d.Mul(d.Square().MeanKeep(-1).Shift(o.Eps).Sqrt().Reciprocal()).Mul(scale)
-	if bias != nil {
-		y = y.Add(bias)
+	r = d.Square().MeanKeep(-1).Shift(eps).Sqrt().Reciprocal()
+	return d.Mul(r), r
+}
+
+// affine is x, times scale and plus bias where they are there.
+func affine(x, scale, bias *Value) *Value {
+	if scale != nil {
+		x = x.Mul(scale)
 	}
-	return []*Value{y}
+	if bias != nil {
+		x = x.Add(bias)
+	}
+	return x
 }
 
 // Samples covers ranks, with and without scale and bias.
@@ -160,9 +180,7 @@ func layerNormGradFloats[T kernel.Float](c *kernel.Context, o LayerNormGrad, out
 // Lower is the definition.
 func (o LayerNormGrad) Lower(n *Node) []*Value {
 	x, u := n.Args[0], n.Args[1]
-	d := x.Sub(x.MeanKeep(-1))
-	r := d.Square().MeanKeep(-1).Shift(o.Eps).Sqrt().Reciprocal()
-	hat := d.Mul(r)
+	hat, r := standardized(x, o.Eps)
 	along := hat.Mul(u.Mul(hat).MeanKeep(-1))
 	return []*Value{u.Sub(u.MeanKeep(-1)).Sub(along).Mul(r)}
 }

@@ -136,6 +136,20 @@ func (o Sum) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 // Forms is ReduceSum.
 func (Sum) Forms() []Form { return reduceForms("ReduceSum", 13) }
 
+// LowerFast sums up each example, and then over the examples: runtimes do the first by vectors, on all processors.
+func (o Sum) LowerFast(n *Node) []*Value {
+	x := n.Args[0]
+	if !eachFirst(o.Axes, x) {
+		return nil
+	}
+	return []*Value{Apply(Sum{Axes: []int{0}, KeepDims: o.KeepDims}, Apply(Sum{Axes: o.Axes[1:], KeepDims: o.KeepDims}, x))}
+}
+
+// eachFirst reports whether a sum over the axes of x is one over examples, axis 0, and more, and leaves something.
+func eachFirst(axes []int, x *Value) bool {
+	return len(axes) > 1 && len(axes) < x.Rank() && axes[0] == 0 && x.DType().Float()
+}
+
 // Samples covers the kinds of axes.
 func (Sum) Samples() []Sample {
 	return reduceSamples(func(axes []int, keep bool) Op { return Sum{Axes: axes, KeepDims: keep} }, false)
@@ -186,6 +200,15 @@ func (o Mean) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 
 // Forms is ReduceMean.
 func (Mean) Forms() []Form { return reduceForms("ReduceMean", 18) }
+
+// LowerFast is the mean over the examples of each one's mean, as in Sum.
+func (o Mean) LowerFast(n *Node) []*Value {
+	x := n.Args[0]
+	if !eachFirst(o.Axes, x) {
+		return nil
+	}
+	return []*Value{Apply(Mean{Axes: []int{0}, KeepDims: o.KeepDims}, Apply(Mean{Axes: o.Axes[1:], KeepDims: o.KeepDims}, x))}
+}
 
 // Samples covers the kinds of axes.
 func (Mean) Samples() []Sample {

@@ -32,7 +32,7 @@ type Pass struct {
 // unused.
 var Table = []Pass{
 	{Name: "prune", Doc: "drop values that no output and no update needs", Run: graph.Prune},
-	{Name: "simplify", Doc: "drop operations that change nothing, fold transposes into matrix products", Run: simplify, Tolerance: 1e-6},
+	{Name: "simplify", Doc: "drop operations that change nothing, fold transposes into matrix products", Run: simplify(&rules), Tolerance: 1e-6},
 	{Name: "cse", Doc: "compute equal values once", Run: cse},
 	{Name: "sweep", Doc: "drop what the rewrites left unused", Run: graph.Prune},
 }
@@ -60,8 +60,13 @@ func Run(f *graph.Func, o Options) (*graph.Func, error) {
 			return nil, fmt.Errorf("no pass is called %q: there are %s", name, strings.Join(names, ", "))
 		}
 	}
-	for _, p := range Table {
-		if slices.Contains(o.Off, p.Name) {
+	return run(Table, f, o.Off)
+}
+
+// run applies the passes of a table to f, but for those that are off.
+func run(table []Pass, f *graph.Func, off []string) (*graph.Func, error) {
+	for _, p := range table {
+		if slices.Contains(off, p.Name) {
 			continue
 		}
 		g := p.everywhere(f)
@@ -128,6 +133,15 @@ func interfaceOf(f *graph.Func) []port {
 // Check runs f before and after each pass on inputs and state drawn from seed, at the given binding of its symbols, and
 // returns an error that names the first pass to move an output or update past its tolerance.
 func Check(c *kernel.Context, f *graph.Func, b graph.Binding, seed uint64) error {
+	return check(Table, c, f, b, seed)
+}
+
+// CheckFast is Check for the passes of [RunFast].
+func CheckFast(c *kernel.Context, f *graph.Func, b graph.Binding, seed uint64) error {
+	return check(fast, c, f, b, seed)
+}
+
+func check(table []Pass, c *kernel.Context, f *graph.Func, b graph.Binding, seed uint64) error {
 	in, err := sampleInputs(f, b, seed)
 	if err != nil {
 		return err
@@ -136,7 +150,7 @@ func Check(c *kernel.Context, f *graph.Func, b graph.Binding, seed uint64) error
 	if err != nil {
 		return err
 	}
-	for _, p := range Table {
+	for _, p := range table {
 		g := p.everywhere(f)
 		after, err := results(c, g, in)
 		if err != nil {

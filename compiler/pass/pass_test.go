@@ -46,6 +46,7 @@ var cases = []struct {
 	{"scale of a scale", "simplify", func(f *graph.Func, x, w value) value { return x.Scale(3).Scale(.5) }, "Input Input Scale{By:3} Scale{By:1.5}"},
 	{"scales whose product overflows", "simplify", func(f *graph.Func, x, w value) value { return x.Scale(1e30).Scale(1e30) }, "Input Input Scale{By:1e+30} Scale{By:1e+30}"},
 	{"scale of a constant", "simplify", func(f *graph.Func, x, w value) value { return x.Add(f.Full(graph.F32, 3, 3).Scale(2)) }, "Input Input Full{Type:f32[3] Value:3} Full{Type:f32[3] Value:6} Add"},
+	{"sign that does not show", "simplify", func(f *graph.Func, x, w value) value { return x.Neg().Abs() }, "Input Input Neg Abs"},
 	{"shift by zero", "simplify", func(f *graph.Func, x, w value) value { return x.Shift(0).Neg() }, "Input Input Neg"},
 	{"product with ones", "simplify", func(f *graph.Func, x, w value) value { return x.Mul(f.Full(graph.F32, 1, batch, 3)).Neg() }, "Input Input Full{Type:f32[batch 3] Value:1} Scale{By:1} Neg"},
 	{"product with a number", "simplify", func(f *graph.Func, x, w value) value { return f.Full(graph.F32, 2).Mul(x) }, "Input Input Full{Value:2} Scale{By:2}"},
@@ -207,8 +208,8 @@ func TestRules(t *testing.T) {
 	}
 	rules = all
 	for _, c := range cases {
-		once := graph.Prune(simplify(trace(c.build)))
-		if again := graph.Prune(simplify(once)); again.String() != once.String() {
+		once := graph.Prune(simplify(&rules)(trace(c.build)))
+		if again := graph.Prune(simplify(&rules)(once)); again.String() != once.String() {
 			t.Errorf("%s: a second simplify goes on, from\n%v\nto\n%v", c.name, once, again)
 		}
 	}

@@ -45,6 +45,13 @@ var rules = []rule{
 		return nil
 	}),
 
+	on("a Neg does not show in an Abs", func(m match, o graph.Abs) *graph.Value {
+		if x, ok := under[graph.Neg](m.args[0]); ok {
+			return m.out.Apply(o, x)
+		}
+		return nil
+	}),
+
 	on("a Scale by 1 is its argument", func(m match, o graph.Scale) *graph.Value { return keep(o.By == 1, m.args[0]) }),
 	on("a Shift by 0 is its argument", func(m match, o graph.Shift) *graph.Value { return keep(o.By == 0, m.args[0]) }),
 	on("a Scale of a Scale is one by the product", func(m match, o graph.Scale) *graph.Value {

@@ -11,8 +11,13 @@ const maxRules = 100
 
 // simplify applies the rules to each value until none applies. Arguments come first and are in their last form then, so one walk
 // is enough.
-func simplify(f *graph.Func) *graph.Func {
-	return graph.Rewrite(f, func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
+func simplify(rules *[]rule) func(f *graph.Func) *graph.Func {
+	return func(f *graph.Func) *graph.Func { return graph.Rewrite(f, apply(*rules)) }
+}
+
+// apply visits a node with the rules.
+func apply(rules []rule) func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
+	return func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
 		if len(n.Results) != 1 {
 			return nil
 		}
@@ -20,7 +25,7 @@ func simplify(f *graph.Func) *graph.Func {
 		m := match{out: out, v: v, args: args}
 		var last []*graph.Value // nil as long as v stays as it is
 		for range maxRules {
-			y := m.replace()
+			y := m.replace(rules)
 			if y == nil {
 				return last
 			}
@@ -31,7 +36,7 @@ func simplify(f *graph.Func) *graph.Func {
 		}
 		out.Mistake(v.Pos, fmt.Sprintf("simplify: more than %d rules apply one after another to %s", maxRules, v.Text()), "two rules undo each other", last...)
 		return []*graph.Value{out.Poison()}
-	})
+	}
 }
 
 // A match is a value that a rule may replace. Its arguments are those in the Func under construction, which are simplified.
@@ -41,8 +46,8 @@ type match struct {
 	args []*graph.Value
 }
 
-// replace is what the first rule that applies to m makes of it, nil if none does.
-func (m match) replace() *graph.Value {
+// replace is what the first of the rules that applies to m makes of it, nil if none does.
+func (m match) replace(rules []rule) *graph.Value {
 	for _, r := range rules {
 		if y := r.apply(m); y != nil {
 			return y

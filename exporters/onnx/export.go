@@ -203,7 +203,9 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 		return nil, nil, err
 	}
 	if o.Device == CPU || o.Device == "" && o.Training {
-		x.f = graph.LowerFast(x.f)
+		if x.f, err = pass.RunFast(x.f); err != nil {
+			return nil, nil, err
+		}
 	}
 	if diags := young(x.f, o.Opset); len(diags) > 0 {
 		return nil, nil, diags
