@@ -87,7 +87,7 @@ func (a *app) benchCommand() *cli.Command {
 			"fastest of the commands." +
 			a.example("bench", "bench step-gpt --blas go --threads 1 --rounds 9",
 				"bench --against 'eager=python3 docs/torch_steps.py {model} --threads {threads} --serve' --png steps.png", a.exampleOf("bench --infer MODEL", func(models.Model) bool { return true })),
-		Flags: []cli.Flag{
+		Flags: sessionFlags(
 			&cli.StringSliceFlag{Name: "engine", Usage: "`NAME` of an engine: " + strings.Join(trainerNames, " or ") + "; may be repeated (default: all that are here)"},
 			&cli.StringSliceFlag{Name: "blas", Usage: "`NAME` of a BLAS for gorgonia as of train, go or openblas; may be repeated (default: go and, where there is one, the fastest library)"},
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads of each engine; 0 means all"},
@@ -102,7 +102,7 @@ func (a *app) benchCommand() *cli.Command {
 			&cli.PathFlag{Name: "png", Usage: "draw the ratios as bars into `FILE`"},
 			&cli.PathFlag{Name: "markdown", Usage: "put the table, with date, machine, versions and command line, into the page `FILE.md#NAME`, between its lines <!-- bench NAME --> and <!-- end of bench NAME --> (default NAME: steps, with --infer functions)"},
 			jsonFlag,
-		},
+		),
 		Action: a.bench,
 	}
 }
@@ -269,10 +269,14 @@ func benchEngines(c *cli.Context, libraries []blas.Impl) ([]benchEngine, error) 
 				list = append(list, benchEngine{name: "gorgonia, " + b.Name(), Engine: e})
 			}
 		case engineOnnxruntime:
-			o := onnxruntime.Options{Threads: c.Int("threads")}
+			o, err := sessionOptions(c)
+			if err != nil {
+				return nil, err
+			}
+			o.Threads = c.Int("threads")
 			e, err := onnxruntime.NewEngine(o)
 			switch {
-			case err != nil && names == nil: // it was not asked for
+			case err != nil && names == nil && noSessionFlags(c) == nil: // it was not asked for
 			case err != nil:
 				return nil, err
 			default:

@@ -75,10 +75,8 @@ func chosenEngine(c *cli.Context, rec *profile.Recorder) (engine, error) {
 	case engineGo:
 		return goEngine(c, rec)
 	case engineOnnxGo:
-		for _, flag := range []string{"device", "onnxruntime"} {
-			if c.IsSet(flag) {
-				return engine{}, usagef(c, "--%s is for --engine %s", flag, engineOnnxruntime)
-			}
+		if err := noSessionFlags(c); err != nil {
+			return engine{}, err
 		}
 		if rec != nil {
 			return engine{}, usagef(c, "--profile is for --engine %s and %s", engineOnnxruntime, engineGo)

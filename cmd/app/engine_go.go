@@ -19,10 +19,8 @@ import (
 
 // goEngine reads files as graphs and runs them on our own kernels, one node after another. rec, if it is not nil, records the nodes.
 func goEngine(c *cli.Context, rec *profile.Recorder) (engine, error) {
-	for _, flag := range []string{"device", "onnxruntime"} {
-		if c.IsSet(flag) {
-			return engine{}, usagef(c, "--%s is for --engine %s", flag, engineOnnxruntime)
-		}
+	if err := noSessionFlags(c); err != nil {
+		return engine{}, err
 	}
 	b, err := blas.Find("")
 	wrap := func(m *read.Model, err error) (*session, error) {

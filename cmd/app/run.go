@@ -26,16 +26,33 @@ import (
 func sessionFlags(more ...cli.Flag) []cli.Flag {
 	return append(more,
 		&cli.StringFlag{Name: "device", Value: onnxruntime.CPU, Usage: "where onnxruntime runs: " + strings.Join(onnxruntime.Devices(), " or ")},
+		&cli.BoolFlag{Name: "tf32", Usage: "let products of f32 on --device " + onnxruntime.CUDA + " round their factors to 10 bits, which is faster"},
 		libraryFlag,
 	)
+}
+
+// sessionFlagNames are those that mean nothing to another engine.
+var sessionFlagNames = []string{"device", "tf32", "onnxruntime"}
+
+// noSessionFlags is a usage error if one of them is given.
+func noSessionFlags(c *cli.Context) error {
+	for _, flag := range sessionFlagNames {
+		if c.IsSet(flag) {
+			return usagef(c, "--%s is for --engine %s", flag, engineOnnxruntime)
+		}
+	}
+	return nil
 }
 
 var libraryFlag = &cli.PathFlag{Name: "onnxruntime", Usage: "onnxruntime's shared library `FILE` (default: $" + onnxruntime.EnvLibrary + ", else the cache's, else the system's)"}
 
 func sessionOptions(c *cli.Context) (onnxruntime.Options, error) {
-	o := onnxruntime.Options{Library: c.Path("onnxruntime"), Device: c.String("device")}
+	o := onnxruntime.Options{Library: c.Path("onnxruntime"), Device: c.String("device"), TF32: c.Bool("tf32")}
 	if !slices.Contains(onnxruntime.Devices(), o.Device) {
 		return o, usagef(c, "--device %s: want %s", o.Device, strings.Join(onnxruntime.Devices(), " or "))
+	}
+	if o.TF32 && o.Device != onnxruntime.CUDA {
+		return o, usagef(c, "--tf32 is for --device %s", onnxruntime.CUDA)
 	}
 	return o, nil
 }

@@ -35,9 +35,9 @@ func (a *app) trainCommand() *cli.Command {
 			"an animation, samples.gif; and events for `tensorboard --logdir DIR`.\n" +
 			"Ctrl-C, as SIGTERM and SIGHUP, saves a checkpoint and stops; --resume goes on, and ends as if it had not been stopped.\n" +
 			"With --profile, tables of what each op and each layer takes in the first batches are printed, forward and backward together, with\n" +
-			"the lines of the model; the optimizer is the layer opt.STEP. Training goes on after that." +
+			"the lines of the model; the optimizer is a layer of its own. Training goes on after that." +
 			a.example("train "+a.exampleModel()+" --epochs 3 --seed 7", "train "+a.exampleModel()+" --data my.npz --out runs/mine"),
-		Flags: append(profileFlags("turns of the model's steps"),
+		Flags: append(sessionFlags(profileFlags("turns of the model's steps")...),
 			&cli.StringFlag{Name: "data", Usage: "a data set's `NAME`, or the path of one's own: an image folder, with a subfolder for each class or none, or with the folders train, val and test; idx files, .npy, .npz or .csv (default: the model's)"},
 			dataDirFlag,
 			&cli.IntFlag{Name: "epochs", Usage: "how often to go through the data", DefaultText: "the model's"},
@@ -51,7 +51,7 @@ func (a *app) trainCommand() *cli.Command {
 			&cli.BoolFlag{Name: "no-report", Usage: "leave out report.html, samples.gif and the events for TensorBoard, which has each epoch's picture of samples once more"},
 			&cli.IntFlag{Name: "limit", Usage: "train on the first `N` examples only; 0 takes all"},
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads to use; 0 means all"},
-			&cli.StringFlag{Name: "engine", Usage: "what trains: " + strings.Join(trainerNames, " or "), DefaultText: engineGorgonia + ", or what a resumed run had"},
+			&cli.StringFlag{Name: "engine", Usage: "what trains: " + strings.Join(trainerNames, " or "), DefaultText: engineGorgonia + ", with a flag of onnxruntime that, or what a resumed run had"},
 			fp16Flag, bf16Flag,
 			&cli.StringFlag{Name: "blas", Usage: "of gorgonia: go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
 		),
@@ -270,9 +270,13 @@ var trainerNames = []string{engineGorgonia, engineOnnxruntime}
 func trainEngine(c *cli.Context, cfg train.Config, rec *profile.Recorder) (rt.Engine, error) {
 	threads := cmp.Or(c.Int("threads"), cpus)
 	name := c.String("engine")
+	if name == "" && noSessionFlags(c) != nil {
+		name = engineOnnxruntime
+	}
+	had := ""
 	if old, err := cfg.Dir.Setup(); err == nil && cfg.Resume && name == "" {
 		if name = engineGorgonia; strings.HasPrefix(old.Engine, engineOnnxruntime) {
-			name = engineOnnxruntime
+			name, had = engineOnnxruntime, old.Engine
 		}
 		for _, b := range blas.Candidates() {
 			e, err := gorgonia.New(observed(gorgonia.Options{BLAS: b.Impl, Threads: threads}, rec))
@@ -283,8 +287,16 @@ func trainEngine(c *cli.Context, cfg train.Config, rec *profile.Recorder) (rt.En
 	}
 	switch name {
 	case engineOnnxruntime:
-		return onnxruntime.NewEngine(onnxruntime.Options{Threads: threads, Profile: rec})
+		o, err := sessionOptions(c)
+		if err != nil {
+			return nil, err
+		}
+		o.Threads, o.Profile = threads, rec
+		return onnxruntime.NewEngine(o.OfName(had))
 	case "", engineGorgonia:
+		if err := noSessionFlags(c); err != nil {
+			return nil, err
+		}
 		b, err := blas.Find(c.String("blas"))
 		if err != nil {
 			return nil, err

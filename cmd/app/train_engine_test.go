@@ -59,8 +59,16 @@ func TestTrainEngines(t *testing.T) {
 		}
 		contains(t, mustModel(t, c.Model, "verify "+model+" --run "+filepath.Join(dir, model+"-ort")), "ok")
 	}
-	r := command("train vae --data {}/images.npz --engine frob --out " + filepath.Join(dir, "frob"))
-	if r.code != exitUsage || !strings.Contains(r.err, "gorgonia or onnxruntime") {
-		t.Errorf("--engine frob: exit code %d: %s", r.code, r.err)
+	run := "train vae --data {}/images.npz --set hidden=4 --set latent=2 --batch 8 --no-report --out " + filepath.Join(dir, "flags")
+	contains(t, mustModel(t, vae.Model, run+" --epochs 1 --device cpu"), "engine: onnxruntime") // whose flag it is
+	contains(t, mustModel(t, vae.Model, run+" --epochs 2 --resume --engine gorgonia"), "engine: gorgonia")
+	for flags, want := range map[string]string{
+		"--engine frob": "gorgonia or onnxruntime", "--engine gorgonia --device cpu": "--device is for --engine onnxruntime",
+		"--engine gorgonia --tf32": "--tf32 is for --engine onnxruntime", "--tf32": "--tf32 is for --device cuda", "--device tpu": "want cpu or cuda",
+	} {
+		r := command("train vae --data {}/images.npz " + flags + " --out " + filepath.Join(dir, "wrong"))
+		if r.code != exitUsage || !strings.Contains(r.err, want) {
+			t.Errorf("%s: exit code %d: %s", flags, r.code, r.err)
+		}
 	}
 }

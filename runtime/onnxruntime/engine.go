@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/blas/gonum"
 
@@ -35,11 +36,36 @@ func NewEngine(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Device != CPU { // which may be missing
+		d, err := newDevice(o)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.close(); err != nil {
+			return nil, err
+		}
+	}
 	return &Engine{o, lib, newDevice}, nil
 }
 
-// Name is the library with its version and device.
-func (e *Engine) Name() string { return fmt.Sprintf("onnxruntime %s (%s)", e.lib.Version, e.o.Device) }
+// Name is the library with its version and device, and what makes its numbers others: "onnxruntime 1.29.0 (cuda, tf32)".
+func (e *Engine) Name() string {
+	name := fmt.Sprintf("onnxruntime %s (%s", e.lib.Version, e.o.Device)
+	if e.o.TF32 {
+		name += ", tf32"
+	}
+	return name + ")"
+}
+
+// OfName is o with the device and the precision of an engine that is called name, as [Engine.Name] says.
+func (o Options) OfName(name string) Options {
+	_, in, _ := strings.Cut(name, "(")
+	device, more, _ := strings.Cut(strings.TrimSuffix(in, ")"), ", ")
+	if slices.Contains(Devices(), device) {
+		o.Device, o.TF32 = device, more == "tf32"
+	}
+	return o
+}
 
 // Load prepares prog to run over s, which is on the device until the Executable is closed. An entry point is exported when it is first
 // prepared.

@@ -373,6 +373,23 @@ func TestEnginePlaces(t *testing.T) {
 	}
 }
 
+// TestEngineName: what a run's record says of its engine is enough to go on with it.
+func TestEngineName(t *testing.T) {
+	for _, o := range []Options{{Device: CPU}, {Device: CUDA}, {Device: CUDA, TF32: true}} {
+		e := &Engine{o: o, lib: Library{Version: "1.29.0"}}
+		for _, from := range []Options{{Device: CPU}, {Device: CUDA, TF32: true}} {
+			if got := from.OfName(e.Name()); got != o {
+				t.Errorf("of %q: %+v, want %+v", e.Name(), got, o)
+			}
+		}
+	}
+	for _, name := range []string{"", "gorgonia (OpenBLAS 0.3.21, 2 threads)", "onnxruntime 1.29.0 (npu)"} {
+		if got := (Options{Device: CUDA}).OfName(name); got.Device != CUDA {
+			t.Errorf("of %q: %+v", name, got)
+		}
+	}
+}
+
 // TestEngineCalls: calls of ever new sizes take no more memory of the library, and one that had to give its memory up runs nonetheless.
 func TestEngineCalls(t *testing.T) {
 	e, m := countedEngine(t)
