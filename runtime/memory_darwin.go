@@ -10,3 +10,12 @@ func Memory() uint64 {
 	}
 	return n
 }
+
+// PeakResident is the most memory that this process had so far, in bytes, its libraries among it; 0 where that is not known.
+func PeakResident() int {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return int(u.Maxrss)
+}

@@ -61,7 +61,7 @@ type timesOf struct {
 	PerSecond float64   `json:"per_second"`       // examples
 	Memory    int       `json:"bytes,omitempty"`  // the most that a turn needs at once besides the state, as far as it is known
 	NewState  int       `json:"new_state_bytes,omitempty"`
-	Resident  int       `json:"resident_bytes,omitempty"` // the most that a command's process had, its libraries among it, as it says
+	Resident  int       `json:"resident_bytes,omitempty"` // the most that the process had in which it ran alone, its libraries among it; of a command, as it says
 	Rounds    []float64 `json:"rounds_ms"`
 }
 
@@ -99,6 +99,7 @@ func (a *app) benchCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "func", Usage: "with --infer, the function `NAME`; may be repeated (default: all)"},
 			setFlag,
 			&cli.StringSliceFlag{Name: "against", Usage: "`NAME=COMMAND` that times the same elsewhere, for the ratio; without NAME= it is called against; may be repeated"},
+			&cli.BoolFlag{Name: "resident", Usage: "run each engine once more in a process of its own, for the most memory that this has"},
 			&cli.PathFlag{Name: "png", Usage: "draw the ratios as bars into `FILE`"},
 			&cli.PathFlag{Name: "markdown", Usage: "put the table, with date, machine, versions and command line, into the page `FILE.md#NAME`, between its lines <!-- bench NAME --> and <!-- end of bench NAME --> (default NAME: steps, with --infer functions)"},
 			jsonFlag,
@@ -186,6 +187,9 @@ func checkBench(c *cli.Context) error {
 			return usagef(c, "--batch %d: want 1 or more", n)
 		}
 	}
+	if c.Bool("infer") && c.Bool("resident") {
+		return usagef(c, "--resident is of training steps")
+	}
 	if !c.Bool("infer") && c.IsSet("func") {
 		return usagef(c, "--func is for --infer: training steps take turns as the model says")
 	}
@@ -221,23 +225,23 @@ func (a *app) benched(c *cli.Context) ([]models.Model, error) {
 	return list, nil
 }
 
-// benchLibraries are the BLAS that --blas names or, without it, ours and the fastest library.
-func benchLibraries(c *cli.Context) ([]blas.Impl, error) {
+// benchLibraries are the BLAS that --blas names or, without it, ours and the fastest library. Their paths are as --blas names them.
+func benchLibraries(c *cli.Context) ([]blas.Candidate, error) {
 	if names := c.StringSlice("blas"); len(names) > 0 {
-		var list []blas.Impl
+		var list []blas.Candidate
 		for _, name := range names {
 			b, err := blas.Find(name)
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, b)
+			list = append(list, blas.Candidate{Impl: b, Path: name})
 		}
 		return list, nil
 	}
-	list := []blas.Impl{blas.Go()}
+	list := []blas.Candidate{{Impl: blas.Go(), Path: "go"}}
 	for _, candidate := range blas.Candidates() {
-		if candidate.Impl != nil && candidate.Impl.Name() != list[0].Name() {
-			return append(list, candidate.Impl), nil
+		if candidate.Impl != nil && candidate.Path != "" {
+			return append(list, candidate), nil
 		}
 	}
 	return list, nil
@@ -248,10 +252,11 @@ type benchEngine struct {
 	name string
 	rt.Engine
 	session *onnxruntime.Options // with which files are run, of onnxruntime
+	flags   []string             // that choose it alone
 }
 
 // benchEngines are the engines that --engine names or, without it, all that are here: gorgonia with each of the libraries, and onnxruntime.
-func benchEngines(c *cli.Context, libraries []blas.Impl) ([]benchEngine, error) {
+func benchEngines(c *cli.Context, libraries []blas.Candidate) ([]benchEngine, error) {
 	var list []benchEngine
 	names := c.StringSlice("engine")
 	all := names
@@ -262,11 +267,11 @@ func benchEngines(c *cli.Context, libraries []blas.Impl) ([]benchEngine, error) 
 		switch name {
 		case engineGorgonia:
 			for _, b := range libraries {
-				e, err := gorgonia.New(gorgonia.Options{BLAS: b, Threads: c.Int("threads")})
+				e, err := gorgonia.New(gorgonia.Options{BLAS: b.Impl, Threads: c.Int("threads")})
 				if err != nil {
 					return nil, err
 				}
-				list = append(list, benchEngine{name: "gorgonia, " + b.Name(), Engine: e})
+				list = append(list, benchEngine{name: "gorgonia, " + b.Name(), Engine: e, flags: []string{"--engine", name, "--blas", b.Path}})
 			}
 		case engineOnnxruntime:
 			o, err := sessionOptions(c)
@@ -280,7 +285,7 @@ func benchEngines(c *cli.Context, libraries []blas.Impl) ([]benchEngine, error) 
 			case err != nil:
 				return nil, err
 			default:
-				list = append(list, benchEngine{e.Name(), e, &o})
+				list = append(list, benchEngine{e.Name(), e, &o, []string{"--engine", name}})
 			}
 		default:
 			return nil, usagef(c, "--engine %s: want %s", name, strings.Join(trainerNames, " or "))

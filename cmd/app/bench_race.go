@@ -12,6 +12,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
 )
 
 // A bench is one run of the command.
@@ -121,7 +122,8 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 		}
 	}
 	rounds, tails := make([][]float64, len(racers)), make([][]float64, len(racers))
-	for range b.c.Int("rounds") {
+	resident := 0 // of this process, if there is nothing else in it
+	for round := range b.c.Int("rounds") {
 		for i, r := range racers {
 			if r.reference == nil { // the others have had the caches
 				if _, err := r.turns(ctx, 1); err != nil {
@@ -140,6 +142,9 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 				tails[i] = append(tails[i], r.last.P99)
 			}
 		}
+		if round == 0 && len(b.all) == 0 && len(b.engines) == len(racers) && len(racers) == 1 {
+			resident = rt.PeakResident()
+		}
 		of.PeakRate, of.Bandwidth = max(of.PeakRate, b.meter.peak()), max(of.Bandwidth, b.meter.bandwidth())
 	}
 	of.Floor, of.MovedFloor = 2*of.MultiplyAdds/of.PeakRate/1e6, of.Moved/of.Bandwidth/1e6
@@ -153,6 +158,12 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 		t := times(rounds[i], rounds[fastest])
 		if t.Name, t.Memory = r.name, r.bytes; r.bytes > 0 {
 			t.NewState = of.NewState
+		}
+		t.Resident = resident
+		if b.c.Bool("resident") && r.reference == nil {
+			if t.Resident, err = b.resident(b.engines[i], of); err != nil {
+				return err
+			}
 		}
 		if len(tails[i]) > 0 {
 			t.P99 = median(tails[i])

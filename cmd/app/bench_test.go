@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 )
 
@@ -66,6 +67,24 @@ func TestBenchMarkdown(t *testing.T) {
 	contains(t, inside, blas.Vectors(), "1 threads", "    GODEBUG=cpu.none=off sardonyx bench step-vae --engine gorgonia", "| `step-vae`, batch 2 | gorgonia, pure Go", "|  | v\\|1 | 2000 | ±0% | 1.00 |", "floor: the products alone", "GB/s", "![ratios](bars.png)")
 	if strings.Contains(inside, "in a hundred") {
 		t.Error("there is a column without a cell")
+	}
+}
+
+// TestBenchResident runs the program again for the memory of each engine: more than is planned, and alike for one batch and another of its
+// size only.
+func TestBenchResident(t *testing.T) {
+	t.Setenv(asCommand, "1")
+	var list []benchOf
+	out := must(t, "bench step-gpt --set depth=1 --engine gorgonia --blas go --threads 1 --batch 1 --batch 16 --rounds 1 --turns 1 --resident --json --against", `echo '{"ms": 1}'`)
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	if rt.PeakResident() == 0 {
+		t.Skip("this system does not tell the memory of processes")
+	}
+	small, large := list[0].Times[0], list[1].Times[0]
+	if small.Resident < small.Memory || large.Resident < large.Memory || large.Resident-small.Resident < (large.Memory-small.Memory)/2 || list[0].Times[1].Resident != 0 {
+		t.Errorf("planned are %d and %d bytes, resident %d and %d", small.Memory, large.Memory, small.Resident, large.Resident)
 	}
 }
 
@@ -164,6 +183,7 @@ func TestBadBench(t *testing.T) {
 		{"bench step-vae --markdown none.md", "", exitError, "none.md"},
 		{"bench step-vae --markdown empty.md#x", "", exitUsage, "<!-- bench x -->"},
 		{"bench --infer vae --markdown empty.md", "", exitUsage, "<!-- bench functions -->"},
+		{"bench --infer vae --resident", "", exitUsage, "--resident is of training steps"},
 		{"bench step-vae --turns -1", "", exitUsage, "--turns -1"},
 		{"bench step-vae --rounds 0", "", exitUsage, "--rounds 0"},
 		{"bench step-vae --batch -1", "", exitUsage, "--batch -1"},

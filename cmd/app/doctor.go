@@ -198,7 +198,7 @@ func machineRates() []finding {
 	if err != nil {
 		return nil // blasFound says it
 	}
-	m := newMeter([]blas.Impl{b}, cpus)
+	m := newMeter([]blas.Candidate{{Impl: b}}, cpus)
 	return []finding{
 		{What: "products", OK: true, Text: fmt.Sprintf("%.0f GFLOP/s on %d threads with %s, as of now; the CPU has %s", m.peak(), cpus, b.Name(), blas.Vectors())},
 		{What: "memory", OK: true, Text: fmt.Sprintf("%.1f GB/s on %d threads, as of now: two large arrays read and one written", m.bandwidth(), cpus)},

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -87,7 +88,7 @@ func (a *app) printSummary(s profile.Summary) error {
 	}{{"OP", s.Ops}, {"LAYER", s.Layers}} {
 		rows := [][]string{{t.title, "CALLS", "MS", "SHARE", "GFLOP/S", "GB/S", "BYTES", "LINE"}}
 		for _, r := range shortened(t.rows) {
-			row := []string{r.Name, digits(r.Calls), digits(r.MS), fmt.Sprintf("%.1f%%", 100*r.Share), "", digits(r.Bandwidth()), size(int64(r.Bytes)), r.Place()}
+			row := []string{shortName(r.Name), digits(r.Calls), digits(r.MS), fmt.Sprintf("%.1f%%", 100*r.Share), "", digits(r.Bandwidth()), size(int64(r.Bytes)), r.Place()}
 			if r.MultiplyAdds > 0 {
 				row[4] = digits(r.Rate())
 			}
@@ -99,6 +100,14 @@ func (a *app) printSummary(s profile.Summary) error {
 		fmt.Fprintln(a.out)
 	}
 	return nil
+}
+
+// shortName is a name of a row, of a long fused op its beginning.
+func shortName(name string) string {
+	if most := 48; len(name) > most && strings.HasPrefix(name, "Fused(") {
+		return name[:strings.LastIndexByte(name[:most], ',')] + fmt.Sprintf(", %d more)", strings.Count(name[most:], ","))
+	}
+	return name
 }
 
 // shortened are the first of rows, and one of all others.

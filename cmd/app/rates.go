@@ -21,20 +21,29 @@ const (
 )
 
 // newMeter returns a meter of the libraries on so many threads.
-func newMeter(libraries []blas.Impl, threads int) *meter {
-	m := &meter{a: make([]float32, streamed), b: make([]float32, streamed), c: make([]float32, streamed)}
+func newMeter(libraries []blas.Candidate, threads int) *meter {
+	m := new(meter)
+	for _, l := range libraries {
+		m.contexts = append(m.contexts, kernel.NewContext(l.Impl, threads))
+	}
+	return m
+}
+
+// arrays makes the arrays, the first time.
+func (m *meter) arrays() {
+	if m.a != nil {
+		return
+	}
+	m.a, m.b, m.c = make([]float32, streamed), make([]float32, streamed), make([]float32, streamed)
 	for i := range m.a {
 		m.a[i], m.b[i] = float32(i%7), float32(i%5)
 	}
-	for _, l := range libraries {
-		m.contexts = append(m.contexts, kernel.NewContext(l, threads))
-	}
-	return m
 }
 
 // peak is the rate of a large matrix product by the fastest of the libraries, in GFLOP/s.
 func (m *meter) peak() float64 {
 	const n = peakSize
+	m.arrays()
 	best := 0.
 	for _, c := range m.contexts {
 		for range 3 {
@@ -48,6 +57,7 @@ func (m *meter) peak() float64 {
 
 // bandwidth is how fast the sum of two large arrays is computed, in GB/s that are read and written.
 func (m *meter) bandwidth() float64 {
+	m.arrays()
 	best := 0.
 	for range 3 {
 		start := time.Now()
