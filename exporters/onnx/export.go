@@ -216,6 +216,9 @@ func assemble(f *graph.Func, weights Weights, o Options, beside bool) (*exporter
 			return nil, nil, err
 		}
 	}
+	if o.Device == CUDA {
+		lowered = symmetric(lowered)
+	}
 	if x.f = legalize(carried(lowered, o.Opset, o.Lacking), o); len(x.f.Diags) > 0 {
 		return nil, nil, x.f.Diags
 	}

@@ -70,4 +70,7 @@ var exporterMutations = []mutation{
 	{"vectors: new state of any size", "exporters/onnx/vectors.go", "left -= bytesOf(out[name]); left < 0", "left -= bytesOf(out[name]); false", "./exporters/onnx", "StepVectors"},
 	{"state: its digest is not looked at", "exporters/onnx/digest.go", "if i := find(metaFirst); i >= 0", "if i := find(metaFirst); i >= 1<<30", "./exporters/onnx", "StateBeside"},
 	{"state: paired with nothing", "exporters/onnx/state.go", "p.Output = v.Name + Next", "_ = v.Name + Next", "./exporters/onnx ./runtime/onnxruntime", "StateBeside|Step|TestTraining"},
+	{"cuda: a transposed convolution begins where it is not cut", "exporters/onnx/symmetric.go", "first := before[i] - pads[i]", "first := before[i] - pads[i]*0", "./exporters/onnx", "Symmetric"},
+	{"cuda: output padding is forgotten", "exporters/onnx/symmetric.go", "max(0, more[i]-after[i])", "max(0, -after[i])", "./exporters/onnx", "Symmetric"},
+	{"a dtype that the runtime lacks is written", "exporters/onnx/dtypes.go", "refuses(n, opset) | lacking&computed(n)", "refuses(n, opset) | 0*lacking&computed(n)", "./cmd/app", "TestPrecision"},
 }

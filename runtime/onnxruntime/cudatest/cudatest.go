@@ -151,7 +151,7 @@ func imported(provider string) (map[string][]string, error) {
 	}
 	for library, begin := range lazily {
 		names := map[string]bool{}
-		for _, m := range regexp.MustCompile(`\x00(`+begin+`[A-Z]\w+)\x00`).FindAllSubmatch(data, -1) {
+		for _, m := range regexp.MustCompile(`\x00(`+begin+`[A-Z]\w+)`).FindAllSubmatch(data, -1) {
 			names[string(m[1])] = true
 		}
 		for name := range names {

@@ -1,0 +1,114 @@
+package onnxruntime_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/yardstick"
+	"github.com/sardonyx-ml/sardonyx/compiler/nn"
+	"github.com/sardonyx-ml/sardonyx/compiler/optim"
+	"github.com/sardonyx-ml/sardonyx/graph"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime/cudatest"
+)
+
+// TestEngineCUDA runs training steps in the CUDA provider, with stand-ins for NVIDIA's libraries, in f32 and in mixed precision: every
+// node is on the device, and a run goes to its end, or to a convolution, for which the stand-in has no plan. What comes out is what
+// was there, which mostly says that the step is not finite. A node that the provider has no kernel for is refused, and named.
+func TestEngineCUDA(t *testing.T) {
+	requireLibrary(t)
+	lib, err := onnxruntime.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stub := cudatest.Build(t, lib.Path)
+	for _, m := range append([]models.Model{gan.WGANGP}, yardstick.Models...) { // the first has convolutions that cut off unevenly
+		for _, p := range []graph.DType{graph.F32, graph.BF16, graph.F16} {
+			t.Run(m.Name+"/"+p.String(), func(t *testing.T) {
+				stub.Run(t, nil, nil, func(t *testing.T) {
+					prog, err := m.Define(m.Settings)
+					if err == nil {
+						prog, err = prog.MixedPrecision(p)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					for step, err := range onCUDA(t, prog) {
+						if err == nil { // what is in the device's memory happens to say that the step is finite
+							continue
+						}
+						text := err.Error()
+						if !strings.Contains(text, "is not finite") && !strings.Contains(text, "went Inf") && !strings.Contains(text, "running Conv") {
+							t.Errorf("%s: %v", step, err)
+						}
+					}
+				})
+			})
+		}
+	}
+	t.Run("refused", func(t *testing.T) {
+		stub.Run(t, nil, nil, func(t *testing.T) {
+			m := &struct{ FC nn.Dense }{nn.Dense{Units: 2}}
+			b := compiler.New("refused")
+			b.Model("", m)
+			b.Step("train", optim.SGD{LR: .1}, m, func(f *graph.Func) *graph.Value {
+				x := f.Input("x", graph.F32, graph.Sym("batch"), 3)
+				values, _, _, _ := x.Unique()
+				return m.FC.Apply(x).Mean().Add(values.ReduceMax())
+			})
+			prog, err := b.Compile()
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = onCUDA(t, prog)["train"]
+			for _, want := range []string{"no kernel on the device", "Unique at engine_cuda_test.go:"} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("the error is %v, want %q", err, want)
+				}
+			}
+		})
+	})
+}
+
+// onCUDA runs each step of prog once on zeros, two examples, and returns the errors.
+func onCUDA(t *testing.T, prog *compiler.Program) map[string]error {
+	t.Helper()
+	state, err := runtime.NewState(prog, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := onnxruntime.NewEngine(onnxruntime.Options{Device: onnxruntime.CUDA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := e.Load(prog, state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	errs := map[string]error{}
+	for _, f := range prog.Steps() {
+		in, b := map[string]*tensor.Tensor{}, f.BindAll(2)
+		for _, v := range f.Inputs {
+			shape, err := v.Sizes(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in[v.Name] = tensor.New(v.DType(), shape...)
+			if v.IsSize() {
+				in[v.Name].SetInt(0, 2)
+			}
+		}
+		_, errs[f.Name] = runtime.Do(t.Context(), x, f.Name, in)
+	}
+	return errs
+}
