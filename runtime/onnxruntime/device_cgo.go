@@ -255,8 +255,8 @@ func (d *nativeDevice) copy(to, from []deviceTensor) error {
 type nativeDeviceSession struct {
 	device  *nativeDevice
 	p       unsafe.Pointer
-	once    unsafe.Pointer // options of a run
-	in, out []*C.char      // names
+	cancel  canceller
+	in, out []*C.char // names
 	// of the last run, memory for the next
 	args, results []unsafe.Pointer
 
@@ -270,9 +270,6 @@ func (d *nativeDevice) open(model []byte, inputs, outputs []string, sizes map[st
 			err = errors.Join(fmt.Errorf("loading a model of %d bytes into onnxruntime on %s: %w", len(model), d.options.Device, oneLine{err}), s.close())
 		}
 	}()
-	if err := nativeError(C.create_run(&s.once)); err != nil {
-		return nil, err
-	}
 	if s.profiling, err = newProfiling(fromBytes(model), d.options.Profile); err != nil {
 		return nil, err
 	}
@@ -331,16 +328,14 @@ func freeStrings(lists ...[]*C.char) {
 }
 
 func (s *nativeDeviceSession) close() error {
+	s.cancel.close()
 	freeStrings(s.in, s.out)
 	made := s.p != nil
 	if made {
 		C.release(releaseSession, s.p)
 	}
-	if s.once != nil {
-		C.release(releaseRun, s.once)
-	}
 	p := s.profiling
-	s.in, s.out, s.p, s.once, s.profiling = nil, nil, nil, nil, nil
+	s.in, s.out, s.p, s.profiling = nil, nil, nil, nil
 	return p.end(made)
 }
 
@@ -368,16 +363,16 @@ func (s *nativeDeviceSession) nodes() (list []placedNode, err error) {
 }
 
 func (s *nativeDeviceSession) run(ctx context.Context, in, out []deviceTensor) error {
+	once, err := s.cancel.begin(ctx)
+	if err != nil {
+		return err
+	}
 	s.args, s.results = pointers(s.args[:0], in), pointers(s.results[:0], out)
-	stop := s.stopping(ctx)
-	err := nativeError(C.run(s.p, s.once, unsafe.SliceData(s.in), unsafe.SliceData(s.args), C.size_t(len(in)),
+	err = nativeError(C.run(s.p, once, unsafe.SliceData(s.in), unsafe.SliceData(s.args), C.size_t(len(in)),
 		unsafe.SliceData(s.out), C.size_t(len(out)), unsafe.SliceData(s.results)))
 	runtime.KeepAlive(in)
 	runtime.KeepAlive(out)
-	if stopped := stop(); stopped && err != nil {
-		return context.Cause(ctx)
-	}
-	if err != nil {
+	if err := s.cancel.end(ctx, err); err != nil {
 		return err
 	}
 	for i, v := range out {
@@ -386,24 +381,4 @@ func (s *nativeDeviceSession) run(ctx context.Context, in, out []deviceTensor) e
 		}
 	}
 	return nil
-}
-
-// stopping has a run broken off when ctx ends, until the function that it returns is called, which says whether ctx has ended.
-func (s *nativeDeviceSession) stopping(ctx context.Context) (stop func() bool) {
-	if ctx.Done() == nil {
-		return func() bool { return false }
-	}
-	done := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		defer close(done)
-		C.set_terminate(s.once, 1) // cannot fail on options that exist
-	})
-	return func() bool {
-		if cancel() {
-			return false
-		}
-		<-done
-		C.set_terminate(s.once, 0)
-		return true
-	}
 }

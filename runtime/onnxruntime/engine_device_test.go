@@ -14,6 +14,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	rt "github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime/cudatest"
 )
 
 // moves counts what an engine does on its device.
@@ -523,4 +524,47 @@ func TestEngineTypes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEngineCUDAMoves: with stand-ins for NVIDIA's libraries, under which nothing computes, a Func that only moves elements has the right
+// outputs: data and state go to the device and come back, small and large.
+func TestEngineCUDAMoves(t *testing.T) {
+	needLibrary(t)
+	lib, err := Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cudatest.Build(t, lib.Path).Run(t, nil, nil, func(t *testing.T) {
+		e, err := NewEngine(Options{Device: CUDA, Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &struct{ A nn.Dense }{nn.Dense{Units: 2}}
+		b := compiler.New("moving")
+		b.Model("", m)
+		b.Func("move", func(f *graph.Func) {
+			x := f.Input("x", graph.F32, graph.Sym("batch"), 3)
+			m.A.Apply(x)
+			f.Output("y", x.Flatten())
+			f.Output("weight", f.Lookup("a.weight").Reshape(2, 3))
+		})
+		prog, err := b.Compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, state := loaded(t, e, prog)
+		for i, n := range []int{2, 2000, 2} {
+			if err := state.Set("a.weight", tensor.Of([]float32{1, 2, 3, 4, 5, float32(i)}, 3, 2)); err != nil {
+				t.Fatal(err)
+			}
+			in := ramp(n)
+			out, err := rt.Run(t.Context(), x, "move", in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(out["y"].Float64s(), in["x"].Float64s()) || !slices.Equal(out["weight"].Float64s(), []float64{1, 2, 3, 4, 5, float64(i)}) {
+				t.Errorf("batch %d: y is %v, the weight %v", n, out["y"].Raw(), out["weight"].Raw())
+			}
+		}
+	})
 }
