@@ -8,13 +8,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Memory is how many bytes of memory this machine has, or 0 where that is not known.
+// limits are where a container's memory is bounded, in control groups of version 2 and 1.
+var limits = []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}
+
+// Memory is how many bytes of memory this machine has, or 0 where that is not known; in a container with a limit, not more than that.
 func Memory() uint64 {
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) != nil {
 		return 0
 	}
-	return uint64(info.Totalram) * uint64(info.Unit)
+	bytes := uint64(info.Totalram) * uint64(info.Unit)
+	for _, path := range limits {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && n > 0 { // "max" is none
+			bytes = min(bytes, n)
+		}
+	}
+	return bytes
 }
 
 // PeakResident is the most memory that this process had so far, in bytes, its libraries among it; 0 where that is not known. (What

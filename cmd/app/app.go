@@ -141,7 +141,7 @@ func (a *app) cli() *cli.App {
 		},
 		Commands: []*cli.Command{
 			a.modelsCommand(), a.dataCommand(), a.trainCommand(), a.reportCommand(), a.exportCommand(), a.verifyCommand(), a.sampleCommand(),
-			a.editCommand(), a.evaluateCommand(), a.benchCommand(),
+			a.editCommand(), a.evaluateCommand(), a.benchCommand(), a.scaleCommand(),
 			a.runsCommand(), a.watchCommand(), a.runCommand(), a.inspectCommand(), a.runtimeCommand(), a.doctorCommand(), a.initCommand(), a.completionCommand(),
 			a.versionCommand(), a.helpCommand(),
 		},

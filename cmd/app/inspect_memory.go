@@ -14,6 +14,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler"
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/graph"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
 )
 
@@ -75,7 +76,15 @@ func (a *app) inspectMemory(c *cli.Context, m models.Model, prog *compiler.Progr
 		}
 		rows = append(rows, row)
 	}
-	return a.table(rows)
+	if err := a.table(rows); err != nil {
+		return err
+	}
+	for _, u := range list {
+		if err := rt.Fits(float64(u.Peak)); err != nil {
+			fmt.Fprintf(a.out, "%s: %v: smaller batches take less, and so do blocks that a training step computes again (nn.Checkpoint)\n", u.Entry, err)
+		}
+	}
+	return nil
 }
 
 // sizesOf are the sizes of all symbols of entries: what --size says, or the model's batch, or 1.

@@ -81,3 +81,17 @@ func TestRunErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestTooLarge prepares what does not fit this machine, which must be told before anything is allocated, with what to do.
+func TestTooLarge(t *testing.T) {
+	b := compiler.New("large")
+	b.Func("all", func(f *graph.Func) {
+		x := f.Input("x", graph.F32, batch, 1)
+		f.Output("y", x.Sub(x.T()).Abs().Sum())
+	})
+	_, x := load(t, compile(t, b), 1)
+	_, err := x.Prepare("all", map[string]*tensor.Tensor{"x": tensor.New(graph.F32, 1<<24, 1)})
+	if err == nil || !strings.Contains(err.Error(), "GB of memory: take smaller batches") || !strings.Contains(err.Error(), "nn.Checkpoint") {
+		t.Error(err)
+	}
+}

@@ -53,7 +53,7 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 		return nil, err
 	}
 	if err := runtime.Fits(float64(m.Peak())); err != nil {
-		return nil, fmt.Errorf("%s with %v: %w: take smaller batches or a smaller model", f.Name, b, err)
+		return nil, fmt.Errorf("%s with %v: %w: take smaller batches or a smaller model, or have a training step compute blocks again (nn.Checkpoint)", f.Name, b, err)
 	}
 	p := &plan{f: f, memory: m, binding: b, pool: &x.pool, faces: x.faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
 	for i, u := range f.Updates {

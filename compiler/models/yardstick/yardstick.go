@@ -48,6 +48,9 @@ func CNN(models.Settings) (*compiler.Program, error) {
 	return b.Compile()
 }
 
+// Checkpoint is the setting of [GPT] that has each block computed again for the backward pass, if it is 1.
+const Checkpoint = "checkpoint"
+
 // GPT is a transformer that predicts the next of 96 tokens (Radford et al. 2018); depth, width, heads, context and vocabulary are
 // settings. With checkpoint, the backward pass computes each block again.
 func GPT(s models.Settings) (*compiler.Program, error) {
@@ -65,7 +68,7 @@ func GPT(s models.Settings) (*compiler.Program, error) {
 				nn.Residual{&nn.LayerNorm{}, &nn.Attention{Heads: s.Int("heads"), Causal: true}},
 				nn.Residual{&nn.LayerNorm{}, &nn.Dense{Units: 4 * width}, nn.GELU, &nn.Dense{Units: width}},
 			}
-			if s.Int("checkpoint") == 1 {
+			if s.Int(Checkpoint) == 1 {
 				return nn.Checkpoint(block)
 			}
 			return block
@@ -122,7 +125,7 @@ func model(name, doc string, batch int, s models.Settings, define func(models.Se
 // limits are wide: how time and memory grow is what is measured.
 var limits = models.Limits{
 	"depth": models.Whole(1, 1000), "width": models.Whole(1, 1<<16), "heads": models.Whole(1, 1<<10),
-	"context": models.Whole(1, 1<<16), "vocab": models.Whole(1, math.MaxInt32), "checkpoint": models.Whole(0, 1),
+	"context": models.Whole(1, 1<<16), "vocab": models.Whole(1, math.MaxInt32), Checkpoint: models.Whole(0, 1),
 }
 
 // Models are the four, in order of size.
@@ -130,6 +133,6 @@ var Models = []models.Model{
 	model("step-vae", "training step of a perceptron: the VAE 784-512-20-512-784, batch 128", 128, nil, VAE, "train"),
 	model("step-cnn", "training step of a convolutional net: 32 and 64 filters, pooling, 128 units, batch 64", 64, nil, CNN, "train"),
 	model("step-gpt", "training step of a transformer: 4 blocks of 128 units with 4 heads, context 128, batch 16", 16,
-		models.Settings{"depth": 4, "width": 128, "heads": 4, "context": 128, "vocab": 96, "checkpoint": 0}, GPT, "train"),
+		models.Settings{"depth": 4, "width": 128, "heads": 4, "context": 128, "vocab": 96, Checkpoint: 0}, GPT, "train"),
 	model("step-dcgan", "training steps of a DCGAN of 32×32 images in colour, the critic's and the generator's, batch 64", 64, nil, DCGAN, "critic", "generator"),
 }

@@ -32,6 +32,7 @@ type Series struct {
 type Chart struct {
 	Title  string
 	X, Y   string // the names of the axes
+	LogX   bool   // a logarithmic x axis; every finite X must be above 0
 	LogY   bool   // a logarithmic y axis; every finite Y must be above 0
 	Series []Series
 }
@@ -83,8 +84,32 @@ func (c Chart) SVG() (string, error) {
 	return "<svg" + element, nil
 }
 
+// WriteRow draws charts side by side as the PNG file path, as [Chart.Write] draws one.
+func WriteRow(path string, charts ...Chart) error {
+	err := atomicfile.Write(path, func(w io.Writer) error {
+		const width, height = 4.6 * vg.Inch, 4.2 * vg.Inch
+		canvas := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width*vg.Length(len(charts)), height), vgimg.UseDPI(120))}
+		whole := draw.New(canvas)
+		for i, c := range charts {
+			left, right := width*vg.Length(i), width*vg.Length(len(charts)-1-i)
+			if err := c.drawOn(draw.Crop(whole, left, -right, 0, 0)); err != nil {
+				return err
+			}
+		}
+		_, err := canvas.WriteTo(w)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", path, err)
+	}
+	return nil
+}
+
 // draw draws the chart on a canvas.
-func (c Chart) draw(canvas vg.CanvasSizer) (err error) {
+func (c Chart) draw(canvas vg.CanvasSizer) error { return c.drawOn(draw.New(canvas)) }
+
+// drawOn draws the chart on a part of a canvas.
+func (c Chart) drawOn(canvas draw.Canvas) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // the drawing library panics, and a picture must not end a training run
 			err = fmt.Errorf("the plot failed: %v", r)
@@ -133,13 +158,18 @@ func (c Chart) draw(canvas vg.CanvasSizer) (err error) {
 		return fmt.Errorf("there is no finite point to draw")
 	}
 	c.scale(p, lo, hi, named)
-	if counted {
+	if c.LogX {
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(decades)
+		if p.X.Min == p.X.Max {
+			p.X.Min, p.X.Max = p.X.Min/1.1, p.X.Max*1.1
+		}
+	} else if counted {
 		p.X.Tick.Marker = plot.TickerFunc(whole)
 	}
 	p.Legend.Top = true
 	p.Legend.Padding = vg.Points(2)
 	p.Legend.TextStyle.Font.Size = vg.Points(10)
-	p.Draw(draw.Crop(draw.New(canvas), vg.Points(8), -vg.Points(14), vg.Points(8), -vg.Points(8)))
+	p.Draw(draw.Crop(canvas, vg.Points(8), -vg.Points(14), vg.Points(8), -vg.Points(8)))
 	return nil
 }
 
@@ -167,6 +197,9 @@ func (c Chart) points(s Series) (plotter.XYs, error) {
 	for i, x := range s.X {
 		y := s.Y[i]
 		if math.Abs(x) < limit && math.Abs(y) < limit { // false for NaN
+			if c.LogX && x <= 0 {
+				return nil, fmt.Errorf("series %q has %v at %v: a logarithmic axis needs numbers above 0", s.Name, y, x)
+			}
 			if c.LogY && y <= 0 {
 				return nil, fmt.Errorf("series %q has %v at %v: a logarithmic axis needs numbers above 0", s.Name, y, x)
 			}

@@ -43,8 +43,8 @@ func decode(t *testing.T, path string) image.Image {
 func near(img image.Image, c color.RGBA) int {
 	n := 0
 	diff := func(a uint32, b uint8) bool { d := int(a>>8) - int(b); return d > 12 || d < -12 }
-	for y := range img.Bounds().Dy() {
-		for x := range img.Bounds().Dx() {
+	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y++ {
+		for x := img.Bounds().Min.X; x < img.Bounds().Max.X; x++ {
 			r, g, b, _ := img.At(x, y).RGBA()
 			if !diff(r, c.R) && !diff(g, c.G) && !diff(b, c.B) {
 				n++
@@ -73,6 +73,8 @@ func TestChart(t *testing.T) {
 		"narrow":   {X: "step", Y: "loss", LogY: true, Series: []Series{curve("train", 500, 200, 100), curve("validate", 50, 180, 120)}},
 		"one":      {X: "epoch", Y: "loss", Series: []Series{curve("train", 1, 3, 3), curve("validate", 1, 3, 3)}},
 		"one log":  {X: "epoch", Y: "loss", LogY: true, Series: []Series{curve("train", 1, 3, 3), curve("validate", 1, 2, 2)}},
+		"sizes":    {X: "width", Y: "ms", LogX: true, LogY: true, Series: []Series{curve("plain", 9, 3, 300), curve("checkpoint", 9, 4, 40)}},
+		"one size": {X: "width", Y: "ms", LogX: true, LogY: true, Series: []Series{curve("plain", 1, 3, 3), curve("checkpoint", 1, 2, 2)}},
 		"zero":     {X: "epoch", Y: "loss", Series: []Series{{"train", []float64{1, 2}, []float64{0, 0}}, curve("validate", 1, 0, 0)}},
 		"negative": {X: "epoch", Y: "loss", Series: []Series{curve("critic", 300, -1, -1e6), curve("gen", 10, 1e6, -5)}},
 	} {
@@ -94,6 +96,32 @@ func TestChart(t *testing.T) {
 	}
 }
 
+// TestRow draws two charts side by side: each has the colours of its own lines, and the left one a line less.
+func TestRow(t *testing.T) {
+	path := filepath.Join(folder(t), "row.png")
+	left := Chart{X: "size", Y: "ms", LogX: true, Series: []Series{curve("time", 5, 1, 9)}}
+	right := Chart{X: "size", Y: "MB", Series: []Series{curve("plain", 5, 1, 9), curve("checkpoint", 5, 2, 3)}}
+	if err := WriteRow(path, left, right); err != nil {
+		t.Fatal(err)
+	}
+	img := decode(t, path)
+	half := img.Bounds().Dx() / 2
+	count := func(x0, x1, color int) int {
+		return near(img.(interface {
+			SubImage(r image.Rectangle) image.Image
+		}).SubImage(image.Rect(x0, 0, x1, img.Bounds().Dy())), colors[color])
+	}
+	if a, b, c := count(0, half, 0), count(half, 2*half, 0), count(half, 2*half, 1); a < 20 || b < 20 || c < 20 {
+		t.Errorf("lines have %d pixels left, %d and %d right", a, b, c)
+	}
+	if n := count(0, half, 1); n > 0 {
+		t.Errorf("the right line has %d pixels on the left", n)
+	}
+	if err := WriteRow(path, left, Chart{}); err == nil || !strings.Contains(err.Error(), "no finite point") {
+		t.Errorf("of an empty chart: %v", err)
+	}
+}
+
 func TestChartErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.png")
 	for name, tt := range map[string]struct {
@@ -104,6 +132,7 @@ func TestChartErrors(t *testing.T) {
 		"not finite": {Chart{Series: []Series{{"a", []float64{1, 2}, []float64{math.NaN(), math.Inf(1)}}}}, "no finite point"},
 		"lengths":    {Chart{Series: []Series{{"a", []float64{1}, nil}}}, "1 x and 0 y"},
 		"log of 0":   {Chart{LogY: true, Series: []Series{{"a", []float64{1}, []float64{0}}}}, "above 0"},
+		"log at 0":   {Chart{LogX: true, Series: []Series{{"a", []float64{0}, []float64{1}}}}, "above 0"},
 	} {
 		if err := tt.c.Write(path); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)

@@ -1,0 +1,133 @@
+package app
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// TestScale measures a small transformer of some depths, and reads what it prints: a block more is as many parameters and multiply-adds
+// more each time, and memory is what the plan says.
+func TestScale(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	args := "scale step-gpt --vary depth=2,4,6,8 --batch 3 --set width=32 --set context=32 --set vocab=20 --threads 1 --rounds 1"
+	arenas := [2][]int{}
+	for i, more := range []string{" --png .", " --set checkpoint=1"} {
+		var list []scaleSeries
+		if err := json.Unmarshal([]byte(must(t, args+more+" --json")), &list); err != nil {
+			t.Fatal(err)
+		}
+		if len(list) != 1 || list[0].Vary != "depth" || list[0].Batch != 3 || list[0].Settings["width"] != 32 || len(list[0].Points) != 4 {
+			t.Fatalf("it is of %+v", list)
+		}
+		s := list[0]
+		for k, p := range s.Points {
+			if p.Value != 2*k+2 || !(p.Turn > 0 && p.CPU > 0 && p.Compile > 0) || p.TooLarge != "" || p.Live > p.Arena || p.Arena >= p.Peak {
+				t.Errorf("a point is %+v", p)
+			}
+			if off := math.Abs(float64(p.Heap)/float64(p.Peak) - 1); off > .25 {
+				t.Errorf("%d blocks take %d bytes of the heap, %d are predicted", p.Value, p.Heap, p.Peak)
+			}
+			if k > 1 && p.Params-s.Points[k-1].Params != s.Points[1].Params-s.Points[0].Params {
+				t.Errorf("there are %d parameters, %d before", p.Params, s.Points[k-1].Params)
+			}
+			arenas[i] = append(arenas[i], p.Arena)
+		}
+		if k := float64(s.Time.Expected); k < .9 || k > 1 {
+			t.Errorf("multiply-adds grow by the power %v of the depth", k)
+		}
+		if s.Memory.Expected != 1 || !(s.Memory.Measured < 1) {
+			t.Errorf("memory grows by %+v", s.Memory)
+		}
+	}
+	if last := len(arenas[0]) - 1; 2*arenas[1][last] > arenas[0][last] {
+		t.Errorf("with checkpoints the arenas are %v, without %v", arenas[1], arenas[0])
+	}
+	if info, err := os.Stat(filepath.Join(dir, "scale_depth.png")); err != nil || info.Size() < 1000 {
+		t.Errorf("the picture: %v, %v", info, err)
+	}
+	contains(t, must(t, "scale step-gpt --vary batch=1,1000000000 --set depth=1 --rounds 1"), "PREDICTED", "too large", "CPU time ~ batch^")
+}
+
+// TestScaled sees that what is measured by default is within the models' limits, and has the sizes that one wants to know.
+func TestScaled(t *testing.T) {
+	app := &app{}
+	for _, s := range scaled() {
+		m, err := app.scaledModel(s.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range []int{s.Values[0], s.Values[len(s.Values)-1]} {
+			changes := map[string]float64{}
+			for k, v := range s.Settings {
+				changes[k] = v
+			}
+			if s.Vary != "batch" {
+				changes[s.Vary] = float64(v)
+			}
+			all, err := m.Settings.With(changes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := define(m, all); err != nil {
+				t.Error(err)
+			}
+		}
+		if !slices.IsSorted(s.Values) || len(s.Values) < 5 {
+			t.Errorf("%s: sizes %v", s.Model, s.Values)
+		}
+	}
+}
+
+// TestPower fits powers that are known.
+func TestPower(t *testing.T) {
+	for _, k := range []float64{-1, 0, .5, 1, 2} {
+		var x, y []float64
+		for _, v := range []float64{1, 3, 10, 1000} {
+			x, y = append(x, v), append(y, 7*math.Pow(v, k))
+		}
+		if got := power(x, y); math.Abs(got-k) > 1e-12 {
+			t.Errorf("of x^%v the power is %v", k, got)
+		}
+	}
+	// ln y is 0, ln 2 and 0 at 0, 1 and 2 times ln 2: a line of least squares of slope 0.
+	if got := power([]float64{1, 2, 4}, []float64{1, 2, 1}); math.Abs(got) > 1e-12 {
+		t.Errorf("of a hill the power is %v", got)
+	}
+	if got := power([]float64{2}, []float64{3}); !math.IsNaN(got) {
+		t.Errorf("of one point the power is %v", got)
+	}
+}
+
+// TestBadScale gives what cannot be measured.
+func TestBadScale(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"scale --vary batch=1", exitUsage, "--vary is of one model"},
+		{"scale step-gpt", exitUsage, "want NAME=N,N,..."},
+		{"scale step-gpt --vary colour=1", exitUsage, "want NAME=N,N,..."},
+		{"scale step-gpt --vary depth", exitUsage, "want NAME=N,N,..."},
+		{"scale step-gpt --vary depth=1,x", exitUsage, "whole numbers"},
+		{"scale step-gpt --vary depth=0", exitUsage, "whole numbers"},
+		{"scale step-gpt step-vae --vary batch=1", exitUsage, "want one model"},
+		{"scale step-gpt --vary depth=2000", exitError, "depth"},
+		{"scale frob --vary batch=1", exitError, "frob"},
+		{"scale step-gpt --vary batch=1 --rounds 0", exitUsage, "--rounds 0"},
+		{"scale step-gpt --vary batch=1 --threads -1", exitUsage, "--threads -1"},
+		{"scale step-gpt --vary batch=1 --png there/is/no/folder", exitError, "cannot be written"},
+	} {
+		r := command(c.args)
+		if r.code != c.code {
+			t.Errorf("%s: exit code %d, want %d", c.args, r.code, c.code)
+		}
+		contains(t, r.err, c.want)
+	}
+}
