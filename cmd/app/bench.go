@@ -285,7 +285,13 @@ func benchEngines(c *cli.Context, libraries []blas.Candidate) ([]benchEngine, er
 			case err != nil:
 				return nil, err
 			default:
-				list = append(list, benchEngine{e.Name(), e, &o, []string{"--engine", name}})
+				flags := []string{"--engine", name}
+				for _, flag := range sessionFlagNames {
+					if c.IsSet(flag) {
+						flags = append(flags, fmt.Sprintf("--%s=%v", flag, c.Value(flag)))
+					}
+				}
+				list = append(list, benchEngine{e.Name(), e, &o, flags})
 			}
 		default:
 			return nil, usagef(c, "--engine %s: want %s", name, strings.Join(trainerNames, " or "))

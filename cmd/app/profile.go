@@ -105,7 +105,8 @@ func (a *app) printSummary(s profile.Summary) error {
 // shortName is a name of a row, of a long fused op its beginning.
 func shortName(name string) string {
 	if most := 48; len(name) > most && strings.HasPrefix(name, "Fused(") {
-		return name[:strings.LastIndexByte(name[:most], ',')] + fmt.Sprintf(", %d more)", strings.Count(name[most:], ","))
+		cut := strings.LastIndexByte(name[:most], ',')
+		return name[:cut] + fmt.Sprintf(", %d more)", strings.Count(name[cut:], ","))
 	}
 	return name
 }
