@@ -7,8 +7,9 @@ EPOCHS  ?= 10
 BIN     := bin/sardonyx
 MNIST   ?= $(or $(SARDONYX_CACHE),$(HOME)/.cache/sardonyx)/data/mnist
 ROUNDS  ?= 5
+PYTHON  ?= python3
 
-.PHONY: build setup demo test check race nocgo generate mutations bench clean compare
+.PHONY: build setup demo test check race nocgo generate mutations bench latency clean compare
 
 build: ## the command, bin/sardonyx
 	$(GO) build -o $(BIN) ./cmd/sardonyx
@@ -46,7 +47,14 @@ mutations: ## break the code in some hundreds of small ways, and see that tests 
 	$(GO) run ./testdata/mutations $(ONLY)
 
 bench: ## the other figures of docs/benchmarks.md
-	$(GO) test -run '^$$' -bench 'VAEStep|Steps|Measures|Export|Compile|Sgemm|Vectors|Loader|Floor|OneNode|Decoder' -benchmem ./runtime/gorgonia ./runtime/onnxruntime ./runtime/metrics ./runtime/blas ./runtime/data ./graph/kernel ./exporters/onnx ./compiler
+	$(GO) test -run '^$$' -bench 'VAEStep|Steps|Measures|Export|Compile|Sgemm|Vectors|Loader|OneNode|Decoder' -benchmem ./runtime/gorgonia ./runtime/onnxruntime ./runtime/metrics ./runtime/blas ./runtime/data ./graph/kernel ./exporters/onnx ./compiler
+
+latency: build ## the table of docs/latency.md, model by model; PYTHON is one with numpy and onnxruntime of the pinned version
+	for m in $$($(BIN) models --json | $(PYTHON) -c 'import json, sys; print(*(m["name"] for m in json.load(sys.stdin)))'); do \
+		$(BIN) bench --infer $$m --engine onnxruntime --threads 1 --rounds 3 --json \
+			--against 'python=$(PYTHON) docs/ort_latency.py {file} --sizes "{sizes}" --threads {threads}' \
+			--against 'python, bound=$(PYTHON) docs/ort_latency.py {file} --sizes "{sizes}" --threads {threads} --io-binding' || exit 1; \
+	done | $(PYTHON) docs/ort_latency.py --table docs/latency.md
 
 compare: setup ## an epoch of the VAE, PyTorch's and ours in turn
 	docs/compare.sh $(MNIST) $(ROUNDS)

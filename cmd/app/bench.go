@@ -54,7 +54,8 @@ type timesOf struct {
 	Spread    float64   `json:"spread"` // half of what lies between the rounds' quartiles, as a share of the median
 	Least     float64   `json:"least_ms"`
 	Most      float64   `json:"most_ms"`
-	P99       float64   `json:"p99_ms,omitempty"` // what one of a hundred turns takes or more: the median of the rounds'
+	P50       float64   `json:"p50_ms,omitempty"` // what one of two turns takes or more, of single turns: the median of the rounds'
+	P99       float64   `json:"p99_ms,omitempty"` // the same of one of a hundred
 	Ratio     number    `json:"ratio"`            // to the fastest command or, without one, to the first engine: the median of the rounds' ratios
 	Rate      float64   `json:"gflops"`           // in products and convolutions
 	OfPeak    float64   `json:"of_peak"`          // Rate as a share of the peak
@@ -82,7 +83,7 @@ func (a *app) benchCommand() *cli.Command {
 			"took or more, and the median of the rounds' ratios. The floor is the time of the matrix products and convolutions alone, at the rate that a large product reaches in the same rounds.\n\n" +
 			"A command of --against is run by sh, with {model}, {func}, {batch}, {sizes}, {threads}, {turns} and, with --infer, {file} replaced.\n" +
 			"The last line that it prints is a JSON object with the number \"ms\", the milliseconds of a turn; \"bytes\", which a turn needs at\n" +
-			"once, \"resident\", the most that the process had, \"p99_ms\" and \"version\" may stand there too. It is run in each round, unless it prints\n" +
+			"once, \"resident\", the most that the process had, \"p50_ms\" and \"p99_ms\" of single turns, and \"version\" may stand there too. It is run in each round, unless it prints\n" +
 			"{\"ready\": true} first: then it is run once, and measures and prints such a line for each line that it reads. Ratios are to the\n" +
 			"fastest of the commands." +
 			a.example("bench", "bench step-gpt --blas go --threads 1 --rounds 9",

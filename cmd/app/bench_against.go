@@ -35,6 +35,7 @@ type said struct {
 	MS       *float64 `json:"ms"`
 	Bytes    int      `json:"bytes"`
 	Resident int      `json:"resident"`
+	P50      float64  `json:"p50_ms"`
 	P99      float64  `json:"p99_ms"`
 	Version  string   `json:"version"`
 }
@@ -119,7 +120,7 @@ func (r *reference) said(line string) (*said, bool) {
 // result reads the line with a measurement.
 func (r *reference) result(line string) (*said, error) {
 	s, ok := r.said(line)
-	if !ok || s.MS == nil || !(*s.MS > 0) || math.IsInf(*s.MS, 0) || s.Bytes < 0 || s.Resident < 0 || s.P99 < 0 {
+	if !ok || s.MS == nil || !(*s.MS > 0) || math.IsInf(*s.MS, 0) || s.Bytes < 0 || s.Resident < 0 || s.P50 < 0 || s.P99 < 0 {
 		return nil, r.fail("the last line of what it printed is %q: want a JSON object with \"ms\", the milliseconds of a turn, above 0", line)
 	}
 	return s, nil

@@ -30,7 +30,7 @@ type racer struct {
 	turns func(ctx context.Context, n int) (ms float64, err error)
 	bytes int // that a turn needs at once besides the state, 0 if that is not known
 	stop  func() error
-	p99   func() float64 // what one of a hundred turns of the last block took or more, in milliseconds; nil if that is not known
+	took  func(share float64) float64 // how long this share of the last block's turns took at most, in milliseconds; nil if that is not known
 	*reference
 }
 
@@ -121,7 +121,7 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
-	rounds, tails := make([][]float64, len(racers)), make([][]float64, len(racers))
+	rounds, middles, tails := make([][]float64, len(racers)), make([][]float64, len(racers)), make([][]float64, len(racers))
 	resident := 0 // of this process, if there is nothing else in it
 	for round := range b.c.Int("rounds") {
 		for i, r := range racers {
@@ -136,10 +136,10 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 			}
 			rounds[i] = append(rounds[i], ms)
 			switch {
-			case r.p99 != nil:
-				tails[i] = append(tails[i], r.p99())
+			case r.took != nil:
+				middles[i], tails[i] = append(middles[i], r.took(.5)), append(tails[i], r.took(.99))
 			case r.reference != nil && r.last.P99 > 0:
-				tails[i] = append(tails[i], r.last.P99)
+				middles[i], tails[i] = append(middles[i], r.last.P50), append(tails[i], r.last.P99)
 			}
 		}
 		if round == 0 && len(b.all) == 0 && len(b.engines) == len(racers) && len(racers) == 1 {
@@ -166,7 +166,7 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 			}
 		}
 		if len(tails[i]) > 0 {
-			t.P99 = median(tails[i])
+			t.P50, t.P99 = median(middles[i]), median(tails[i])
 		}
 		if r.reference != nil {
 			t.Reference, t.Version, t.Memory, t.Resident = true, r.last.Version, r.last.Bytes, r.last.Resident

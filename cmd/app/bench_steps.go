@@ -179,6 +179,6 @@ func timed(name string, stop func() error, once func(ctx context.Context) error)
 		}
 		return last.Sub(start).Seconds() * 1e3 / float64(n), nil
 	}}
-	r.p99 = func() float64 { return quantile(turns, .99) }
+	r.took = func(share float64) float64 { return quantile(turns, share) }
 	return r
 }

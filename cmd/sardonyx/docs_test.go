@@ -1,14 +1,26 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/sardonyx-ml/sardonyx/compiler/models"
+	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 )
 
@@ -78,6 +90,114 @@ func TestOwnLoop(t *testing.T) {
 		if err != nil || len(own) == 0 || len(exported) < len(own) {
 			t.Errorf("%s: the command exports %d bytes, the loop %d; %v", name, len(exported), len(own), err)
 		}
+	}
+}
+
+// TestServing builds the program on the page docs/serving.md, asks it from many goroutines, and stops it.
+func TestServing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("building a program takes seconds")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs", "serving.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, run := programIn(t, root, map[string]string{"main.go": goBlocks.FindStringSubmatch(string(page))[1]})
+	if got := run(0, "gofmt", "-l", "."); got != "" {
+		t.Error("the page is not as gofmt would have it")
+	}
+	run(0, "go", "vet", ".")
+	run(0, "go", "build", "-o", "serve", ".")
+	if _, err := onnxruntime.Find(""); err != nil || !onnxruntime.Available() || runtime.GOOS == "windows" {
+		t.Skipf("the program was built and not run: %v", err)
+	}
+	file := filepath.Join(dir, "classify.onnx")
+	mlp := zoo()[slices.IndexFunc(zoo(), func(m models.Model) bool { return m.Name == "mlp" })]
+	prog, err := mlp.Define(mlp.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := rt.NewState(prog, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := onnx.ExportFile(file, prog.Func("classify"), state, onnx.Options{NoVectors: true}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := onnxruntime.Open(file, onnxruntime.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+
+	server := exec.Command(filepath.Join(dir, "serve"), "-model", file, "-addr", "localhost:0")
+	log, err := server.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Process.Kill()
+	line, err := bufio.NewReader(log).ReadString('\n')
+	at := strings.Index(line, "http://")
+	if at < 0 {
+		t.Fatalf("it says %q, %v", line, err)
+	}
+	url := strings.TrimSpace(line[at:]) + "/classify"
+	ask := func(image []float32) (code int, body []byte) {
+		question, _ := json.Marshal(map[string]any{"image": image})
+		resp, err := http.Post(url, "application/json", bytes.NewReader(question))
+		if err != nil {
+			t.Error(err)
+			return 0, nil
+		}
+		defer resp.Body.Close()
+		body, err = io.ReadAll(resp.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		return resp.StatusCode, body
+	}
+	var wg sync.WaitGroup
+	for k := range 8 {
+		wg.Go(func() {
+			image := make([]float32, 784)
+			for i := range image {
+				image[i] = float32(i*(k+1)%256) / 255
+			}
+			want, err := s.Run(t.Context(), map[string]*tensor.Tensor{"image": tensor.Of(image, 1, 1, 28, 28)})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range 20 {
+				code, body := ask(image)
+				var got struct {
+					Label         int64
+					Probabilities []float32
+				}
+				if err := json.Unmarshal(body, &got); err != nil || code != http.StatusOK || got.Label != want["label"].Int(0) ||
+					!slices.Equal(got.Probabilities, tensor.Data[float32](want["probabilities"])) {
+					t.Errorf("it answers %d %s, want %v", code, body, tensor.Data[float32](want["probabilities"]))
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if code, body := ask(make([]float32, 3)); code != http.StatusBadRequest || !strings.Contains(string(body), "3 pixels, want 784") {
+		t.Errorf("an image of three pixels: %d %s", code, body)
+	}
+	if err := server.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Wait(); err != nil {
+		t.Errorf("it ends with %v", err)
 	}
 }
 

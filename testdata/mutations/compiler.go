@@ -5,6 +5,7 @@ var compilerMutations = []mutation{
 	{"fast: a gradient flows where nothing is positive", "compiler/pass/fast.go", "scatter.Args[1].Mul(m.out.Apply(pool.Pool, x).Step())", "scatter.Args[1]", "./compiler/pass", "TestFast"},
 	{"fast: the larger number is the scale", "compiler/pass/fast.go", "Clip(o.By, o.By+scale.By)", "Clip(o.By, scale.By)", "./compiler/pass", "TestFast"},
 	{"fast: moved by other places", "compiler/pass/fast.go", "if a.Args[1] == b.Args[1] {", "if true {", "./compiler/pass", "TestFast"},
+	{"simplify: a slice that turns an axis around goes", "compiler/pass/rules.go", "o.Step > 0 && m.same(m.args[0])", "m.same(m.args[0])", "./compiler/pass", ""},
 	{"adam: no correction of the first moment", "compiler/optim/optim.go", "lr.Mul(root).Div(u.oneMinusPower(b1))", "lr.Mul(root)", "./compiler/optim", ""},
 	{"adam: the correction is a step late", "compiler/optim/optim.go", "Pow(u.step.Shift(1)).Neg().Shift(1)", "Pow(u.step.Shift(2)).Neg().Shift(1)", "./compiler/optim", ""},
 	{"adamw: decay has the gradient's sign", "compiler/optim/optim.go", "lr.Scale(-decay).Shift(1)", "lr.Scale(decay).Shift(1)", "./compiler/optim", ""},

@@ -4,6 +4,8 @@ package main
 const specified = "TestOperators|TestSpecifiedModels"
 
 var exporterMutations = []mutation{
+	{"export: what ops are made of is not simplified", "exporters/onnx/export.go", "lowered != x.f && ", "false && ", "./exporters/onnx", "TestForms"},
+	{"attention in a file: rows see what comes after", "graph/op_attention.go", "seen.Where(x.Scalar(0), nothing)", "seen.Where(x.Scalar(0), x.Scalar(0))", "./runtime/onnxruntime", "TestOps/Attention"},
 	{"scan in a file: forward", "graph/op_scan.go", `"scan_input_directions", Name: "Reverse"`, `"scan_input_directions", Value: 0`, "./exporters/onnx", "TestOperators/Scan"},
 	{"graphs in nodes: what they read is left out", "exporters/onnx/emitter.go", "g.Nodes = e.live(g.Nodes, g.Outputs, needed)", "g.Nodes = e.live(g.Nodes, g.Outputs, map[string]bool{})", "./exporters/onnx", "TestOperators/Scan"},
 	{"check: a scan's elements lack their axis", "exporters/onnx/check/infer_control.go", "shape: slices.Insert(slices.Clone(t.shape), k, length)}", "shape: slices.Insert(slices.Clone(t.shape), k, unknown)}", "./exporters/onnx", "TestCheckOps"},
