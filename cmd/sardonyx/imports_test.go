@@ -40,11 +40,12 @@ var layers = []struct {
 
 // only says which packages may import a dependency: those under one of the prefixes.
 var only = map[string][]string{
-	"gorgonia.org/gorgonia":         {"runtime/gorgonia"},
-	"gorgonia.org/tensor":           {"runtime/gorgonia", "runtime/onnxgo"},
-	"github.com/owulveryck/onnx-go": {"runtime/onnxgo"},
-	"github.com/urfave/cli/v2":      {"cmd"},
-	"C":                             {"runtime/onnxruntime"},
+	"gorgonia.org/gorgonia":           {"runtime/gorgonia"},
+	"gorgonia.org/tensor":             {"runtime/gorgonia", "runtime/onnxgo"},
+	"github.com/owulveryck/onnx-go":   {"runtime/onnxgo"},
+	"github.com/yalue/onnxruntime_go": {"runtime/onnxruntime"},
+	"github.com/urfave/cli/v2":        {"cmd"},
+	"C":                               {"runtime/onnxruntime"},
 }
 
 func level(path string) int {

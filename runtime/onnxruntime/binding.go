@@ -136,7 +136,7 @@ func (b *Binding) Output(name string) *tensor.Tensor { return b.outputs[name] }
 func (b *Binding) Outputs() map[string]*tensor.Tensor { return maps.Clone(b.outputs) }
 
 // Run runs the model on the bound tensors. After an error, what the outputs hold is not defined. When ctx ends, the run is
-// broken off between two nodes, and its error returned; with the ctx of the run before, or one that cannot end, a run allocates nothing.
+// broken off between two nodes, and its error returned; on the CPU, with a ctx that cannot end, a run allocates nothing.
 func (b *Binding) Run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

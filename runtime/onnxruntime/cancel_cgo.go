@@ -2,35 +2,35 @@
 
 package onnxruntime
 
-// #include "capi.h"
-import "C"
+import "context"
 
-import (
-	"context"
-	"unsafe"
-)
+// A breaker is what breaks off the runs that have it as their options.
+type breaker interface {
+	Terminate() error
+	UnsetTerminate() error
+	Destroy() error
+}
 
 // A canceller breaks runs off, one at a time, when their contexts end. Until it is told to forget, it stays registered with a run's context for
 // the next runs with the same: these cost nothing more.
 type canceller struct {
-	options unsafe.Pointer  // of the runs, made when first needed
+	make    func() (breaker, error)
+	options breaker         // of the runs, made when first needed
 	of      <-chan struct{} // the context's, with which it is registered
 	stop    func() bool     // ends that
 	ended   chan struct{}   // closed when runs are broken off
 }
 
-// begin returns the options of a run with ctx, nil if it cannot end.
-func (c *canceller) begin(ctx context.Context) (unsafe.Pointer, error) {
+// begin returns the options of a run with ctx, which can end.
+func (c *canceller) begin(ctx context.Context) (breaker, error) {
 	done := ctx.Done()
-	if done == nil {
-		return nil, nil
-	}
 	if done == c.of {
 		return c.options, nil
 	}
 	c.forget()
 	if c.options == nil {
-		if err := nativeError(C.create_run(&c.options)); err != nil {
+		var err error
+		if c.options, err = c.make(); err != nil {
 			return nil, err
 		}
 	}
@@ -38,7 +38,7 @@ func (c *canceller) begin(ctx context.Context) (unsafe.Pointer, error) {
 	c.of, c.ended = done, ended
 	c.stop = context.AfterFunc(ctx, func() {
 		defer close(ended)
-		C.set_terminate(options, 1) // cannot fail on options that exist
+		options.Terminate() // cannot fail on options that exist
 	})
 	return options, nil
 }
@@ -58,7 +58,7 @@ func (c *canceller) forget() {
 	}
 	if !c.stop() { // the context has ended
 		<-c.ended
-		C.set_terminate(c.options, 0)
+		c.options.UnsetTerminate() // cannot fail either
 	}
 	c.of, c.stop, c.ended = nil, nil, nil
 }
@@ -66,7 +66,7 @@ func (c *canceller) forget() {
 func (c *canceller) close() {
 	c.forget()
 	if c.options != nil {
-		C.release(releaseRun, c.options)
+		c.options.Destroy() // cannot fail either
 	}
 	c.options = nil
 }

@@ -84,56 +84,7 @@ static status copy_tensors(void *env, void **from, void **to, size_t n) {
 	return AS(386, status, void *, void **, void **, void *, size_t)(env, from, to, NULL, n);
 }
 
-static status disable_telemetry(void *env) { return AS(6, status, void *)(env); }
-static status load_session(void *env, const void *path, void *o, void **s) { // the path in UTF-16 on Windows
-	return AS(7, status, void *, const void *, void *, void **)(env, path, o, s);
-}
 static status enable_profiling(void *o, const void *prefix) { return AS(14, status, void *, const void *)(o, prefix); }
 static status set_inter_threads(void *o, int n) { return AS(25, status, void *, int)(o, n); }
-static status fill_strings(void *v, const char *const *texts, size_t n) { return AS(52, status, void *, const char *const *, size_t)(v, texts, n); }
-static status strings_length(void *v, size_t *n) { return AS(53, status, void *, size_t *)(v, n); }
-static status strings_content(void *v, void *to, size_t n, size_t *offsets, size_t count) {
-	return AS(54, status, void *, void *, size_t, size_t *, size_t)(v, to, n, offsets, count);
-}
-
-static status create_binding(void *s, void **b) { return AS(134, status, void *, void **)(s, b); }
-static status bind_input(void *b, const char *name, void *v) { return AS(136, status, void *, const char *, void *)(b, name, v); }
-static status bind_output(void *b, const char *name, void *v) { return AS(137, status, void *, const char *, void *)(b, name, v); }
-static status run_binding(void *s, void *o, void *b) { return AS(133, status, void *, void *, void *)(s, o, b); }
-
-// A slot is a value of a run: over memory of the caller's, or made by the library.
-typedef struct {
-	void *data; // of the caller's; NULL for an output that the library is to make, and where value is given
-	size_t bytes;
-	int64_t *shape;
-	size_t rank;
-	int type;
-	void *value;
-} slot;
-
-// fill_slot makes the value of a slot with memory.
-static status fill_slot(void *memory, slot *s) {
-	return s->value || !s->data ? NULL : wrap_tensor(memory, s->data, s->bytes, s->shape, s->rank, s->type, &s->value);
-}
-
-// run_slots runs a session once. The values are in a row, ni inputs and no outputs, and names and memory for pointers likewise. Afterwards only
-// outputs that the library made are left.
-static status run_slots(void *s, void *o, void *memory, char **names, slot *slots, void **values, size_t ni, size_t no) {
-	status failed = NULL;
-	for (size_t i = 0; i < ni + no && !failed; i++) {
-		failed = fill_slot(memory, slots + i);
-		values[i] = slots[i].value;
-	}
-	if (!failed) failed = run(s, o, names, values, ni, names + ni, no, values + ni);
-	for (size_t i = 0; i < ni + no; i++) {
-		if (i >= ni && !slots[i].value && !failed) {
-			slots[i].value = values[i];
-		} else if (slots[i].value) {
-			release(96, slots[i].value);
-			slots[i].value = NULL;
-		}
-	}
-	return failed;
-}
 
 #endif

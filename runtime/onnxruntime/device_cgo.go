@@ -30,7 +30,6 @@ const (
 	releaseRun     = 97
 	releaseInfo    = 99
 	releaseOptions = 100
-	releaseBinding = 135
 	releaseCUDA    = 208
 
 	releaseAllocator = 132
@@ -264,7 +263,7 @@ type nativeDeviceSession struct {
 }
 
 func (d *nativeDevice) open(model []byte, inputs, outputs []string, sizes map[string]int) (_ deviceSession, err error) {
-	s := &nativeDeviceSession{device: d, in: cStrings(inputs), out: cStrings(outputs)}
+	s := &nativeDeviceSession{device: d, in: cStrings(inputs), out: cStrings(outputs), cancel: canceller{make: newNativeRun}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("loading a model of %d bytes into onnxruntime on %s: %w", len(model), d.options.Device, oneLine{err}), s.close())
@@ -362,13 +361,36 @@ func (s *nativeDeviceSession) nodes() (list []placedNode, err error) {
 	return list, nil
 }
 
+// A nativeRun is the options of runs; see [breaker].
+type nativeRun struct{ p unsafe.Pointer }
+
+func newNativeRun() (breaker, error) {
+	var r nativeRun
+	if err := nativeError(C.create_run(&r.p)); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r nativeRun) Terminate() error      { return nativeError(C.set_terminate(r.p, 1)) }
+func (r nativeRun) UnsetTerminate() error { return nativeError(C.set_terminate(r.p, 0)) }
+
+func (r nativeRun) Destroy() error {
+	C.release(releaseRun, r.p)
+	return nil
+}
+
 func (s *nativeDeviceSession) run(ctx context.Context, in, out []deviceTensor) error {
-	once, err := s.cancel.begin(ctx)
-	if err != nil {
-		return err
+	var once unsafe.Pointer // options that break it off
+	if ctx.Done() != nil {
+		options, err := s.cancel.begin(ctx)
+		if err != nil {
+			return err
+		}
+		once = options.(nativeRun).p
 	}
 	s.args, s.results = pointers(s.args[:0], in), pointers(s.results[:0], out)
-	err = nativeError(C.run(s.p, once, unsafe.SliceData(s.in), unsafe.SliceData(s.args), C.size_t(len(in)),
+	err := nativeError(C.run(s.p, once, unsafe.SliceData(s.in), unsafe.SliceData(s.args), C.size_t(len(in)),
 		unsafe.SliceData(s.out), C.size_t(len(out)), unsafe.SliceData(s.results)))
 	runtime.KeepAlive(in)
 	runtime.KeepAlive(out)

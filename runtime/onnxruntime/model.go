@@ -1,6 +1,7 @@
 package onnxruntime
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"os"
@@ -201,4 +202,88 @@ func add(m *model, list *[]Info, kind string, v *wire.ValueInfo) error {
 	}
 	*list = append(*list, info)
 	return nil
+}
+
+// asBytes reports whether the bindings have no Go type for elements of t: they take them as bytes, and outputs come as f32, which holds
+// them exactly.
+func asBytes(t tensor.DType) bool {
+	return !t.Integer() && t != tensor.F32 && t != tensor.F64 && t != tensor.Bool && t != tensor.String
+}
+
+// A fetch is how one output is got from the native session, and under which names.
+type fetch struct {
+	how   fetchKind
+	names []string
+}
+
+type fetchKind uint8
+
+const (
+	fetchPlain  fetchKind = iota // as it is; the bindings allocate it
+	fetchScalar                  // declared rank 0: into a scalar made beforehand
+	fetchFlat                    // as its elements in a row, as f32 if asBytes, and its shape: see adapt
+)
+
+// adapted names are the values that adapt adds to a graph; no model of ours or anyone's has names like it.
+const adapted = "sardonyx.onnxruntime/"
+
+// unusedInput is the input that a model without inputs gets, f32[1].
+const unusedInput = adapted + "none"
+
+// adapt says how to get each output, and returns a suffix for the model's bytes, empty for most models, that makes that
+// possible. The bindings cannot allocate an output of elements that Go has no type for or one whose rank may be 0, and cannot run a model
+// that has no inputs. Such an output is fetched as two others: its shape, and its elements in one dimension (see asBytes). A model without
+// inputs gets one that nothing reads.
+//
+// The suffix is itself an encoded model, with the nodes to add: two protobuf messages one after the other are read as
+// one, their lists joined. So the rest of the model is not read, changed or copied by us.
+func (m *model) adapt() (fetches []fetch, suffix []byte, err error) {
+	extra := &wire.Graph{}
+	for i, out := range m.outputs {
+		bytes := asBytes(out.DType)
+		switch {
+		case bytes || out.Shape == nil || out.DType == tensor.String && len(out.Shape) == 0:
+			name := adapted + strconv.Itoa(i)
+			fetches = append(fetches, fetch{fetchFlat, []string{name + "/flat", name + "/shape"}})
+			flatten(extra, out, name, bytes)
+		case len(out.Shape) == 0:
+			fetches = append(fetches, fetch{fetchScalar, []string{out.Name}})
+		default:
+			fetches = append(fetches, fetch{fetchPlain, []string{out.Name}})
+		}
+	}
+	if len(m.inputs) == 0 {
+		extra.Inputs = []*wire.ValueInfo{value(unusedInput, wire.Float)}
+	}
+	if len(extra.Nodes) == 0 && len(extra.Inputs) == 0 {
+		return fetches, nil, nil
+	}
+	var buf bytes.Buffer
+	if err := (&wire.Model{IRVersion: m.ir, Graph: extra}).Encode(&buf); err != nil {
+		return nil, nil, fmt.Errorf("%s: adding nodes for its outputs: %w", m.name(), err)
+	}
+	return fetches, buf.Bytes(), nil
+}
+
+// flatten adds the nodes for a fetchFlat of out.
+func flatten(g *wire.Graph, out Info, name string, bytes bool) {
+	elem := wire.DataType(out.DType.ONNX())
+	from := out.Name
+	if bytes {
+		elem = wire.Float
+		g.Nodes = append(g.Nodes, &wire.Node{OpType: "Cast", Name: name + "/cast", Inputs: []string{from}, Outputs: []string{name + "/f32"},
+			Attributes: []*wire.Attribute{{Name: "to", Value: int64(wire.Float)}}})
+		from = name + "/f32"
+	}
+	row := &wire.Tensor{Type: wire.Int64, Dims: []int64{1}, Data: []int64{-1}}
+	g.Nodes = append(g.Nodes,
+		&wire.Node{OpType: "Constant", Name: name + "/constant", Outputs: []string{name + "/row"},
+			Attributes: []*wire.Attribute{{Name: "value", Value: row}}},
+		&wire.Node{OpType: "Reshape", Name: name + "/reshape", Inputs: []string{from, name + "/row"}, Outputs: []string{name + "/flat"}},
+		&wire.Node{OpType: "Shape", Name: name + "/shape", Inputs: []string{from}, Outputs: []string{name + "/shape"}})
+	g.Outputs = append(g.Outputs, value(name+"/flat", elem), value(name+"/shape", wire.Int64))
+}
+
+func value(name string, elem wire.DataType) *wire.ValueInfo {
+	return &wire.ValueInfo{Name: name, Type: &wire.TensorType{Elem: elem, Shape: []wire.Dim{{Unknown: true}}}}
 }

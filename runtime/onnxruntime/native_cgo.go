@@ -2,23 +2,18 @@
 
 package onnxruntime
 
-// #cgo !windows LDFLAGS: -ldl
-// #include "capi.h"
-import "C"
-
 import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"unicode/utf16"
-	"unsafe"
+
+	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -35,8 +30,6 @@ var env struct {
 	started bool
 	cuda    bool // the CUDA provider's library is registered
 	lib     Library
-	p       unsafe.Pointer
-	memory  unsafe.Pointer // describes host memory
 }
 
 // Version is the version of the native library that this process has loaded, "" if it has loaded none.
@@ -60,20 +53,15 @@ func start(explicit string) (Library, error) {
 	if err != nil {
 		return Library{}, err
 	}
-	path := C.CString(lib.Path)
-	defer C.free(unsafe.Pointer(path))
-	if wrong := C.start_api(path, apiVersion); wrong != nil {
-		return Library{}, fmt.Errorf("starting %v: %s", lib, C.GoString(wrong))
-	}
-	err = nativeError(C.create_env(&env.p))
-	if err == nil {
-		err = nativeError(C.disable_telemetry(env.p))
-	}
-	if err == nil {
-		env.memory, err = describe("Cpu", 0)
-	}
-	if err != nil {
+	ort.SetSharedLibraryPath(lib.Path)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return Library{}, fmt.Errorf("starting %v: %w", lib, err)
+	}
+	if err := ort.DisableTelemetry(); err != nil {
+		return Library{}, errors.Join(fmt.Errorf("starting %v: %w", lib, err), ort.DestroyEnvironment())
+	}
+	if err := startAPI(lib); err != nil {
+		return Library{}, errors.Join(fmt.Errorf("starting %v: %w", lib, err), ort.DestroyEnvironment())
 	}
 	env.started, env.lib = true, lib
 	return lib, nil
@@ -93,20 +81,18 @@ func sameLibrary(named, loaded string) bool {
 	return false
 }
 
-// A nativeSession is a session of the native library.
+// A nativeSession is a session of the native library, and how its outputs are got.
 type nativeSession struct {
-	p      unsafe.Pointer
-	model  *model
-	device string
-	names  *[maxNames]*C.char // of the inputs and then the outputs, in C's memory
+	session *ort.DynamicAdvancedSession
+	model   *model
+	device  string
+	inputs  []string // names, as the session was made with
+	outputs []string // names, those of all fetches
+	fetches []fetch
 	// declared are what runs have shown of the outputs' declared shapes.
 	declared []atomic.Int32
-
-	mu   sync.Mutex
-	free []*frame // that no run uses
+	scratch  sync.Pool // of *values
 }
-
-const maxNames = 1 << 28
 
 // What runs have shown of an output's declared shape.
 const (
@@ -120,319 +106,276 @@ func load(m *model, o Options) (native, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := nativeOptions(o, lib, nil)
+	fetches, suffix, err := m.adapt()
 	if err != nil {
 		return nil, err
 	}
-	defer C.release(releaseOptions, options)
-	s := &nativeSession{model: m, device: o.Device, declared: make([]atomic.Int32, len(m.outputs))}
-	if err := s.create(options); err != nil {
+	options, err := sessionOptions(o, lib)
+	if err != nil {
+		return nil, err
+	}
+	defer options.Destroy()
+
+	var inputs, outputs []string
+	for _, i := range m.inputs {
+		inputs = append(inputs, i.Name)
+	}
+	if len(inputs) == 0 {
+		inputs = []string{unusedInput}
+	}
+	for _, f := range fetches {
+		outputs = append(outputs, f.names...)
+	}
+	session, err := create(m, suffix, inputs, outputs, options)
+	if err != nil {
 		err = fmt.Errorf("loading %s into onnxruntime %s on %s: %w", m.name(), lib.Version, o.Device, oneLine{err})
 		if o.Device == CUDA {
 			err = cudaError(lib, err)
 		}
 		return nil, err
 	}
-	s.names = (*[maxNames]*C.char)(C.calloc(C.size_t(len(m.inputs)+len(m.outputs)), C.size_t(unsafe.Sizeof(uintptr(0)))))
-	for i, info := range m.inputs {
-		s.names[i] = C.CString(info.Name)
-	}
-	for i, info := range m.outputs {
-		s.names[len(m.inputs)+i] = C.CString(info.Name)
-	}
-	return s, nil
+	return &nativeSession{session: session, model: m, device: o.Device, inputs: inputs, outputs: outputs, fetches: fetches,
+		declared: make([]atomic.Int32, len(m.outputs))}, nil
 }
 
-// create makes the session, from the file or, if its weights are elsewhere than it says, or it came so, from bytes.
-func (s *nativeSession) create(options unsafe.Pointer) error {
-	m := s.model
-	if m.path != "" && m.places == nil {
-		path := nativePath(m.path)
-		defer C.free(path)
-		return nativeError(C.load_session(env.p, path, options, &s.p))
+func create(m *model, suffix []byte, inputs, outputs []string, options *ort.SessionOptions) (*ort.DynamicAdvancedSession, error) {
+	if m.path != "" && len(suffix) == 0 && m.places == nil {
+		return ort.NewDynamicAdvancedSession(m.path, inputs, outputs, options)
 	}
 	data := m.data
 	if m.path != "" {
 		read, err := regularfile.Read(m.path, wire.MaxSize)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		folder := ""
+		data = read
+		folder, err := filepath.Abs(filepath.Dir(m.path))
 		for _, place := range m.places {
 			folder = filepath.Dir(place) // of all of them
 		}
-		if data, err = wire.Relocate(read, func(location string) string { return filepath.Base(m.places[location]) }); err != nil {
-			return err
+		if err == nil && m.places != nil {
+			data, err = wire.Relocate(read, func(location string) string { return filepath.Base(m.places[location]) })
 		}
-		if err := setEntry(options, "session.model_external_initializers_file_folder_path", folder); err != nil {
-			return err
+		if err != nil {
+			return nil, err
+		}
+		if err := options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", folder); err != nil {
+			return nil, err
 		}
 	}
-	return nativeError(C.create_session(env.p, unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), options, &s.p))
-}
-
-// nativePath is a path as the library takes it, which the caller frees.
-func nativePath(path string) unsafe.Pointer {
-	if runtime.GOOS != "windows" {
-		return unsafe.Pointer(C.CString(path))
+	if len(suffix) > 0 {
+		data = append(data[:len(data):len(data)], suffix...)
 	}
-	wide := append(utf16.Encode([]rune(path)), 0)
-	return C.CBytes(unsafe.Slice((*byte)(unsafe.Pointer(&wide[0])), 2*len(wide)))
+	return ort.NewDynamicAdvancedSessionWithONNXData(data, inputs, outputs, options)
 }
 
-// nativeOptions turns o into native options, which the caller releases, with more entries of the session's configuration.
-func nativeOptions(o Options, lib Library, entries map[string]string) (p unsafe.Pointer, err error) {
+// sessionOptions turns o into native options, which the caller destroys.
+func sessionOptions(o Options, lib Library) (*ort.SessionOptions, error) {
 	if o.Device == CUDA {
 		if err := readyForCUDA(lib); err != nil {
 			return nil, err
 		}
 	}
-	if err := nativeError(C.create_options(&p)); err != nil {
+	options, err := ort.NewSessionOptions()
+	if err != nil {
 		return nil, fmt.Errorf("onnxruntime session options: %w", err)
 	}
-	threads, level := o.Threads, C.int(99) // all
+	threads := o.Threads
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
+	level := ort.GraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll)
 	if o.DisableOptimizations {
-		level = 0
+		level = ort.GraphOptimizationLevelDisableAll
 	}
-	errs := []error{
-		nativeError(C.set_threads(p, C.int(threads))), nativeError(C.set_inter_threads(p, 1)), nativeError(C.set_optimizations(p, level)),
-		nativeError(C.set_log(p, 4)), // errors come back; the log would say them twice
+	err = errors.Join(
+		options.SetIntraOpNumThreads(threads),
+		options.SetInterOpNumThreads(1),
+		options.SetGraphOptimizationLevel(level),
+		options.SetLogSeverityLevel(ort.LoggingLevelFatal)) // errors come back; the log would say them twice
+	if err == nil && o.profileTo != "" {
+		err = options.EnableProfiling(o.profileTo)
 	}
-	for key, v := range entries {
-		errs = append(errs, setEntry(p, key, v))
-	}
-	if o.profileTo != "" {
-		prefix := nativePath(o.profileTo)
-		errs = append(errs, nativeError(C.enable_profiling(p, prefix)))
-		C.free(prefix)
-	}
-	err = errors.Join(errs...)
 	if err == nil && o.Device == CUDA {
-		if err = appendCUDA(p, o); err != nil {
+		err = appendCUDA(options, o)
+		if err != nil {
 			err = cudaError(lib, err)
 		}
 	}
 	if err != nil {
-		C.release(releaseOptions, p)
+		options.Destroy()
 		return nil, err
 	}
-	return p, nil
+	return options, nil
 }
 
-func setEntry(options unsafe.Pointer, key, value string) error {
-	list := cStrings([]string{key, value})
-	defer freeStrings(list)
-	return nativeError(C.set_entry(options, list[0], list[1]))
-}
-
-// appendCUDA has sessions with the options p run on CUDA.
-func appendCUDA(p unsafe.Pointer, o Options) error {
-	var c unsafe.Pointer
-	if err := nativeError(C.cuda_options(&c)); err != nil {
+func appendCUDA(options *ort.SessionOptions, o Options) error {
+	cuda, err := ort.NewCUDAProviderOptions()
+	if err != nil {
 		return err
 	}
-	defer C.release(releaseCUDA, c)
-	list := cudaOptions(o)
-	names := slices.Sorted(maps.Keys(list))
-	texts := make([]string, len(names))
-	for i, name := range names {
-		texts[i] = list[name]
-	}
-	keys, values := cStrings(names), cStrings(texts)
-	defer freeStrings(keys, values)
-	if err := nativeError(C.set_cuda(c, unsafe.SliceData(keys), unsafe.SliceData(values), C.size_t(len(keys)))); err != nil {
+	defer cuda.Destroy()
+	if err := cuda.Update(cudaOptions(o)); err != nil {
 		return err
 	}
-	return nativeError(C.append_cuda(p, c))
+	return options.AppendExecutionProviderCUDA(cuda)
 }
 
-func (s *nativeSession) close() error {
-	for _, f := range s.free {
-		f.close()
-	}
-	s.free = nil
-	for i := range len(s.model.inputs) + len(s.model.outputs) {
-		C.free(unsafe.Pointer(s.names[i]))
-	}
-	C.free(unsafe.Pointer(s.names))
-	C.release(releaseSession, s.p)
-	return nil
+func (s *nativeSession) close() error { return s.session.Destroy() }
+
+// values are the native values of one run.
+type values struct {
+	in, out []ort.Value
+	dims    []int
 }
 
-// A frame is the memory of one run, which later ones use again.
-type frame struct {
-	slots  []C.slot // of the inputs and then the outputs, in C's memory, as what follows
-	values *unsafe.Pointer
-	shapes []C.int64_t
-	used   int // of shapes
-	cancel canceller
-	dims   []int
+// values returns memory for the values of a run.
+func (s *nativeSession) values() *values {
+	if v, ok := s.scratch.Get().(*values); ok {
+		return v
+	}
+	return &values{in: make([]ort.Value, len(s.inputs)), out: make([]ort.Value, len(s.outputs))}
 }
 
-// frame is memory for a run.
-func (s *nativeSession) frame() *frame {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.free); n > 0 {
-		f := s.free[n-1]
-		s.free = s.free[:n-1]
-		return f
-	}
-	n := len(s.model.inputs) + len(s.model.outputs)
-	return &frame{
-		slots:  unsafe.Slice((*C.slot)(C.calloc(C.size_t(n), C.sizeof_slot)), n),
-		values: (*unsafe.Pointer)(C.calloc(C.size_t(n), C.size_t(unsafe.Sizeof(uintptr(0))))),
-	}
+// release destroys the values and keeps their memory for another run.
+func (s *nativeSession) release(v *values) {
+	destroy(v.in)
+	destroy(v.out)
+	s.scratch.Put(v)
 }
 
-// done gives f back.
-func (s *nativeSession) done(f *frame) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.free = append(s.free, f)
-}
-
-func (f *frame) close() {
-	f.cancel.close()
-	C.free(unsafe.Pointer(unsafe.SliceData(f.slots)))
-	C.free(unsafe.Pointer(f.values))
-	C.free(unsafe.Pointer(unsafe.SliceData(f.shapes)))
-}
-
-// reserve makes room for n axes.
-func (f *frame) reserve(n int) {
-	if f.used = 0; n <= len(f.shapes) {
-		return
-	}
-	C.free(unsafe.Pointer(unsafe.SliceData(f.shapes)))
-	f.shapes = unsafe.Slice((*C.int64_t)(C.calloc(C.size_t(n), 8)), n)
-}
-
-// set makes the slot i one over x's elements. C's memory has their address then: Go's collector does not move them, and they must be kept.
-func (f *frame) set(i int, x *tensor.Tensor) error {
-	s := &f.slots[i]
-	*s = C.slot{rank: C.size_t(x.Rank()), _type: C.int(x.DType().ONNX())}
-	if copied(x.DType()) {
-		v, err := newCopy(x)
-		s.value = v
-		return err
-	}
-	data := x.Bytes()
-	s.data, s.bytes = unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data))
-	if len(data) == 0 {
-		s.data = unsafe.Pointer(f.values) // of which nothing is read
-	}
-	if x.Rank() > 0 {
-		s.shape = &f.shapes[f.used]
-		for axis := range x.Rank() {
-			f.shapes[f.used] = C.int64_t(x.Dim(axis))
-			f.used++
+func destroy(list []ort.Value) {
+	for i, v := range list {
+		if v != nil {
+			v.Destroy()
+			list[i] = nil
 		}
 	}
-	return nil
 }
 
 func (s *nativeSession) run(ctx context.Context, c *call) ([]*tensor.Tensor, error) {
-	f := s.frame()
-	defer s.done(f)
-	defer f.cancel.forget()
-	out := make([]*tensor.Tensor, len(s.model.outputs))
-	made, err := s.once(ctx, f, c, out, true)
+	v := s.values()
+	defer s.release(v)
+	cancel := canceller{make: newRunOptions}
+	defer cancel.close()
+	if err := s.setInputs(v.in, c.in); err != nil {
+		return nil, err
+	}
+	out := make([]*tensor.Tensor, len(s.fetches))
+	made, err := s.prepare(v, c, out)
+	if err != nil {
+		return nil, err
+	}
+	err = s.runCancellable(ctx, &cancel, v.in, v.out)
 	if err != nil && made && ctx.Err() == nil {
 		// The shapes may be others than those that the model declares: onnxruntime finds them itself.
+		destroy(v.out)
 		clear(out)
-		_, err = s.once(ctx, f, c, out, false)
+		if _, err := s.prepare(v, nil, out); err != nil {
+			return nil, err
+		}
+		err = s.runCancellable(ctx, &cancel, v.in, v.out)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return out, s.collect(f, c, out)
+	return out, s.collect(v, c, out)
 }
 
-// once runs the session. If known, it makes tensors for the outputs whose shapes are known before, and reports whether there are any: a copy
-// is saved. A shape is known if the inputs of c decide it and an earlier run has shown that the model declares it rightly.
-func (s *nativeSession) once(ctx context.Context, f *frame, c *call, out []*tensor.Tensor, known bool) (made bool, err error) {
-	n, axes := len(c.in), 0
-	for _, x := range c.in {
-		axes += x.Rank()
+// setInputs makes native values over the inputs' elements.
+func (s *nativeSession) setInputs(to []ort.Value, in []*tensor.Tensor) (err error) {
+	if len(in) == 0 {
+		to[0], err = toValue(tensor.New(tensor.F32, 1)) // unusedInput
+		return err
 	}
-	for i := range s.model.outputs {
-		f.slots[n+i] = C.slot{}
-		if info := &s.model.outputs[i]; known && s.declared[i].Load() == declaredRight && !copied(info.DType) {
-			var ok bool
-			if f.dims, ok = c.shape(*info, f.dims[:0]); ok {
-				out[i], made = tensor.New(info.DType, f.dims...), true
-				axes += len(f.dims)
-			}
+	for i, x := range in {
+		if to[i], err = toValue(x); err != nil {
+			return fmt.Errorf("the input %v: %w", s.model.inputs[i], err)
 		}
 	}
-	f.reserve(axes)
-	for i, x := range c.in {
-		if err == nil {
-			if err = f.set(i, x); err != nil {
-				err = fmt.Errorf("the input %v: %w", s.model.inputs[i], err)
-			}
-		} else {
-			f.slots[i] = C.slot{}
-		}
-	}
-	for i, x := range out {
-		if x != nil && err == nil {
-			err = f.set(n+i, x)
-		}
-	}
-	if err != nil {
-		for i := range f.slots {
-			if v := f.slots[i].value; v != nil {
-				C.release(releaseValue, v)
-			}
-		}
-		return made, err
-	}
-	options, err := f.cancel.begin(ctx)
-	if err != nil {
-		return made, err
-	}
-	err = nativeError(C.run_slots(s.p, options, env.memory, &s.names[0], &f.slots[0], f.values, C.size_t(n), C.size_t(len(out))))
-	runtime.KeepAlive(c)
-	runtime.KeepAlive(out)
-	return made, f.cancel.end(ctx, err)
+	return nil
 }
 
-// collect adds to out the outputs that the library made.
-func (s *nativeSession) collect(f *frame, c *call, out []*tensor.Tensor) (err error) {
-	n := len(c.in)
-	for i := range out {
-		v := f.slots[n+i].value
-		if v == nil {
-			continue
-		}
+// prepare makes tensors for the outputs whose shapes are known before the run, and reports whether there are any: two
+// allocations of the bindings and a copy of the output are saved. A shape is known if the inputs of c decide it and an
+// earlier run has shown that the model declares it rightly; with a nil c, none is.
+func (s *nativeSession) prepare(v *values, c *call, out []*tensor.Tensor) (made bool, err error) {
+	at := 0
+	for i, f := range s.fetches {
 		info := s.model.outputs[i]
-		if err == nil {
-			if out[i], err = copyOf(v); err == nil && out[i].DType() != info.DType {
-				err = fmt.Errorf("it came out as %v", out[i])
+		switch {
+		case f.how == fetchScalar:
+			v.out[at], err = toValue(tensor.New(info.DType))
+		case f.how == fetchPlain && info.DType != tensor.String && c != nil && s.declared[i].Load() == declaredRight:
+			var ok bool
+			if v.dims, ok = c.shape(info, v.dims[:0]); ok {
+				out[i], made = tensor.New(info.DType, v.dims...), true
+				v.out[at], err = toValue(out[i])
+			}
+		}
+		if err != nil {
+			return false, fmt.Errorf("the output %v: %w", info, err)
+		}
+		at += len(f.names)
+	}
+	return made, nil
+}
+
+// runCancellable runs the session, and breaks the run off when ctx ends.
+func (s *nativeSession) runCancellable(ctx context.Context, c *canceller, in, out []ort.Value) error {
+	if ctx.Done() == nil {
+		return s.session.Run(in, out)
+	}
+	options, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	return c.end(ctx, s.session.RunWithOptions(in, out, options.(*ort.RunOptions)))
+}
+
+// newRunOptions are options of runs.
+func newRunOptions() (breaker, error) {
+	o, err := ort.NewRunOptions()
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// collect adds to out the outputs that prepare made no tensors for.
+func (s *nativeSession) collect(v *values, c *call, out []*tensor.Tensor) error {
+	at := 0
+	for i, f := range s.fetches {
+		info := s.model.outputs[i]
+		if out[i] == nil {
+			x, err := fromValue(v.out[at])
+			if err == nil && f.how == fetchFlat {
+				var shape *tensor.Tensor
+				if shape, err = fromValue(v.out[at+1]); err == nil {
+					x, err = unflatten(x, shape, info.DType)
+				}
+			}
+			if err == nil && x.DType() != info.DType {
+				err = fmt.Errorf("it came out as %v", x)
 			}
 			if err != nil {
-				err = fmt.Errorf("the output %v: %w", info, err)
-			} else {
-				s.learn(i, f, c, out[i].Shape())
+				return fmt.Errorf("the output %v: %w", info, err)
 			}
+			out[i] = x
+			s.learn(i, v, c, x.Shape())
 		}
-		C.release(releaseValue, v)
+		at += len(f.names)
 	}
-	return err
+	return nil
 }
 
 // learn notes whether the output i has the shape that the model declares.
-func (s *nativeSession) learn(i int, f *frame, c *call, shape []int) {
+func (s *nativeSession) learn(i int, v *values, c *call, shape []int) {
 	var ok bool
-	if f.dims, ok = c.shape(s.model.outputs[i], f.dims[:0]); !ok {
+	if v.dims, ok = c.shape(s.model.outputs[i], v.dims[:0]); !ok {
 		return
 	}
-	if !slices.Equal(f.dims, shape) {
+	if !slices.Equal(v.dims, shape) {
 		s.declared[i].Store(declaredWrong)
 	} else {
 		s.declared[i].CompareAndSwap(declaredUnknown, declaredRight)

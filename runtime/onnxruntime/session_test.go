@@ -104,14 +104,13 @@ func TestDTypes(t *testing.T) {
 				}
 				same(t, "y", out["y"], x)
 			}
+			if asBytes(x.DType()) || x.DType() == tensor.String || x.DType().Bits() < 8 {
+				return // docs/limits.md
+			}
 			for _, in := range []*wire.ValueInfo{vi("x", elem), unranked("x", elem)} {
 				s := openTest(t, graphDef{in: []*wire.ValueInfo{in}, out: []*wire.ValueInfo{unranked("y", elem)}, nodes: nodes, opset: 21})
 				one := tensor.New(x.DType())
-				if x.DType() == tensor.String {
-					tensor.Data[string](one)[0] = "ä"
-				} else {
-					one.Set(0, 1)
-				}
+				one.Set(0, 1)
 				for range 2 {
 					out, err := s.Run(t.Context(), map[string]*tensor.Tensor{"x": one})
 					if err != nil {
@@ -351,8 +350,11 @@ func TestTypes(t *testing.T) {
 			wantError(t, err, c.want...)
 		})
 	}
+	single := openTest(t, graphDef{in: []*wire.ValueInfo{vi("x", wire.Float16)}, out: []*wire.ValueInfo{vi("y", wire.Float16)}, nodes: []*wire.Node{nd("Neg", "x", "y")}})
+	_, err := single.Run(t.Context(), map[string]*tensor.Tensor{"x": tensor.New(tensor.F16)})
+	wantError(t, err, "x f16[]", "single f16")
 	s := openTest(t, graphDef{in: []*wire.ValueInfo{vi("x", wire.String, "n")}, out: []*wire.ValueInfo{vi("y", wire.String, "n")}, nodes: []*wire.Node{nd("Identity", "x", "y")}})
-	_, err := s.Run(t.Context(), map[string]*tensor.Tensor{"x": tensor.Of([]string{"a", "b\x00c"}, 2)})
+	_, err = s.Run(t.Context(), map[string]*tensor.Tensor{"x": tensor.Of([]string{"a", "b\x00c"}, 2)})
 	wantError(t, err, "x string[n]", "zero byte")
 }
 
