@@ -49,7 +49,7 @@ func TestPlaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := string(data)
-		for _, m := range links.FindAllStringSubmatch(text, -1) {
+		for _, m := range links.FindAllStringSubmatch(goBlocks.ReplaceAllString(text, ""), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", page, m[1], err)
 			}
