@@ -9,7 +9,7 @@ MNIST   ?= $(or $(SARDONYX_CACHE),$(HOME)/.cache/sardonyx)/data/mnist
 ROUNDS  ?= 5
 PYTHON  ?= python3
 
-.PHONY: build setup demo test check race nocgo generate mutations bench latency clean compare
+.PHONY: build setup demo test check race nocgo generate mutations bench latency arm64 clean compare
 
 build: ## the command, bin/sardonyx
 	$(GO) build -o $(BIN) ./cmd/sardonyx
@@ -39,6 +39,17 @@ race: ## the race detector where goroutines are
 
 nocgo: ## everything but onnxruntime works without cgo
 	CGO_ENABLED=0 $(GO) build ./...
+
+# An arm64 C library, which opening libraries at run time needs: Debian has it in libc6-arm64-cross.
+ARM64_LIBC ?= /usr/aarch64-linux-gnu
+
+arm64: ## the tests of the numeric loops on arm64, emulated, without those that measure time; nothing where there is no emulator
+	@if command -v qemu-aarch64 >/dev/null && test -e $(ARM64_LIBC)/lib/ld-linux-aarch64.so.1; then \
+		GOARCH=arm64 CGO_ENABLED=0 $(GO) test -exec 'qemu-aarch64 -L $(ARM64_LIBC)' -skip 'FastestIsTaken|Found' ./graph/kernel ./runtime/blas && \
+		GOARCH=arm64 CGO_ENABLED=0 $(GO) test -exec 'qemu-aarch64 -L $(ARM64_LIBC)' -run 'Fuse|Sharing' ./graph; \
+	else \
+		echo "arm64: skipped: it takes qemu-aarch64 and an arm64 C library (Debian: qemu-user, libc6-arm64-cross)"; \
+	fi
 
 generate: ## the vector loops, after a change of what writes them, graph/kernel/_asm and runtime/blas/_asm
 	$(GO) generate ./graph/kernel ./runtime/blas

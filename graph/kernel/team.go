@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,8 +42,10 @@ func (j *job) part(p int) {
 
 // wait returns when every part is done.
 func (j *job) wait() {
-	for !spin(func() bool { return j.left.Load() == 0 }) {
-		runtime.Gosched()
+	for tries := 0; !spin(func() bool { return j.left.Load() == 0 }); tries++ {
+		if tries >= patience {
+			yield()
+		}
 	}
 }
 
@@ -54,6 +55,10 @@ type helper struct {
 	job   atomic.Pointer[job]
 	alive atomic.Bool
 }
+
+// patience is how many times a caller that has no more to do spins before it lets others run: some tens of microseconds, since a helper is
+// mostly about to be done. It would get the CPU back late where many want it.
+const patience = 10
 
 // linger is how long a helper looks out for its next job before it ends. Between the ops of a graph pass some
 // microseconds; to wake a sleeping thread takes tens of them, on virtual machines hundreds.
@@ -80,7 +85,7 @@ func (h *helper) work() {
 				return
 			}
 		default:
-			runtime.Gosched() // other goroutines come first
+			yield() // others come first
 		}
 	}
 }

@@ -52,10 +52,14 @@ func (v *level) product(tA, tB bool, m, n, k int, alpha float32, a []float32, ld
 	if beta != 0 && beta != 1 {
 		scale(beta, c, m, n, ldc)
 	}
+	if n <= few && m > n && alpha == 1 {
+		v.turned(tA, tB, m, n, k, a, lda, b, ldb, beta != 0, c, ldc)
+		return
+	}
 	p := memory.Get().(*packed)
 	defer memory.Put(p)
 	rows, cols := len(v.tiles), v.width*len(v.tiles[0])
-	packs := alpha != 1 || tA && n > cols
+	packs := alpha != 1 || tA && n > cols || !tA && lda%pageful == 0 && m > blockM/4 && n > 4*cols
 	for l := 0; l < k; l += blockK {
 		kb := min(blockK, k-l)
 		for i := 0; i < m; i += blockM {
@@ -77,6 +81,22 @@ func (v *level) product(tA, tB bool, m, n, k int, alpha float32, a []float32, ld
 			}
 		}
 	}
+}
+
+const (
+	few     = 2    // columns of a result that fill too little of a vector
+	pageful = 1024 // elements after which rows of a meet in the same places of the caches, where not all stay
+)
+
+// turned is cᵀ = op(b)ᵀ·op(a)ᵀ, or added to it, for few columns: what is a row of the result then fills vectors.
+func (v *level) turned(tA, tB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, add bool, c []float32, ldc int) {
+	t, beta := make([]float32, n*m), float32(0)
+	if add {
+		kernel.Transpose(n, m, t, m, c, ldc)
+		beta = 1
+	}
+	v.product(!tB, !tA, n, m, k, 1, b, ldb, a, lda, beta, t, m)
+	kernel.Transpose(m, n, c, ldc, t, m)
 }
 
 // direct is how many tiles read a strip of b where it lies; for more it is worth packing.
@@ -105,31 +125,34 @@ type operand struct {
 func (a operand) pack(to []float32, rows, m, k int, alpha float32) operand {
 	if a.col == 1 {
 		for i := range m {
-			kernel.Scale(to[i*k:][:k], a.x[a.at+i*a.row:][:k], alpha)
+			row, from := to[i*k:][:k], a.x[a.at+i*a.row:][:k]
+			if alpha == 1 {
+				copy(row, from)
+			} else {
+				kernel.Scale(row, from, alpha)
+			}
 		}
 		return operand{to, 0, k, 1, rows * k}
 	}
-	for s := 0; s < m; s += rows {
-		strip := to[s*k:]
-		n := min(rows, m-s)
-		switch {
-		case a.row == 1 && alpha == 1 && n == 8 && rows == 8: // without a call for each
+	s := 0
+	if alpha == 1 && (rows == 8 || rows == 6) { // two strips at a time, a line of the caches or less, without calls
+		for ; s+2*rows <= m; s += 2 * rows {
+			first, second := to[s*k:][:rows*k], to[(s+rows)*k:][:rows*k]
 			for d := range k {
-				*(*[8]float32)(strip[8*d:]) = *(*[8]float32)(a.x[a.at+s+d*a.col:])
-			}
-		case a.row == 1 && alpha == 1 && n == 6 && rows == 6:
-			for d := range k {
-				*(*[6]float32)(strip[6*d:]) = *(*[6]float32)(a.x[a.at+s+d*a.col:])
-			}
-		case a.row == 1 && alpha == 1:
-			for d := range k {
-				copy(strip[d*rows:], a.x[a.at+s+d*a.col:][:n])
-			}
-		default:
-			for d := range k {
-				for i, v := range a.x[a.at+s+d*a.col:][:n] {
-					strip[d*rows+i] = alpha * v
+				from, at := a.x[a.at+s+d*a.col:][:2*rows], d*rows
+				if rows == 8 {
+					*(*[8]float32)(first[at:]), *(*[8]float32)(second[at:]) = [8]float32(from), [8]float32(from[8:])
+				} else {
+					*(*[6]float32)(first[at:]), *(*[6]float32)(second[at:]) = [6]float32(from), [6]float32(from[6:])
 				}
+			}
+		}
+	}
+	for ; s < m; s += rows {
+		strip, n := to[s*k:], min(rows, m-s)
+		for d := range k {
+			for i, v := range a.x[a.at+s+d*a.col:][:n] {
+				strip[d*rows+i] = alpha * v
 			}
 		}
 	}
