@@ -9,7 +9,7 @@ MNIST   ?= $(or $(SARDONYX_CACHE),$(HOME)/.cache/sardonyx)/data/mnist
 ROUNDS  ?= 5
 PYTHON  ?= python3
 
-.PHONY: build setup demo test check race nocgo generate mutations bench latency arm64 clean compare
+.PHONY: build setup demo test test-cuda cuda-bundle check race nocgo generate mutations bench latency arm64 clean compare
 
 build: ## the command, bin/sardonyx
 	$(GO) build -o $(BIN) ./cmd/sardonyx
@@ -66,6 +66,12 @@ latency: build ## the table of docs/latency.md, model by model; PYTHON is one wi
 			--against 'python=$(PYTHON) docs/ort_latency.py {file} --sizes "{sizes}" --threads {threads}' \
 			--against 'python, bound=$(PYTHON) docs/ort_latency.py {file} --sizes "{sizes}" --threads {threads} --io-binding' || exit 1; \
 	done | $(PYTHON) docs/ort_latency.py --table docs/latency.md
+
+test-cuda: ## where there is a GPU: every op's samples and 200 training steps beside the CPU, and the steps' times beside PyTorch's; docs/cuda.md
+	docs/cuda.sh
+
+cuda-bundle: ## all that test-cuda needs on a machine with a GPU, but without Go and a network
+	docs/cuda_bundle.sh
 
 compare: setup ## an epoch of the VAE, PyTorch's and ours in turn
 	docs/compare.sh $(MNIST) $(ROUNDS)

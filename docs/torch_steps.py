@@ -1,6 +1,8 @@
-"""The four training steps of `sardonyx bench` in PyTorch: the same shapes, losses and optimizers, float32, eager or compiled.
+"""The four training steps of `sardonyx bench` in PyTorch: the same shapes, losses and optimizers, float32 or, with --bf16,
+autocast, eager or compiled. On CUDA, TF32 is off.
 
-usage: torch_steps.py {step-vae|step-cnn|step-gpt|step-dcgan} [--threads N] [--turns N] [--batch N] [--compile] [--device cpu|cuda] [--serve]
+usage: torch_steps.py {step-vae|step-cnn|step-gpt|step-dcgan} [--threads N] [--turns N] [--batch N] [--compile] [--device cpu|cuda]
+                      [--bf16] [--serve]
 Prints one JSON line with "ms", the milliseconds of a step: the median of five blocks, of --turns steps or of a fifth of a second each;
 "bytes", the most that a step has allocated at once besides parameters and moments, inputs among it; "resident", the most that the process
 had; and "version". With --serve it prints {"ready": true} once all is warm and compiled, and then for each line that it reads a line of one block.
@@ -84,6 +86,10 @@ def critic():
     return nn.Sequential(*down(3, 64), *down(64, 128), *down(128, 256), nn.Flatten(), nn.Linear(4096, 1))
 
 
+def autocast(a):
+    return torch.autocast(a.device, torch.bfloat16, enabled=a.bf16)
+
+
 def one_model(model, inputs, a):
     model, inputs = model.to(a.device), [x.to(a.device) for x in inputs]
     opt = torch.optim.Adam(model.parameters(), 1e-3)
@@ -91,7 +97,8 @@ def one_model(model, inputs, a):
 
     def step():
         opt.zero_grad()
-        loss = forward(*inputs)
+        with autocast(a):
+            loss = forward(*inputs)
         loss.backward()
         opt.step()
         return loss.item()
@@ -107,11 +114,13 @@ def adversaries(batch, a):
 
     def step():
         of_judge.zero_grad()
-        loss = (F.softplus(-score(real)) + F.softplus(score(fake().detach()))).mean()
+        with autocast(a):
+            loss = (F.softplus(-score(real)) + F.softplus(score(fake().detach()))).mean()
         loss.backward()
         of_judge.step()
         of_gen.zero_grad()
-        loss_gen = F.softplus(-score(fake())).mean()
+        with autocast(a):
+            loss_gen = F.softplus(-score(fake())).mean()
         loss_gen.backward()
         of_gen.step()
         return loss.item() + loss_gen.item()
@@ -157,10 +166,12 @@ def main():
     p.add_argument("--batch", type=int, default=0)
     p.add_argument("--device", default="cpu")
     p.add_argument("--compile", action="store_true")
+    p.add_argument("--bf16", action="store_true")
     p.add_argument("--serve", action="store_true")
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     size = lambda n: a.batch or n
     make = {
         "step-vae": lambda: one_model(Vae(), [torch.rand(size(128), 784)], a),

@@ -98,7 +98,7 @@ func (a *app) benchCommand() *cli.Command {
 			&cli.IntFlag{Name: "turns", Usage: "how many turns are a block; 0 means as many as take a fifth of a second"},
 			&cli.BoolFlag{Name: "infer", Usage: "time functions, not training steps"},
 			&cli.StringSliceFlag{Name: "func", Usage: "with --infer, the function `NAME`; may be repeated (default: all)"},
-			setFlag,
+			setFlag, fp16Flag, bf16Flag,
 			&cli.StringSliceFlag{Name: "against", Usage: "`NAME=COMMAND` that times the same elsewhere, for the ratio; without NAME= it is called against; may be repeated"},
 			&cli.BoolFlag{Name: "resident", Usage: "run each engine once more in a process of its own, for the most memory that this has"},
 			&cli.PathFlag{Name: "png", Usage: "draw the ratios as bars into `FILE`"},
@@ -190,6 +190,9 @@ func checkBench(c *cli.Context) error {
 	}
 	if c.Bool("infer") && c.Bool("resident") {
 		return usagef(c, "--resident is of training steps")
+	}
+	if c.Bool("infer") && (c.Bool("fp16") || c.Bool("bf16")) {
+		return usagef(c, "--fp16 and --bf16 are for training steps: functions are in f32")
 	}
 	if !c.Bool("infer") && c.IsSet("func") {
 		return usagef(c, "--func is for --infer: training steps take turns as the model says")

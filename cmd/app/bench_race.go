@@ -46,7 +46,11 @@ func (b *bench) model(m models.Model) error {
 	if err != nil {
 		return err
 	}
-	prog, err := define(m, s)
+	products, err := precision(b.c)
+	if err != nil {
+		return err
+	}
+	prog, err := defineIn(m, s, products)
 	if err != nil {
 		return err
 	}
