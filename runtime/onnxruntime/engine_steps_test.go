@@ -19,7 +19,8 @@ import (
 
 // TestEngineSteps takes 200 steps of the yardsticks and of a WGAN-GP, whose critic is differentiated twice, in gorgonia and in onnxruntime,
 // from one seed on the same data: the losses must be the same. Where two networks play against each other, what rounding does grows
-// tenfold in some twenty steps; there, onnxruntime goes on from gorgonia's state every few steps.
+// tenfold in some twenty steps; there, onnxruntime goes on from gorgonia's state every few steps. Now and then a value is so near to the
+// kink of a leaky ReLU that rounding decides the slope; the gradient of a gradient then jumps, and the rest of the stretch is another.
 func TestEngineSteps(t *testing.T) {
 	requireLibrary(t)
 	ours, err := gorgonia.New(gorgonia.Options{Threads: 2})
@@ -40,12 +41,13 @@ func TestEngineSteps(t *testing.T) {
 		batch    int
 		stretch  int     // steps from one state
 		tol      float64 // of losses, relative to them and a tenth
+		kinks    int     // stretches that may leave tol
 	}{
-		{yardstick.Models[0], nil, 8, steps, 2e-6},
-		{yardstick.Models[1], nil, 4, steps, 2e-6},
-		{yardstick.Models[2], models.Settings{"depth": 2, "width": 32, "context": 16}, 4, steps, 2e-6},
-		{yardstick.Models[3], nil, 2, 2, 1e-3},
-		{gan.WGANGP, nil, 4, 10, 2e-4},
+		{yardstick.Models[0], nil, 8, steps, 2e-6, 0},
+		{yardstick.Models[1], nil, 4, steps, 2e-6, 0},
+		{yardstick.Models[2], models.Settings{"depth": 2, "width": 32, "context": 16}, 4, steps, 2e-6, 0},
+		{yardstick.Models[3], nil, 2, 2, 1e-3, 0},
+		{gan.WGANGP, nil, 4, 10, 2e-5, 1},
 	} {
 		t.Run(tt.model.Name, func(t *testing.T) {
 			prog := modelstest.Define(t, tt.model, tt.settings)
@@ -64,6 +66,7 @@ func TestEngineSteps(t *testing.T) {
 			x, want := load(ours)
 			y, got := load(theirs)
 			r := rand.New(rand.NewPCG(1, 2))
+			kinks := map[int]bool{} // stretches that left tol
 			for n := range steps {
 				if n%tt.stretch == 0 && n > 0 {
 					for _, name := range want.Names() {
@@ -84,7 +87,11 @@ func TestEngineSteps(t *testing.T) {
 						t.Fatal(err)
 					}
 					a, b := g["loss"].At(0), w["loss"].At(0)
-					if d := math.Abs(a-b) / (.1 + math.Abs(b)); !(d <= far(tt.tol)) {
+					d := math.Abs(a-b) / (.1 + math.Abs(b))
+					if d > far(tt.tol) {
+						kinks[n/tt.stretch] = true
+					}
+					if !(d <= .05) || len(kinks) > tt.kinks {
 						t.Fatalf("step %d: the loss of %s is %v, in gorgonia %v", n, name, a, b)
 					}
 				}
