@@ -98,7 +98,7 @@ func (a *app) benchCommand() *cli.Command {
 			&cli.IntFlag{Name: "turns", Usage: "how many turns are a block; 0 means as many as take a fifth of a second"},
 			&cli.BoolFlag{Name: "infer", Usage: "time functions, not training steps"},
 			&cli.StringSliceFlag{Name: "func", Usage: "with --infer, the function `NAME`; may be repeated (default: all)"},
-			setFlag, fp16Flag, bf16Flag,
+			setFlag, fp16Flag, bf16Flag, cudaGraphsFlag,
 			&cli.StringSliceFlag{Name: "against", Usage: "`NAME=COMMAND` that times the same elsewhere, for the ratio; without NAME= it is called against; may be repeated"},
 			&cli.BoolFlag{Name: "resident", Usage: "run each engine once more in a process of its own, for the most memory that this has"},
 			&cli.PathFlag{Name: "png", Usage: "draw the ratios as bars into `FILE`"},

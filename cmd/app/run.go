@@ -32,7 +32,10 @@ func sessionFlags(more ...cli.Flag) []cli.Flag {
 }
 
 // sessionFlagNames are those that mean nothing to another engine.
-var sessionFlagNames = []string{"device", "tf32", "onnxruntime"}
+var sessionFlagNames = []string{"device", "tf32", "onnxruntime", cudaGraphsFlag.Name}
+
+// cudaGraphsFlag is of what trains.
+var cudaGraphsFlag = &cli.BoolFlag{Name: "cuda-graphs", Usage: "record what a step launches on --device " + onnxruntime.CUDA + " in its first runs, and launch it at once from then on"}
 
 // noSessionFlags is a usage error if one of them is given.
 func noSessionFlags(c *cli.Context) error {
@@ -47,12 +50,14 @@ func noSessionFlags(c *cli.Context) error {
 var libraryFlag = &cli.PathFlag{Name: "onnxruntime", Usage: "onnxruntime's shared library `FILE` (default: $" + onnxruntime.EnvLibrary + ", else the cache's, else the system's)"}
 
 func sessionOptions(c *cli.Context) (onnxruntime.Options, error) {
-	o := onnxruntime.Options{Library: c.Path("onnxruntime"), Device: c.String("device"), TF32: c.Bool("tf32")}
+	o := onnxruntime.Options{Library: c.Path("onnxruntime"), Device: c.String("device"), TF32: c.Bool("tf32"), CUDAGraphs: c.Bool(cudaGraphsFlag.Name)}
 	if !slices.Contains(onnxruntime.Devices(), o.Device) {
 		return o, usagef(c, "--device %s: want %s", o.Device, strings.Join(onnxruntime.Devices(), " or "))
 	}
-	if o.TF32 && o.Device != onnxruntime.CUDA {
-		return o, usagef(c, "--tf32 is for --device %s", onnxruntime.CUDA)
+	for name, set := range map[string]bool{"tf32": o.TF32, cudaGraphsFlag.Name: o.CUDAGraphs} {
+		if set && o.Device != onnxruntime.CUDA {
+			return o, usagef(c, "--%s is for --device %s", name, onnxruntime.CUDA)
+		}
 	}
 	return o, nil
 }

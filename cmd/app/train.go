@@ -52,7 +52,7 @@ func (a *app) trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "limit", Usage: "train on the first `N` examples only; 0 takes all"},
 			&cli.IntFlag{Name: "threads", Usage: "CPU threads to use; 0 means all"},
 			&cli.StringFlag{Name: "engine", Usage: "what trains: " + strings.Join(trainerNames, " or "), DefaultText: engineGorgonia + ", with a flag of onnxruntime that, or what a resumed run had"},
-			fp16Flag, bf16Flag,
+			fp16Flag, bf16Flag, cudaGraphsFlag,
 			&cli.StringFlag{Name: "blas", Usage: "of gorgonia: go, openblas, or a library's path (default: the fastest, as doctor shows; a resumed run takes the one that it had)", EnvVars: []string{blas.Env}},
 		),
 		Action: finishing(a.train),

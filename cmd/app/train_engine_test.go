@@ -64,7 +64,7 @@ func TestTrainEngines(t *testing.T) {
 	contains(t, mustModel(t, vae.Model, run+" --epochs 2 --resume --engine gorgonia"), "engine: gorgonia")
 	for flags, want := range map[string]string{
 		"--engine frob": "gorgonia or onnxruntime", "--engine gorgonia --device cpu": "--device is for --engine onnxruntime",
-		"--engine gorgonia --tf32": "--tf32 is for --engine onnxruntime", "--tf32": "--tf32 is for --device cuda", "--device tpu": "want cpu or cuda",
+		"--engine gorgonia --tf32": "--tf32 is for --engine onnxruntime", "--tf32": "--tf32 is for --device cuda", "--cuda-graphs": "--cuda-graphs is for --device cuda", "--device tpu": "want cpu or cuda",
 	} {
 		r := command("train vae --data {}/images.npz " + flags + " --out " + filepath.Join(dir, "wrong"))
 		if r.code != exitUsage || !strings.Contains(r.err, want) {

@@ -53,6 +53,7 @@ static status node_name(void *node, char **name) { return AS(410, status, void *
 static status node_operator(void *node, char **name) { return AS(412, status, void *, char **)(node, name); }
 
 static status create_run(void **o) { return AS(39, status, void **)(o); }
+static status set_run_entry(void *o, const char *key, const char *v) { return AS(165, status, void *, const char *, const char *)(o, key, v); }
 static status set_terminate(void *o, int on) { return AS(on ? 46 : 47, status, void *)(o); }
 static status run(void *s, void *o, char **in, void **inputs, size_t ni, char **out, size_t no, void **outputs) {
 	return AS(9, status, void *, void *, char **, void **, size_t, char **, size_t, void **)(s, o, in, inputs, ni, out, no, outputs);

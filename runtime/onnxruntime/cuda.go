@@ -152,6 +152,9 @@ func cudaOptions(o Options) map[string]string {
 	if o.TF32 {
 		list["use_tf32"] = "1"
 	}
+	if o.graphs {
+		list["enable_cuda_graph"] = "1"
+	}
 	if o.MemoryLimit > 0 {
 		list["gpu_mem_limit"] = strconv.FormatInt(o.MemoryLimit, 10)
 	}

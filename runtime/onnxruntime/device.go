@@ -17,9 +17,16 @@ type device interface {
 	wrap(x *tensor.Tensor) (deviceTensor, error)
 	// copy copies the elements of from[i] to to[i]. All of from are in one place, the device or host memory, and all of to.
 	copy(to, from []deviceTensor) error
-	// open loads a model, whose inputs and outputs are called so and whose symbols have the given sizes, as far as they are given.
-	open(model []byte, inputs, outputs []string, sizes map[string]int) (deviceSession, error)
+	// open loads a model.
+	open(model []byte, o opening) (deviceSession, error)
 	close() error
+}
+
+// An opening says how a model is loaded.
+type opening struct {
+	inputs, outputs []string       // their names, in the order in which runs have them
+	sizes           map[string]int // of symbols, as far as they are given
+	graphs          bool           // whether a run is recorded for each number that runs have, and replayed in the next with that number
 }
 
 // A deviceTensor is a tensor of the native library.
@@ -32,8 +39,9 @@ type deviceTensor interface {
 // A deviceSession is a model loaded on a device.
 type deviceSession interface {
 	// run computes the outputs from the inputs. An output that is nil is made by the run, in host memory; it is the caller's to free. When
-	// ctx ends, the run is broken off between two nodes.
-	run(ctx context.Context, in, out []deviceTensor) error
+	// ctx ends, the run is broken off between two nodes, if it is not recorded. Runs that are recorded have a number from 0 on: those of
+	// one number must have the same tensors.
+	run(ctx context.Context, number int, in, out []deviceTensor) error
 	// nodes are those of the model after the first optimizations, on a device apart, with what runs them.
 	nodes() ([]placedNode, error)
 	close() error

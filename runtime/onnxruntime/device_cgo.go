@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"unsafe"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
@@ -109,7 +110,7 @@ func (d *nativeDevice) cuda(lib Library) error {
 	if err != nil {
 		return err
 	}
-	if d.keeper, err = d.open(model, nil, nil, nil); err != nil {
+	if d.keeper, err = d.open(model, opening{}); err != nil {
 		return cudaError(lib, err)
 	}
 	memory, err := describe("Cuda", d.options.DeviceID)
@@ -255,15 +256,19 @@ type nativeDeviceSession struct {
 	device  *nativeDevice
 	p       unsafe.Pointer
 	cancel  canceller
-	in, out []*C.char // names
+	graphs  bool
+	numbers []unsafe.Pointer // options of the recorded runs, by their numbers
+	in, out []*C.char        // names
 	// of the last run, memory for the next
 	args, results []unsafe.Pointer
 
 	profiling *profiling // nil if it is not profiled
 }
 
-func (d *nativeDevice) open(model []byte, inputs, outputs []string, sizes map[string]int) (_ deviceSession, err error) {
-	s := &nativeDeviceSession{device: d, in: cStrings(inputs), out: cStrings(outputs), cancel: canceller{make: newNativeRun}}
+func (d *nativeDevice) open(model []byte, o opening) (_ deviceSession, err error) {
+	s := &nativeDeviceSession{
+		device: d, in: cStrings(o.inputs), out: cStrings(o.outputs), graphs: o.graphs, cancel: canceller{make: newNativeRun},
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("loading a model of %d bytes into onnxruntime on %s: %w", len(model), d.options.Device, oneLine{err}), s.close())
@@ -272,7 +277,7 @@ func (d *nativeDevice) open(model []byte, inputs, outputs []string, sizes map[st
 	if s.profiling, err = newProfiling(fromBytes(model), d.options.Profile); err != nil {
 		return nil, err
 	}
-	options, err := d.sessionOptions(sizes, s.profiling.prefix())
+	options, err := d.sessionOptions(o, s.profiling.prefix())
 	if err != nil {
 		return nil, err
 	}
@@ -284,13 +289,13 @@ func (d *nativeDevice) open(model []byte, inputs, outputs []string, sizes map[st
 
 // sessionOptions are native options, which the caller releases. A profile is written to a file whose name begins with prefix, if that is
 // not "".
-func (d *nativeDevice) sessionOptions(sizes map[string]int, prefix string) (o unsafe.Pointer, err error) {
+func (d *nativeDevice) sessionOptions(how opening, prefix string) (o unsafe.Pointer, err error) {
 	with := d.options
-	with.profileTo = prefix
+	with.profileTo, with.graphs = prefix, how.graphs
 	if o, err = nativeOptions(with, d.lib, entries); err != nil {
 		return nil, err
 	}
-	for symbol, n := range sizes {
+	for symbol, n := range how.sizes {
 		name := C.CString(symbol)
 		err = errors.Join(err, nativeError(C.set_size(o, name, C.int64_t(n))))
 		C.free(unsafe.Pointer(name))
@@ -328,13 +333,16 @@ func freeStrings(lists ...[]*C.char) {
 
 func (s *nativeDeviceSession) close() error {
 	s.cancel.close()
+	for _, o := range s.numbers {
+		C.release(releaseRun, o)
+	}
 	freeStrings(s.in, s.out)
 	made := s.p != nil
 	if made {
 		C.release(releaseSession, s.p)
 	}
 	p := s.profiling
-	s.in, s.out, s.p, s.profiling = nil, nil, nil, nil
+	s.in, s.out, s.numbers, s.p, s.profiling = nil, nil, nil, nil, nil
 	return p.end(made)
 }
 
@@ -380,17 +388,41 @@ func (r nativeRun) Destroy() error {
 	return nil
 }
 
-func (s *nativeDeviceSession) run(ctx context.Context, in, out []deviceTensor) error {
-	var once unsafe.Pointer // options that break it off
-	if ctx.Done() != nil {
-		options, err := s.cancel.begin(ctx)
-		if err != nil {
-			return err
+// recorded are the options of a recorded run.
+func (s *nativeDeviceSession) recorded(number int) (unsafe.Pointer, error) {
+	for len(s.numbers) <= number {
+		var o unsafe.Pointer
+		if err := nativeError(C.create_run(&o)); err != nil {
+			return nil, err
 		}
-		once = options.(nativeRun).p
+		s.numbers = append(s.numbers, o)
+		list := cStrings([]string{"gpu_graph_id", strconv.Itoa(len(s.numbers))}) // 0 is the library's own
+		err := nativeError(C.set_run_entry(o, list[0], list[1]))
+		freeStrings(list)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s.numbers[number], nil
+}
+
+func (s *nativeDeviceSession) run(ctx context.Context, number int, in, out []deviceTensor) error {
+	var once unsafe.Pointer // options of the run
+	var err error
+	switch {
+	case s.graphs:
+		once, err = s.recorded(number)
+	case ctx.Done() != nil:
+		var options breaker
+		if options, err = s.cancel.begin(ctx); err == nil {
+			once = options.(nativeRun).p
+		}
+	}
+	if err != nil {
+		return err
 	}
 	s.args, s.results = pointers(s.args[:0], in), pointers(s.results[:0], out)
-	err := nativeError(C.run(s.p, once, unsafe.SliceData(s.in), unsafe.SliceData(s.args), C.size_t(len(in)),
+	err = nativeError(C.run(s.p, once, unsafe.SliceData(s.in), unsafe.SliceData(s.args), C.size_t(len(in)),
 		unsafe.SliceData(s.out), C.size_t(len(out)), unsafe.SliceData(s.results)))
 	runtime.KeepAlive(in)
 	runtime.KeepAlive(out)

@@ -136,8 +136,11 @@ func (x *executable) entry(f *graph.Func) (*exported, error) {
 
 // open loads e, for the sizes b or, if that is nil, for all.
 func (x *executable) open(e *exported, b graph.Binding) (deviceSession, error) {
-	return x.device.open(e.file, names(e.inputs), names(e.outputs), b)
+	return x.device.open(e.file, opening{names(e.inputs), names(e.outputs), b, x.records(e)})
 }
+
+// records reports whether runs of e are recorded.
+func (x *executable) records(e *exported) bool { return x.engine.o.CUDAGraphs && e.f.Training }
 
 func names(ports []onnx.Port) []string {
 	list := make([]string, len(ports))

@@ -37,6 +37,7 @@ type engineCall struct {
 	late     []int          // the places in out of what the run makes
 	up, down twins          // inputs and outputs that lie on the device
 	later    map[string]twins
+	numbers  map[string]int // of recorded runs, by which slots were turned
 }
 
 // twins are tensors in host memory and, for each, one on the device.
@@ -92,7 +93,7 @@ func (c *engineCall) ready() (err error) {
 			err = errors.Join(err, c.free())
 		}
 	}()
-	c.later = map[string]twins{}
+	c.later, c.numbers = map[string]twins{}, map[string]int{}
 	for i, p := range c.e.inputs {
 		if err := c.input(i, p); err != nil {
 			return fmt.Errorf("the input %q: %w", p.Name, err)
@@ -237,7 +238,7 @@ func (c *engineCall) run(ctx context.Context) error {
 	for _, w := range c.writes {
 		c.out[w.at] = w.slot.next
 	}
-	err := c.session.run(ctx, c.in, c.out)
+	err := c.session.run(ctx, c.number(), c.in, c.out)
 	if err == nil {
 		err = c.x.device.copy(c.down.host, c.down.device)
 	}
@@ -259,6 +260,25 @@ func (c *engineCall) run(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// number is that of a run with the tensors that the slots have now, if runs are recorded.
+func (c *engineCall) number() int {
+	if !c.x.records(c.e) {
+		return 0
+	}
+	turned := make([]byte, len(c.reads))
+	for i, r := range c.reads {
+		if r.slot.turned {
+			turned[i] = 1
+		}
+	}
+	n, ok := c.numbers[string(turned)]
+	if !ok {
+		n = len(c.numbers)
+		c.numbers[string(turned)] = n
+	}
+	return n
 }
 
 // count counts a step that has drawn on the host.

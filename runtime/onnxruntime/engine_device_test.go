@@ -24,8 +24,16 @@ type moves struct {
 	sessions int // that are open
 	opened   int // sessions, all together
 
+	runs   []recordedRun
 	apart  bool         // the device is to seem to have memory of its own
 	placed []placedNode // and its sessions to have these nodes
+}
+
+// A recordedRun is a run of a session, the number it had, and its tensors.
+type recordedRun struct {
+	session *countedSession
+	number  int
+	with    []deviceTensor
 }
 
 // countedEngine is an engine on the CPU that counts in the moves.
@@ -75,8 +83,9 @@ func (d *countedDevice) copy(to, from []deviceTensor) error {
 	return d.device.copy(bare(to), bare(from))
 }
 
-func (d *countedDevice) open(model []byte, inputs, outputs []string, sizes map[string]int) (deviceSession, error) {
-	s, err := d.device.open(model, inputs, outputs, sizes)
+func (d *countedDevice) open(model []byte, o opening) (deviceSession, error) {
+	o.graphs = false // which no host has
+	s, err := d.device.open(model, o)
 	if err == nil {
 		d.m.sessions++
 		d.m.opened++
@@ -110,9 +119,10 @@ type countedSession struct {
 	m *moves
 }
 
-func (s *countedSession) run(ctx context.Context, in, out []deviceTensor) error {
+func (s *countedSession) run(ctx context.Context, number int, in, out []deviceTensor) error {
+	s.m.runs = append(s.m.runs, recordedRun{s, number, slices.Concat(bare(in), bare(out))})
 	results := bare(out)
-	err := s.deviceSession.run(ctx, bare(in), results)
+	err := s.deviceSession.run(ctx, number, bare(in), results)
 	for i, t := range out {
 		if t == nil && results[i] != nil {
 			out[i] = &countedTensor{results[i], s.m}
@@ -374,6 +384,63 @@ func TestEnginePlaces(t *testing.T) {
 	}
 }
 
+// TestEngineRecorded: runs that are recorded have one number for the same tensors, whichever steps of others came between. Funcs are not.
+func TestEngineRecorded(t *testing.T) {
+	e, m := countedEngine(t)
+	m.apart, e.o.CUDAGraphs = true, true
+	x, _ := loaded(t, e, lines(t))
+	for _, entry := range []string{"first", "first", "second", "first", "both", "second", "second", "first", "first", "second", "first", "first", "both"} {
+		if _, err := rt.Run(t.Context(), x, entry, ramp(4)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	numbers := map[*countedSession]map[int][]deviceTensor{}
+	for i, r := range m.runs {
+		of := numbers[r.session]
+		if of == nil {
+			of = map[int][]deviceTensor{}
+			numbers[r.session] = of
+		}
+		if of[r.number] == nil {
+			of[r.number] = r.with
+		} else if !slices.Equal(of[r.number], r.with) && r.session != m.runs[len(m.runs)-1].session {
+			t.Errorf("run %d has the number %d of one with other tensors", i, r.number)
+		}
+	}
+	if first := numbers[m.runs[0].session]; len(first) != 4 {
+		t.Errorf("%d recordings of a step over two states that are turned or not", len(first))
+	}
+	if both := numbers[m.runs[len(m.runs)-1].session]; len(both) != 1 {
+		t.Error("a Func is recorded")
+	}
+}
+
+// TestEngineAllocs: a run allocates nothing, and a step nothing but what counts its draws.
+func TestEngineAllocs(t *testing.T) {
+	needLibrary(t)
+	e, err := NewEngine(Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _ := loaded(t, e, lines(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for entry, most := range map[string]float64{"both": 0, "first": 6} {
+		c, err := x.Prepare(entry, ramp(4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Input("x").CopyFrom(ramp(4)["x"])
+		if n := testing.AllocsPerRun(20, func() {
+			if err := c.Run(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}); n > most {
+			t.Errorf("a run of %s allocates %v times, want %v at most", entry, n, most)
+		}
+	}
+}
+
 // TestEngineName: what a run's record says of its engine is enough to go on with it.
 func TestEngineName(t *testing.T) {
 	for _, o := range []Options{{Device: CPU}, {Device: CUDA}, {Device: CUDA, TF32: true}} {
@@ -565,6 +632,34 @@ func TestEngineCUDAMoves(t *testing.T) {
 			if !slices.Equal(out["y"].Float64s(), in["x"].Float64s()) || !slices.Equal(out["weight"].Float64s(), []float64{1, 2, 3, 4, 5, float64(i)}) {
 				t.Errorf("batch %d: y is %v, the weight %v", n, out["y"].Raw(), out["weight"].Raw())
 			}
+		}
+	})
+}
+
+// TestEngineCUDAGraphs: with stand-ins for NVIDIA's libraries, a step's first run is recorded, and the second replays it.
+func TestEngineCUDAGraphs(t *testing.T) {
+	needLibrary(t)
+	lib, err := Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cudatest.Build(t, lib.Path).Run(t, nil, nil, func(t *testing.T) {
+		e, err := NewEngine(Options{Device: CUDA, CUDAGraphs: true, Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, _ := loaded(t, e, lines(t))
+		var counts [3][4]int
+		for i := range counts {
+			if _, err := rt.Run(t.Context(), x, "first", ramp(4)); err != nil && !strings.Contains(err.Error(), "is not finite") { // nothing computes
+				t.Fatal(err)
+			}
+			if counts[i], err = cudatest.Counts(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if g := cudatest.Graphs; counts[0][g] != 1 || counts[2][g] != 1 || counts[2][cudatest.Launches] != counts[1][cudatest.Launches]+1 {
+			t.Errorf("counts after each of three runs: %v", counts)
 		}
 	})
 }

@@ -28,6 +28,7 @@ func newDeviceState(d device, prog *compiler.Program, s *rt.State) *deviceState 
 type slot struct {
 	now, next deviceTensor
 	filled    bool
+	turned    bool // whether they are in each other's place, as they began
 }
 
 // slot is that of name, with memory for what an entry point reads or, if updated is true, writes.
@@ -93,7 +94,7 @@ func (s *deviceState) Download(name string, t *tensor.Tensor) error {
 
 // commit makes what a step has written to the slot of name the state.
 func (s *deviceState) commit(name string, x *slot) {
-	x.now, x.next = x.next, x.now
+	x.now, x.next, x.turned = x.next, x.now, !x.turned
 	s.host.Ahead(name)
 }
 

@@ -36,6 +36,9 @@ type Options struct {
 	// onnxruntime takes of the device's memory; 0 is no bound.
 	TF32        bool
 	MemoryLimit int64
+	// CUDAGraphs has an [Engine] on CUDA record what a training step launches in its first runs, and launch it at once from then on. A
+	// run then ends before its context does.
+	CUDAGraphs bool
 	// Threads is how many threads one node's computation may use, the caller's among them; 0 is GOMAXPROCS.
 	Threads int
 	// DisableOptimizations runs the graph as it is written, node by node: slower, for finding out where numbers differ.
@@ -43,6 +46,7 @@ type Options struct {
 	// Profile, if it is not nil, gets the times of all nodes that sessions run, when these are closed.
 	Profile *profile.Recorder
 
+	graphs    bool   // a session's runs are recorded
 	profileTo string // the beginning of the name of the file that onnxruntime writes of them
 }
 
@@ -60,8 +64,8 @@ func (o Options) check() (Options, error) {
 	if o.MemoryLimit < 0 {
 		return o, fmt.Errorf("a limit of %d bytes of memory is negative", o.MemoryLimit)
 	}
-	if o.Device != CUDA && (o.TF32 || o.MemoryLimit > 0) {
-		return o, fmt.Errorf("TF32 and a limit of memory are for the device %s, and the device is %s", CUDA, o.Device)
+	if o.Device != CUDA && (o.TF32 || o.MemoryLimit > 0 || o.CUDAGraphs) {
+		return o, fmt.Errorf("TF32, graphs and a limit of memory are for the device %s, and the device is %s", CUDA, o.Device)
 	}
 	if o.Threads < 0 {
 		return o, fmt.Errorf("%d threads: the number must be positive, or 0 for one a processor", o.Threads)
