@@ -59,7 +59,7 @@ func (v *level) product(tA, tB bool, m, n, k int, alpha float32, a []float32, ld
 	p := memory.Get().(*packed)
 	defer memory.Put(p)
 	rows, cols := len(v.tiles), v.width*len(v.tiles[0])
-	packs := alpha != 1 || tA && n > cols || !tA && lda%pageful == 0 && m > blockM/4 && n > 4*cols
+	packs := alpha != 1 || tA && n > cols || !tA && lda%pageful == 0 && m > blockM/4 && n > 16*cols
 	for l := 0; l < k; l += blockK {
 		kb := min(blockK, k-l)
 		for i := 0; i < m; i += blockM {
