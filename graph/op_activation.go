@@ -113,13 +113,17 @@ func (Softplus) Lower(n *Node) []*Value {
 	return []*Value{x.ReLU().Add(log)}
 }
 
-// LowerFast is max(x, 0) + ln(1+s) with s = e^(−|x|), of operators that runtimes compute by vectors. The logarithm is of u, the sum as it is
-// rounded, and (s−(u−1))/u what that has lost.
+// LowerFast is max(x, 0) and the tail.
 func (Softplus) LowerFast(n *Node) []*Value {
-	x := n.Args[0]
+	return []*Value{n.Args[0].ReLU().Add(SoftplusTail(n.Args[0]))}
+}
+
+// SoftplusTail is ln(1+s) with s = e^(−|x|), by which the softplus of x is above max(x, 0), of ops that runtimes compute by vectors. The
+// logarithm is of u, the sum as it is rounded, and (s−(u−1))/u what that has lost.
+func SoftplusTail(x *Value) *Value {
 	s := x.Abs().Neg().Exp()
 	u := s.Shift(1)
-	return []*Value{x.ReLU().Add(u.Log().Add(s.Sub(u.Shift(-1)).Div(u)))}
+	return u.Log().Add(s.Sub(u.Shift(-1)).Div(u))
 }
 
 // Samples covers the ranks.

@@ -9,7 +9,7 @@ import (
 // fast are the passes that make a Func one that runtimes compute fast on a CPU, after those of [Table]. Each op in the form that it has for
 // that, moves of rows, which ops in that form begin and end with, done once for several of them, and less done where pooling leaves little.
 var fast = []Pass{
-	{Name: "elements", Doc: "do less to each element: behind pooling, and by its sign", Run: simplify(&elementRules)},
+	{Name: "elements", Doc: "do less to each element: behind pooling, by its sign, in a cross-entropy", Run: simplify(&elementRules), Tolerance: 1e-6},
 	{Name: "forms", Doc: "give ops the forms that are fast on a CPU", Run: graph.LowerFast, Tolerance: 1e-4},
 	{Name: "simplify", Doc: "drop operations that change nothing, fold transposes into matrix products", Run: simplify(&rules), Tolerance: 1e-6},
 	{Name: "cse", Doc: "compute equal values once", Run: cse},
@@ -40,6 +40,25 @@ var elementRules = []rule{
 		}
 		return nil
 	}),
+	on("of a cross-entropy by logits, what both sides have is computed once", func(m match, _ graph.Add) *graph.Value {
+		t, x, ok := bothSides[graph.Softplus](m.args[0], m.args[1], nil)
+		if !ok || !m.same(x) || !m.same(t) {
+			return nil
+		}
+		return x.ReLU().Sub(t.Mul(x)).Add(graph.SoftplusTail(x)) // nothing cancels where t is 0 or 1
+	}),
+	on("the gradient of a cross-entropy by logits is what they are above the targets", func(m match, _ graph.Add) *graph.Value {
+		missed, ok := under[graph.Neg](m.args[1])
+		if !ok {
+			return nil
+		}
+		var g *graph.Value
+		t, x, ok := bothSides[graph.Sigmoid](missed, m.args[0], &g)
+		if !ok || !m.same(x) || !m.same(t) {
+			return nil
+		}
+		return g.Mul(x.Sigmoid().Sub(t))
+	}),
 	on("one of two numbers, by the sign, is a large multiple that is clipped", func(m match, o graph.Shift) *graph.Value {
 		scale, ok := m.args[0].Op.(graph.Scale)
 		if !ok || m.v.DType() != graph.F32 || !(o.By >= 0 && scale.By > 0) {
@@ -50,6 +69,45 @@ var elementRules = []rule{
 		}
 		return nil
 	}),
+}
+
+// bothSides are t and x if missed is t·op(−x), and raised (1−t)·op(x). If g is not nil, t and 1−t have a factor in common before them, which
+// it gets.
+func bothSides[T graph.Op](missed, raised *graph.Value, g **graph.Value) (t, x *graph.Value, ok bool) {
+	part := func(v *graph.Value) (weight, arg, factor *graph.Value) {
+		if _, ok := v.Op.(graph.Mul); !ok {
+			return nil, nil, nil
+		}
+		if arg, ok = under[T](v.Args[1]); !ok {
+			return nil, nil, nil
+		}
+		if weight = v.Args[0]; g == nil {
+			return weight, arg, nil
+		}
+		if _, ok := weight.Op.(graph.Mul); !ok {
+			return nil, nil, nil
+		}
+		return weight.Args[1], arg, weight.Args[0]
+	}
+	t, minus, before := part(missed)
+	rest, x, factor := part(raised)
+	if t == nil || rest == nil || before != factor {
+		return nil, nil, false
+	}
+	one, isShift := rest.Op.(graph.Shift)
+	if !isShift || one.By != 1 {
+		return nil, nil, false
+	}
+	if of, ok := under[graph.Neg](rest.Args[0]); !ok || of != t {
+		return nil, nil, false
+	}
+	if of, ok := under[graph.Neg](minus); !ok || of != x {
+		return nil, nil, false
+	}
+	if g != nil {
+		*g = factor
+	}
+	return t, x, true
 }
 
 var moveRules = []rule{

@@ -30,7 +30,22 @@ var fastCases = []struct {
 	{name: "gradient of a leaky unit", build: func(f *graph.Func, x value) value {
 		y := x.Shift(-.5)
 		return graph.Grad(y.LeakyReLU(.2).Square().Sum(), y)[0]
-	}, has: []string{"Clip"}, hasNot: []string{"Step"}, rule: &elementRules[2]},
+	}, has: []string{"Clip"}, hasNot: []string{"Step"}, rule: &elementRules[4]},
+	{name: "cross-entropy", build: func(f *graph.Func, x value) value {
+		t := f.Input("t", graph.F32, batch, 2, 4, 4)
+		y := x.Shift(-.5).Scale(20)
+		return t.Mul(y.Neg().Softplus()).Add(t.Neg().Shift(1).Mul(y.Softplus()))
+	}, has: []string{"Log"}, hasNot: []string{"Softplus"}, rule: &elementRules[2]},
+	{name: "weights of two targets", build: func(f *graph.Func, x value) value {
+		t, u := f.Input("t", graph.F32, batch, 2, 4, 4), f.Input("u", graph.F32, batch, 2, 4, 4)
+		return t.Mul(x.Neg().Softplus()).Add(u.Neg().Shift(1).Mul(x.Softplus()))
+	}},
+	{name: "gradient of a cross-entropy", build: func(f *graph.Func, x value) value {
+		t := f.Input("t", graph.F32, batch, 2, 4, 4)
+		y := x.Shift(-.5).Scale(20)
+		loss := t.Mul(y.Neg().Softplus()).Add(t.Neg().Shift(1).Mul(y.Softplus()))
+		return graph.Grad(loss.Square().Sum(), y)[0]
+	}, has: []string{"Sigmoid"}, rule: &elementRules[3]},
 	{name: "gradient of filters that are used twice", build: func(f *graph.Func, x value) value {
 		w := f.Param("w", initializer.Ones{}, 3, 2, 3, 3)
 		y := x.Conv2D(w, graph.Conv2D{}).Square().Sum().Add(x.Exp().Conv2D(w, graph.Conv2D{}).Square().Sum())

@@ -1,6 +1,8 @@
 package main
 
 var compilerMutations = []mutation{
+	{"fast: a cross-entropy of the other target", "compiler/pass/fast.go", "x.ReLU().Sub(t.Mul(x))", "x.ReLU().Add(t.Mul(x))", "./compiler/pass", "TestFast"},
+	{"fast: any weights are two sides", "compiler/pass/fast.go", "if of, ok := under[graph.Neg](rest.Args[0]); !ok || of != t {", "if _, ok := under[graph.Neg](rest.Args[0]); !ok {", "./compiler/pass", "TestFast"},
 	{"fast: what is pooled stays negative", "compiler/pass/fast.go", "return m.out.Apply(o, x).ReLU()", "return m.out.Apply(o, x)", "./compiler/pass", "TestFast"},
 	{"fast: a gradient flows where nothing is positive", "compiler/pass/fast.go", "scatter.Args[1].Mul(m.out.Apply(pool.Pool, x).Step())", "scatter.Args[1]", "./compiler/pass", "TestFast"},
 	{"fast: the larger number is the scale", "compiler/pass/fast.go", "Clip(o.By, o.By+scale.By)", "Clip(o.By, scale.By)", "./compiler/pass", "TestFast"},
