@@ -118,8 +118,8 @@ func (Softplus) LowerFast(n *Node) []*Value {
 	return []*Value{n.Args[0].ReLU().Add(SoftplusTail(n.Args[0]))}
 }
 
-// SoftplusTail is ln(1+s) with s = e^(−|x|), by which the softplus of x is above max(x, 0), of ops that runtimes compute by vectors. The
-// logarithm is of u, the sum as it is rounded, and (s−(u−1))/u what that has lost.
+// SoftplusTail is what the softplus of x has above max(x, 0), of ops that runtimes compute by vectors: ln(1+s), where s is e to the power
+// −abs x. The logarithm is of u, the sum as it is rounded, and (s−(u−1))/u what that has lost.
 func SoftplusTail(x *Value) *Value {
 	s := x.Abs().Neg().Exp()
 	u := s.Shift(1)
