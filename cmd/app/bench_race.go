@@ -78,6 +78,10 @@ func (b *bench) model(m models.Model) error {
 	return nil
 }
 
+// settle is how long a command has to come to rest after a block: the threads of OpenMP look out for work for 200 ms by default
+// (KMP_BLOCKTIME), and take a CPU from who comes next.
+const settle = 300 * time.Millisecond
+
 // sizes are those of the symbols in the shapes of some of prog's entry points, at a batch.
 func (b *bench) sizes(m models.Model, prog *compiler.Program, entries []*graph.Func, batch int) (graph.Binding, error) {
 	all, err := sizesOf(b.c, m, slices.Concat(prog.Funcs(), prog.Steps()))
@@ -119,6 +123,7 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 			if err := r.start(ctx); err != nil {
 				return err
 			}
+			time.Sleep(settle)
 			continue
 		}
 		if blocks[i], err = b.block(r); err != nil {
