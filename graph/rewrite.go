@@ -159,6 +159,14 @@ func Prune(f *Func) *Func {
 	return f.rewrite(live, nil, func(*Func, *Node, []*Value) []*Value { return nil })
 }
 
+// Reorder returns a copy of f whose nodes, all of them, stand in another order, in which they can run too. That of inputs among
+// themselves, and of parameters, is to stay.
+func Reorder(f *Func, nodes []*Node) *Func {
+	g := *f
+	g.Nodes = nodes
+	return g.rewrite(nil, nil, func(*Func, *Node, []*Value) []*Value { return nil })
+}
+
 // Extract returns a copy of f that computes the given values of it alone, as outputs called by their places: "0", "1", ... It has f's
 // inputs and no updates.
 func Extract(f *Func, values ...*Value) *Func {

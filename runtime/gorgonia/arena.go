@@ -11,7 +11,7 @@ import (
 // Memory is where the values of f, a Func or Step of a compiled program, lie in a run under the binding b. One arena serves all entry
 // points of a program, and all sizes.
 func Memory(f *graph.Func, b graph.Binding) (*memory.Plan, error) {
-	return memory.New(computable(f), b)
+	return memory.New(memory.Order(computable(f), b), b)
 }
 
 // computable is f as plans take it: of ops that have kernels, as few as may be.

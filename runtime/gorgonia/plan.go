@@ -48,6 +48,7 @@ const maxSalts = 8
 
 // newPlan makes the plan of f, which is fused, for the binding b, among the plans of x.
 func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
+	f = memory.Order(f, b)
 	m, err := memory.New(f, b)
 	if err != nil {
 		return nil, err
