@@ -16,6 +16,7 @@ var readers = map[string]string{
 	"runtime/atomicfile/disktest/disk.go": "files of tests",
 	"graph/diag.go":                       "the line of a program's source, from where the compiler says it is",
 	"runtime/blas/remember.go":            "what the system says of the CPU",
+	"runtime/memory_linux.go":             "what the system says of memory",
 }
 
 // TestReaders sees that no file is opened to be read but where a pipe or a device in its place is an error.
