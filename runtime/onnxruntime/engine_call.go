@@ -161,8 +161,9 @@ func (c *engineCall) output(i int, p onnx.Port) (err error) {
 		return err
 	}
 	var one twins
-	c.out[i], err = c.twin(&one, c.out[i], t)
-	c.later[p.Name] = one
+	if c.out[i], err = c.twin(&one, c.out[i], t); err == nil {
+		c.later[p.Name] = one
+	}
 	return err
 }
 

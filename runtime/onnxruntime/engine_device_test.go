@@ -26,6 +26,7 @@ type moves struct {
 
 	runs   []recordedRun
 	apart  bool         // the device is to seem to have memory of its own
+	most   int          // elements of a tensor that the device has room for; 0 is no bound
 	placed []placedNode // and its sessions to have these nodes
 }
 
@@ -73,6 +74,9 @@ func (d *countedDevice) held(t deviceTensor, err error) (deviceTensor, error) {
 }
 
 func (d *countedDevice) alloc(t tensor.DType, shape ...int) (deviceTensor, error) {
+	if n, err := tensor.Count(shape); err == nil && d.m.most > 0 && n > d.m.most {
+		return nil, errors.New("the device is full")
+	}
 	return d.held(d.device.alloc(t, shape...))
 }
 
@@ -343,6 +347,34 @@ func TestEngineApart(t *testing.T) {
 		if err := x.Close(); err != nil || m.held != 0 || m.sessions != 0 {
 			t.Errorf("%d tensors and %d sessions are left: %v", m.held, m.sessions, err)
 		}
+	}
+}
+
+// TestEngineFull: where the device has no room for an output, the run is an error, and leaves nothing behind.
+func TestEngineFull(t *testing.T) {
+	e, m := countedEngine(t)
+	m.apart = true
+	b := compiler.New("grown")
+	b.Func("grown", func(f *graph.Func) {
+		x := f.Input("x", graph.F32, graph.Sym("batch"), 3)
+		f.Output("y", x.Unsqueeze(2).Add(f.Full(graph.F32, 1, 2000)))
+	})
+	prog, err := b.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _ := loaded(t, e, prog)
+	m.most = 1000
+	held := m.held
+	if _, err := rt.Run(t.Context(), x, "grown", ramp(1)); err == nil || !strings.Contains(err.Error(), `the output "y": the device is full`) {
+		t.Errorf("a run without room for its output: %v", err)
+	}
+	if m.held != held {
+		t.Errorf("%d tensors are left of it", m.held-held)
+	}
+	m.most = 0
+	if _, err := rt.Run(t.Context(), x, "grown", ramp(1)); err != nil {
+		t.Errorf("with room: %v", err)
 	}
 }
 
