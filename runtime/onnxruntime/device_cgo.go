@@ -110,14 +110,15 @@ func (d *nativeDevice) cuda(lib Library) error {
 	if err != nil {
 		return err
 	}
-	if d.keeper, err = d.open(model, opening{}); err != nil {
-		return cudaError(lib, err)
-	}
 	memory, err := describe("Cuda", d.options.DeviceID)
 	if err != nil {
 		return err
 	}
 	defer C.release(releaseMemory, memory)
+	if d.keeper, err = d.open(model, opening{}); err != nil {
+		return cudaError(lib, err)
+	}
+	d.allocator = nil // the process's is not to be released
 	return nativeError(C.session_allocator(d.keeper.(*nativeDeviceSession).p, memory, &d.allocator))
 }
 
@@ -125,7 +126,9 @@ func (d *nativeDevice) host() bool { return d.options.Device == CPU }
 
 func (d *nativeDevice) close() error {
 	if d.keeper != nil {
-		C.release(releaseAllocator, d.allocator)
+		if d.allocator != nil {
+			C.release(releaseAllocator, d.allocator)
+		}
 		d.keeper.close()
 	}
 	for place, p := range map[C.int]unsafe.Pointer{releaseMemory: d.memory, releaseEnv: d.env} {
@@ -282,9 +285,11 @@ func (d *nativeDevice) open(model []byte, o opening) (_ deviceSession, err error
 		return nil, err
 	}
 	defer C.release(releaseOptions, options)
-	err = nativeError(C.create_session(d.env, unsafe.Pointer(unsafe.SliceData(model)), C.size_t(len(model)), options, &s.p))
+	if err := nativeError(C.create_session(d.env, unsafe.Pointer(unsafe.SliceData(model)), C.size_t(len(model)), options, &s.p)); err != nil {
+		return nil, err
+	}
 	s.profiling.begin()
-	return s, err
+	return s, nil
 }
 
 // sessionOptions are native options, which the caller releases. A profile is written to a file whose name begins with prefix, if that is
@@ -395,13 +400,14 @@ func (s *nativeDeviceSession) recorded(number int) (unsafe.Pointer, error) {
 		if err := nativeError(C.create_run(&o)); err != nil {
 			return nil, err
 		}
-		s.numbers = append(s.numbers, o)
-		list := cStrings([]string{"gpu_graph_id", strconv.Itoa(len(s.numbers))}) // 0 is the library's own
+		list := cStrings([]string{"gpu_graph_id", strconv.Itoa(len(s.numbers) + 1)}) // 0 is the library's own
 		err := nativeError(C.set_run_entry(o, list[0], list[1]))
 		freeStrings(list)
 		if err != nil {
+			C.release(releaseRun, o)
 			return nil, err
 		}
+		s.numbers = append(s.numbers, o)
 	}
 	return s.numbers[number], nil
 }

@@ -112,3 +112,25 @@ func onCUDA(t *testing.T, prog *compiler.Program) map[string]error {
 	}
 	return errs
 }
+
+// TestEngineNoGPU: where the provider's libraries are there and a GPU is not, or no memory of it is left, making an engine is an error.
+func TestEngineNoGPU(t *testing.T) {
+	requireLibrary(t)
+	lib, err := onnxruntime.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stub := cudatest.Build(t, lib.Path)
+	for _, env := range []string{"STUB_CUDA_DEVICES=0", "STUB_CUDA_FULL=1"} {
+		t.Run(env, func(t *testing.T) {
+			stub.Run(t, nil, []string{env}, func(t *testing.T) {
+				for range 2 {
+					_, err := onnxruntime.NewEngine(onnxruntime.Options{Device: onnxruntime.CUDA})
+					if err == nil || !strings.Contains(err.Error(), "device cuda cannot be used") {
+						t.Errorf("the error is %v", err)
+					}
+				}
+			})
+		})
+	}
+}

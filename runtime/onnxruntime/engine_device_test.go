@@ -90,11 +90,12 @@ func (d *countedDevice) copy(to, from []deviceTensor) error {
 func (d *countedDevice) open(model []byte, o opening) (deviceSession, error) {
 	o.graphs = false // which no host has
 	s, err := d.device.open(model, o)
-	if err == nil {
-		d.m.sessions++
-		d.m.opened++
+	if err != nil {
+		return nil, err
 	}
-	return &countedSession{s, d.m}, err
+	d.m.sessions++
+	d.m.opened++
+	return &countedSession{s, d.m}, nil
 }
 
 type countedTensor struct {

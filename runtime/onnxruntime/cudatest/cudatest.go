@@ -61,7 +61,8 @@ func Build(t *testing.T, library string) Stub {
 }
 
 // Run runs do in a process of its own, in which the stand-ins are found: the test binary again, for this test alone. env are further
-// variables of its environment, such as STUB_CUDA_DEVICES=0; without are Libraries to leave out.
+// variables of its environment, STUB_CUDA_DEVICES=0 for no GPU, STUB_CUDA_FULL=1 for one whose memory is taken; without are Libraries to
+// leave out.
 func (s Stub) Run(t *testing.T, without, env []string, do func(t *testing.T)) {
 	t.Helper()
 	if os.Getenv(inChild) == t.Name() {
