@@ -177,8 +177,14 @@ func (c *engineCall) twin(to *twins, host deviceTensor, t *tensor.Tensor) (devic
 	return device, nil
 }
 
-// free frees what is of the native library.
+// free frees what is of the native library. Outputs that are on the device only are fetched before.
 func (c *engineCall) free() (err error) {
+	if c.ran {
+		for name := range c.later {
+			err = errors.Join(err, c.fetch(name))
+		}
+		c.ran = err == nil
+	}
 	for _, t := range slices.Concat(c.in, c.out, c.up.host, c.down.host) {
 		if t != nil {
 			t.free()
@@ -188,7 +194,7 @@ func (c *engineCall) free() (err error) {
 		t.host[0].free()
 	}
 	if c.session != nil && c.session != c.e.session {
-		err = c.session.close()
+		err = errors.Join(err, c.session.close())
 	}
 	c.session, c.in, c.out, c.reads, c.writes, c.late, c.up, c.down, c.later = nil, nil, nil, nil, nil, nil, twins{}, twins{}, nil
 	return err
@@ -328,13 +334,20 @@ func (c *engineCall) Output(name string) (*tensor.Tensor, error) {
 	if t == nil || !c.ran {
 		return nil, rt.NoOutput(c, name)
 	}
-	if twin, ok := c.later[name]; ok && !c.fetched[name] {
-		if err := c.x.device.copy(twin.host, twin.device); err != nil {
-			return nil, fmt.Errorf("%s: reading the output %q from the device: %w", c.e.f.Name, name, err)
-		}
-		c.fetched[name] = true
+	return t, c.fetch(name)
+}
+
+// fetch brings a large output of the last run from the device, once.
+func (c *engineCall) fetch(name string) error {
+	twin, ok := c.later[name]
+	if !ok || c.fetched[name] {
+		return nil
 	}
-	return t, nil
+	if err := c.x.device.copy(twin.host, twin.device); err != nil {
+		return fmt.Errorf("%s: reading the output %q from the device: %w", c.e.f.Name, name, err)
+	}
+	c.fetched[name] = true
+	return nil
 }
 
 // Explain finds the first value that went bad.

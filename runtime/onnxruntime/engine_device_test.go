@@ -543,6 +543,44 @@ func TestEngineCalls(t *testing.T) {
 	}
 }
 
+// TestEngineKept: a large output that lies on the device apart stays that of the last run when the call gives its memory up to others, and
+// when the program is closed.
+func TestEngineKept(t *testing.T) {
+	e, m := countedEngine(t)
+	m.apart = true
+	x, _ := loaded(t, e, lines(t))
+	call := func(n int) rt.Call {
+		t.Helper()
+		c, err := rt.Do(t.Context(), x, "both", ramp(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	output := func(c rt.Call) []float64 {
+		t.Helper()
+		y, err := c.Output("y")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(y.Float64s())
+	}
+	want := output(call(2000))
+	kept := []rt.Call{call(2002)}
+	for n := range maxCalls {
+		call(n + 1)
+	}
+	kept = append(kept, call(2001))
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range kept {
+		if got := output(c); !slices.Equal(got[:2000], want) {
+			t.Errorf("call %d gives other numbers, %v, want %v", i, got[:4], want[:4])
+		}
+	}
+}
+
 // TestEngineCancel breaks a run off in the middle.
 func TestEngineCancel(t *testing.T) {
 	e, _ := countedEngine(t)

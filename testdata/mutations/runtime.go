@@ -19,6 +19,7 @@ var runtimeMutations = []mutation{
 	{"onnxruntime engine: inputs do not go to a device apart", "runtime/onnxruntime/engine_call.go", "c.x.device.copy(c.up.device, c.up.host)", "error(nil)", "./runtime/onnxruntime", "TestEngineApart"},
 	{"onnxruntime engine: a large output is that of an earlier run", "runtime/onnxruntime/engine_call.go", "clear(c.fetched)", "", "./runtime/onnxruntime", "TestEngineApart"},
 	{"onnxruntime engine: a large output comes each time it is asked for", "runtime/onnxruntime/engine_call.go", "c.fetched[name] = true", "", "./runtime/onnxruntime", "TestEngineApart"},
+	{"onnxruntime engine: a large output goes with the call's memory", "runtime/onnxruntime/engine_call.go", "if c.ran {", "if false {", "./runtime/onnxruntime", "TestEngineKept"},
 	{"onnxruntime engine: large outputs come with each run", "runtime/onnxruntime/engine_call.go", "len(t.Bytes()) <= smallOutput", "true", "./runtime/onnxruntime", "TestEngineApart"},
 	{"onnxruntime engine: a step runs in host memory in part", "runtime/onnxruntime/engine_call.go", "c.e.f.Training {\n\t\t\terr = checkPlaces", "false {\n\t\t\terr = checkPlaces", "./runtime/onnxruntime", "TestEnginePlaces"},
 	{"session: a run that was broken off breaks off the next", "runtime/onnxruntime/cancel_cgo.go", "c.options.UnsetTerminate()", "_ = c.options", "./runtime/onnxruntime", "TestBindingCancel"},
