@@ -16,8 +16,10 @@ func (b *bench) resident(e benchEngine, of benchOf) (int, error) {
 		return 0, err
 	}
 	args := []string{"bench", of.Model, "--json", "--rounds", "1", "--turns", "3", "--batch", strconv.Itoa(of.Batch), "--threads", strconv.Itoa(of.Threads)}
-	if of.Func != "" {
-		args = append(args, "--infer", "--func", of.Func)
+	for _, name := range []string{fp16Flag.Name, bf16Flag.Name} {
+		if b.c.Bool(name) {
+			args = append(args, "--"+name)
+		}
 	}
 	for _, name := range []string{"set", "size"} {
 		for _, v := range b.c.StringSlice(name) {
