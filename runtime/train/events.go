@@ -164,7 +164,7 @@ func indented(text string) string { return "    " + strings.ReplaceAll(text, "\n
 // markdown is the Setup for TensorBoard.
 func (s Setup) markdown() string {
 	var b bytes.Buffer
-	for _, row := range slices.Concat([][]string{{"program", s.Program}, {"doc", s.Doc}}, story{setup: s}.config().Rows, story{setup: s}.Environment().Rows) {
+	for _, row := range slices.Concat([][]string{{"program", s.Program}, {"doc", s.Doc}}, story{setup: s}.config().Rows, story{setup: s}.environment().Rows) {
 		fmt.Fprintf(&b, "%s: %s\n", row[0], row[1])
 	}
 	return indented(b.String())

@@ -93,7 +93,7 @@ func (s story) page(samples []sampled, animated bool) report.Page {
 	if animated {
 		p.Pictures = append(p.Pictures, report.Picture{Title: fmt.Sprintf("epochs %d to %d", samples[0].epoch, samples[len(samples)-1].epoch), Path: s.dir.Animation()})
 	}
-	p.Tables = []report.Table{s.metrics(names), s.epochTable(), s.config(), s.Environment()}
+	p.Tables = []report.Table{s.metrics(names), s.epochTable(), s.config(), s.environment()}
 	if layers := s.layers(); len(layers.Rows) > 0 {
 		p.Tables = append(p.Tables, layers)
 	}
@@ -275,7 +275,7 @@ func (s story) config() report.Table {
 }
 
 // environment is what the run was on.
-func (s story) Environment() report.Table {
+func (s story) environment() report.Table {
 	t := report.Table{Title: "Environment", Marked: -1, Rows: [][]string{{"engine", s.setup.Engine}}}
 	for _, name := range slices.Sorted(maps.Keys(s.setup.Environment)) {
 		t.Rows = append(t.Rows, []string{name, s.setup.Environment[name]})
