@@ -64,7 +64,9 @@ func (s *deviceState) upload() error {
 			}
 		}
 	}
-	s.empty = s.empty[:0]
+	if err == nil {
+		s.empty = s.empty[:0]
+	}
 	return err
 }
 
@@ -78,8 +80,11 @@ func (s *deviceState) send(x *slot, t *tensor.Tensor) error {
 		return err
 	}
 	defer from.free()
+	if err := s.device.copy([]deviceTensor{x.now}, []deviceTensor{from}); err != nil {
+		return err
+	}
 	x.filled = true
-	return s.device.copy([]deviceTensor{x.now}, []deviceTensor{from})
+	return nil
 }
 
 // Download copies the state called name to t.
