@@ -266,7 +266,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// BenchmarkSgemm gives GFLOP/s of the kernel's product on one and two goroutines: of a dense layer, a square, and convolutions.
+// BenchmarkSgemm gives GFLOP/s of the kernel's product on one and two goroutines, of squares, layers and convolutions; docs/torch_products.py
+// is its twin in PyTorch.
 func BenchmarkSgemm(b *testing.B) {
 	impls := map[string]Impl{"gonum": pureGo{}}
 	for _, v := range levels {
@@ -279,8 +280,10 @@ func BenchmarkSgemm(b *testing.B) {
 		m, n, k int
 		tA, tB  bool
 	}{
-		{m: 128, n: 512, k: 784}, {m: 128, n: 784, k: 512, tB: true}, {m: 784, n: 512, k: 128, tA: true}, {m: 512, n: 512, k: 512},
-		{m: 32, n: 784, k: 25}, {m: 64, n: 256, k: 288}, {m: 64, n: 800, k: 256, tB: true}, {m: 800, n: 256, k: 64, tA: true}, {m: 32, n: 16, k: 32},
+		{m: 512, n: 512, k: 512}, {m: 1024, n: 1024, k: 1024}, {m: 128, n: 512, k: 784}, {m: 128, n: 784, k: 512, tB: true},
+		{m: 784, n: 512, k: 128, tA: true}, {m: 32, n: 784, k: 25}, {m: 64, n: 256, k: 288}, {m: 128, n: 256, k: 1024},
+		{m: 64, n: 512, k: 256, tB: true}, {m: 3, n: 1024, k: 512}, {m: 32, n: 16, k: 32}, {m: 2048, n: 512, k: 128},
+		{m: 512, n: 128, k: 2048, tA: true}, {m: 128, n: 128, k: 32, tB: true}, {m: 64, n: 1, k: 2048},
 	} {
 		r := rand.New(rand.NewPCG(1, 2)) // not zeros: gonum skips those
 		x, y, z := single(random(r, s.m*s.k)), single(random(r, s.k*s.n)), make([]float32, s.m*s.n)
