@@ -105,7 +105,7 @@ func (r *reference) start(ctx context.Context) error {
 	r.in.Close()
 	err = r.cmd.Wait()
 	if r.cmd = nil; err != nil {
-		return r.fail("%w\n%s", err, strings.TrimSpace(r.errs.String()))
+		return r.fail("%w%s", err, r.complaint())
 	}
 	r.unused, err = r.result(last)
 	return err
@@ -124,6 +124,14 @@ func (r *reference) result(line string) (*said, error) {
 		return nil, r.fail("the last line of what it printed is %q: want a JSON object with \"ms\", the milliseconds of a turn, above 0", line)
 	}
 	return s, nil
+}
+
+// complaint is what the command has written to its standard error, on lines of its own.
+func (r *reference) complaint() string {
+	if text := strings.TrimSpace(r.errs.String()); text != "" {
+		return "\n" + text
+	}
+	return ""
 }
 
 func (r *reference) fail(format string, args ...any) error {
@@ -146,7 +154,7 @@ func (r *reference) turns(ctx context.Context, _ int) (float64, error) {
 		if err != nil {
 			ended := r.cmd.Wait()
 			r.cmd = nil
-			return 0, r.fail("it ended between two rounds: %w\n%s", cmp.Or(ended, err), strings.TrimSpace(r.errs.String()))
+			return 0, r.fail("it ended between two rounds: %w%s", cmp.Or(ended, err), r.complaint())
 		}
 		if s, err = r.result(strings.TrimSpace(line)); err != nil {
 			return 0, err

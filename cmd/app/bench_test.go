@@ -194,6 +194,7 @@ func TestBadBench(t *testing.T) {
 		{one, "echo fast", exitError, `want a JSON object with "ms"`},
 		{one, `echo '{"ms": 0}'`, exitError, "above 0"},
 		{one, "echo broken >&2; exit 3", exitError, "broken"},
+		{one, "exit 4", exitError, "exit status 4\n"},
 		{one, `echo '{"ready": true}'; read x; echo gone >&2`, exitError, "gone"},
 		{one, `echo '{"ready": true}'; read x; echo fast; read x`, exitError, `want a JSON object with "ms"`},
 	} {
