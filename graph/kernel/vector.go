@@ -32,7 +32,16 @@ type vectorLoops struct {
 	scatterFours                        func(d0, d1, r0, r1, slopes *float32, n int)
 }
 
-// loops are those of this machine.
+// A level has the loops of a level of vector instructions.
+type level struct {
+	name string
+	vectorLoops
+}
+
+// levels are those that the CPU has, the fastest last.
+var levels []level
+
+// loops are those that run: of the last of levels.
 var loops vectorLoops
 
 // pause passes a moment without taking from what else runs on the core, where the machine has an instruction for it.

@@ -22,4 +22,17 @@ func init() {
 	}
 	loops.gelu = func(out, a, _ *float32, n int, _ float32) { geluAVX2(out, a, n, &powers[0], &erfcCurve[0]) }
 	loops.softplus = func(out, a *float32, n int) int { return softplusAVX2(out, a, n, &softplusSeries[0][0]) }
+	levels = append(levels, level{"AVX2", loops})
+	if !cpu.X86.HasAVX512F || !cpu.X86.HasAVX512DQ {
+		return
+	}
+	loops.exp = func(out, a *float32, n int) int { return expAVX512(out, a, n, &powers[0]) }
+	loops.sigmoid = func(out, a *float32, n int) int { return sigmoidAVX512(out, a, n, &powers[0]) }
+	loops.silu = func(out, a *float32, n int) int { return siluAVX512(out, a, n, &powers[0]) }
+	loops.tanh = func(out, a, _ *float32, n int, _ float32) { tanhAVX512(out, a, n, &powers[0]) }
+	loops.erf = func(out, a, _ *float32, n int, _ float32) {
+		erfAVX512(out, a, n, &powers[0], &erfcCurve[0], &erfCurve[0])
+	}
+	loops.gelu = func(out, a, _ *float32, n int, _ float32) { geluAVX512(out, a, n, &powers[0], &erfcCurve[0]) }
+	levels = append(levels, level{"AVX-512", loops})
 }

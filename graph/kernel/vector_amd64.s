@@ -477,9 +477,9 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-40
 	MOVQ n+16(FP), DX
 	MOVQ powers+24(FP), SI
 	XORQ BX, BX
-	JMP  expTest
+	JMP  expAVX2Test
 
-expNext:
+expAVX2Next:
 	VMOVUPS      (CX)(BX*4), Y0
 	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y1
 	VCMPPS       $0x1d, const_c2aeac4a_8<>+0(SB), Y0, Y2
@@ -488,58 +488,58 @@ expNext:
 	VORPS        Y2, Y1, Y1
 	VMOVMSKPS    Y1, DI
 	TESTL        DI, DI
-	JNE          expDone
+	JNE          expAVX2Done
 	VEXTRACTF128 $0x00, Y0, X1
 	VCVTPS2PD    X1, Y1
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
 	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
-	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
-	VSUBPD       Y6, Y1, Y6
-	VPAND        const_3f_4<>+0(SB), Y2, Y1
-	VPCMPEQD     Y7, Y7, Y7
-	VGATHERQPD   Y7, (SI)(Y1*8), Y3
-	VPSRLQ       $0x06, Y2, Y2
-	VPSLLQ       $0x34, Y2, Y2
-	VPADDQ       Y2, Y3, Y3
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
+	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y6
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y6, Y7
+	VSUBPD       Y7, Y1, Y7
+	VPAND        const_3f_4<>+0(SB), Y6, Y1
+	VPCMPEQD     Y8, Y8, Y8
+	VGATHERQPD   Y8, (SI)(Y1*8), Y3
+	VPSRLQ       $0x06, Y6, Y6
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y7, Y1
 	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
+	VMULPD       Y7, Y1, Y1
 	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
+	VMULPD       Y7, Y1, Y1
 	VMULPD       Y3, Y1, Y1
 	VADDPD       Y3, Y1, Y1
-	VCVTPD2PSY   Y1, X4
-	VEXTRACTF128 $0x01, Y0, X1
-	VCVTPS2PD    X1, Y1
-	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
-	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
-	VSUBPD       Y6, Y1, Y6
-	VPAND        const_3f_4<>+0(SB), Y2, Y1
-	VPCMPEQD     Y7, Y7, Y7
-	VGATHERQPD   Y7, (SI)(Y1*8), Y5
-	VPSRLQ       $0x06, Y2, Y2
-	VPSLLQ       $0x34, Y2, Y2
-	VPADDQ       Y2, Y5, Y5
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
-	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
-	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
-	VMULPD       Y5, Y1, Y1
-	VADDPD       Y5, Y1, Y1
-	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y4, Y1
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y2, Y2
+	VADDPD       const_4338000000000000_4<>+0(SB), Y2, Y6
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y6, Y7
+	VSUBPD       Y7, Y2, Y7
+	VPAND        const_3f_4<>+0(SB), Y6, Y2
+	VPCMPEQD     Y8, Y8, Y8
+	VGATHERQPD   Y8, (SI)(Y2*8), Y4
+	VPSRLQ       $0x06, Y6, Y6
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y6, Y4, Y4
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y7, Y2
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y2, Y2
+	VMULPD       Y7, Y2, Y2
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y2, Y2
+	VMULPD       Y7, Y2, Y2
+	VMULPD       Y4, Y2, Y2
+	VADDPD       Y4, Y2, Y2
+	VCVTPD2PSY   Y1, X5
+	VCVTPD2PSY   Y2, X1
+	VINSERTF128  $0x01, X1, Y5, Y5
 	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y2
-	VANDNPS      Y1, Y2, Y1
-	VMOVUPS      Y1, (AX)(BX*4)
+	VANDNPS      Y5, Y2, Y5
+	VMOVUPS      Y5, (AX)(BX*4)
 	ADDQ         $0x08, BX
 
-expTest:
+expAVX2Test:
 	CMPQ BX, DX
-	JLT  expNext
+	JLT  expAVX2Next
 
-expDone:
+expAVX2Done:
 	MOVQ BX, ret+32(FP)
 	VZEROUPPER
 	RET
@@ -574,17 +574,17 @@ DATA const_42ae0000_8<>+24(SB)/4, $0x42ae0000
 DATA const_42ae0000_8<>+28(SB)/4, $0x42ae0000
 GLOBL const_42ae0000_8<>(SB), RODATA|NOPTR, $32
 
-DATA const_40571547652b82fe_4<>+0(SB)/8, $0x40571547652b82fe
-DATA const_40571547652b82fe_4<>+8(SB)/8, $0x40571547652b82fe
-DATA const_40571547652b82fe_4<>+16(SB)/8, $0x40571547652b82fe
-DATA const_40571547652b82fe_4<>+24(SB)/8, $0x40571547652b82fe
-GLOBL const_40571547652b82fe_4<>(SB), RODATA|NOPTR, $32
-
 DATA const_4338000000000000_4<>+0(SB)/8, $0x4338000000000000
 DATA const_4338000000000000_4<>+8(SB)/8, $0x4338000000000000
 DATA const_4338000000000000_4<>+16(SB)/8, $0x4338000000000000
 DATA const_4338000000000000_4<>+24(SB)/8, $0x4338000000000000
 GLOBL const_4338000000000000_4<>(SB), RODATA|NOPTR, $32
+
+DATA const_40571547652b82fe_4<>+0(SB)/8, $0x40571547652b82fe
+DATA const_40571547652b82fe_4<>+8(SB)/8, $0x40571547652b82fe
+DATA const_40571547652b82fe_4<>+16(SB)/8, $0x40571547652b82fe
+DATA const_40571547652b82fe_4<>+24(SB)/8, $0x40571547652b82fe
+GLOBL const_40571547652b82fe_4<>(SB), RODATA|NOPTR, $32
 
 DATA const_3f_4<>+0(SB)/8, $0x000000000000003f
 DATA const_3f_4<>+8(SB)/8, $0x000000000000003f
@@ -618,9 +618,9 @@ TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-40
 	MOVQ n+16(FP), DX
 	MOVQ powers+24(FP), SI
 	XORQ BX, BX
-	JMP  sigmoidTest
+	JMP  sigmoidAVX2Test
 
-sigmoidNext:
+sigmoidAVX2Next:
 	VMOVUPS      (CX)(BX*4), Y0
 	VXORPS       const_80000000_8<>+0(SB), Y0, Y0
 	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y1
@@ -630,61 +630,61 @@ sigmoidNext:
 	VORPS        Y2, Y1, Y1
 	VMOVMSKPS    Y1, DI
 	TESTL        DI, DI
-	JNE          sigmoidDone
+	JNE          sigmoidAVX2Done
 	VEXTRACTF128 $0x00, Y0, X1
 	VCVTPS2PD    X1, Y1
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
 	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
-	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
-	VSUBPD       Y6, Y1, Y6
-	VPAND        const_3f_4<>+0(SB), Y2, Y1
-	VPCMPEQD     Y7, Y7, Y7
-	VGATHERQPD   Y7, (SI)(Y1*8), Y3
-	VPSRLQ       $0x06, Y2, Y2
-	VPSLLQ       $0x34, Y2, Y2
-	VPADDQ       Y2, Y3, Y3
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
+	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y6
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y6, Y7
+	VSUBPD       Y7, Y1, Y7
+	VPAND        const_3f_4<>+0(SB), Y6, Y1
+	VPCMPEQD     Y8, Y8, Y8
+	VGATHERQPD   Y8, (SI)(Y1*8), Y3
+	VPSRLQ       $0x06, Y6, Y6
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y7, Y1
 	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
+	VMULPD       Y7, Y1, Y1
 	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
+	VMULPD       Y7, Y1, Y1
 	VMULPD       Y3, Y1, Y1
 	VADDPD       Y3, Y1, Y1
-	VCVTPD2PSY   Y1, X4
-	VEXTRACTF128 $0x01, Y0, X1
-	VCVTPS2PD    X1, Y1
-	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
-	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
-	VSUBPD       Y6, Y1, Y6
-	VPAND        const_3f_4<>+0(SB), Y2, Y1
-	VPCMPEQD     Y7, Y7, Y7
-	VGATHERQPD   Y7, (SI)(Y1*8), Y5
-	VPSRLQ       $0x06, Y2, Y2
-	VPSLLQ       $0x34, Y2, Y2
-	VPADDQ       Y2, Y5, Y5
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
-	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
-	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
-	VMULPD       Y5, Y1, Y1
-	VADDPD       Y5, Y1, Y1
-	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y4, Y1
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y2, Y2
+	VADDPD       const_4338000000000000_4<>+0(SB), Y2, Y6
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y6, Y7
+	VSUBPD       Y7, Y2, Y7
+	VPAND        const_3f_4<>+0(SB), Y6, Y2
+	VPCMPEQD     Y8, Y8, Y8
+	VGATHERQPD   Y8, (SI)(Y2*8), Y4
+	VPSRLQ       $0x06, Y6, Y6
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y6, Y4, Y4
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y7, Y2
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y2, Y2
+	VMULPD       Y7, Y2, Y2
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y2, Y2
+	VMULPD       Y7, Y2, Y2
+	VMULPD       Y4, Y2, Y2
+	VADDPD       Y4, Y2, Y2
+	VCVTPD2PSY   Y1, X5
+	VCVTPD2PSY   Y2, X1
+	VINSERTF128  $0x01, X1, Y5, Y5
 	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y2
-	VANDNPS      Y1, Y2, Y1
+	VANDNPS      Y5, Y2, Y5
 	VMOVUPS      const_3f800000_8<>+0(SB), Y0
-	VADDPS       Y0, Y1, Y1
-	VDIVPS       Y1, Y0, Y1
-	VMOVUPS      Y1, (AX)(BX*4)
+	VADDPS       Y0, Y5, Y5
+	VDIVPS       Y5, Y0, Y5
+	VMOVUPS      Y5, (AX)(BX*4)
 	ADDQ         $0x08, BX
 
-sigmoidTest:
+sigmoidAVX2Test:
 	CMPQ BX, DX
-	JLT  sigmoidNext
+	JLT  sigmoidAVX2Next
 
-sigmoidDone:
+sigmoidAVX2Done:
 	MOVQ BX, ret+32(FP)
 	VZEROUPPER
 	RET
@@ -717,9 +717,9 @@ TEXT ·siluAVX2(SB), NOSPLIT, $0-40
 	MOVQ n+16(FP), DX
 	MOVQ powers+24(FP), SI
 	XORQ BX, BX
-	JMP  siluTest
+	JMP  siluAVX2Test
 
-siluNext:
+siluAVX2Next:
 	VMOVUPS      (CX)(BX*4), Y0
 	VXORPS       const_80000000_8<>+0(SB), Y0, Y0
 	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y1
@@ -729,152 +729,64 @@ siluNext:
 	VORPS        Y2, Y1, Y1
 	VMOVMSKPS    Y1, DI
 	TESTL        DI, DI
-	JNE          siluDone
+	JNE          siluAVX2Done
 	VEXTRACTF128 $0x00, Y0, X1
 	VCVTPS2PD    X1, Y1
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
 	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
-	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
-	VSUBPD       Y6, Y1, Y6
-	VPAND        const_3f_4<>+0(SB), Y2, Y1
-	VPCMPEQD     Y7, Y7, Y7
-	VGATHERQPD   Y7, (SI)(Y1*8), Y3
-	VPSRLQ       $0x06, Y2, Y2
-	VPSLLQ       $0x34, Y2, Y2
-	VPADDQ       Y2, Y3, Y3
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
+	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y6
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y6, Y7
+	VSUBPD       Y7, Y1, Y7
+	VPAND        const_3f_4<>+0(SB), Y6, Y1
+	VPCMPEQD     Y8, Y8, Y8
+	VGATHERQPD   Y8, (SI)(Y1*8), Y3
+	VPSRLQ       $0x06, Y6, Y6
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y6, Y3, Y3
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y7, Y1
 	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
+	VMULPD       Y7, Y1, Y1
 	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
+	VMULPD       Y7, Y1, Y1
 	VMULPD       Y3, Y1, Y1
 	VADDPD       Y3, Y1, Y1
-	VCVTPD2PSY   Y1, X4
-	VEXTRACTF128 $0x01, Y0, X1
-	VCVTPS2PD    X1, Y1
-	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
-	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
-	VSUBPD       Y6, Y1, Y6
-	VPAND        const_3f_4<>+0(SB), Y2, Y1
-	VPCMPEQD     Y7, Y7, Y7
-	VGATHERQPD   Y7, (SI)(Y1*8), Y5
-	VPSRLQ       $0x06, Y2, Y2
-	VPSLLQ       $0x34, Y2, Y2
-	VPADDQ       Y2, Y5, Y5
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
-	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
-	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
-	VMULPD       Y6, Y1, Y1
-	VMULPD       Y5, Y1, Y1
-	VADDPD       Y5, Y1, Y1
-	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y4, Y1
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y2, Y2
+	VADDPD       const_4338000000000000_4<>+0(SB), Y2, Y6
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y6, Y7
+	VSUBPD       Y7, Y2, Y7
+	VPAND        const_3f_4<>+0(SB), Y6, Y2
+	VPCMPEQD     Y8, Y8, Y8
+	VGATHERQPD   Y8, (SI)(Y2*8), Y4
+	VPSRLQ       $0x06, Y6, Y6
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y6, Y4, Y4
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y7, Y2
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y2, Y2
+	VMULPD       Y7, Y2, Y2
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y2, Y2
+	VMULPD       Y7, Y2, Y2
+	VMULPD       Y4, Y2, Y2
+	VADDPD       Y4, Y2, Y2
+	VCVTPD2PSY   Y1, X5
+	VCVTPD2PSY   Y2, X1
+	VINSERTF128  $0x01, X1, Y5, Y5
 	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y0, Y2
-	VANDNPS      Y1, Y2, Y1
+	VANDNPS      Y5, Y2, Y5
 	VMOVUPS      (CX)(BX*4), Y0
-	VADDPS       const_3f800000_8<>+0(SB), Y1, Y1
-	VDIVPS       Y1, Y0, Y1
-	VMOVUPS      Y1, (AX)(BX*4)
+	VADDPS       const_3f800000_8<>+0(SB), Y5, Y5
+	VDIVPS       Y5, Y0, Y5
+	VMOVUPS      Y5, (AX)(BX*4)
 	ADDQ         $0x08, BX
 
-siluTest:
+siluAVX2Test:
 	CMPQ BX, DX
-	JLT  siluNext
+	JLT  siluAVX2Next
 
-siluDone:
+siluAVX2Done:
 	MOVQ BX, ret+32(FP)
 	VZEROUPPER
 	RET
-
-// func softplusAVX2(out *float32, a *float32, n int, series *float32) int
-// Requires: AVX, AVX2
-TEXT ·softplusAVX2(SB), NOSPLIT, $0-40
-	MOVQ out+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ n+16(FP), DX
-	MOVQ series+24(FP), SI
-	XORQ BX, BX
-	JMP  softplusTest
-
-softplusNext:
-	VMOVUPS    (CX)(BX*4), Y0
-	VMOVUPS    const_80000000_8<>+0(SB), Y1
-	VANDNPS    Y0, Y1, Y1
-	VCMPPS     $0x16, const_41ff3333_8<>+0(SB), Y1, Y2
-	VMOVMSKPS  Y2, DI
-	TESTL      DI, DI
-	JNE        softplusDone
-	VADDPS     const_49c00000_8<>+0(SB), Y1, Y2
-	VSUBPS     const_49c00000_8<>+0(SB), Y2, Y3
-	VSUBPS     Y3, Y1, Y3
-	VPAND      const_ff_8<>+0(SB), Y2, Y2
-	VPSLLD     $0x02, Y2, Y1
-	VPADDD     Y2, Y1, Y1
-	VPCMPEQD   Y2, Y2, Y2
-	VGATHERDPS Y2, 16(SI)(Y1*4), Y4
-	VMOVAPS    Y4, Y5
-	VPCMPEQD   Y2, Y2, Y2
-	VGATHERDPS Y2, 12(SI)(Y1*4), Y4
-	VMULPS     Y3, Y5, Y5
-	VADDPS     Y4, Y5, Y5
-	VPCMPEQD   Y2, Y2, Y2
-	VGATHERDPS Y2, 8(SI)(Y1*4), Y4
-	VMULPS     Y3, Y5, Y5
-	VADDPS     Y4, Y5, Y5
-	VPCMPEQD   Y2, Y2, Y2
-	VGATHERDPS Y2, 4(SI)(Y1*4), Y4
-	VMULPS     Y3, Y5, Y5
-	VADDPS     Y4, Y5, Y5
-	VPCMPEQD   Y2, Y2, Y2
-	VGATHERDPS Y2, (SI)(Y1*4), Y4
-	VMULPS     Y3, Y5, Y5
-	VADDPS     Y4, Y5, Y5
-	VXORPS     Y2, Y2, Y2
-	VMAXPS     Y2, Y0, Y0
-	VADDPS     Y0, Y5, Y5
-	VMOVUPS    Y5, (AX)(BX*4)
-	ADDQ       $0x08, BX
-
-softplusTest:
-	CMPQ BX, DX
-	JLT  softplusNext
-
-softplusDone:
-	MOVQ BX, ret+32(FP)
-	VZEROUPPER
-	RET
-
-DATA const_41ff3333_8<>+0(SB)/4, $0x41ff3333
-DATA const_41ff3333_8<>+4(SB)/4, $0x41ff3333
-DATA const_41ff3333_8<>+8(SB)/4, $0x41ff3333
-DATA const_41ff3333_8<>+12(SB)/4, $0x41ff3333
-DATA const_41ff3333_8<>+16(SB)/4, $0x41ff3333
-DATA const_41ff3333_8<>+20(SB)/4, $0x41ff3333
-DATA const_41ff3333_8<>+24(SB)/4, $0x41ff3333
-DATA const_41ff3333_8<>+28(SB)/4, $0x41ff3333
-GLOBL const_41ff3333_8<>(SB), RODATA|NOPTR, $32
-
-DATA const_49c00000_8<>+0(SB)/4, $0x49c00000
-DATA const_49c00000_8<>+4(SB)/4, $0x49c00000
-DATA const_49c00000_8<>+8(SB)/4, $0x49c00000
-DATA const_49c00000_8<>+12(SB)/4, $0x49c00000
-DATA const_49c00000_8<>+16(SB)/4, $0x49c00000
-DATA const_49c00000_8<>+20(SB)/4, $0x49c00000
-DATA const_49c00000_8<>+24(SB)/4, $0x49c00000
-DATA const_49c00000_8<>+28(SB)/4, $0x49c00000
-GLOBL const_49c00000_8<>(SB), RODATA|NOPTR, $32
-
-DATA const_ff_8<>+0(SB)/4, $0x000000ff
-DATA const_ff_8<>+4(SB)/4, $0x000000ff
-DATA const_ff_8<>+8(SB)/4, $0x000000ff
-DATA const_ff_8<>+12(SB)/4, $0x000000ff
-DATA const_ff_8<>+16(SB)/4, $0x000000ff
-DATA const_ff_8<>+20(SB)/4, $0x000000ff
-DATA const_ff_8<>+24(SB)/4, $0x000000ff
-DATA const_ff_8<>+28(SB)/4, $0x000000ff
-GLOBL const_ff_8<>(SB), RODATA|NOPTR, $32
 
 // func tanhAVX2(out *float32, a *float32, n int, powers *uint64)
 // Requires: AVX, AVX2
@@ -884,70 +796,70 @@ TEXT ·tanhAVX2(SB), NOSPLIT, $0-32
 	MOVQ n+16(FP), DX
 	MOVQ powers+24(FP), SI
 	XORQ BX, BX
-	JMP  tanhTest
+	JMP  tanhAVX2Test
 
-tanhNext:
-	VCVTPS2PD  (CX)(BX*4), Y0
-	VMOVUPD    const_c024000000000000_4<>+0(SB), Y1
-	VMAXPD     Y0, Y1, Y0
-	VMOVUPD    const_4024000000000000_4<>+0(SB), Y1
-	VMINPD     Y0, Y1, Y0
-	VADDPD     Y0, Y0, Y0
-	VMULPD     const_40571547652b82fe_4<>+0(SB), Y0, Y0
-	VADDPD     const_4338000000000000_4<>+0(SB), Y0, Y1
-	VSUBPD     const_4338000000000000_4<>+0(SB), Y1, Y4
-	VSUBPD     Y4, Y0, Y4
-	VPAND      const_3f_4<>+0(SB), Y1, Y0
-	VPCMPEQD   Y5, Y5, Y5
-	VGATHERQPD Y5, (SI)(Y0*8), Y2
-	VPSRLQ     $0x06, Y1, Y1
-	VPSLLQ     $0x34, Y1, Y1
-	VPADDQ     Y1, Y2, Y2
-	VMULPD     const_3e8c6b08d704a0c0_4<>+0(SB), Y4, Y0
-	VADDPD     const_3f0ebfbdff82c58f_4<>+0(SB), Y0, Y0
-	VMULPD     Y4, Y0, Y0
-	VADDPD     const_3f862e42fefa39ef_4<>+0(SB), Y0, Y0
-	VMULPD     Y4, Y0, Y0
-	VMULPD     Y2, Y0, Y0
-	VSUBPD     const_3ff0000000000000_4<>+0(SB), Y2, Y2
-	VADDPD     Y0, Y2, Y0
-	VADDPD     const_4000000000000000_4<>+0(SB), Y0, Y2
-	VDIVPD     Y2, Y0, Y0
-	VCVTPD2PSY Y0, X0
-	VMOVUPS    X0, (AX)(BX*4)
-	VCVTPS2PD  16(CX)(BX*4), Y0
-	VMOVUPD    const_c024000000000000_4<>+0(SB), Y1
-	VMAXPD     Y0, Y1, Y0
-	VMOVUPD    const_4024000000000000_4<>+0(SB), Y1
-	VMINPD     Y0, Y1, Y0
-	VADDPD     Y0, Y0, Y0
-	VMULPD     const_40571547652b82fe_4<>+0(SB), Y0, Y0
-	VADDPD     const_4338000000000000_4<>+0(SB), Y0, Y1
-	VSUBPD     const_4338000000000000_4<>+0(SB), Y1, Y4
-	VSUBPD     Y4, Y0, Y4
-	VPAND      const_3f_4<>+0(SB), Y1, Y0
-	VPCMPEQD   Y5, Y5, Y5
-	VGATHERQPD Y5, (SI)(Y0*8), Y3
-	VPSRLQ     $0x06, Y1, Y1
-	VPSLLQ     $0x34, Y1, Y1
-	VPADDQ     Y1, Y3, Y3
-	VMULPD     const_3e8c6b08d704a0c0_4<>+0(SB), Y4, Y0
-	VADDPD     const_3f0ebfbdff82c58f_4<>+0(SB), Y0, Y0
-	VMULPD     Y4, Y0, Y0
-	VADDPD     const_3f862e42fefa39ef_4<>+0(SB), Y0, Y0
-	VMULPD     Y4, Y0, Y0
-	VMULPD     Y3, Y0, Y0
-	VSUBPD     const_3ff0000000000000_4<>+0(SB), Y3, Y3
-	VADDPD     Y0, Y3, Y0
-	VADDPD     const_4000000000000000_4<>+0(SB), Y0, Y3
-	VDIVPD     Y3, Y0, Y0
-	VCVTPD2PSY Y0, X0
-	VMOVUPS    X0, 16(AX)(BX*4)
-	ADDQ       $0x08, BX
+tanhAVX2Next:
+	VCVTPS2PD    (CX)(BX*4), Y0
+	VCVTPS2PD    16(CX)(BX*4), Y1
+	VBROADCASTSD const_c024000000000000_4<>+0(SB), Y2
+	VMAXPD       Y0, Y2, Y0
+	VBROADCASTSD const_4024000000000000_4<>+0(SB), Y2
+	VMINPD       Y0, Y2, Y0
+	VADDPD       Y0, Y0, Y0
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y0, Y0
+	VADDPD       const_4338000000000000_4<>+0(SB), Y0, Y2
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
+	VSUBPD       Y6, Y0, Y6
+	VPAND        const_3f_4<>+0(SB), Y2, Y0
+	VPCMPEQD     Y7, Y7, Y7
+	VGATHERQPD   Y7, (SI)(Y0*8), Y3
+	VPSRLQ       $0x06, Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VPADDQ       Y2, Y3, Y3
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y0
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y0, Y0
+	VMULPD       Y6, Y0, Y0
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y0, Y0
+	VMULPD       Y6, Y0, Y0
+	VMULPD       Y3, Y0, Y0
+	VSUBPD       const_3ff0000000000000_4<>+0(SB), Y3, Y3
+	VADDPD       Y0, Y3, Y0
+	VADDPD       const_4000000000000000_4<>+0(SB), Y0, Y3
+	VDIVPD       Y3, Y0, Y0
+	VBROADCASTSD const_c024000000000000_4<>+0(SB), Y2
+	VMAXPD       Y1, Y2, Y1
+	VBROADCASTSD const_4024000000000000_4<>+0(SB), Y2
+	VMINPD       Y1, Y2, Y1
+	VADDPD       Y1, Y1, Y1
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y1, Y1
+	VADDPD       const_4338000000000000_4<>+0(SB), Y1, Y2
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y2, Y6
+	VSUBPD       Y6, Y1, Y6
+	VPAND        const_3f_4<>+0(SB), Y2, Y1
+	VPCMPEQD     Y7, Y7, Y7
+	VGATHERQPD   Y7, (SI)(Y1*8), Y4
+	VPSRLQ       $0x06, Y2, Y2
+	VPSLLQ       $0x34, Y2, Y2
+	VPADDQ       Y2, Y4, Y4
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y1
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VMULPD       Y4, Y1, Y1
+	VSUBPD       const_3ff0000000000000_4<>+0(SB), Y4, Y4
+	VADDPD       Y1, Y4, Y1
+	VADDPD       const_4000000000000000_4<>+0(SB), Y1, Y4
+	VDIVPD       Y4, Y1, Y1
+	VCVTPD2PSY   Y0, X5
+	VCVTPD2PSY   Y1, X0
+	VINSERTF128  $0x01, X0, Y5, Y5
+	VMOVUPS      Y5, (AX)(BX*4)
+	ADDQ         $0x08, BX
 
-tanhTest:
+tanhAVX2Test:
 	CMPQ BX, DX
-	JLT  tanhNext
+	JLT  tanhAVX2Next
 	VZEROUPPER
 	RET
 
@@ -985,192 +897,194 @@ TEXT ·erfAVX2(SB), NOSPLIT, $0-48
 	MOVQ erfc+32(FP), DI
 	MOVQ erf+40(FP), R8
 	XORQ BX, BX
-	JMP  erfTest
+	JMP  erfAVX2Test
 
-erfNext:
+erfAVX2Next:
 	VCVTPS2PD    (CX)(BX*4), Y0
-	VMOVUPD      const_8000000000000000_4<>+0(SB), Y1
-	VANDNPD      Y0, Y1, Y1
-	VCMPPD       $0x11, const_3ff0000000000000_4<>+0(SB), Y1, Y3
-	VMOVUPD      const_4018000000000000_4<>+0(SB), Y2
-	VMINPD       Y1, Y2, Y1
+	VCVTPS2PD    16(CX)(BX*4), Y1
+	VBROADCASTSD const_8000000000000000_4<>+0(SB), Y2
+	VANDNPD      Y0, Y2, Y2
+	VMOVAPD      Y2, Y3
+	VBROADCASTSD const_4018000000000000_4<>+0(SB), Y4
+	VMINPD       Y3, Y4, Y3
+	VMULPD       Y3, Y3, Y4
+	VXORPD       const_8000000000000000_4<>+0(SB), Y4, Y4
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y4, Y4
+	VADDPD       const_4338000000000000_4<>+0(SB), Y4, Y8
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y8, Y9
+	VSUBPD       Y9, Y4, Y9
+	VPAND        const_3f_4<>+0(SB), Y8, Y4
+	VPCMPEQD     Y10, Y10, Y10
+	VGATHERQPD   Y10, (SI)(Y4*8), Y5
+	VPSRLQ       $0x06, Y8, Y8
+	VPSLLQ       $0x34, Y8, Y8
+	VPADDQ       Y8, Y5, Y5
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y9, Y8
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y8, Y8
+	VMULPD       Y9, Y8, Y8
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y8, Y8
+	VMULPD       Y9, Y8, Y8
+	VMULPD       Y5, Y8, Y8
+	VADDPD       Y5, Y8, Y8
+	VBROADCASTSD const_4004000000000000_4<>+0(SB), Y9
+	VADDPD       Y9, Y3, Y4
+	VDIVPD       Y4, Y9, Y9
+	VMULPD       Y9, Y8, Y8
+	VBROADCASTSD (DI), Y3
+	VBROADCASTSD 8(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD 16(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD 24(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD 32(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD 40(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD 48(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD 56(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD 64(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD 72(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VBROADCASTSD 80(DI), Y4
+	VMULPD       Y9, Y3, Y3
+	VADDPD       Y4, Y3, Y3
+	VMULPD       Y3, Y8, Y3
+	VBROADCASTSD const_3ff0000000000000_4<>+0(SB), Y4
+	VSUBPD       Y3, Y4, Y4
+	VMULPD       Y0, Y0, Y3
+	VBROADCASTSD (R8), Y8
+	VBROADCASTSD 8(R8), Y9
+	VMULPD       Y3, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 16(R8), Y9
+	VMULPD       Y3, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 24(R8), Y9
+	VMULPD       Y3, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 32(R8), Y9
+	VMULPD       Y3, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 40(R8), Y9
+	VMULPD       Y3, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 48(R8), Y9
+	VMULPD       Y3, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VMULPD       Y8, Y0, Y8
+	VANDPD       const_8000000000000000_4<>+0(SB), Y0, Y3
+	VORPD        Y3, Y4, Y4
+	VCMPPD       $0x11, const_3ff0000000000000_4<>+0(SB), Y2, Y0
+	VBLENDVPD    Y0, Y8, Y4, Y4
+	VBROADCASTSD const_8000000000000000_4<>+0(SB), Y0
+	VANDNPD      Y1, Y0, Y0
+	VMOVAPD      Y0, Y2
+	VBROADCASTSD const_4018000000000000_4<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMULPD       Y2, Y2, Y3
+	VXORPD       const_8000000000000000_4<>+0(SB), Y3, Y3
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y3, Y3
+	VADDPD       const_4338000000000000_4<>+0(SB), Y3, Y8
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y8, Y9
+	VSUBPD       Y9, Y3, Y9
+	VPAND        const_3f_4<>+0(SB), Y8, Y3
+	VPCMPEQD     Y10, Y10, Y10
+	VGATHERQPD   Y10, (SI)(Y3*8), Y6
+	VPSRLQ       $0x06, Y8, Y8
+	VPSLLQ       $0x34, Y8, Y8
+	VPADDQ       Y8, Y6, Y6
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y9, Y8
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y8, Y8
+	VMULPD       Y9, Y8, Y8
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y8, Y8
+	VMULPD       Y9, Y8, Y8
+	VMULPD       Y6, Y8, Y8
+	VADDPD       Y6, Y8, Y8
+	VBROADCASTSD const_4004000000000000_4<>+0(SB), Y9
+	VADDPD       Y9, Y2, Y3
+	VDIVPD       Y3, Y9, Y9
+	VMULPD       Y9, Y8, Y8
+	VBROADCASTSD (DI), Y2
+	VBROADCASTSD 8(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD 16(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD 24(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD 32(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD 40(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD 48(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD 56(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD 64(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD 72(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VBROADCASTSD 80(DI), Y3
+	VMULPD       Y9, Y2, Y2
+	VADDPD       Y3, Y2, Y2
+	VMULPD       Y2, Y8, Y2
+	VBROADCASTSD const_3ff0000000000000_4<>+0(SB), Y3
+	VSUBPD       Y2, Y3, Y3
 	VMULPD       Y1, Y1, Y2
-	VXORPD       const_8000000000000000_4<>+0(SB), Y2, Y2
-	VMULPD       const_40571547652b82fe_4<>+0(SB), Y2, Y2
-	VADDPD       const_4338000000000000_4<>+0(SB), Y2, Y7
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y7, Y6
-	VSUBPD       Y6, Y2, Y6
-	VPAND        const_3f_4<>+0(SB), Y7, Y2
-	VPCMPEQD     Y8, Y8, Y8
-	VGATHERQPD   Y8, (SI)(Y2*8), Y4
-	VPSRLQ       $0x06, Y7, Y7
-	VPSLLQ       $0x34, Y7, Y7
-	VPADDQ       Y7, Y4, Y4
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y7
-	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y7, Y7
-	VMULPD       Y6, Y7, Y7
-	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y7, Y7
-	VMULPD       Y6, Y7, Y7
-	VMULPD       Y4, Y7, Y7
-	VADDPD       Y4, Y7, Y7
-	VMOVUPD      const_4004000000000000_4<>+0(SB), Y6
-	VADDPD       Y6, Y1, Y2
-	VDIVPD       Y2, Y6, Y6
-	VMULPD       Y6, Y7, Y7
-	VBROADCASTSD (DI), Y1
-	VBROADCASTSD 8(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 16(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 24(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 32(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 40(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 48(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 56(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 64(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 72(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 80(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VMULPD       Y1, Y7, Y1
-	VMOVUPD      const_3ff0000000000000_4<>+0(SB), Y2
-	VSUBPD       Y1, Y2, Y1
-	VMULPD       Y0, Y0, Y2
-	VBROADCASTSD (R8), Y6
-	VBROADCASTSD 8(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 16(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 24(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 32(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 40(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 48(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VMULPD       Y6, Y0, Y6
-	VANDPD       const_8000000000000000_4<>+0(SB), Y0, Y2
-	VORPD        Y2, Y1, Y1
-	VBLENDVPD    Y3, Y6, Y1, Y1
-	VCVTPD2PSY   Y1, X0
-	VMOVUPS      X0, (AX)(BX*4)
-	VCVTPS2PD    16(CX)(BX*4), Y0
-	VMOVUPD      const_8000000000000000_4<>+0(SB), Y1
-	VANDNPD      Y0, Y1, Y1
-	VCMPPD       $0x11, const_3ff0000000000000_4<>+0(SB), Y1, Y3
-	VMOVUPD      const_4018000000000000_4<>+0(SB), Y2
-	VMINPD       Y1, Y2, Y1
-	VMULPD       Y1, Y1, Y2
-	VXORPD       const_8000000000000000_4<>+0(SB), Y2, Y2
-	VMULPD       const_40571547652b82fe_4<>+0(SB), Y2, Y2
-	VADDPD       const_4338000000000000_4<>+0(SB), Y2, Y7
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y7, Y6
-	VSUBPD       Y6, Y2, Y6
-	VPAND        const_3f_4<>+0(SB), Y7, Y2
-	VPCMPEQD     Y8, Y8, Y8
-	VGATHERQPD   Y8, (SI)(Y2*8), Y5
-	VPSRLQ       $0x06, Y7, Y7
-	VPSLLQ       $0x34, Y7, Y7
-	VPADDQ       Y7, Y5, Y5
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y6, Y7
-	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y7, Y7
-	VMULPD       Y6, Y7, Y7
-	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y7, Y7
-	VMULPD       Y6, Y7, Y7
-	VMULPD       Y5, Y7, Y7
-	VADDPD       Y5, Y7, Y7
-	VMOVUPD      const_4004000000000000_4<>+0(SB), Y6
-	VADDPD       Y6, Y1, Y2
-	VDIVPD       Y2, Y6, Y6
-	VMULPD       Y6, Y7, Y7
-	VBROADCASTSD (DI), Y1
-	VBROADCASTSD 8(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 16(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 24(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 32(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 40(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 48(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 56(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 64(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 72(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VBROADCASTSD 80(DI), Y2
-	VMULPD       Y6, Y1, Y1
-	VADDPD       Y2, Y1, Y1
-	VMULPD       Y1, Y7, Y1
-	VMOVUPD      const_3ff0000000000000_4<>+0(SB), Y2
-	VSUBPD       Y1, Y2, Y1
-	VMULPD       Y0, Y0, Y2
-	VBROADCASTSD (R8), Y6
-	VBROADCASTSD 8(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 16(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 24(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 32(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 40(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VBROADCASTSD 48(R8), Y7
-	VMULPD       Y2, Y6, Y6
-	VADDPD       Y7, Y6, Y6
-	VMULPD       Y6, Y0, Y6
-	VANDPD       const_8000000000000000_4<>+0(SB), Y0, Y2
-	VORPD        Y2, Y1, Y1
-	VBLENDVPD    Y3, Y6, Y1, Y1
-	VCVTPD2PSY   Y1, X0
-	VMOVUPS      X0, 16(AX)(BX*4)
+	VBROADCASTSD (R8), Y8
+	VBROADCASTSD 8(R8), Y9
+	VMULPD       Y2, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 16(R8), Y9
+	VMULPD       Y2, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 24(R8), Y9
+	VMULPD       Y2, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 32(R8), Y9
+	VMULPD       Y2, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 40(R8), Y9
+	VMULPD       Y2, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VBROADCASTSD 48(R8), Y9
+	VMULPD       Y2, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VMULPD       Y8, Y1, Y8
+	VANDPD       const_8000000000000000_4<>+0(SB), Y1, Y2
+	VORPD        Y2, Y3, Y3
+	VCMPPD       $0x11, const_3ff0000000000000_4<>+0(SB), Y0, Y0
+	VBLENDVPD    Y0, Y8, Y3, Y3
+	VCVTPD2PSY   Y4, X7
+	VCVTPD2PSY   Y3, X0
+	VINSERTF128  $0x01, X0, Y7, Y7
+	VMOVUPS      Y7, (AX)(BX*4)
 	ADDQ         $0x08, BX
 
-erfTest:
+erfAVX2Test:
 	CMPQ BX, DX
-	JLT  erfNext
+	JLT  erfAVX2Next
 	VZEROUPPER
 	RET
 
@@ -1201,158 +1115,158 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-40
 	MOVQ powers+24(FP), SI
 	MOVQ erfc+32(FP), DI
 	XORQ BX, BX
-	JMP  geluTest
+	JMP  geluAVX2Test
 
-geluNext:
+geluAVX2Next:
 	VCVTPS2PD    (CX)(BX*4), Y0
-	VMOVUPD      const_c042000000000000_4<>+0(SB), Y1
-	VMAXPD       Y0, Y1, Y0
-	VMOVUPD      const_8000000000000000_4<>+0(SB), Y2
+	VCVTPS2PD    16(CX)(BX*4), Y1
+	VBROADCASTSD const_c042000000000000_4<>+0(SB), Y2
+	VMAXPD       Y0, Y2, Y0
+	VBROADCASTSD const_8000000000000000_4<>+0(SB), Y2
 	VANDNPD      Y0, Y2, Y2
 	VMULPD       const_3fe6a09e667f3bcd_4<>+0(SB), Y2, Y2
-	VMOVUPD      const_4039800000000000_4<>+0(SB), Y1
-	VMINPD       Y2, Y1, Y2
-	VMULPD       Y2, Y2, Y4
-	VXORPD       const_8000000000000000_4<>+0(SB), Y4, Y4
-	VMULPD       const_40571547652b82fe_4<>+0(SB), Y4, Y4
-	VADDPD       const_4338000000000000_4<>+0(SB), Y4, Y6
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y6, Y1
-	VSUBPD       Y1, Y4, Y1
-	VPAND        const_3f_4<>+0(SB), Y6, Y4
-	VPCMPEQD     Y7, Y7, Y7
-	VGATHERQPD   Y7, (SI)(Y4*8), Y3
-	VPSRLQ       $0x06, Y6, Y6
-	VPSLLQ       $0x34, Y6, Y6
-	VPADDQ       Y6, Y3, Y3
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y1, Y6
-	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y6, Y6
-	VMULPD       Y1, Y6, Y6
-	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y6, Y6
-	VMULPD       Y1, Y6, Y6
-	VMULPD       Y3, Y6, Y6
-	VADDPD       Y3, Y6, Y6
-	VMOVUPD      const_4004000000000000_4<>+0(SB), Y1
-	VADDPD       Y1, Y2, Y4
-	VDIVPD       Y4, Y1, Y1
-	VMULPD       Y1, Y6, Y6
-	VBROADCASTSD (DI), Y4
-	VBROADCASTSD 8(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 16(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 24(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 32(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 40(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 48(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 56(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 64(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 72(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 80(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VMULPD       Y4, Y6, Y4
-	VMOVUPD      const_4000000000000000_4<>+0(SB), Y2
-	VSUBPD       Y4, Y2, Y2
-	VXORPD       Y1, Y1, Y1
-	VCMPPD       $0x1e, Y1, Y0, Y1
-	VBLENDVPD    Y1, Y2, Y4, Y4
+	VBROADCASTSD const_4039800000000000_4<>+0(SB), Y6
+	VMINPD       Y2, Y6, Y2
+	VMULPD       Y2, Y2, Y6
+	VXORPD       const_8000000000000000_4<>+0(SB), Y6, Y6
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y6, Y6
+	VADDPD       const_4338000000000000_4<>+0(SB), Y6, Y7
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y7, Y8
+	VSUBPD       Y8, Y6, Y8
+	VPAND        const_3f_4<>+0(SB), Y7, Y6
+	VPCMPEQD     Y9, Y9, Y9
+	VGATHERQPD   Y9, (SI)(Y6*8), Y3
+	VPSRLQ       $0x06, Y7, Y7
+	VPSLLQ       $0x34, Y7, Y7
+	VPADDQ       Y7, Y3, Y3
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y8, Y7
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y7, Y7
+	VMULPD       Y8, Y7, Y7
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y7, Y7
+	VMULPD       Y8, Y7, Y7
+	VMULPD       Y3, Y7, Y7
+	VADDPD       Y3, Y7, Y7
+	VBROADCASTSD const_4004000000000000_4<>+0(SB), Y8
+	VADDPD       Y8, Y2, Y6
+	VDIVPD       Y6, Y8, Y8
+	VMULPD       Y8, Y7, Y7
+	VBROADCASTSD (DI), Y2
+	VBROADCASTSD 8(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VBROADCASTSD 16(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VBROADCASTSD 24(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VBROADCASTSD 32(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VBROADCASTSD 40(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VBROADCASTSD 48(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VBROADCASTSD 56(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VBROADCASTSD 64(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VBROADCASTSD 72(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VBROADCASTSD 80(DI), Y6
+	VMULPD       Y8, Y2, Y2
+	VADDPD       Y6, Y2, Y2
+	VMULPD       Y2, Y7, Y2
+	VBROADCASTSD const_4000000000000000_4<>+0(SB), Y7
+	VSUBPD       Y2, Y7, Y7
+	VXORPD       Y6, Y6, Y6
+	VCMPPD       $0x1e, Y6, Y0, Y6
+	VBLENDVPD    Y6, Y7, Y2, Y2
 	VMULPD       const_3fe0000000000000_4<>+0(SB), Y0, Y0
-	VMULPD       Y0, Y4, Y4
-	VCVTPD2PSY   Y4, X0
-	VMOVUPS      X0, (AX)(BX*4)
-	VCVTPS2PD    16(CX)(BX*4), Y0
-	VMOVUPD      const_c042000000000000_4<>+0(SB), Y1
-	VMAXPD       Y0, Y1, Y0
-	VMOVUPD      const_8000000000000000_4<>+0(SB), Y2
-	VANDNPD      Y0, Y2, Y2
-	VMULPD       const_3fe6a09e667f3bcd_4<>+0(SB), Y2, Y2
-	VMOVUPD      const_4039800000000000_4<>+0(SB), Y1
-	VMINPD       Y2, Y1, Y2
-	VMULPD       Y2, Y2, Y4
-	VXORPD       const_8000000000000000_4<>+0(SB), Y4, Y4
-	VMULPD       const_40571547652b82fe_4<>+0(SB), Y4, Y4
-	VADDPD       const_4338000000000000_4<>+0(SB), Y4, Y6
-	VSUBPD       const_4338000000000000_4<>+0(SB), Y6, Y1
-	VSUBPD       Y1, Y4, Y1
-	VPAND        const_3f_4<>+0(SB), Y6, Y4
-	VPCMPEQD     Y7, Y7, Y7
-	VGATHERQPD   Y7, (SI)(Y4*8), Y5
-	VPSRLQ       $0x06, Y6, Y6
-	VPSLLQ       $0x34, Y6, Y6
-	VPADDQ       Y6, Y5, Y5
-	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y1, Y6
-	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y6, Y6
-	VMULPD       Y1, Y6, Y6
-	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y6, Y6
-	VMULPD       Y1, Y6, Y6
-	VMULPD       Y5, Y6, Y6
-	VADDPD       Y5, Y6, Y6
-	VMOVUPD      const_4004000000000000_4<>+0(SB), Y1
-	VADDPD       Y1, Y2, Y4
-	VDIVPD       Y4, Y1, Y1
-	VMULPD       Y1, Y6, Y6
-	VBROADCASTSD (DI), Y4
-	VBROADCASTSD 8(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 16(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 24(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 32(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 40(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 48(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 56(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 64(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 72(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VBROADCASTSD 80(DI), Y2
-	VMULPD       Y1, Y4, Y4
-	VADDPD       Y2, Y4, Y4
-	VMULPD       Y4, Y6, Y4
-	VMOVUPD      const_4000000000000000_4<>+0(SB), Y2
-	VSUBPD       Y4, Y2, Y2
-	VXORPD       Y1, Y1, Y1
-	VCMPPD       $0x1e, Y1, Y0, Y1
-	VBLENDVPD    Y1, Y2, Y4, Y4
-	VMULPD       const_3fe0000000000000_4<>+0(SB), Y0, Y0
-	VMULPD       Y0, Y4, Y4
-	VCVTPD2PSY   Y4, X0
-	VMOVUPS      X0, 16(AX)(BX*4)
+	VMULPD       Y0, Y2, Y2
+	VBROADCASTSD const_c042000000000000_4<>+0(SB), Y0
+	VMAXPD       Y1, Y0, Y1
+	VBROADCASTSD const_8000000000000000_4<>+0(SB), Y0
+	VANDNPD      Y1, Y0, Y0
+	VMULPD       const_3fe6a09e667f3bcd_4<>+0(SB), Y0, Y0
+	VBROADCASTSD const_4039800000000000_4<>+0(SB), Y6
+	VMINPD       Y0, Y6, Y0
+	VMULPD       Y0, Y0, Y6
+	VXORPD       const_8000000000000000_4<>+0(SB), Y6, Y6
+	VMULPD       const_40571547652b82fe_4<>+0(SB), Y6, Y6
+	VADDPD       const_4338000000000000_4<>+0(SB), Y6, Y7
+	VSUBPD       const_4338000000000000_4<>+0(SB), Y7, Y8
+	VSUBPD       Y8, Y6, Y8
+	VPAND        const_3f_4<>+0(SB), Y7, Y6
+	VPCMPEQD     Y9, Y9, Y9
+	VGATHERQPD   Y9, (SI)(Y6*8), Y4
+	VPSRLQ       $0x06, Y7, Y7
+	VPSLLQ       $0x34, Y7, Y7
+	VPADDQ       Y7, Y4, Y4
+	VMULPD       const_3e8c6b08d704a0c0_4<>+0(SB), Y8, Y7
+	VADDPD       const_3f0ebfbdff82c58f_4<>+0(SB), Y7, Y7
+	VMULPD       Y8, Y7, Y7
+	VADDPD       const_3f862e42fefa39ef_4<>+0(SB), Y7, Y7
+	VMULPD       Y8, Y7, Y7
+	VMULPD       Y4, Y7, Y7
+	VADDPD       Y4, Y7, Y7
+	VBROADCASTSD const_4004000000000000_4<>+0(SB), Y8
+	VADDPD       Y8, Y0, Y6
+	VDIVPD       Y6, Y8, Y8
+	VMULPD       Y8, Y7, Y7
+	VBROADCASTSD (DI), Y0
+	VBROADCASTSD 8(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD 16(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD 24(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD 32(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD 40(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD 48(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD 56(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD 64(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD 72(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD 80(DI), Y6
+	VMULPD       Y8, Y0, Y0
+	VADDPD       Y6, Y0, Y0
+	VMULPD       Y0, Y7, Y0
+	VBROADCASTSD const_4000000000000000_4<>+0(SB), Y7
+	VSUBPD       Y0, Y7, Y7
+	VXORPD       Y6, Y6, Y6
+	VCMPPD       $0x1e, Y6, Y1, Y6
+	VBLENDVPD    Y6, Y7, Y0, Y0
+	VMULPD       const_3fe0000000000000_4<>+0(SB), Y1, Y1
+	VMULPD       Y1, Y0, Y0
+	VCVTPD2PSY   Y2, X5
+	VCVTPD2PSY   Y0, X0
+	VINSERTF128  $0x01, X0, Y5, Y5
+	VMOVUPS      Y5, (AX)(BX*4)
 	ADDQ         $0x08, BX
 
-geluTest:
+geluAVX2Test:
 	CMPQ BX, DX
-	JLT  geluNext
+	JLT  geluAVX2Next
 	VZEROUPPER
 	RET
 
@@ -1379,6 +1293,681 @@ DATA const_3fe0000000000000_4<>+8(SB)/8, $0x3fe0000000000000
 DATA const_3fe0000000000000_4<>+16(SB)/8, $0x3fe0000000000000
 DATA const_3fe0000000000000_4<>+24(SB)/8, $0x3fe0000000000000
 GLOBL const_3fe0000000000000_4<>(SB), RODATA|NOPTR, $32
+
+// func expAVX512(out *float32, a *float32, n int, powers *uint64) int
+// Requires: AVX, AVX512F
+TEXT ·expAVX512(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    powers+24(FP), BX
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	VMOVUPD 128(BX), Z2
+	VMOVUPD 192(BX), Z3
+	VMOVUPD 256(BX), Z4
+	VMOVUPD 320(BX), Z5
+	VMOVUPD 384(BX), Z6
+	VMOVUPD 448(BX), Z7
+	XORQ    BX, BX
+	JMP     expAVX512Test
+
+expAVX512Next:
+	VMOVUPS      (CX)(BX*4), Y8
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y8, Y9
+	VCMPPS       $0x1d, const_c2aeac4a_8<>+0(SB), Y8, Y10
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x16, const_42ae0000_8<>+0(SB), Y8, Y10
+	VORPS        Y10, Y9, Y9
+	VMOVMSKPS    Y9, SI
+	TESTL        SI, SI
+	JNE          expAVX512Done
+	VCVTPS2PD    Y8, Z9
+	VBROADCASTSD const_4338000000000000_4<>+0(SB), Z11
+	VBROADCASTSD const_40571547652b82fe_4<>+0(SB), Z10
+	VMULPD       Z10, Z9, Z9
+	VADDPD       Z11, Z9, Z10
+	VSUBPD       Z11, Z10, Z11
+	VSUBPD       Z11, Z9, Z11
+	VMOVAPD      Z10, Z9
+	VPERMI2PD    Z1, Z0, Z9
+	VMOVAPD      Z10, Z12
+	VPERMI2PD    Z3, Z2, Z12
+	VMOVAPD      Z10, Z13
+	VPERMI2PD    Z5, Z4, Z13
+	VMOVAPD      Z10, Z14
+	VPERMI2PD    Z7, Z6, Z14
+	VBROADCASTSD const_10_4<>+0(SB), Z15
+	VPTESTMQ     Z15, Z10, K1
+	VBROADCASTSD const_20_4<>+0(SB), Z15
+	VPTESTMQ     Z15, Z10, K2
+	VMOVAPD      Z12, K1, Z9
+	VMOVAPD      Z14, K1, Z13
+	VMOVAPD      Z13, K2, Z9
+	VPSRLQ       $0x06, Z10, Z10
+	VPSLLQ       $0x34, Z10, Z10
+	VPADDQ       Z10, Z9, Z9
+	VBROADCASTSD const_3e8c6b08d704a0c0_4<>+0(SB), Z10
+	VMULPD       Z10, Z11, Z10
+	VBROADCASTSD const_3f0ebfbdff82c58f_4<>+0(SB), Z12
+	VADDPD       Z12, Z10, Z10
+	VMULPD       Z11, Z10, Z10
+	VBROADCASTSD const_3f862e42fefa39ef_4<>+0(SB), Z12
+	VADDPD       Z12, Z10, Z10
+	VMULPD       Z11, Z10, Z10
+	VMULPD       Z9, Z10, Z10
+	VADDPD       Z9, Z10, Z10
+	VCVTPD2PS    Z10, Y9
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y8, Y10
+	VANDNPS      Y9, Y10, Y9
+	VMOVUPS      Y9, (AX)(BX*4)
+	ADDQ         $0x08, BX
+
+expAVX512Test:
+	CMPQ BX, DX
+	JLT  expAVX512Next
+
+expAVX512Done:
+	MOVQ BX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA const_10_4<>+0(SB)/8, $0x0000000000000010
+DATA const_10_4<>+8(SB)/8, $0x0000000000000010
+DATA const_10_4<>+16(SB)/8, $0x0000000000000010
+DATA const_10_4<>+24(SB)/8, $0x0000000000000010
+GLOBL const_10_4<>(SB), RODATA|NOPTR, $32
+
+DATA const_20_4<>+0(SB)/8, $0x0000000000000020
+DATA const_20_4<>+8(SB)/8, $0x0000000000000020
+DATA const_20_4<>+16(SB)/8, $0x0000000000000020
+DATA const_20_4<>+24(SB)/8, $0x0000000000000020
+GLOBL const_20_4<>(SB), RODATA|NOPTR, $32
+
+// func sigmoidAVX512(out *float32, a *float32, n int, powers *uint64) int
+// Requires: AVX, AVX512F
+TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    powers+24(FP), BX
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	VMOVUPD 128(BX), Z2
+	VMOVUPD 192(BX), Z3
+	VMOVUPD 256(BX), Z4
+	VMOVUPD 320(BX), Z5
+	VMOVUPD 384(BX), Z6
+	VMOVUPD 448(BX), Z7
+	XORQ    BX, BX
+	JMP     sigmoidAVX512Test
+
+sigmoidAVX512Next:
+	VMOVUPS      (CX)(BX*4), Y8
+	VXORPS       const_80000000_8<>+0(SB), Y8, Y8
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y8, Y9
+	VCMPPS       $0x1d, const_c2aeac4a_8<>+0(SB), Y8, Y10
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x16, const_42ae0000_8<>+0(SB), Y8, Y10
+	VORPS        Y10, Y9, Y9
+	VMOVMSKPS    Y9, SI
+	TESTL        SI, SI
+	JNE          sigmoidAVX512Done
+	VCVTPS2PD    Y8, Z9
+	VBROADCASTSD const_4338000000000000_4<>+0(SB), Z11
+	VBROADCASTSD const_40571547652b82fe_4<>+0(SB), Z10
+	VMULPD       Z10, Z9, Z9
+	VADDPD       Z11, Z9, Z10
+	VSUBPD       Z11, Z10, Z11
+	VSUBPD       Z11, Z9, Z11
+	VMOVAPD      Z10, Z9
+	VPERMI2PD    Z1, Z0, Z9
+	VMOVAPD      Z10, Z12
+	VPERMI2PD    Z3, Z2, Z12
+	VMOVAPD      Z10, Z13
+	VPERMI2PD    Z5, Z4, Z13
+	VMOVAPD      Z10, Z14
+	VPERMI2PD    Z7, Z6, Z14
+	VBROADCASTSD const_10_4<>+0(SB), Z15
+	VPTESTMQ     Z15, Z10, K1
+	VBROADCASTSD const_20_4<>+0(SB), Z15
+	VPTESTMQ     Z15, Z10, K2
+	VMOVAPD      Z12, K1, Z9
+	VMOVAPD      Z14, K1, Z13
+	VMOVAPD      Z13, K2, Z9
+	VPSRLQ       $0x06, Z10, Z10
+	VPSLLQ       $0x34, Z10, Z10
+	VPADDQ       Z10, Z9, Z9
+	VBROADCASTSD const_3e8c6b08d704a0c0_4<>+0(SB), Z10
+	VMULPD       Z10, Z11, Z10
+	VBROADCASTSD const_3f0ebfbdff82c58f_4<>+0(SB), Z12
+	VADDPD       Z12, Z10, Z10
+	VMULPD       Z11, Z10, Z10
+	VBROADCASTSD const_3f862e42fefa39ef_4<>+0(SB), Z12
+	VADDPD       Z12, Z10, Z10
+	VMULPD       Z11, Z10, Z10
+	VMULPD       Z9, Z10, Z10
+	VADDPD       Z9, Z10, Z10
+	VCVTPD2PS    Z10, Y9
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y8, Y10
+	VANDNPS      Y9, Y10, Y9
+	VMOVUPS      const_3f800000_8<>+0(SB), Y8
+	VADDPS       Y8, Y9, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMOVUPS      Y9, (AX)(BX*4)
+	ADDQ         $0x08, BX
+
+sigmoidAVX512Test:
+	CMPQ BX, DX
+	JLT  sigmoidAVX512Next
+
+sigmoidAVX512Done:
+	MOVQ BX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func siluAVX512(out *float32, a *float32, n int, powers *uint64) int
+// Requires: AVX, AVX512F
+TEXT ·siluAVX512(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    powers+24(FP), BX
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	VMOVUPD 128(BX), Z2
+	VMOVUPD 192(BX), Z3
+	VMOVUPD 256(BX), Z4
+	VMOVUPD 320(BX), Z5
+	VMOVUPD 384(BX), Z6
+	VMOVUPD 448(BX), Z7
+	XORQ    BX, BX
+	JMP     siluAVX512Test
+
+siluAVX512Next:
+	VMOVUPS      (CX)(BX*4), Y8
+	VXORPS       const_80000000_8<>+0(SB), Y8, Y8
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y8, Y9
+	VCMPPS       $0x1d, const_c2aeac4a_8<>+0(SB), Y8, Y10
+	VANDPS       Y10, Y9, Y9
+	VCMPPS       $0x16, const_42ae0000_8<>+0(SB), Y8, Y10
+	VORPS        Y10, Y9, Y9
+	VMOVMSKPS    Y9, SI
+	TESTL        SI, SI
+	JNE          siluAVX512Done
+	VCVTPS2PD    Y8, Z9
+	VBROADCASTSD const_4338000000000000_4<>+0(SB), Z11
+	VBROADCASTSD const_40571547652b82fe_4<>+0(SB), Z10
+	VMULPD       Z10, Z9, Z9
+	VADDPD       Z11, Z9, Z10
+	VSUBPD       Z11, Z10, Z11
+	VSUBPD       Z11, Z9, Z11
+	VMOVAPD      Z10, Z9
+	VPERMI2PD    Z1, Z0, Z9
+	VMOVAPD      Z10, Z12
+	VPERMI2PD    Z3, Z2, Z12
+	VMOVAPD      Z10, Z13
+	VPERMI2PD    Z5, Z4, Z13
+	VMOVAPD      Z10, Z14
+	VPERMI2PD    Z7, Z6, Z14
+	VBROADCASTSD const_10_4<>+0(SB), Z15
+	VPTESTMQ     Z15, Z10, K1
+	VBROADCASTSD const_20_4<>+0(SB), Z15
+	VPTESTMQ     Z15, Z10, K2
+	VMOVAPD      Z12, K1, Z9
+	VMOVAPD      Z14, K1, Z13
+	VMOVAPD      Z13, K2, Z9
+	VPSRLQ       $0x06, Z10, Z10
+	VPSLLQ       $0x34, Z10, Z10
+	VPADDQ       Z10, Z9, Z9
+	VBROADCASTSD const_3e8c6b08d704a0c0_4<>+0(SB), Z10
+	VMULPD       Z10, Z11, Z10
+	VBROADCASTSD const_3f0ebfbdff82c58f_4<>+0(SB), Z12
+	VADDPD       Z12, Z10, Z10
+	VMULPD       Z11, Z10, Z10
+	VBROADCASTSD const_3f862e42fefa39ef_4<>+0(SB), Z12
+	VADDPD       Z12, Z10, Z10
+	VMULPD       Z11, Z10, Z10
+	VMULPD       Z9, Z10, Z10
+	VADDPD       Z9, Z10, Z10
+	VCVTPD2PS    Z10, Y9
+	VCMPPS       $0x11, const_c2ae0000_8<>+0(SB), Y8, Y10
+	VANDNPS      Y9, Y10, Y9
+	VMOVUPS      (CX)(BX*4), Y8
+	VADDPS       const_3f800000_8<>+0(SB), Y9, Y9
+	VDIVPS       Y9, Y8, Y9
+	VMOVUPS      Y9, (AX)(BX*4)
+	ADDQ         $0x08, BX
+
+siluAVX512Test:
+	CMPQ BX, DX
+	JLT  siluAVX512Next
+
+siluAVX512Done:
+	MOVQ BX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func tanhAVX512(out *float32, a *float32, n int, powers *uint64)
+// Requires: AVX, AVX512F
+TEXT ·tanhAVX512(SB), NOSPLIT, $0-32
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    powers+24(FP), BX
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	VMOVUPD 128(BX), Z2
+	VMOVUPD 192(BX), Z3
+	VMOVUPD 256(BX), Z4
+	VMOVUPD 320(BX), Z5
+	VMOVUPD 384(BX), Z6
+	VMOVUPD 448(BX), Z7
+	XORQ    BX, BX
+	JMP     tanhAVX512Test
+
+tanhAVX512Next:
+	VCVTPS2PD    (CX)(BX*4), Z8
+	VBROADCASTSD const_c024000000000000_4<>+0(SB), Z9
+	VMAXPD       Z8, Z9, Z8
+	VBROADCASTSD const_4024000000000000_4<>+0(SB), Z9
+	VMINPD       Z8, Z9, Z8
+	VADDPD       Z8, Z8, Z8
+	VBROADCASTSD const_4338000000000000_4<>+0(SB), Z10
+	VBROADCASTSD const_40571547652b82fe_4<>+0(SB), Z9
+	VMULPD       Z9, Z8, Z8
+	VADDPD       Z10, Z8, Z9
+	VSUBPD       Z10, Z9, Z10
+	VSUBPD       Z10, Z8, Z10
+	VMOVAPD      Z9, Z8
+	VPERMI2PD    Z1, Z0, Z8
+	VMOVAPD      Z9, Z11
+	VPERMI2PD    Z3, Z2, Z11
+	VMOVAPD      Z9, Z12
+	VPERMI2PD    Z5, Z4, Z12
+	VMOVAPD      Z9, Z13
+	VPERMI2PD    Z7, Z6, Z13
+	VBROADCASTSD const_10_4<>+0(SB), Z14
+	VPTESTMQ     Z14, Z9, K1
+	VBROADCASTSD const_20_4<>+0(SB), Z14
+	VPTESTMQ     Z14, Z9, K2
+	VMOVAPD      Z11, K1, Z8
+	VMOVAPD      Z13, K1, Z12
+	VMOVAPD      Z12, K2, Z8
+	VPSRLQ       $0x06, Z9, Z9
+	VPSLLQ       $0x34, Z9, Z9
+	VPADDQ       Z9, Z8, Z8
+	VBROADCASTSD const_3e8c6b08d704a0c0_4<>+0(SB), Z9
+	VMULPD       Z9, Z10, Z9
+	VBROADCASTSD const_3f0ebfbdff82c58f_4<>+0(SB), Z11
+	VADDPD       Z11, Z9, Z9
+	VMULPD       Z10, Z9, Z9
+	VBROADCASTSD const_3f862e42fefa39ef_4<>+0(SB), Z11
+	VADDPD       Z11, Z9, Z9
+	VMULPD       Z10, Z9, Z9
+	VMULPD       Z8, Z9, Z9
+	VBROADCASTSD const_3ff0000000000000_4<>+0(SB), Z10
+	VSUBPD       Z10, Z8, Z8
+	VADDPD       Z9, Z8, Z9
+	VBROADCASTSD const_4000000000000000_4<>+0(SB), Z8
+	VADDPD       Z8, Z9, Z8
+	VDIVPD       Z8, Z9, Z9
+	VCVTPD2PS    Z9, Y8
+	VMOVUPS      Y8, (AX)(BX*4)
+	ADDQ         $0x08, BX
+
+tanhAVX512Test:
+	CMPQ BX, DX
+	JLT  tanhAVX512Next
+	VZEROUPPER
+	RET
+
+// func erfAVX512(out *float32, a *float32, n int, powers *uint64, erfc *float64, erf *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·erfAVX512(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    powers+24(FP), BX
+	MOVQ    erfc+32(FP), SI
+	MOVQ    erf+40(FP), DI
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	VMOVUPD 128(BX), Z2
+	VMOVUPD 192(BX), Z3
+	VMOVUPD 256(BX), Z4
+	VMOVUPD 320(BX), Z5
+	VMOVUPD 384(BX), Z6
+	VMOVUPD 448(BX), Z7
+	XORQ    BX, BX
+	JMP     erfAVX512Test
+
+erfAVX512Next:
+	VCVTPS2PD    (CX)(BX*4), Z8
+	VBROADCASTSD const_8000000000000000_4<>+0(SB), Z9
+	VANDNPD      Z8, Z9, Z9
+	VMOVAPD      Z9, Z10
+	VBROADCASTSD const_4018000000000000_4<>+0(SB), Z11
+	VMINPD       Z10, Z11, Z10
+	VMULPD       Z10, Z10, Z11
+	VBROADCASTSD const_8000000000000000_4<>+0(SB), Z12
+	VXORPD       Z12, Z11, Z11
+	VBROADCASTSD const_4338000000000000_4<>+0(SB), Z13
+	VBROADCASTSD const_40571547652b82fe_4<>+0(SB), Z12
+	VMULPD       Z12, Z11, Z11
+	VADDPD       Z13, Z11, Z12
+	VSUBPD       Z13, Z12, Z13
+	VSUBPD       Z13, Z11, Z13
+	VMOVAPD      Z12, Z11
+	VPERMI2PD    Z1, Z0, Z11
+	VMOVAPD      Z12, Z14
+	VPERMI2PD    Z3, Z2, Z14
+	VMOVAPD      Z12, Z15
+	VPERMI2PD    Z5, Z4, Z15
+	VMOVAPD      Z12, Z16
+	VPERMI2PD    Z7, Z6, Z16
+	VBROADCASTSD const_10_4<>+0(SB), Z17
+	VPTESTMQ     Z17, Z12, K1
+	VBROADCASTSD const_20_4<>+0(SB), Z17
+	VPTESTMQ     Z17, Z12, K2
+	VMOVAPD      Z14, K1, Z11
+	VMOVAPD      Z16, K1, Z15
+	VMOVAPD      Z15, K2, Z11
+	VPSRLQ       $0x06, Z12, Z12
+	VPSLLQ       $0x34, Z12, Z12
+	VPADDQ       Z12, Z11, Z11
+	VBROADCASTSD const_3e8c6b08d704a0c0_4<>+0(SB), Z12
+	VMULPD       Z12, Z13, Z12
+	VBROADCASTSD const_3f0ebfbdff82c58f_4<>+0(SB), Z14
+	VADDPD       Z14, Z12, Z12
+	VMULPD       Z13, Z12, Z12
+	VBROADCASTSD const_3f862e42fefa39ef_4<>+0(SB), Z14
+	VADDPD       Z14, Z12, Z12
+	VMULPD       Z13, Z12, Z12
+	VMULPD       Z11, Z12, Z12
+	VADDPD       Z11, Z12, Z12
+	VBROADCASTSD const_4004000000000000_4<>+0(SB), Z13
+	VADDPD       Z13, Z10, Z11
+	VDIVPD       Z11, Z13, Z13
+	VMULPD       Z13, Z12, Z12
+	VBROADCASTSD (SI), Z10
+	VBROADCASTSD 8(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD 16(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD 24(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD 32(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD 40(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD 48(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD 56(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD 64(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD 72(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VBROADCASTSD 80(SI), Z11
+	VMULPD       Z13, Z10, Z10
+	VADDPD       Z11, Z10, Z10
+	VMULPD       Z10, Z12, Z10
+	VBROADCASTSD const_3ff0000000000000_4<>+0(SB), Z11
+	VSUBPD       Z10, Z11, Z11
+	VMULPD       Z8, Z8, Z10
+	VBROADCASTSD (DI), Z12
+	VBROADCASTSD 8(DI), Z13
+	VMULPD       Z10, Z12, Z12
+	VADDPD       Z13, Z12, Z12
+	VBROADCASTSD 16(DI), Z13
+	VMULPD       Z10, Z12, Z12
+	VADDPD       Z13, Z12, Z12
+	VBROADCASTSD 24(DI), Z13
+	VMULPD       Z10, Z12, Z12
+	VADDPD       Z13, Z12, Z12
+	VBROADCASTSD 32(DI), Z13
+	VMULPD       Z10, Z12, Z12
+	VADDPD       Z13, Z12, Z12
+	VBROADCASTSD 40(DI), Z13
+	VMULPD       Z10, Z12, Z12
+	VADDPD       Z13, Z12, Z12
+	VBROADCASTSD 48(DI), Z13
+	VMULPD       Z10, Z12, Z12
+	VADDPD       Z13, Z12, Z12
+	VMULPD       Z12, Z8, Z12
+	VBROADCASTSD const_8000000000000000_4<>+0(SB), Z10
+	VANDPD       Z10, Z8, Z10
+	VORPD        Z10, Z11, Z11
+	VBROADCASTSD const_3ff0000000000000_4<>+0(SB), Z8
+	VCMPPD       $0x11, Z8, Z9, K1
+	VMOVAPD      Z12, K1, Z11
+	VCVTPD2PS    Z11, Y8
+	VMOVUPS      Y8, (AX)(BX*4)
+	ADDQ         $0x08, BX
+
+erfAVX512Test:
+	CMPQ BX, DX
+	JLT  erfAVX512Next
+	VZEROUPPER
+	RET
+
+// func geluAVX512(out *float32, a *float32, n int, powers *uint64, erfc *float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·geluAVX512(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    powers+24(FP), BX
+	MOVQ    erfc+32(FP), SI
+	VMOVUPD (BX), Z0
+	VMOVUPD 64(BX), Z1
+	VMOVUPD 128(BX), Z2
+	VMOVUPD 192(BX), Z3
+	VMOVUPD 256(BX), Z4
+	VMOVUPD 320(BX), Z5
+	VMOVUPD 384(BX), Z6
+	VMOVUPD 448(BX), Z7
+	XORQ    BX, BX
+	JMP     geluAVX512Test
+
+geluAVX512Next:
+	VCVTPS2PD    (CX)(BX*4), Z8
+	VBROADCASTSD const_c042000000000000_4<>+0(SB), Z9
+	VMAXPD       Z8, Z9, Z8
+	VBROADCASTSD const_8000000000000000_4<>+0(SB), Z9
+	VANDNPD      Z8, Z9, Z9
+	VBROADCASTSD const_3fe6a09e667f3bcd_4<>+0(SB), Z10
+	VMULPD       Z10, Z9, Z9
+	VBROADCASTSD const_4039800000000000_4<>+0(SB), Z10
+	VMINPD       Z9, Z10, Z9
+	VMULPD       Z9, Z9, Z10
+	VBROADCASTSD const_8000000000000000_4<>+0(SB), Z11
+	VXORPD       Z11, Z10, Z10
+	VBROADCASTSD const_4338000000000000_4<>+0(SB), Z12
+	VBROADCASTSD const_40571547652b82fe_4<>+0(SB), Z11
+	VMULPD       Z11, Z10, Z10
+	VADDPD       Z12, Z10, Z11
+	VSUBPD       Z12, Z11, Z12
+	VSUBPD       Z12, Z10, Z12
+	VMOVAPD      Z11, Z10
+	VPERMI2PD    Z1, Z0, Z10
+	VMOVAPD      Z11, Z13
+	VPERMI2PD    Z3, Z2, Z13
+	VMOVAPD      Z11, Z14
+	VPERMI2PD    Z5, Z4, Z14
+	VMOVAPD      Z11, Z15
+	VPERMI2PD    Z7, Z6, Z15
+	VBROADCASTSD const_10_4<>+0(SB), Z16
+	VPTESTMQ     Z16, Z11, K1
+	VBROADCASTSD const_20_4<>+0(SB), Z16
+	VPTESTMQ     Z16, Z11, K2
+	VMOVAPD      Z13, K1, Z10
+	VMOVAPD      Z15, K1, Z14
+	VMOVAPD      Z14, K2, Z10
+	VPSRLQ       $0x06, Z11, Z11
+	VPSLLQ       $0x34, Z11, Z11
+	VPADDQ       Z11, Z10, Z10
+	VBROADCASTSD const_3e8c6b08d704a0c0_4<>+0(SB), Z11
+	VMULPD       Z11, Z12, Z11
+	VBROADCASTSD const_3f0ebfbdff82c58f_4<>+0(SB), Z13
+	VADDPD       Z13, Z11, Z11
+	VMULPD       Z12, Z11, Z11
+	VBROADCASTSD const_3f862e42fefa39ef_4<>+0(SB), Z13
+	VADDPD       Z13, Z11, Z11
+	VMULPD       Z12, Z11, Z11
+	VMULPD       Z10, Z11, Z11
+	VADDPD       Z10, Z11, Z11
+	VBROADCASTSD const_4004000000000000_4<>+0(SB), Z12
+	VADDPD       Z12, Z9, Z10
+	VDIVPD       Z10, Z12, Z12
+	VMULPD       Z12, Z11, Z11
+	VBROADCASTSD (SI), Z9
+	VBROADCASTSD 8(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD 16(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD 24(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD 32(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD 40(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD 48(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD 56(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD 64(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD 72(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VBROADCASTSD 80(SI), Z10
+	VMULPD       Z12, Z9, Z9
+	VADDPD       Z10, Z9, Z9
+	VMULPD       Z9, Z11, Z9
+	VBROADCASTSD const_4000000000000000_4<>+0(SB), Z11
+	VSUBPD       Z9, Z11, Z11
+	VXORPD       Z10, Z10, Z10
+	VCMPPD       $0x1e, Z10, Z8, K1
+	VMOVAPD      Z11, K1, Z9
+	VBROADCASTSD const_3fe0000000000000_4<>+0(SB), Z10
+	VMULPD       Z10, Z8, Z8
+	VMULPD       Z8, Z9, Z9
+	VCVTPD2PS    Z9, Y8
+	VMOVUPS      Y8, (AX)(BX*4)
+	ADDQ         $0x08, BX
+
+geluAVX512Test:
+	CMPQ BX, DX
+	JLT  geluAVX512Next
+	VZEROUPPER
+	RET
+
+// func softplusAVX2(out *float32, a *float32, n int, series *float32) int
+// Requires: AVX, AVX2
+TEXT ·softplusAVX2(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ series+24(FP), SI
+	XORQ BX, BX
+	JMP  softplusAVX2Test
+
+softplusAVX2Next:
+	VMOVUPS    (CX)(BX*4), Y0
+	VMOVUPS    const_80000000_8<>+0(SB), Y1
+	VANDNPS    Y0, Y1, Y1
+	VCMPPS     $0x16, const_41ff3333_8<>+0(SB), Y1, Y2
+	VMOVMSKPS  Y2, DI
+	TESTL      DI, DI
+	JNE        softplusAVX2Done
+	VADDPS     const_49c00000_8<>+0(SB), Y1, Y2
+	VSUBPS     const_49c00000_8<>+0(SB), Y2, Y3
+	VSUBPS     Y3, Y1, Y3
+	VPAND      const_ff_8<>+0(SB), Y2, Y2
+	VPSLLD     $0x02, Y2, Y1
+	VPADDD     Y2, Y1, Y1
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, 16(SI)(Y1*4), Y4
+	VMOVAPS    Y4, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, 12(SI)(Y1*4), Y4
+	VMULPS     Y3, Y5, Y5
+	VADDPS     Y4, Y5, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, 8(SI)(Y1*4), Y4
+	VMULPS     Y3, Y5, Y5
+	VADDPS     Y4, Y5, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, 4(SI)(Y1*4), Y4
+	VMULPS     Y3, Y5, Y5
+	VADDPS     Y4, Y5, Y5
+	VPCMPEQD   Y2, Y2, Y2
+	VGATHERDPS Y2, (SI)(Y1*4), Y4
+	VMULPS     Y3, Y5, Y5
+	VADDPS     Y4, Y5, Y5
+	VXORPS     Y2, Y2, Y2
+	VMAXPS     Y2, Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMOVUPS    Y5, (AX)(BX*4)
+	ADDQ       $0x08, BX
+
+softplusAVX2Test:
+	CMPQ BX, DX
+	JLT  softplusAVX2Next
+
+softplusAVX2Done:
+	MOVQ BX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA const_41ff3333_8<>+0(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+4(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+8(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+12(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+16(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+20(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+24(SB)/4, $0x41ff3333
+DATA const_41ff3333_8<>+28(SB)/4, $0x41ff3333
+GLOBL const_41ff3333_8<>(SB), RODATA|NOPTR, $32
+
+DATA const_49c00000_8<>+0(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+4(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+8(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+12(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+16(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+20(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+24(SB)/4, $0x49c00000
+DATA const_49c00000_8<>+28(SB)/4, $0x49c00000
+GLOBL const_49c00000_8<>(SB), RODATA|NOPTR, $32
+
+DATA const_ff_8<>+0(SB)/4, $0x000000ff
+DATA const_ff_8<>+4(SB)/4, $0x000000ff
+DATA const_ff_8<>+8(SB)/4, $0x000000ff
+DATA const_ff_8<>+12(SB)/4, $0x000000ff
+DATA const_ff_8<>+16(SB)/4, $0x000000ff
+DATA const_ff_8<>+20(SB)/4, $0x000000ff
+DATA const_ff_8<>+24(SB)/4, $0x000000ff
+DATA const_ff_8<>+28(SB)/4, $0x000000ff
+GLOBL const_ff_8<>(SB), RODATA|NOPTR, $32
 
 // func transposeAVX2(dst *float32, ldd int, src *float32, lds int, n int)
 // Requires: AVX

@@ -12,11 +12,15 @@ import (
 // test with a fault.
 func TestVectorBounds(t *testing.T) {
 	out, a, b := guarded(t), guarded(t), guarded(t)
-	for _, f := range vectorKernels {
-		for n := range 41 {
-			at := len(out) - n
-			f(out[at:], a[at:], b[at:])
-		}
+	for _, v := range levels {
+		withLoops(v.vectorLoops, func() {
+			for _, f := range vectorKernels {
+				for n := range 41 {
+					at := len(out) - n
+					f(out[at:], a[at:], b[at:])
+				}
+			}
+		})
 	}
 	for rows := 1; rows < 20; rows++ {
 		for cols := 1; cols < 20; cols++ {

@@ -117,12 +117,6 @@ func sigmoidAVX2(out *float32, a *float32, n int, powers *uint64) int
 //go:noescape
 func siluAVX2(out *float32, a *float32, n int, powers *uint64) int
 
-// softplusAVX2 is out = ln(1+e^a), elementwise, up to the first vector with an element that it cannot do. It returns
-// how many elements are done.
-//
-//go:noescape
-func softplusAVX2(out *float32, a *float32, n int, series *float32) int
-
 // tanhAVX2 is out = tanh a, elementwise.
 //
 //go:noescape
@@ -137,6 +131,45 @@ func erfAVX2(out *float32, a *float32, n int, powers *uint64, erfc *float64, erf
 //
 //go:noescape
 func geluAVX2(out *float32, a *float32, n int, powers *uint64, erfc *float64)
+
+// expAVX512 is out = e^a, elementwise, up to the first vector with an element that it cannot do. It returns
+// how many elements are done.
+//
+//go:noescape
+func expAVX512(out *float32, a *float32, n int, powers *uint64) int
+
+// sigmoidAVX512 is out = 1/(1+e^−a), elementwise, up to the first vector with an element that it cannot do. It returns
+// how many elements are done.
+//
+//go:noescape
+func sigmoidAVX512(out *float32, a *float32, n int, powers *uint64) int
+
+// siluAVX512 is out = a/(1+e^−a), elementwise, up to the first vector with an element that it cannot do. It returns
+// how many elements are done.
+//
+//go:noescape
+func siluAVX512(out *float32, a *float32, n int, powers *uint64) int
+
+// tanhAVX512 is out = tanh a, elementwise.
+//
+//go:noescape
+func tanhAVX512(out *float32, a *float32, n int, powers *uint64)
+
+// erfAVX512 is out = erf a, elementwise.
+//
+//go:noescape
+func erfAVX512(out *float32, a *float32, n int, powers *uint64, erfc *float64, erf *float64)
+
+// geluAVX512 is out = a·Φ(a), elementwise.
+//
+//go:noescape
+func geluAVX512(out *float32, a *float32, n int, powers *uint64, erfc *float64)
+
+// softplusAVX2 is out = ln(1+e^a), elementwise, up to the first vector with an element that it cannot do. It returns
+// how many elements are done.
+//
+//go:noescape
+func softplusAVX2(out *float32, a *float32, n int, series *float32) int
 
 // transposeAVX2 writes the elements i of eight lines side by side to dst[i·ldd], for i < n, a multiple of four. The lines are
 // lds elements apart in src.

@@ -54,7 +54,7 @@ var vectorKernels = map[string]func(out, a, b []float32){
 	},
 }
 
-// TestVectorLoops runs every kernel that has a vector loop with it and without, on all lengths around whole vectors, at
+// TestVectorLoops runs every kernel that has a vector loop with it, at every level, and without, on all lengths around whole vectors, at
 // every alignment, in place and not: the bits must be the same.
 func TestVectorLoops(t *testing.T) {
 	if loops.add == nil {
@@ -75,16 +75,21 @@ func TestVectorLoops(t *testing.T) {
 			at := n % 9
 			a, b := draw(n + at)[at:], draw(n)
 			got, want := make([]float32, n), make([]float32, n)
-			withoutLoops(func() { f(want, a, b) })
-			f(got, a, b)
-			same(t, fmt.Sprintf("%s of %d", name, n), got, want)
-			if name != "Sum" && name != "Dot" {
-				for _, place := range []*[]float32{&a, &b} {
-					keep := slices.Clone(*place)
-					f(*place, a, b)
-					same(t, fmt.Sprintf("%s of %d in place", name, n), *place, want)
-					copy(*place, keep)
-				}
+			withLoops(vectorLoops{}, func() { f(want, a, b) })
+			for _, v := range levels {
+				withLoops(v.vectorLoops, func() {
+					f(got, a, b)
+					same(t, fmt.Sprintf("%s: %s of %d", v.name, name, n), got, want)
+					if name == "Sum" || name == "Dot" {
+						return
+					}
+					for _, place := range []*[]float32{&a, &b} {
+						keep := slices.Clone(*place)
+						f(*place, a, b)
+						same(t, fmt.Sprintf("%s: %s of %d in place", v.name, name, n), *place, want)
+						copy(*place, keep)
+					}
+				})
 			}
 		}
 	}
@@ -117,7 +122,7 @@ func TestPoolLoops(t *testing.T) {
 			return [][]float32{y, d}
 		}
 		var want [][]float32
-		withoutLoops(func() { want = run() })
+		withLoops(vectorLoops{}, func() { want = run() })
 		for i, got := range run() {
 			same(t, fmt.Sprintf("%s of %d", []string{"maxFours", "scatterFours"}[i], n), got, want[i])
 		}
@@ -126,7 +131,7 @@ func TestPoolLoops(t *testing.T) {
 
 // TestWithoutLoops runs the tests of the kernels that have vector loops as a machine without them would.
 func TestWithoutLoops(t *testing.T) {
-	withoutLoops(func() {
+	withLoops(vectorLoops{}, func() {
 		for name, test := range map[string]func(*testing.T){
 			"Binary": TestBinary, "SimpleUnary": TestSimpleUnary, "Math32": TestMath32, "Math32Edges": TestMath32Edges,
 			"Reductions": TestReductions, "SumAccuracy": TestSumAccuracy, "Softmax": TestSoftmax, "Finite": TestFinite, "Transpose": TestTranspose,
@@ -136,11 +141,11 @@ func TestWithoutLoops(t *testing.T) {
 	})
 }
 
-// withoutLoops runs do with the Go loops only.
-func withoutLoops(do func()) {
+// withLoops runs do with other vector loops than those of this machine: of nil ones the Go loops take the place.
+func withLoops(other vectorLoops, do func()) {
 	old := loops
 	defer func() { loops = old }()
-	loops = vectorLoops{}
+	loops = other
 	do()
 }
 
@@ -195,7 +200,9 @@ func BenchmarkVectors(b *testing.B) {
 				f()
 			}
 		}
-		b.Run(name, run)
-		b.Run(name+"/go", func(b *testing.B) { withoutLoops(func() { run(b) }) })
+		for _, v := range levels {
+			b.Run(name+"/"+v.name, func(b *testing.B) { withLoops(v.vectorLoops, func() { run(b) }) })
+		}
+		b.Run(name+"/go", func(b *testing.B) { withLoops(vectorLoops{}, func() { run(b) }) })
 	}
 }

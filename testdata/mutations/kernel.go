@@ -59,6 +59,7 @@ var kernelMutations = []mutation{
 	{"philox: the block number is doubled", "graph/kernel/philox.go", "philox(uint32(i), uint32(uint64(i)>>32)", "philox(uint32(2*i), uint32(uint64(i)>>32)", "./graph/kernel", ""},
 	{"philox: the step and the stream overlap", "graph/kernel/philox.go", "d.Step<<16 | uint64(uint16(d.Stream))", "d.Step | uint64(uint16(d.Stream))", "./graph/kernel", ""},
 	{"vectors: the tail begins one element late", "graph/kernel/vector.go", "return out[n:], a[n:], b[n:]\n}\n\n// vectorsOf", "return out[min(n+1, len(out)):], a[min(n+1, len(out)):], b[min(n+1, len(out)):]\n}\n\n// vectorsOf", "./graph/kernel", "Vector"},
+	{"vectors: a slower level than this CPU's leaves out a vector", "graph/kernel/vector_amd64.go", "geluAVX2(out, a, n, ", "geluAVX2(out, a, n-vectorWidth, ", "./graph/kernel", "VectorLoops"},
 	{"gather: an index from the end is one off", "graph/kernel/gather.go", "k += n\n", "k += n - 1\n", "./graph/kernel", "Gather"},
 	{"gelu: the tail by 1 + erf", "graph/kernel/math32.go", "	if x > 0 {\n		e = 2 - e\n	}", "	if x <= 0 {\n		e = 1 - (1 - e)\n	} else {\n		e = 2 - e\n	}", "./graph/kernel", "Precision"},
 	{"erf: the series goes too far", "graph/kernel/math32.go", "if z < 1 {", "if z < 1.5 {", "./graph/kernel", "Precision"},
