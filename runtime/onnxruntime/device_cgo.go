@@ -142,9 +142,9 @@ func (d *nativeDevice) close() error {
 
 // A nativeTensor is a value of the native library.
 type nativeTensor struct {
-	p    unsafe.Pointer
-	n    int            // bytes
-	over *tensor.Tensor // whose memory it is, if it is Go's
+	p   unsafe.Pointer
+	n   int             // bytes
+	pin *runtime.Pinner // holds its memory, if that is Go's
 }
 
 // bytes are the elements of v, in host memory.
@@ -189,17 +189,20 @@ func (d *nativeDevice) alloc(t tensor.DType, shape ...int) (deviceTensor, error)
 	return v, nil
 }
 
-// wrap hands over memory of Go, which its collector does not move, and which the value keeps.
+// wrap hands over memory of Go, which is pinned until the value is freed, or is garbage: an engine may be forgotten open.
 func (d *nativeDevice) wrap(x *tensor.Tensor) (deviceTensor, error) {
 	elem, err := elementType(x.DType())
 	if err != nil {
 		return nil, err
 	}
 	data := x.Bytes()
-	v := &nativeTensor{n: len(data), over: x}
+	v := &nativeTensor{n: len(data), pin: new(runtime.Pinner)}
+	p := unsafe.Pointer(unsafe.SliceData(data))
+	v.pin.Pin(p)
+	runtime.AddCleanup(v, (*runtime.Pinner).Unpin, v.pin)
 	list, first := dims(x.Shape())
-	err = nativeError(C.wrap_tensor(d.memory, unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), first, C.size_t(len(list)), elem, &v.p))
-	if err != nil {
+	if err := nativeError(C.wrap_tensor(d.memory, p, C.size_t(len(data)), first, C.size_t(len(list)), elem, &v.p)); err != nil {
+		v.pin.Unpin()
 		return nil, err
 	}
 	return v, nil
@@ -209,7 +212,10 @@ func (v *nativeTensor) free() {
 	if v.p != nil {
 		C.release(releaseValue, v.p)
 	}
-	v.p, v.over = nil, nil
+	if v.pin != nil {
+		v.pin.Unpin()
+	}
+	v.p, v.pin = nil, nil
 }
 
 func (v *nativeTensor) tensor() (*tensor.Tensor, error) {
