@@ -40,15 +40,18 @@ type said struct {
 	Version  string   `json:"version"`
 }
 
-// named is what begins a command of --against that has a name.
-var named = regexp.MustCompile(`^[\pL\pN][\pL\pN _.,+-]*=`)
+// named is what begins a command of --against that has a name, unless it is an assignment, of a variable to the command's environment.
+var (
+	named      = regexp.MustCompile(`^[\pL\pN][\pL\pN _.,+-]*=`)
+	assignment = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*=`)
+)
 
 // references are the commands that --against names.
 func references(c *cli.Context) ([]reference, error) {
 	var list []reference
 	for _, text := range c.StringSlice("against") {
 		r := reference{name: "against", command: text}
-		if n := len(named.FindString(text)); n > 0 {
+		if n := len(named.FindString(text)); n > 0 && !assignment.MatchString(text) {
 			r.name, r.command = text[:n-1], text[n:]
 		}
 		if strings.TrimSpace(r.command) == "" {

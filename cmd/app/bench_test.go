@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/urfave/cli/v2"
+
 	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 )
@@ -156,6 +158,27 @@ func TestBenchEngines(t *testing.T) {
 	}
 	if times := list[0].Times; len(times) != 2 || !strings.HasPrefix(times[1].Name, "onnxruntime") || !(times[1].Median > 0) {
 		t.Errorf("the times are %+v", times)
+	}
+}
+
+// TestReferences reads the names of commands: what sets a variable of the environment is no name.
+func TestReferences(t *testing.T) {
+	for text, want := range map[string]string{
+		"python3 steps.py": "against: python3 steps.py", "eager=python3 steps.py": "eager: python3 steps.py", "torch 2.9+cpu=true": "torch 2.9+cpu: true",
+		"OMP_NUM_THREADS=1 python3 steps.py": "against: OMP_NUM_THREADS=1 python3 steps.py", "PATH=. true": "against: PATH=. true", "_A1=2 true": "against: _A1=2 true",
+		"one=OMP_NUM_THREADS=1 true": "one: OMP_NUM_THREADS=1 true", "Torch=true": "Torch: true", "MKL 1=true": "MKL 1: true", "2=true": "2: true",
+	} {
+		var list []reference
+		app := &cli.App{
+			Flags:  []cli.Flag{&cli.StringSliceFlag{Name: "against"}, &cli.IntFlag{Name: "turns"}},
+			Action: func(c *cli.Context) (err error) { list, err = references(c); return err },
+		}
+		if err := app.Run([]string{"bench", "--against", text}); err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		if got := list[0].name + ": " + list[0].command; got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
 	}
 }
 
