@@ -49,8 +49,20 @@ func noSessionFlags(c *cli.Context) error {
 
 var libraryFlag = &cli.PathFlag{Name: "onnxruntime", Usage: "onnxruntime's shared library `FILE` (default: $" + onnxruntime.EnvLibrary + ", else the cache's, else the system's)"}
 
-func sessionOptions(c *cli.Context) (onnxruntime.Options, error) {
+// sessionOptions are what the flags ask for.
+func sessionOptions(c *cli.Context) (onnxruntime.Options, error) { return resumedOptions(c, "") }
+
+// resumedOptions are what the flags ask for and, where they leave it open, what an engine had that is called had, if that is not "".
+func resumedOptions(c *cli.Context, had string) (onnxruntime.Options, error) {
+	old := onnxruntime.Options{}.OfName(had)
 	o := onnxruntime.Options{Library: c.Path("onnxruntime"), Device: c.String("device"), TF32: c.Bool("tf32"), CUDAGraphs: c.Bool(cudaGraphsFlag.Name)}
+	if old.Device != "" && !c.IsSet("device") {
+		o.Device = old.Device
+	}
+	if o.Device == old.Device {
+		o.TF32 = o.TF32 || old.TF32 && !c.IsSet("tf32")
+		o.CUDAGraphs = o.CUDAGraphs || old.CUDAGraphs && !c.IsSet(cudaGraphsFlag.Name)
+	}
 	if !slices.Contains(onnxruntime.Devices(), o.Device) {
 		return o, usagef(c, "--device %s: want %s", o.Device, strings.Join(onnxruntime.Devices(), " or "))
 	}

@@ -274,10 +274,13 @@ func trainEngine(c *cli.Context, cfg train.Config, rec *profile.Recorder) (rt.En
 		name = engineOnnxruntime
 	}
 	had := ""
-	if old, err := cfg.Dir.Setup(); err == nil && cfg.Resume && name == "" {
-		if name = engineGorgonia; strings.HasPrefix(old.Engine, engineOnnxruntime) {
-			name, had = engineOnnxruntime, old.Engine
-		}
+	old, err := cfg.Dir.Setup()
+	resumed := err == nil && cfg.Resume
+	if resumed && strings.HasPrefix(old.Engine, engineOnnxruntime) {
+		had = old.Engine
+		name = cmp.Or(name, engineOnnxruntime)
+	}
+	if resumed && name == "" {
 		for _, b := range blas.Candidates() {
 			e, err := gorgonia.New(observed(gorgonia.Options{BLAS: b.Impl, Threads: threads}, rec))
 			if err == nil && e.Name() == old.Engine && c.String("blas") == "" {
@@ -287,12 +290,12 @@ func trainEngine(c *cli.Context, cfg train.Config, rec *profile.Recorder) (rt.En
 	}
 	switch name {
 	case engineOnnxruntime:
-		o, err := sessionOptions(c)
+		o, err := resumedOptions(c, had)
 		if err != nil {
 			return nil, err
 		}
 		o.Threads, o.Profile = threads, rec
-		return onnxruntime.NewEngine(o.OfName(had))
+		return onnxruntime.NewEngine(o)
 	case "", engineGorgonia:
 		if err := noSessionFlags(c); err != nil {
 			return nil, err

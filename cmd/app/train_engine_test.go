@@ -2,14 +2,19 @@ package app
 
 import (
 	"encoding/json"
+	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
 	"github.com/sardonyx-ml/sardonyx/runtime/train"
 )
 
@@ -21,6 +26,43 @@ func lastRecord(t *testing.T, dir string) (r train.Record) {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// TestResumedOptions: a run that is resumed in onnxruntime keeps its device and how it used it, unless a flag says otherwise.
+func TestResumedOptions(t *testing.T) {
+	const cpu, cuda = onnxruntime.CPU, onnxruntime.CUDA
+	for _, c := range []struct {
+		had, flags string
+		want       onnxruntime.Options
+		wrong      string
+	}{
+		{"", "", onnxruntime.Options{Device: cpu}, ""},
+		{"", "--tf32", onnxruntime.Options{}, "--tf32 is for --device cuda"},
+		{"cuda, tf32, graphs", "", onnxruntime.Options{Device: cuda, TF32: true, CUDAGraphs: true}, ""},
+		{"cuda", "--cuda-graphs", onnxruntime.Options{Device: cuda, CUDAGraphs: true}, ""},
+		{"cuda, tf32", "--device cuda", onnxruntime.Options{Device: cuda, TF32: true}, ""},
+		{"cuda, tf32, graphs", "--tf32=false", onnxruntime.Options{Device: cuda, CUDAGraphs: true}, ""},
+		{"cuda, tf32, graphs", "--cuda-graphs=false", onnxruntime.Options{Device: cuda, TF32: true}, ""},
+		{"cuda, tf32, graphs", "--device cpu", onnxruntime.Options{Device: cpu}, ""},
+		{"cuda, tf32", "--device cpu --cuda-graphs", onnxruntime.Options{}, "--cuda-graphs is for --device cuda"},
+		{"cpu", "--device cuda --tf32", onnxruntime.Options{Device: cuda, TF32: true}, ""},
+	} {
+		had := c.had
+		if had != "" {
+			had = "onnxruntime 1.29.0 (" + had + ")"
+		}
+		var got onnxruntime.Options
+		app := &cli.App{Flags: sessionFlags(cudaGraphsFlag), Action: func(c *cli.Context) (err error) { got, err = resumedOptions(c, had); return err }}
+		app.Writer, app.ErrWriter = io.Discard, io.Discard
+		switch err := app.Run(append([]string{"train"}, strings.Fields(c.flags)...)); {
+		case c.wrong != "":
+			if err == nil || !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("%q with %q: %v, want %s", c.had, c.flags, err, c.wrong)
+			}
+		case err != nil || got != c.want:
+			t.Errorf("%q with %q: %+v, %v; want %+v", c.had, c.flags, got, err, c.want)
+		}
+	}
 }
 
 // TestTrainEngines trains in onnxruntime, also a model of two Steps, stops, goes on there, and goes on with a run of the other engine from
@@ -58,6 +100,15 @@ func TestTrainEngines(t *testing.T) {
 			}
 		}
 		contains(t, mustModel(t, c.Model, "verify "+model+" --run "+filepath.Join(dir, model+"-ort")), "ok")
+	}
+	gpu := filepath.Join(dir, "vae-ort") // as if that had been on one
+	config := filepath.Join(gpu, "config.json")
+	if err := os.WriteFile(config, []byte(strings.Replace(readText(t, config), "(cpu)", "(cuda)", 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	line := "train vae --data {}/images.npz --set hidden=4 --set latent=2 --batch 8 --no-report --epochs 4 --resume --cuda-graphs --out "
+	if r := modelCommand(vae.Model, line+gpu); r.code == exitUsage || r.code == exitOK && !strings.Contains(r.out, "(cuda, graphs)") {
+		t.Errorf("a run on CUDA that goes on with graphs: exit code %d\n%s%s", r.code, r.out, r.err)
 	}
 	run := "train vae --data {}/images.npz --set hidden=4 --set latent=2 --batch 8 --no-report --out " + filepath.Join(dir, "flags")
 	contains(t, mustModel(t, vae.Model, run+" --epochs 1 --device cpu"), "engine: onnxruntime") // whose flag it is

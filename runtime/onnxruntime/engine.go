@@ -48,21 +48,27 @@ func NewEngine(o Options) (*Engine, error) {
 	return &Engine{o, lib, newDevice}, nil
 }
 
-// Name is the library with its version and device, and what makes its numbers others: "onnxruntime 1.29.0 (cuda, tf32)".
+// Name is the library with its version, its device, and how it is used: "onnxruntime 1.29.0 (cuda, tf32, graphs)".
 func (e *Engine) Name() string {
 	name := fmt.Sprintf("onnxruntime %s (%s", e.lib.Version, e.o.Device)
 	if e.o.TF32 {
-		name += ", tf32"
+		name += ", " + namedTF32
+	}
+	if e.o.CUDAGraphs {
+		name += ", " + namedGraphs
 	}
 	return name + ")"
 }
 
-// OfName is o with the device and the precision of an engine that is called name, as [Engine.Name] says.
+// What an engine's name says of its options.
+const namedTF32, namedGraphs = "tf32", "graphs"
+
+// OfName is o with the device, TF32 and CUDAGraphs of an engine that is called name, as [Engine.Name] says.
 func (o Options) OfName(name string) Options {
 	_, in, _ := strings.Cut(name, "(")
-	device, more, _ := strings.Cut(strings.TrimSuffix(in, ")"), ", ")
-	if slices.Contains(Devices(), device) {
-		o.Device, o.TF32 = device, more == "tf32"
+	words := strings.Split(strings.TrimSuffix(in, ")"), ", ")
+	if slices.Contains(Devices(), words[0]) {
+		o.Device, o.TF32, o.CUDAGraphs = words[0], slices.Contains(words, namedTF32), slices.Contains(words, namedGraphs)
 	}
 	return o
 }

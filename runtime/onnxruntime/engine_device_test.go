@@ -425,9 +425,9 @@ func TestEngineRecorded(t *testing.T) {
 
 // TestEngineName: what a run's record says of its engine is enough to go on with it.
 func TestEngineName(t *testing.T) {
-	for _, o := range []Options{{Device: CPU}, {Device: CUDA}, {Device: CUDA, TF32: true}} {
+	for _, o := range []Options{{Device: CPU}, {Device: CUDA}, {Device: CUDA, TF32: true}, {Device: CUDA, CUDAGraphs: true}, {Device: CUDA, TF32: true, CUDAGraphs: true}} {
 		e := &Engine{o: o, lib: Library{Version: "1.29.0"}}
-		for _, from := range []Options{{Device: CPU}, {Device: CUDA, TF32: true}} {
+		for _, from := range []Options{{Device: CPU}, {Device: CUDA, TF32: true, CUDAGraphs: true}} {
 			if got := from.OfName(e.Name()); got != o {
 				t.Errorf("of %q: %+v, want %+v", e.Name(), got, o)
 			}
