@@ -34,10 +34,11 @@ type racer struct {
 	*reference
 }
 
-func (r racer) close() {
-	if r.stop != nil {
-		r.stop()
+func (r racer) close() error {
+	if r.stop == nil {
+		return nil
 	}
+	return r.stop()
 }
 
 // model times the steps or functions of m, at each batch.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -45,7 +46,7 @@ type scalePoint struct {
 	Arena        int     `json:"arena"`      // bytes of values, as planned
 	Live         int     `json:"live"`       // of the arena, what is needed at once
 	Peak         int     `json:"peak"`       // of all that a run takes, as predicted
-	Heap         int     `json:"heap"`       // as measured
+	Heap         int     `json:"heap"`       // that the step took more, as measured; 0 where as much or more of others was freed meanwhile
 	TooLarge     string  `json:"too_large,omitempty"`
 }
 
@@ -202,8 +203,8 @@ func (a *app) scaledSeries(c *cli.Context) ([]scaleSeries, error) {
 }
 
 // point measures one size.
-func (s *scaleSeries) point(ctx context.Context, m models.Model, e rt.Engine, value, rounds int) (scalePoint, error) {
-	p := scalePoint{Value: value}
+func (s *scaleSeries) point(ctx context.Context, m models.Model, e rt.Engine, value, rounds int) (p scalePoint, err error) {
+	p.Value = value
 	changes, batch := models.Settings{}, s.Batch
 	for k, v := range s.Settings {
 		changes[k] = v
@@ -272,7 +273,7 @@ func (s *scaleSeries) point(ctx context.Context, m models.Model, e rt.Engine, va
 	if err != nil {
 		return p, err
 	}
-	defer r.close()
+	defer func() { err = errors.Join(err, r.close()) }()
 	if _, err := r.turns(ctx, 1); err != nil { // plans, pages
 		return p, err
 	}
@@ -285,7 +286,7 @@ func (s *scaleSeries) point(ctx context.Context, m models.Model, e rt.Engine, va
 		}
 		p.Turn, p.CPU = min(p.Turn, ms), min(p.CPU, cpuTime()-before)
 	}
-	p.Heap = heapInUse() - before
+	p.Heap = max(0, heapInUse()-before)
 	return p, nil
 }
 

@@ -2,11 +2,17 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/compiler"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
 )
 
 // TestScale measures a small transformer of some depths, and reads what it prints: a block more is as many parameters and multiply-adds
@@ -51,6 +57,44 @@ func TestScale(t *testing.T) {
 		t.Errorf("the picture: %v, %v", info, err)
 	}
 	contains(t, must(t, "scale step-gpt --vary batch=1,1000000000 --set depth=1 --rounds 1"), "PREDICTED", "too large", "CPU time ~ batch^")
+}
+
+// An unclosable engine has executables whose end is an error, and frees what it was given when one is loaded.
+type unclosable struct {
+	rt.Engine
+	freed []byte
+}
+
+func (e *unclosable) Load(p *compiler.Program, s *rt.State) (rt.Executable, error) {
+	e.freed = nil
+	x, err := e.Engine.Load(p, s)
+	return unclosed{x}, err
+}
+
+type unclosed struct{ rt.Executable }
+
+func (u unclosed) Close() error {
+	return errors.Join(u.Executable.Close(), errors.New("it stays open"))
+}
+
+// TestScalePoint: a step that ends with an error is not measured, and one beside which memory is freed does not take less than nothing.
+func TestScalePoint(t *testing.T) {
+	m, err := (&app{}).scaledModel("step-vae")
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := gorgonia.New(gorgonia.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &unclosable{engine, make([]byte, 1<<28)}
+	p, err := (&scaleSeries{Vary: "batch"}).point(t.Context(), m, e, 1, 1)
+	if err == nil || !strings.Contains(err.Error(), "it stays open") {
+		t.Errorf("the error is %v", err)
+	}
+	if p.Heap != 0 {
+		t.Errorf("it takes %d bytes of the heap", p.Heap)
+	}
 }
 
 // TestScaled sees that what is measured by default is within the models' limits, and has the sizes that one wants to know.
