@@ -177,6 +177,25 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// TestPooled: a product takes its memory again, whatever is in it.
+func TestPooled(t *testing.T) {
+	const m, k = 300, 20
+	for _, v := range levels {
+		for _, n := range []int{1, few, few + 1} {
+			a, b, c := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n)
+			stale := slices.Repeat([]float32{float32(math.NaN())}, m*n)
+			turns.Put(&stale)
+			multiply := func() { vectorGo{level: v}.Sgemm(blas.NoTrans, blas.NoTrans, m, n, k, 1, a, k, b, n, 0, c, n) }
+			if got := testing.AllocsPerRun(20, multiply); got > 0 {
+				t.Errorf("%s: a product of %d columns allocates %v times", v.name, n, got)
+			}
+			if slices.ContainsFunc(c, func(x float32) bool { return x != 0 }) {
+				t.Errorf("%s: a product of %d columns of zeros is %v", v.name, n, c)
+			}
+		}
+	}
+}
+
 func transposed(t bool) blas.Transpose {
 	if t {
 		return blas.Trans

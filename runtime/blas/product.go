@@ -1,6 +1,7 @@
 package blas
 
 import (
+	"slices"
 	"sync"
 
 	"gonum.org/v1/gonum/blas"
@@ -88,9 +89,15 @@ const (
 	pageful = 1024 // elements after which rows of a meet in the same places of the caches, where not all stay
 )
 
+// turns are the results of turned, until they are turned back.
+var turns = sync.Pool{New: func() any { return new([]float32) }}
+
 // turned is cᵀ = op(b)ᵀ·op(a)ᵀ, or added to it, for few columns: what is a row of the result then fills vectors.
 func (v *level) turned(tA, tB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, add bool, c []float32, ldc int) {
-	t, beta := make([]float32, n*m), float32(0)
+	p := turns.Get().(*[]float32)
+	defer turns.Put(p)
+	*p = slices.Grow((*p)[:0], n*m)
+	t, beta := (*p)[:n*m], float32(0)
 	if add {
 		kernel.Transpose(n, m, t, m, c, ldc)
 		beta = 1
