@@ -30,7 +30,7 @@ func requireLibrary(t testing.TB) {
 }
 
 // TestOps exports each sample of each op in f32 and f64, at the oldest and newest opset, and compares onnxruntime with our
-// kernel; on CUDA in f32, at the newest.
+// kernel; on CUDA in f32, at the newest, where what runs in host memory has to be known.
 func TestOps(t *testing.T) {
 	requireLibrary(t)
 	c := kernel.NewContext(gonum.Implementation{}, 1)
@@ -71,6 +71,13 @@ func checkOp(t *testing.T, c *kernel.Context, s graph.Sample, float graph.DType,
 	want, err := graph.Evaluate(c, f, in)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if tested == onnxruntime.CUDA {
+		_, err := onnxruntime.CheckHost(t, s.Op, f)
+		skipUnimplemented(t, err)
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	got := run(t, f, onnx.Options{Opset: opset, Device: tested}, in)
 	tolerance := far(tolerance[float])
