@@ -37,8 +37,8 @@ func nativePath(path string) unsafe.Pointer {
 	return C.CBytes(unsafe.Slice((*byte)(unsafe.Pointer(&wide[0])), 2*len(wide)))
 }
 
-// nativeOptions turns o into native options, which the caller releases, with more entries of the session's configuration.
-func nativeOptions(o Options, lib Library, entries map[string]string) (p unsafe.Pointer, err error) {
+// nativeOptions turns o into native options, which the caller releases.
+func nativeOptions(o Options, lib Library) (p unsafe.Pointer, err error) {
 	if o.Device == CUDA {
 		if err := readyForCUDA(lib); err != nil {
 			return nil, err
@@ -47,28 +47,21 @@ func nativeOptions(o Options, lib Library, entries map[string]string) (p unsafe.
 	if err := nativeError(C.create_options(&p)); err != nil {
 		return nil, fmt.Errorf("onnxruntime session options: %w", err)
 	}
-	threads, level := o.Threads, C.int(99) // all
-	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	if o.DisableOptimizations {
-		level = 0
-	}
+	s := o.settings()
 	errs := []error{
-		nativeError(C.set_threads(p, C.int(threads))), nativeError(C.set_inter_threads(p, 1)), nativeError(C.set_optimizations(p, level)),
-		nativeError(C.set_log(p, 4)), // errors come back; the log would say them twice
+		nativeError(C.set_threads(p, C.int(s.threads))), nativeError(C.set_inter_threads(p, C.int(s.interThreads))),
+		nativeError(C.set_optimizations(p, C.int(s.level))), nativeError(C.set_log(p, C.int(s.log))),
 	}
-	for key, v := range entries {
+	for key, v := range s.entries {
 		errs = append(errs, setEntry(p, key, v))
 	}
-	if o.profileTo != "" {
-		prefix := nativePath(o.profileTo)
+	if s.profileTo != "" {
+		prefix := nativePath(s.profileTo)
 		errs = append(errs, nativeError(C.enable_profiling(p, prefix)))
 		C.free(prefix)
 	}
-	err = errors.Join(errs...)
-	if err == nil && o.Device == CUDA {
-		if err = appendNativeCUDA(p, o); err != nil {
+	if err = errors.Join(errs...); err == nil && s.cuda != nil {
+		if err = appendNativeCUDA(p, s.cuda); err != nil {
 			err = cudaError(lib, err)
 		}
 	}
@@ -85,18 +78,17 @@ func setEntry(options unsafe.Pointer, key, value string) error {
 	return nativeError(C.set_entry(options, list[0], list[1]))
 }
 
-// appendNativeCUDA has sessions with the options p run on CUDA.
-func appendNativeCUDA(p unsafe.Pointer, o Options) error {
+// appendNativeCUDA has sessions with the options p run on CUDA, by these options of the provider.
+func appendNativeCUDA(p unsafe.Pointer, provider map[string]string) error {
 	var c unsafe.Pointer
 	if err := nativeError(C.cuda_options(&c)); err != nil {
 		return err
 	}
 	defer C.release(releaseCUDA, c)
-	list := cudaOptions(o)
-	names := slices.Sorted(maps.Keys(list))
+	names := slices.Sorted(maps.Keys(provider))
 	texts := make([]string, len(names))
 	for i, name := range names {
-		texts[i] = list[name]
+		texts[i] = provider[name]
 	}
 	keys, values := cStrings(names), cStrings(texts)
 	defer freeStrings(keys, values)

@@ -302,8 +302,8 @@ func (d *nativeDevice) open(model []byte, o opening) (_ deviceSession, err error
 // not "".
 func (d *nativeDevice) sessionOptions(how opening, prefix string) (o unsafe.Pointer, err error) {
 	with := d.options
-	with.profileTo, with.graphs = prefix, how.graphs
-	if o, err = nativeOptions(with, d.lib, entries); err != nil {
+	with.profileTo, with.graphs, with.turns = prefix, how.graphs, true
+	if o, err = nativeOptions(with, d.lib); err != nil {
 		return nil, err
 	}
 	for symbol, n := range how.sizes {
@@ -311,22 +311,12 @@ func (d *nativeDevice) sessionOptions(how opening, prefix string) (o unsafe.Poin
 		err = errors.Join(err, nativeError(C.set_size(o, name, C.int64_t(n))))
 		C.free(unsafe.Pointer(name))
 	}
-	if err == nil && d.options.Device == CUDA {
-		err = setEntry(o, placing, "1")
-	}
 	if err != nil {
 		C.release(releaseOptions, o)
 		return nil, err
 	}
 	return o, nil
 }
-
-// entries configure all sessions alike: threads that have nothing to do wait awake for a moment only, and not at all between runs, since
-// several sessions take turns, each with threads of its own.
-var entries = map[string]string{"session.intra_op.spin_duration_us": "100", "session.force_spinning_stop": "1"}
-
-// placing has a session know which provider runs which node.
-const placing = "session.record_ep_graph_assignment_info"
 
 func cStrings(list []string) []*C.char {
 	out := make([]*C.char, len(list), len(list)+1)

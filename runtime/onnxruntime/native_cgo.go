@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -180,25 +179,19 @@ func sessionOptions(o Options, lib Library) (*ort.SessionOptions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("onnxruntime session options: %w", err)
 	}
-	threads := o.Threads
-	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
+	s := o.settings()
+	errs := []error{
+		options.SetIntraOpNumThreads(s.threads), options.SetInterOpNumThreads(s.interThreads),
+		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevel(s.level)), options.SetLogSeverityLevel(ort.LoggingLevel(s.log)),
 	}
-	level := ort.GraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll)
-	if o.DisableOptimizations {
-		level = ort.GraphOptimizationLevelDisableAll
+	for key, v := range s.entries {
+		errs = append(errs, options.AddSessionConfigEntry(key, v))
 	}
-	err = errors.Join(
-		options.SetIntraOpNumThreads(threads),
-		options.SetInterOpNumThreads(1),
-		options.SetGraphOptimizationLevel(level),
-		options.SetLogSeverityLevel(ort.LoggingLevelFatal)) // errors come back; the log would say them twice
-	if err == nil && o.profileTo != "" {
-		err = options.EnableProfiling(o.profileTo)
+	if s.profileTo != "" {
+		errs = append(errs, options.EnableProfiling(s.profileTo))
 	}
-	if err == nil && o.Device == CUDA {
-		err = appendCUDA(options, o)
-		if err != nil {
+	if err = errors.Join(errs...); err == nil && s.cuda != nil {
+		if err = appendCUDA(options, s.cuda); err != nil {
 			err = cudaError(lib, err)
 		}
 	}
@@ -209,13 +202,14 @@ func sessionOptions(o Options, lib Library) (*ort.SessionOptions, error) {
 	return options, nil
 }
 
-func appendCUDA(options *ort.SessionOptions, o Options) error {
+// appendCUDA has sessions run on CUDA, by these options of the provider.
+func appendCUDA(options *ort.SessionOptions, provider map[string]string) error {
 	cuda, err := ort.NewCUDAProviderOptions()
 	if err != nil {
 		return err
 	}
 	defer cuda.Destroy()
-	if err := cuda.Update(cudaOptions(o)); err != nil {
+	if err := cuda.Update(provider); err != nil {
 		return err
 	}
 	return options.AppendExecutionProviderCUDA(cuda)

@@ -4,7 +4,10 @@ package onnxruntime
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
+
+	ort "github.com/yalue/onnxruntime_go"
 )
 
 func TestOneLibrary(t *testing.T) {
@@ -18,5 +21,13 @@ func TestOneLibrary(t *testing.T) {
 		} else if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestSettingsNumbers: the library's numbers are those that its headers have.
+func TestSettingsNumbers(t *testing.T) {
+	have := []int{int(ort.GraphOptimizationLevelDisableAll), int(ort.GraphOptimizationLevelEnableAll), int(ort.LoggingLevelFatal)}
+	if want := []int{optimizeNothing, optimizeAll, logFatal}; !slices.Equal(have, want) {
+		t.Errorf("they are %v, want %v", have, want)
 	}
 }

@@ -46,6 +46,7 @@ type Options struct {
 	// Profile, if it is not nil, gets the times of all nodes that sessions run, when these are closed.
 	Profile *profile.Recorder
 
+	turns     bool   // a session is an engine's, of which several take turns, each with threads of its own
 	graphs    bool   // a session's runs are recorded
 	profileTo string // the beginning of the name of the file that onnxruntime writes of them
 }
