@@ -135,8 +135,8 @@ func (b *bench) race(of benchOf, racers []racer, replace map[string]string) erro
 	resident := 0 // of this process, if there is nothing else in it
 	for round := range b.c.Int("rounds") {
 		for i, r := range racers {
-			if r.reference == nil { // the others have had the caches
-				if _, err := r.turns(ctx, 1); err != nil {
+			if r.reference == nil { // the others have had the caches, or the CPU was at rest
+				if _, err := r.turns(ctx, max(1, blocks[i]/4)); err != nil {
 					return fmt.Errorf("%s: %w", r.name, err)
 				}
 			}
