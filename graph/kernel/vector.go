@@ -13,8 +13,15 @@ type sum32 func(a, b *float32, n int) float32
 // it cannot do, and returns how many elements are done.
 type partial32 func(out, a *float32, n int) int
 
-// vectorWidth is how many elements a vector loop computes at a time.
-const vectorWidth = 8
+// A draw32 draws out[0] to out[n-1], for n a multiple of [drawWidth] above 0, from a block of four elements on. The step is the second half
+// of the counter.
+type draw32 func(out *float32, n int, block, step, seed uint64)
+
+// vectorWidth is how many elements a vector loop computes at a time, drawWidth how many it draws.
+const (
+	vectorWidth = 8
+	drawWidth   = 16
+)
 
 // vectorLoops are the vector loops of a machine; nil ones where it has none. Each gives the very bits of the Go loop at its
 // call, so that a model's numbers do not depend on where the operands begin and end.
@@ -30,6 +37,7 @@ type vectorLoops struct {
 	transpose                           func(dst *float32, ldd int, src *float32, lds, n int) // of vectorWidth lines; n a multiple of 4
 	maxFours                            func(out, r0, r1 *float32, n int)                     // of windows of 2×2; any n above 0
 	scatterFours                        func(d0, d1, r0, r1, slopes *float32, n int)
+	uniform, normal                     draw32
 }
 
 // A level has the loops of a level of vector instructions.

@@ -13,6 +13,7 @@ func init() {
 	loops.relu, loops.leakyReLU, loops.step = reluAVX2, leakyReLUAVX2, stepAVX2
 	loops.fill, loops.sum, loops.dot, loops.finite = fillAVX2, sumAVX2, dotAVX2, finiteAVX2
 	loops.transpose, loops.maxFours, loops.scatterFours = transposeAVX2, maxFoursAVX2, scatterFoursAVX2
+	loops.uniform, loops.normal = uniformAVX2, normalAVX2
 	loops.exp = func(out, a *float32, n int) int { return expAVX2(out, a, n, &powers[0]) }
 	loops.sigmoid = func(out, a *float32, n int) int { return sigmoidAVX2(out, a, n, &powers[0]) }
 	loops.silu = func(out, a *float32, n int) int { return siluAVX2(out, a, n, &powers[0]) }

@@ -22,6 +22,10 @@ func TestVectorBounds(t *testing.T) {
 			}
 		})
 	}
+	for n := range 70 {
+		Uniform(NewContext(nil, 1), Draw{}, out[len(out)-n:])
+		Normal(NewContext(nil, 1), Draw{}, out[len(out)-n:])
+	}
 	for rows := 1; rows < 20; rows++ {
 		for cols := 1; cols < 20; cols++ {
 			Transpose(rows, cols, out[len(out)-rows*cols:], cols, a[len(a)-rows*cols:], rows)

@@ -171,6 +171,18 @@ func geluAVX512(out *float32, a *float32, n int, powers *uint64, erfc *float64)
 //go:noescape
 func softplusAVX2(out *float32, a *float32, n int, series *float32) int
 
+// uniformAVX2 fills out with n uniform numbers in [0, 1), n a multiple of sixteen and not 0, from the block of that number on.
+// The step is that of the counter, with the stream.
+//
+//go:noescape
+func uniformAVX2(out *float32, n int, block uint64, step uint64, seed uint64)
+
+// normalAVX2 fills out with n standard normal numbers, n a multiple of sixteen and not 0, from the block of that number on.
+// The step is that of the counter, with the stream.
+//
+//go:noescape
+func normalAVX2(out *float32, n int, block uint64, step uint64, seed uint64)
+
 // transposeAVX2 writes the elements i of eight lines side by side to dst[i·ldd], for i < n, a multiple of four. The lines are
 // lds elements apart in src.
 //

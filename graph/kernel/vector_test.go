@@ -129,12 +129,62 @@ func TestPoolLoops(t *testing.T) {
 	}
 }
 
+// TestDrawLoops draws with vectors and without, all lengths around whole vectors and any cuts between goroutines, and blocks around the
+// carry to the counter's second word: the bits must be the same, and what lies behind must stay.
+func TestDrawLoops(t *testing.T) {
+	if loops.normal == nil {
+		t.Skip("this machine has no vector loops")
+	}
+	d := Draw{Seed: 0x89abcdef01234567, Step: 0xfedcba987654, Stream: 0xabcd}
+	for name, fill := range map[string]func(*Context, Draw, []float32){"Uniform": Uniform[float32], "Normal": Normal[float32]} {
+		const most, behind = 5000, 20
+		want := make([]float32, most)
+		withLoops(vectorLoops{}, func() { fill(NewContext(nil, 1), d, want) })
+		for n := 0; n < most; n += 1 + n/40*5 {
+			for threads := 1; threads < 6; threads += 2 {
+				c := NewContext(nil, threads)
+				c.Grain = 1
+				got := make([]float32, n+behind)
+				for i := range behind {
+					got[n+i] = 7
+				}
+				fill(c, d, got[:n])
+				same(t, fmt.Sprintf("%s of %d, %d threads", name, n, threads), got, want[:n])
+				for i, v := range got[n:] {
+					if v != 7 {
+						t.Fatalf("%s of %d, %d threads: element %d behind is %v", name, n, threads, i, v)
+					}
+				}
+			}
+		}
+	}
+	const step, seed = 0x0123456789abcdef, 0xfedcba9876543210
+	for _, block := range []uint64{0, 1, 3, math.MaxUint32 - 9, 1<<33 - 2, math.MaxUint64 - 5, 0x0123456789abcdef} {
+		uniform, normal := make([]float32, 2*drawWidth), make([]float32, 2*drawWidth)
+		loops.uniform(&uniform[0], len(uniform), block, step, seed)
+		loops.normal(&normal[0], len(normal), block, step, seed)
+		for i := 0; i < len(normal); i += 4 {
+			at := block + uint64(i/4)
+			w := Philox([4]uint32{uint32(at), uint32(at >> 32), uint32(step & math.MaxUint32), step >> 32}, [2]uint32{seed & math.MaxUint32, seed >> 32})
+			var wantU, wantN [4]float32
+			for k := range w {
+				wantU[k] = float32(w[k]>>8) / (1 << 24)
+			}
+			wantN[0], wantN[1] = normal32(w[0], w[1])
+			wantN[2], wantN[3] = normal32(w[2], w[3])
+			same(t, fmt.Sprintf("uniform of block %#x", at), uniform[i:], wantU[:])
+			same(t, fmt.Sprintf("normal of block %#x", at), normal[i:], wantN[:])
+		}
+	}
+}
+
 // TestWithoutLoops runs the tests of the kernels that have vector loops as a machine without them would.
 func TestWithoutLoops(t *testing.T) {
 	withLoops(vectorLoops{}, func() {
 		for name, test := range map[string]func(*testing.T){
 			"Binary": TestBinary, "SimpleUnary": TestSimpleUnary, "Math32": TestMath32, "Math32Edges": TestMath32Edges,
 			"Reductions": TestReductions, "SumAccuracy": TestSumAccuracy, "Softmax": TestSoftmax, "Finite": TestFinite, "Transpose": TestTranspose,
+			"DrawParts": TestDrawParts, "DrawCounter": TestDrawCounter, "Distributions": TestDistributions,
 		} {
 			t.Run(name, test)
 		}
@@ -185,6 +235,7 @@ func TestFinite(t *testing.T) {
 
 // BenchmarkVectors runs elementwise kernels over a block that stays in the first-level cache.
 func BenchmarkVectors(b *testing.B) {
+	c := NewContext(nil, 1)
 	x, y, out := make([]float32, 1024), make([]float32, 1024), make([]float32, 1024)
 	for i := range x {
 		x[i], y[i] = float32(i), 1
@@ -193,6 +244,7 @@ func BenchmarkVectors(b *testing.B) {
 		"Add": func() { Add(out, x, y) }, "Div": func() { Div(out, x, y) }, "Sqrt": func() { Sqrt(out, x) },
 		"Exp": func() { Exp(out, y) }, "Softplus": func() { Softplus(out, y) },
 		"SiLU": func() { SiLU(out, y) }, "Tanh": func() { Tanh(out, y) }, "Erf": func() { Erf(out, y) }, "GELU": func() { GELU(out, y) }, "Sum": func() { out[0] = sum(x) },
+		"Uniform": func() { Uniform(c, Draw{Seed: 1}, out) }, "Normal": func() { Normal(c, Draw{Seed: 1}, out) },
 	} {
 		run := func(b *testing.B) {
 			b.SetBytes(4 * int64(len(out)))

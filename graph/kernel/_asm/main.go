@@ -1,7 +1,7 @@
 // Command _asm writes the AVX2 and AVX-512 loops of package kernel; run it with go generate in that package.
 //
 // Every loop computes what the Go loop beside its call does, to the bit: the same operations in the same order, without
-// fused multiply-adds. It takes n elements, a multiple of eight.
+// fused multiply-adds. It takes n elements, a multiple of eight, or of sixteen where it draws random numbers.
 package main
 
 import (
@@ -59,6 +59,7 @@ func main() {
 	})
 	finite()
 	exponentials()
+	random()
 	transpose()
 	fours()
 	spinPause()
