@@ -104,7 +104,7 @@ var runtimeMutations = []mutation{
 	{"profile: training goes on on the engine that records", "runtime/train/profile.go", "r.c.Engine.Load", "p.Engine.Load", "./runtime/train", "TestProfile"},
 	{"profile: onnxruntime's clock is taken for the recorder's", "runtime/onnxruntime/profile.go", "began = p.to.Since(p.made) - v.Start - v.Took", "began = p.to.Since(p.made)", "./runtime/onnxruntime", "ReadProfile"},
 	{"profile: a stored weight has no shape", "runtime/onnxruntime/profile.go", "if n.weight != nil {", "if n.weight == nil {", "./runtime/onnxruntime", "Profile"},
-	{"compiler: the optimizer is in no layer", "compiler/compiler.go", "f.At(e.pos, name, func() { scale", "f.At(e.pos, \"\", func() { scale", "./runtime/gorgonia", "TestProfile"},
+	{"optim: an update is in its parameter's layer", "compiler/optim/optim.go", "return group + \".\" + p.Scope", "return p.Scope", "./runtime/gorgonia", "TestProfile"},
 	{"cuda: a provider of another version is loaded", "runtime/onnxruntime/cuda.go", "version != lib.Version {", "version != version {", "./runtime/onnxruntime", "CUDAProviderFault"},
 	{"cuda: the version at the end of a block is not seen", "runtime/onnxruntime/cuda.go", "const overlap = 64", "const overlap = 0", "./runtime/onnxruntime", "CUDAProviderFault"},
 	{"cuda: all of the provider is there when a part is", "runtime/onnxruntime/install.go", "list = slices.DeleteFunc(list, func(b build) bool { return hasPinned(place(b), b) })", "list = slices.DeleteFunc(list, func(b build) bool { return hasPinned(place(list[0]), list[0]) })", "./runtime/onnxruntime", "InstallCUDA"},
