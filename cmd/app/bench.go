@@ -214,7 +214,7 @@ func (a *app) benched(c *cli.Context) ([]models.Model, error) {
 		}
 		return yardstick.Models, nil
 	}
-	with := &app{models: slices.Concat(a.models, yardstick.Models), name: a.name}
+	with := a.withYardsticks()
 	var list []models.Model
 	for _, name := range c.Args().Slice() {
 		m, err := with.model(name)
@@ -227,6 +227,11 @@ func (a *app) benched(c *cli.Context) ([]models.Model, error) {
 		list = append(list, m)
 	}
 	return list, nil
+}
+
+// withYardsticks is a that knows the yardsticks by name too.
+func (a *app) withYardsticks() *app {
+	return &app{models: slices.Concat(a.models, yardstick.Models), name: a.name}
 }
 
 // benchLibraries are the BLAS that --blas names or, without it, ours and the fastest library. Their paths are as --blas names them.

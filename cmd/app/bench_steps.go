@@ -30,14 +30,9 @@ func (b *bench) steps(m models.Model, prog *compiler.Program, s models.Settings,
 	if err != nil {
 		return err
 	}
-	t := &turn{prog: prog, in: map[string]map[string]*tensor.Tensor{}}
-	for _, f := range entries {
-		if t.in[f.Name], err = drawInputs(f.Inputs, sizes, classesOf(s)); err != nil {
-			return err
-		}
-	}
-	for _, steps := range rhythm.Batches() {
-		t.steps = append(t.steps, steps...)
+	t, err := newTurn(prog, rhythm, sizes, classesOf(s))
+	if err != nil {
+		return err
 	}
 	for _, name := range t.steps {
 		if err := of.count(prog.Step(name), sizes); err != nil {
@@ -140,6 +135,19 @@ type turn struct {
 	prog  *compiler.Program
 	steps []string // as often as they run
 	in    map[string]map[string]*tensor.Tensor
+}
+
+// newTurn is one go through a rhythm of prog's Steps, on inputs of the given sizes, and of so many kinds, that are drawn once.
+func newTurn(prog *compiler.Program, rhythm models.Rhythm, sizes graph.Binding, kinds int) (*turn, error) {
+	t := &turn{prog: prog, steps: slices.Concat(rhythm.Batches()...), in: map[string]map[string]*tensor.Tensor{}}
+	for _, name := range rhythm.Steps() {
+		in, err := drawInputs(prog.Step(name).Inputs, sizes, kinds)
+		if err != nil {
+			return nil, err
+		}
+		t.in[name] = in
+	}
+	return t, nil
 }
 
 // on is t run by an engine, from a state of its own, which it ends with.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"runtime"
@@ -18,7 +19,6 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/yardstick"
 	"github.com/sardonyx-ml/sardonyx/graph"
-	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
 )
@@ -123,7 +123,7 @@ func (a *app) scale(c *cli.Context) error {
 	}
 	for i := range list {
 		s := &list[i]
-		m, err := a.scaledModel(s.Model)
+		m, err := a.withYardsticks().model(s.Model)
 		if err != nil {
 			return err
 		}
@@ -156,11 +156,6 @@ func (a *app) scale(c *cli.Context) error {
 	return nil
 }
 
-// scaledModel is the model called name, of the zoo or a yardstick.
-func (a *app) scaledModel(name string) (models.Model, error) {
-	return (&app{models: slices.Concat(a.models, yardstick.Models), name: a.name}).model(name)
-}
-
 // scaledSeries are the series that the arguments ask for.
 func (a *app) scaledSeries(c *cli.Context) ([]scaleSeries, error) {
 	if c.NArg() == 0 {
@@ -174,7 +169,7 @@ func (a *app) scaledSeries(c *cli.Context) ([]scaleSeries, error) {
 	if c.NArg() > 1 {
 		return nil, usagef(c, "want one model, have %d", c.NArg())
 	}
-	m, err := a.scaledModel(c.Args().First())
+	m, err := a.withYardsticks().model(c.Args().First())
 	if err != nil {
 		return nil, err
 	}
@@ -206,9 +201,7 @@ func (a *app) scaledSeries(c *cli.Context) ([]scaleSeries, error) {
 func (s *scaleSeries) point(ctx context.Context, m models.Model, e rt.Engine, value, rounds int) (p scalePoint, err error) {
 	p.Value = value
 	changes, batch := models.Settings{}, s.Batch
-	for k, v := range s.Settings {
-		changes[k] = v
-	}
+	maps.Copy(changes, s.Settings)
 	if s.Vary != "batch" {
 		changes[s.Vary] = float64(value)
 	} else {
@@ -236,19 +229,20 @@ func (s *scaleSeries) point(ctx context.Context, m models.Model, e rt.Engine, va
 		s.Batch = batch
 	}
 	p.Params = prog.ParamCount()
-	sizes := map[string]graph.Binding{}
-	for _, name := range m.Train.Turns().Steps() {
-		f := prog.Step(name)
-		sizes[name] = f.BindAll(1)
-		if _, ok := sizes[name]["batch"]; ok {
-			sizes[name]["batch"] = batch
-		}
-		plan, err := gorgonia.Memory(f, sizes[name])
+	rhythm, sizes := m.Train.Turns(), graph.Binding{}
+	for _, name := range rhythm.Steps() {
+		maps.Copy(sizes, prog.Step(name).BindAll(1))
+	}
+	sizes["batch"] = batch
+	for _, name := range rhythm.Steps() {
+		plan, err := gorgonia.Memory(prog.Step(name), sizes)
 		if err != nil {
 			return p, err
 		}
 		p.Arena, p.Live, p.Peak = max(p.Arena, plan.Arena), max(p.Live, plan.Live), max(p.Peak, gorgonia.Peak(plan))
-		n, err := graph.MultiplyAdds(f, sizes[name])
+	}
+	for _, name := range slices.Concat(rhythm.Batches()...) {
+		n, err := graph.MultiplyAdds(prog.Step(name), sizes)
 		if err != nil {
 			return p, err
 		}
@@ -259,14 +253,9 @@ func (s *scaleSeries) point(ctx context.Context, m models.Model, e rt.Engine, va
 		p.TooLarge = err.Error()
 		return p, nil
 	}
-	t := &turn{prog: prog, in: map[string]map[string]*tensor.Tensor{}}
-	for name, b := range sizes {
-		if t.in[name], err = drawInputs(prog.Step(name).Inputs, b, classesOf(all)); err != nil {
-			return p, err
-		}
-	}
-	for _, steps := range m.Train.Turns().Batches() {
-		t.steps = append(t.steps, steps...)
+	t, err := newTurn(prog, rhythm, sizes, classesOf(all))
+	if err != nil {
+		return p, err
 	}
 	before := heapInUse()
 	r, err := t.on(s.Model, e)

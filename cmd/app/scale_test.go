@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
+	"github.com/sardonyx-ml/sardonyx/graph"
 	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
 )
@@ -79,7 +82,7 @@ func (u unclosed) Close() error {
 
 // TestScalePoint: a step that ends with an error is not measured, and one beside which memory is freed does not take less than nothing.
 func TestScalePoint(t *testing.T) {
-	m, err := (&app{}).scaledModel("step-vae")
+	m, err := (&app{}).withYardsticks().model("step-vae")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,11 +100,42 @@ func TestScalePoint(t *testing.T) {
 	}
 }
 
+// TestScaleRhythm: a Step that runs several times in a turn counts as often.
+func TestScaleRhythm(t *testing.T) {
+	engine, err := gorgonia.New(gorgonia.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := (&scaleSeries{Vary: "batch"}).point(t.Context(), gan.WGANGP, engine, 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := gan.WGANGP.With(gan.WGANGP.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog := modelstest.Define(t, m, nil)
+	want, runs := 0., 0
+	for _, names := range m.Train.Turns().Batches() {
+		for _, name := range names {
+			f := prog.Step(name)
+			n, err := graph.MultiplyAdds(f, f.BindAll(2))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, runs = want+n, runs+1
+		}
+	}
+	if runs < 3 || p.MultiplyAdds != want {
+		t.Errorf("%d runs of Steps have %g multiply-adds, want %g", runs, p.MultiplyAdds, want)
+	}
+}
+
 // TestScaled sees that what is measured by default is within the models' limits, and has the sizes that one wants to know.
 func TestScaled(t *testing.T) {
 	app := &app{}
 	for _, s := range scaled() {
-		m, err := app.scaledModel(s.Model)
+		m, err := app.withYardsticks().model(s.Model)
 		if err != nil {
 			t.Fatal(err)
 		}
