@@ -21,6 +21,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
+	"github.com/sardonyx-ml/sardonyx/runtime/racetest"
 )
 
 // TestEngineAgrees runs the step and the function over several batch sizes, and compares every output and all state with
@@ -259,7 +260,7 @@ func TestStepAllocates(t *testing.T) {
 	}
 	small, large := perStep(8, 2), perStep(128, 64)
 	growth := 64. * (1 << 10)
-	if underRace { // megabytes, of what products pack, are allocated anew now and then
+	if racetest.Enabled { // megabytes, of what products pack, are allocated anew now and then
 		growth = 4 << 20
 	}
 	if large > small+growth || small > 4<<20 { // 60 and 90 KB

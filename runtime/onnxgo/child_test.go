@@ -18,6 +18,7 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/racetest"
 )
 
 // asParent is the environment variable that makes the test binary a program that runs a model for a long time.
@@ -129,7 +130,7 @@ func TestChildEnds(t *testing.T) {
 		{"empty", nil, nil, roomy, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if raceDetector && c.want == "out of memory" {
+			if racetest.Enabled && c.want == "out of memory" {
 				t.Skip("the race detector has another error for memory that cannot be had")
 			}
 			t.Parallel()
@@ -258,7 +259,7 @@ func TestDamaged(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	counts := map[string]int{}
 	files := 120
-	if raceDetector {
+	if racetest.Enabled {
 		files = 12
 	}
 	for i := range files {
@@ -283,7 +284,7 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 	t.Log(counts)
-	if raceDetector {
+	if racetest.Enabled {
 		return
 	}
 	if counts["refused"] < 20 || counts["error without check"] < 20 {

@@ -5,11 +5,13 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/sardonyx-ml/sardonyx/runtime/racetest"
 )
 
 // TestLowerLimit runs models where the system has set a limit of its own below the one that a child would set.
 func TestLowerLimit(t *testing.T) {
-	if raceDetector {
+	if racetest.Enabled {
 		t.Skip("the race detector takes more address space than the limit")
 	}
 	exe, err := os.Executable()

@@ -16,6 +16,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/racetest"
 )
 
 // agree holds got to want: dtype, shape, and each element within tol·max(1, |want|); NaN only where want has it.
@@ -38,7 +39,7 @@ func agree(got, want *tensor.Tensor, tol float64) error {
 // TestOps exports each sample of each op, plain and for onnx-go, its first axis fixed and symbolic. What comes is either what
 // our kernels give, or a refusal, by the exporter or by the check: never another number, and never the end of a process.
 func TestOps(t *testing.T) {
-	if raceDetector {
+	if racetest.Enabled {
 		t.Skip("compares numbers: run without the race detector")
 	}
 	c := kernel.NewContext(gonum.Implementation{}, 1)

@@ -13,13 +13,14 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/racetest"
 )
 
 // TestRandomGraphs runs random graphs whose values have several readers, are computed twice, seen in other shapes, and given
 // out: there gorgonia overwrites what is still wanted. The plain file of a graph is run right or refused by the check; that
 // for onnx-go is run right.
 func TestRandomGraphs(t *testing.T) {
-	if raceDetector {
+	if racetest.Enabled {
 		t.Skip("compares numbers: run without the race detector")
 	}
 	c := kernel.NewContext(gonum.Implementation{}, 1)

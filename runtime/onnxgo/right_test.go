@@ -9,12 +9,13 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/onnxtest"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx/wire"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	"github.com/sardonyx-ml/sardonyx/runtime/racetest"
 )
 
 // TestRight has the forms that the check lets pass and the exporter does not write, or not plainly: onnx-go gives what the
 // specification says, as our evaluator of it computes.
 func TestRight(t *testing.T) {
-	if raceDetector {
+	if racetest.Enabled {
 		t.Skip("compares numbers: run without the race detector")
 	}
 	type in = []int

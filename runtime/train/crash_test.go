@@ -21,6 +21,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile/disktest"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
+	"github.com/sardonyx-ml/sardonyx/runtime/racetest"
 )
 
 // saved are checkpoints as a test saves them: the state and position of each, and whether it is the best.
@@ -246,7 +247,7 @@ func crashing(t *testing.T) Config {
 // TestCrashRun crashes at every operation of a run, and of one that is resumed: what is left is resumed, and ends as if nothing
 // had happened. A run that has trained long enough to save does not begin again.
 func TestCrashRun(t *testing.T) {
-	if underRace {
+	if racetest.Enabled {
 		t.Skip("a hundred runs, one after the other, whose goroutines other tests have too: the race detector makes them minutes")
 	}
 	c := crashing(t)
@@ -346,7 +347,7 @@ func essence(t *testing.T, dir string) string {
 // TestFullDiskRun has no room from some operation of a run on: it ends with an error that says so, and is resumed to the same
 // end when there is room again.
 func TestFullDiskRun(t *testing.T) {
-	if underRace {
+	if racetest.Enabled {
 		t.Skip("a hundred runs, one after the other, whose goroutines other tests have too: the race detector makes them minutes")
 	}
 	c := crashing(t)

@@ -9,12 +9,13 @@ import (
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 	"github.com/sardonyx-ml/sardonyx/runtime"
+	"github.com/sardonyx-ml/sardonyx/runtime/racetest"
 )
 
 // TestResumePatience interrupts runs that stop early within epochs and at their ends: resumed, they stop after the same epoch, with the
 // same best score, records and state as the unbroken one, also when they are resumed after they have stopped.
 func TestResumePatience(t *testing.T) {
-	if underRace {
+	if racetest.Enabled {
 		t.Skip("a hundred runs, one after the other, whose goroutines other tests have too: the race detector makes them minutes")
 	}
 	losses := []float64{5, 4, 3.95, 4.5, 3.5, 9, 9, 9, 1, 1}

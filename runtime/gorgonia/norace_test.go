@@ -1,5 +1,0 @@
-//go:build !race
-
-package gorgonia_test
-
-const underRace = false

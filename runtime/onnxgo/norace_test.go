@@ -1,5 +1,0 @@
-//go:build !race
-
-package onnxgo
-
-const raceDetector = false
