@@ -213,11 +213,14 @@ type Binding map[string]int
 // String is the sizes by name, sorted: batch=128 seq=64.
 func (b Binding) String() string {
 	var p []string
-	for _, name := range slices.Sorted(maps.Keys(b)) {
+	for _, name := range b.names() {
 		p = append(p, fmt.Sprintf("%s=%d", name, b[name]))
 	}
 	return strings.Join(p, " ")
 }
+
+// names are the symbols, sorted.
+func (b Binding) names() []string { return slices.Sorted(maps.Keys(b)) }
 
 // Eval is the size of d under b, or an error that names the symbol that b lacks, or the expression that is no size.
 func (d Dim) Eval(b Binding) (int, error) {

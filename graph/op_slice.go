@@ -254,8 +254,8 @@ func (o Slice) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	if err != nil {
 		return err
 	}
-	if n := Dim(in[0].Dim(k)); o.Start < 0 || o.End < o.Start || o.End > n {
-		return fmt.Errorf("elements %v to %v of an axis of %v", o.Start, o.End, n)
+	if err := o.within(in[0].Dim(k)); err != nil {
+		return err
 	}
 	from := kernel.Contiguous(in[0].Shape())
 	first := o.Start
@@ -265,6 +265,14 @@ func (o Slice) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	from.Base = int(first) * from.Strides[k]
 	from.Strides[k] *= o.Step
 	return copyOp(c, out[0].Shape(), out[0], kernel.Contiguous(out[0].Shape()), in[0], from)
+}
+
+// within is what is wrong with the bounds, if they are known, on an axis of n elements.
+func (o Slice) within(n int) error {
+	if o.Start < 0 || o.End < o.Start || int(o.End) > n {
+		return fmt.Errorf("elements %v to %v of an axis of %v", o.Start, o.End, n)
+	}
+	return nil
 }
 
 // Forms is Slice, whose numbers are inputs, where they are known and the order stays.

@@ -16,7 +16,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/symbolic"
 )
 
-// pythonSize is what symbols are in the program of a description.
+// pythonSize is what symbols are in the program of a description, if the model can have them so.
 const pythonSize = 32
 
 // A description tells people how to run a training step.
@@ -156,8 +156,9 @@ func (d *description) program() {
 	}
 	d.print("\n## A program\n\nPython with numpy and onnxruntime, in the folder of these files. Where it draws data, put your own.\n\n```python\n")
 	d.print("import numpy as np\nimport onnxruntime\n\n")
+	sizes := d.x.f.BindNear(pythonSize)
 	for _, s := range slices.Sorted(maps.Keys(d.sizes)) {
-		d.print("%s = %d\n", d.sizes[s], pythonSize)
+		d.print("%s = %d\n", d.sizes[s], sizes[s])
 	}
 	d.print("rng = np.random.default_rng(1)\n")
 	d.print("session = onnxruntime.InferenceSession(%q, providers=[\"CPUExecutionProvider\"])\n", d.model)

@@ -67,8 +67,8 @@ func (x *exporter) makeVectors() (list []Vector, why string) {
 	return list, ""
 }
 
-// AtSize calls try with the size n of all symbols and, while it fails in the run as a model does whose images are too small for its
-// windows, with twice as much, up to a few dozen. It returns nil once a size does, or the first error.
+// AtSize calls try with the size n of all symbols and, while it fails in the run for what [graph.Func.BindNear] did not see coming, with
+// twice as much, up to a few dozen. It returns nil once a size does, or the first error.
 func AtSize(n int, try func(n int) error) error {
 	first := try(n)
 	var fails *graph.RunError
@@ -257,10 +257,11 @@ func evaluate(f *graph.Func, in map[string]*tensor.Tensor) (out map[string]*tens
 	return out, nil
 }
 
-// DrawInputs draws inputs for a pure f, as [pass.HoistRandom] makes it, with every symbol bound to n: standard normal for the noise
-// that is, uniform in [0, 1) for other floats, a letter for strings, and 0 or 1 for others. A size is n.
+// DrawInputs draws inputs for a pure f, as [pass.HoistRandom] makes it, with every symbol bound to n, or to a size that f can have
+// ([graph.Func.BindNear]): standard normal for the noise that is, uniform in [0, 1) for other floats, a letter for strings, and 0 or 1 for
+// others. A size is what its symbol is.
 func DrawInputs(f *graph.Func, noise []pass.Noise, n int, seed uint64) (map[string]*tensor.Tensor, error) {
-	b := f.BindAll(n)
+	b := f.BindNear(n)
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	in := map[string]*tensor.Tensor{}
 	for _, v := range f.Inputs {
@@ -274,7 +275,7 @@ func DrawInputs(f *graph.Func, noise []pass.Noise, n int, seed uint64) (map[stri
 		normal := slices.ContainsFunc(noise, func(n pass.Noise) bool { return n.Input == v.Name && n.Distribution == pass.Normal })
 		t := tensor.New(v.DType(), shape...)
 		if v.IsSize() {
-			t.SetInt(0, int64(n))
+			t.SetInt(0, int64(b[v.Name]))
 			in[v.Name] = t
 			continue
 		}
@@ -297,7 +298,7 @@ func DrawInputs(f *graph.Func, noise []pass.Noise, n int, seed uint64) (map[stri
 
 // valueBytes is what an evaluation of f keeps in memory with every symbol n. What has no size then fails in the evaluation.
 func valueBytes(f *graph.Func, n int) float64 {
-	b, total := f.BindAll(n), 0.
+	b, total := f.BindNear(n), 0.
 	for _, node := range f.Nodes {
 		for _, d := range node.Fresh() { // no more than there are elements, as a rule
 			b[d.String()] = 0

@@ -69,6 +69,8 @@ var exporterMutations = []mutation{
 	{"numpy: the shape of one axis is a number", "exporters/numpy/npy.go", `fmt.Fprintf(&shape, "%d, ", d)`, `fmt.Fprintf(&shape, "%d", d)`, "./exporters/numpy", ""},
 	{"numpy: a value in parentheses is a tuple", "exporters/numpy/literal.go", "return items[0], nil", "return tuple(items), nil", "./exporters/numpy", "Headers"},
 	{"vectors: what rounding decides is kept", "exporters/onnx/vectors.go", "near(t, moved[name], v.ATol/2, v.RTol/2)", "near(t, moved[name], math.Inf(1), v.RTol/2)", "./exporters/onnx", "StepVectors"},
+	{"describe: sizes that the model cannot have", "exporters/onnx/describe.go", "d.x.f.BindNear(pythonSize)", "d.x.f.BindAll(pythonSize)", "./exporters/onnx", "TestDescribedSizes"},
+	{"vectors: sizes that the model cannot have", "exporters/onnx/vectors.go", "b := f.BindNear(n)", "b := f.BindAll(n)", "./exporters/onnx", "TestDescribedSizes"},
 	{"vectors: new state of any size", "exporters/onnx/vectors.go", "left -= bytesOf(out[name]); left < 0", "left -= bytesOf(out[name]); false", "./exporters/onnx", "StepVectors"},
 	{"state: its digest is not looked at", "exporters/onnx/digest.go", "if i := find(metaFirst); i >= 0", "if i := find(metaFirst); i >= 1<<30", "./exporters/onnx", "StateBeside"},
 	{"state: paired with nothing", "exporters/onnx/state.go", "p.Output = v.Name + Next", "_ = v.Name + Next", "./exporters/onnx ./runtime/onnxruntime", "StateBeside|Step|TestTraining"},

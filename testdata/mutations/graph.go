@@ -1,6 +1,8 @@
 package main
 
 var graphMutations = []mutation{
+	{"fits: any place of a table", "graph/fits.go", "at < -int64(size) || at >= int64(size)", "at >= int64(size)", "./graph", "TestFits"},
+	{"fits: only one size is another", "graph/fits.go", "change(i+1, many-1)", "change(i, many-1)", "./graph", "TestFits"},
 	{"finite: a divisor shows", "graph/op_finite.go", "return reached(y.Args[0])\n\t\t}", "return reached(y.Args[0]) || len(y.Args) > 1 && reached(y.Args[1])\n\t\t}", "./graph", "AllFiniteShown"},
 	{"finite: a sum that overflows is of infinite elements", "graph/op_finite.go", "func() []*Value { return o.Lower(n) })", "func() []*Value { return []*Value{finite} })", "./graph", "TestOps/AllFinite"},
 	{"softplus: what the sum lost", "graph/op_activation.go", "s.Sub(u.Shift(-1)).Div(u)", "s.Sub(u.Shift(-1)).Scale(0)", "./graph", "SoftplusTail"},
