@@ -99,7 +99,7 @@ func (a *app) benchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "infer", Usage: "time functions, not training steps"},
 			&cli.StringSliceFlag{Name: "func", Usage: "with --infer, the function `NAME`; may be repeated (default: all)"},
 			setFlag, fp16Flag, bf16Flag, cudaGraphsFlag,
-			&cli.StringSliceFlag{Name: "against", Usage: "`NAME=COMMAND` that times the same elsewhere, for the ratio; without NAME= it is called against; may be repeated. Capitals, digits and _ alone are no NAME but a variable of the command's environment"},
+			&cli.StringSliceFlag{Name: "against", Usage: "`NAME=COMMAND` that times the same elsewhere, for the ratio; without NAME= it is called against; may be repeated. A NAME is a word of letters, digits and _.+-, or several with commas between them; capitals, digits and _ alone are no NAME but a variable of the command's environment"},
 			&cli.BoolFlag{Name: "resident", Usage: "run each engine once more in a process of its own, for the most memory that this has"},
 			&cli.PathFlag{Name: "png", Usage: "draw the ratios as bars into `FILE`"},
 			&cli.PathFlag{Name: "markdown", Usage: "put the table, with date, machine, versions and command line, into the page `FILE.md#NAME`, between its lines <!-- bench NAME --> and <!-- end of bench NAME --> (default NAME: steps, with --infer functions)"},

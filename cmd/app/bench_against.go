@@ -40,9 +40,10 @@ type said struct {
 	Version  string   `json:"version"`
 }
 
-// named is what begins a command of --against that has a name, unless it is an assignment, of a variable to the command's environment.
+// named is what begins a command of --against that has a name, a word or several with commas between them, unless it is an assignment, of a
+// variable to the command's environment. What else has a = after a space, as env A=1 python3, is a command.
 var (
-	named      = regexp.MustCompile(`^[\pL\pN][\pL\pN _.,+-]*=`)
+	named      = regexp.MustCompile(`^[\pL\pN][\pL\pN_.+-]*(, *[\pL\pN_.+-]+)*=`)
 	assignment = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*=`)
 )
 

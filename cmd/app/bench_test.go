@@ -58,7 +58,7 @@ func TestBenchMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --rounds 1 --turns 1 --threads 1 --markdown page.md#own --png bars.png --against", `a b=echo '{"ms": 2000, "version": "v|1"}'`)
+		must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --rounds 1 --turns 1 --threads 1 --markdown page.md#own --png bars.png --against", `a, b=echo '{"ms": 2000, "version": "v|1"}'`)
 	}
 	text := readText(t, "page.md")
 	inside, ok := strings.CutPrefix(text, before)
@@ -93,7 +93,7 @@ func TestBenchResident(t *testing.T) {
 // TestBenchReferences compares with two commands: one that is run in each round, and one that stays and is faster.
 func TestBenchReferences(t *testing.T) {
 	t.Chdir(t.TempDir())
-	out := must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --batch 3 --rounds 2 --turns 1 --json --against", `slow one=echo run >> runs; echo '{"ms": 4000}'`,
+	out := must(t, "bench step-vae --engine gorgonia --blas go --batch 2 --batch 3 --rounds 2 --turns 1 --json --against", `slow, one=echo run >> runs; echo '{"ms": 4000}'`,
 		"--against", `stays=echo start >> starts; echo '{"ready": true}'; while read line; do echo '{"ms": 2000, "bytes": 7, "resident": 9, "p99_ms": 2500, "version": "v{batch}"}'; done; echo end >> ends`)
 	var list []benchOf
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
@@ -102,7 +102,7 @@ func TestBenchReferences(t *testing.T) {
 	for i, batch := range []int{2, 3} {
 		b := list[i]
 		slow, stays := b.Times[1], b.Times[2]
-		if b.Batch != batch || slow.Name != "slow one" || slow.Ratio != 2 || stays.Ratio != 1 || math.Abs(float64(b.Times[0].Ratio)/b.Times[0].Median*2000-1) > 1e-9 {
+		if b.Batch != batch || slow.Name != "slow, one" || slow.Ratio != 2 || stays.Ratio != 1 || math.Abs(float64(b.Times[0].Ratio)/b.Times[0].Median*2000-1) > 1e-9 {
 			t.Errorf("batch %d: %+v", b.Batch, b.Times)
 		}
 		if !stays.Reference || stays.Memory != 7 || stays.Resident != 9 || stays.P99 != 2500 || stays.Version != fmt.Sprint("v", batch) {
@@ -164,16 +164,21 @@ func TestBenchEngines(t *testing.T) {
 // TestReferences reads the names of commands: what sets a variable of the environment is no name.
 func TestReferences(t *testing.T) {
 	for text, want := range map[string]string{
-		"python3 steps.py": "against: python3 steps.py", "eager=python3 steps.py": "eager: python3 steps.py", "torch 2.9+cpu=true": "torch 2.9+cpu: true",
+		"python3 steps.py": "against: python3 steps.py", "eager=python3 steps.py": "eager: python3 steps.py", "torch-2.9+cpu=true": "torch-2.9+cpu: true",
 		"OMP_NUM_THREADS=1 python3 steps.py": "against: OMP_NUM_THREADS=1 python3 steps.py", "PATH=. true": "against: PATH=. true", "_A1=2 true": "against: _A1=2 true",
-		"one=OMP_NUM_THREADS=1 true": "one: OMP_NUM_THREADS=1 true", "Torch=true": "Torch: true", "MKL 1=true": "MKL 1: true", "2=true": "2: true",
+		"one=OMP_NUM_THREADS=1 true": "one: OMP_NUM_THREADS=1 true", "Torch=true": "Torch: true", "MKL-1=true": "MKL-1: true", "2=true": "2: true",
+		"python, bound=python3 steps.py --a=b": "python, bound: python3 steps.py --a=b", "a,b, c=true": "a,b, c: true", "größe=true": "größe: true",
+		"env A=1 true": "against: env A=1 true", "env -i a=1 true": "against: env -i a=1 true", "python3 steps.py --threads=2": "against: python3 steps.py --threads=2",
+		"./steps=2": "against: ./steps=2", "a , b=true": "against: a , b=true", "a,=true": "against: a,=true", "-a=true": "against: -a=true",
 	} {
 		var list []reference
 		app := &cli.App{
+			DisableSliceFlagSeparator: true, // as ours is, for names with commas
+
 			Flags:  []cli.Flag{&cli.StringSliceFlag{Name: "against"}, &cli.IntFlag{Name: "turns"}},
 			Action: func(c *cli.Context) (err error) { list, err = references(c); return err },
 		}
-		if err := app.Run([]string{"bench", "--against", text}); err != nil || len(list) != 1 {
+		if err := app.Run([]string{"bench", "--against=" + text}); err != nil || len(list) != 1 {
 			t.Fatal(list, err)
 		}
 		if got := list[0].name + ": " + list[0].command; got != want {
