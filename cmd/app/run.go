@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,15 +28,42 @@ func sessionFlags(more ...cli.Flag) []cli.Flag {
 	return append(more,
 		&cli.StringFlag{Name: "device", Value: onnxruntime.CPU, Usage: "where onnxruntime runs: " + strings.Join(onnxruntime.Devices(), " or ")},
 		&cli.BoolFlag{Name: "tf32", Usage: "let products of f32 on --device " + onnxruntime.CUDA + " round their factors to 10 bits, which is faster"},
+		deviceMemoryFlag,
 		libraryFlag,
 	)
 }
 
 // sessionFlagNames are those that mean nothing to another engine.
-var sessionFlagNames = []string{"device", "tf32", "onnxruntime", cudaGraphsFlag.Name}
+var sessionFlagNames = []string{"device", "tf32", deviceMemoryFlag.Name, "onnxruntime", cudaGraphsFlag.Name}
 
 // cudaGraphsFlag is of what trains.
 var cudaGraphsFlag = &cli.BoolFlag{Name: "cuda-graphs", Usage: "record what a step launches on --device " + onnxruntime.CUDA + " in its first runs, and launch it at once from then on"}
+
+// deviceMemoryFlag bounds what onnxruntime takes of a device's memory.
+var deviceMemoryFlag = &cli.StringFlag{Name: "device-memory", Usage: "the most that onnxruntime takes of the memory of --device " + onnxruntime.CUDA +
+	" for a model, in training for the state and for each step and function, `SIZE` as 8GB, 500MB or 8GiB (default: no bound)"}
+
+// deviceMemory is the size that the flag names in bytes, 0 if it is not given.
+func deviceMemory(c *cli.Context) (int64, error) {
+	if !c.IsSet(deviceMemoryFlag.Name) {
+		return 0, nil
+	}
+	text := c.String(deviceMemoryFlag.Name)
+	m := sizeText.FindStringSubmatch(text)
+	if m == nil {
+		return 0, usagef(c, "--%s %s: want a number with its unit, %s", deviceMemoryFlag.Name, text, strings.Join(sortedKeys(sizeUnits), ", "))
+	}
+	n, err := strconv.ParseFloat(m[1], 64)
+	if n *= sizeUnits[m[2]]; err != nil || n < 1 || n > 1<<50 {
+		return 0, usagef(c, "--%s %s: want from 1 byte to 1 million GB", deviceMemoryFlag.Name, text)
+	}
+	return int64(n), nil
+}
+
+var (
+	sizeText  = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?(B|[kMG]B|[KMG]iB)$`)
+	sizeUnits = map[string]float64{"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+)
 
 // noSessionFlags is a usage error if one of them is given.
 func noSessionFlags(c *cli.Context) error {
@@ -55,7 +83,11 @@ func sessionOptions(c *cli.Context) (onnxruntime.Options, error) { return resume
 // resumedOptions are what the flags ask for and, where they leave it open, what an engine had that is called had, if that is not "".
 func resumedOptions(c *cli.Context, had string) (onnxruntime.Options, error) {
 	old := onnxruntime.Options{}.OfName(had)
-	o := onnxruntime.Options{Library: c.Path("onnxruntime"), Device: c.String("device"), TF32: c.Bool("tf32"), CUDAGraphs: c.Bool(cudaGraphsFlag.Name)}
+	memory, err := deviceMemory(c)
+	if err != nil {
+		return onnxruntime.Options{}, err
+	}
+	o := onnxruntime.Options{Library: c.Path("onnxruntime"), Device: c.String("device"), TF32: c.Bool("tf32"), CUDAGraphs: c.Bool(cudaGraphsFlag.Name), MemoryLimit: memory}
 	if old.Device != "" && !c.IsSet("device") {
 		o.Device = old.Device
 	}
@@ -66,7 +98,7 @@ func resumedOptions(c *cli.Context, had string) (onnxruntime.Options, error) {
 	if !slices.Contains(onnxruntime.Devices(), o.Device) {
 		return o, usagef(c, "--device %s: want %s", o.Device, strings.Join(onnxruntime.Devices(), " or "))
 	}
-	for name, set := range map[string]bool{"tf32": o.TF32, cudaGraphsFlag.Name: o.CUDAGraphs} {
+	for name, set := range map[string]bool{"tf32": o.TF32, cudaGraphsFlag.Name: o.CUDAGraphs, deviceMemoryFlag.Name: o.MemoryLimit > 0} {
 		if set && o.Device != onnxruntime.CUDA {
 			return o, usagef(c, "--%s is for --device %s", name, onnxruntime.CUDA)
 		}

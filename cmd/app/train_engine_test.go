@@ -45,6 +45,18 @@ func TestResumedOptions(t *testing.T) {
 		{"cuda, tf32, graphs", "--cuda-graphs=false", onnxruntime.Options{Device: cuda, TF32: true}, ""},
 		{"cuda, tf32, graphs", "--device cpu", onnxruntime.Options{Device: cpu}, ""},
 		{"cuda, tf32", "--device cpu --cuda-graphs", onnxruntime.Options{}, "--cuda-graphs is for --device cuda"},
+		{"cuda", "--device-memory 8GB", onnxruntime.Options{Device: cuda, MemoryLimit: 8e9}, ""},
+		{"", "--device cuda --device-memory 1.5GiB", onnxruntime.Options{Device: cuda, MemoryLimit: 3 << 29}, ""},
+		{"", "--device cuda --device-memory 1048576B", onnxruntime.Options{Device: cuda, MemoryLimit: 1 << 20}, ""},
+		{"", "--device-memory 8GB", onnxruntime.Options{}, "--device-memory is for --device cuda"},
+		{"cuda", "--device-memory 8", onnxruntime.Options{}, "want a number with its unit, B, GB, GiB"},
+		{"cuda", "--device-memory -8GB", onnxruntime.Options{}, "--device-memory -8GB: want a number"},
+		{"cuda", "--device-memory NaNGB", onnxruntime.Options{}, "want a number"},
+		{"cuda", "--device-memory 8gb", onnxruntime.Options{}, "want a number"},
+		{"cuda", "--device-memory 0GB", onnxruntime.Options{}, "want from 1 byte"},
+		{"cuda", "--device-memory .5B", onnxruntime.Options{}, "want a number"},
+		{"cuda", "--device-memory 99999999999999999999GB", onnxruntime.Options{}, "to 1 million GB"},
+		{"cuda", "--device-memory=", onnxruntime.Options{}, "want a number"},
 		{"cpu", "--device cuda --tf32", onnxruntime.Options{Device: cuda, TF32: true}, ""},
 	} {
 		had := c.had
@@ -115,7 +127,8 @@ func TestTrainEngines(t *testing.T) {
 	contains(t, mustModel(t, vae.Model, run+" --epochs 2 --resume --engine gorgonia"), "engine: gorgonia")
 	for flags, want := range map[string]string{
 		"--engine frob": "gorgonia or onnxruntime", "--engine gorgonia --device cpu": "--device is for --engine onnxruntime",
-		"--engine gorgonia --tf32": "--tf32 is for --engine onnxruntime", "--tf32": "--tf32 is for --device cuda", "--cuda-graphs": "--cuda-graphs is for --device cuda", "--device tpu": "want cpu or cuda",
+		"--engine gorgonia --tf32": "--tf32 is for --engine onnxruntime", "--tf32": "--tf32 is for --device cuda", "--cuda-graphs": "--cuda-graphs is for --device cuda",
+		"--engine gorgonia --device-memory 1GB": "--device-memory is for --engine onnxruntime", "--device-memory 1GB": "--device-memory is for --device cuda", "--device tpu": "want cpu or cuda",
 	} {
 		r := command("train vae --data {}/images.npz " + flags + " --out " + filepath.Join(dir, "wrong"))
 		if r.code != exitUsage || !strings.Contains(r.err, want) {

@@ -38,7 +38,7 @@ func TestEngineCUDA(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					for step, err := range onCUDA(t, prog) {
+					for step, err := range onCUDA(t, prog, 0) {
 						if err == nil { // what is in the device's memory happens to say that the step is finite
 							continue
 						}
@@ -65,7 +65,7 @@ func TestEngineCUDA(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = onCUDA(t, prog)["train"]
+			err = onCUDA(t, prog, 0)["train"]
 			for _, want := range []string{"no kernel on the device", "Unique at engine_cuda_test.go:"} {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("the error is %v, want %q", err, want)
@@ -75,14 +75,14 @@ func TestEngineCUDA(t *testing.T) {
 	})
 }
 
-// onCUDA runs each step of prog once on zeros, two examples, and returns the errors.
-func onCUDA(t *testing.T, prog *compiler.Program) map[string]error {
+// onCUDA runs each step of prog once on zeros, two examples, with a limit of memory unless it is 0, and returns the errors.
+func onCUDA(t *testing.T, prog *compiler.Program, limit int64) map[string]error {
 	t.Helper()
 	state, err := runtime.NewState(prog, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := onnxruntime.NewEngine(onnxruntime.Options{Device: onnxruntime.CUDA})
+	e, err := onnxruntime.NewEngine(onnxruntime.Options{Device: onnxruntime.CUDA, MemoryLimit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +129,35 @@ func TestEngineNoGPU(t *testing.T) {
 					if err == nil || !strings.Contains(err.Error(), "device cuda cannot be used") {
 						t.Errorf("the error is %v", err)
 					}
+				}
+			})
+		})
+	}
+}
+
+// TestEngineMemoryLimit: an engine's sessions keep to the limit of the device's memory that they are given, and what does not fit says so.
+func TestEngineMemoryLimit(t *testing.T) {
+	requireLibrary(t)
+	lib, err := onnxruntime.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stub := cudatest.Build(t, lib.Path)
+	for _, c := range []struct {
+		name  string
+		limit int64
+		fits  bool
+	}{{"none", 0, true}, {"enough", 1 << 30, true}, {"less than a weight", 1 << 20, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			stub.Run(t, nil, nil, func(t *testing.T) {
+				m := yardstick.Models[0]
+				prog, err := m.Define(m.Settings)
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = onCUDA(t, prog, c.limit)["train"]
+				if full := err != nil && strings.Contains(err.Error(), "Available memory of"); full == c.fits {
+					t.Errorf("with a limit of %d bytes: %v", c.limit, err)
 				}
 			})
 		})

@@ -18,6 +18,8 @@ var commandMutations = []mutation{
 	{"train: a run on a device goes on on the CPU", "runtime/onnxruntime/engine.go", "o.Device, o.TF32, o.CUDAGraphs = words[0], slices.Contains(words, namedTF32)", "o.TF32, o.CUDAGraphs = slices.Contains(words, namedTF32)", "./runtime/onnxruntime", "TestEngineName"},
 	{"train: a resumed run forgets that it recorded graphs", "cmd/app/run.go", " || old.CUDAGraphs && !c.IsSet(cudaGraphsFlag.Name)", "", "./cmd/app", "TestResumedOptions"},
 	{"bench: a variable of a command's environment is its name", "cmd/app/bench_against.go", " && !assignment.MatchString(text)", "", "./cmd/app", "TestReferences"},
+	{"bench: words before an assignment are a name", "cmd/app/bench_against.go", "[\\pL\\pN_.+-]*(, *", "[\\pL\\pN _.+-]*(, *", "./cmd/app", "TestReferences"},
+	{"flags: a limit of memory for any device", "cmd/app/run.go", "deviceMemoryFlag.Name: o.MemoryLimit > 0}", "deviceMemoryFlag.Name: false}", "./cmd/app", "TestResumedOptions"},
 	{"engine: its threads wait awake", "runtime/onnxruntime/settings.go", "if o.turns {\n\t\t//", "if false {\n\t\t//", "./runtime/onnxruntime", "TestSettings"},
 	{"vae: importance weights are added up, not averaged", "compiler/models/vae/vae.go", ".LogSumExp(-1).Shift(-math.Log(float64(draws)))", ".LogSumExp(-1).Shift(0 * math.Log(float64(draws)))", "./compiler/models/vae", "Draws"},
 	{"modes: the rarest is one that was drawn", "runtime/metrics/classes.go", "if reference[i] > 0 {", "if reference[i] > 0 && v > 0 {", "./runtime/metrics", "Classes"},

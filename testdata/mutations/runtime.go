@@ -1,6 +1,7 @@
 package main
 
 var runtimeMutations = []mutation{
+	{"engine: no limit of the device's memory", "runtime/onnxruntime/cuda.go", "if o.MemoryLimit > 0 {", "if o.MemoryLimit > 0 && !o.turns {", "./runtime/onnxruntime", "TestSettings"},
 	{"engine: new state is committed before it is looked at", "runtime/gorgonia/engine.go", "if !c.p.ok() {\n\t\t\treturn c.Explain()\n\t\t}\n\t\tc.p.commit(c.x.state)", "c.p.commit(c.x.state)\n\t\tif !c.p.ok() {\n\t\t\treturn c.Explain()\n\t\t}", "./runtime/gorgonia", ""},
 	{"engine: only the loss is held to be finite", "compiler/guard.go", ".AllFinite(state...)", ".AllFinite()", "./compiler ./runtime/gorgonia", ""},
 	{"state: what is set does not go to the device", "runtime/state.go", "old.CopyFrom(t)\n\ts.change(name)", "old.CopyFrom(t)", "./runtime/train", "Attach"},
