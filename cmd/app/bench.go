@@ -91,7 +91,7 @@ func (a *app) benchCommand() *cli.Command {
 		Flags: sessionFlags(
 			&cli.StringSliceFlag{Name: "engine", Usage: "`NAME` of an engine: " + strings.Join(trainerNames, " or ") + "; may be repeated (default: all that are here)"},
 			&cli.StringSliceFlag{Name: "blas", Usage: "`NAME` of a BLAS for gorgonia as of train, go or openblas; may be repeated (default: go and, where there is one, the fastest library)"},
-			&cli.IntFlag{Name: "threads", Usage: "CPU threads of each engine; 0 means all"},
+			&cli.IntSliceFlag{Name: "threads", Usage: "CPU threads of each engine, `N`; 0 means all; may be repeated, and all then take turns in the same rounds (default: 0)"},
 			&cli.IntSliceFlag{Name: "batch", Usage: "examples a turn, `N`; may be repeated (default: the model's, with --infer 1 and 64)"},
 			&cli.StringSliceFlag{Name: "size", Usage: "what another symbol in the shapes is, `NAME=N`; may be repeated (default: 1)"},
 			&cli.IntFlag{Name: "rounds", Value: 5, Usage: "how often all take turns"},
@@ -125,12 +125,14 @@ func (a *app) bench(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	engines, err := benchEngines(c, libraries)
-	if err != nil {
-		return err
+	b := &bench{c: c}
+	for _, n := range benchThreads(c) {
+		engines, err := benchEngines(c, libraries, n)
+		if err != nil {
+			return err
+		}
+		b.teams = append(b.teams, team{n, engines, newMeter(libraries, n)})
 	}
-	b := &bench{c: c, engines: engines, threads: cmp.Or(c.Int("threads"), runtime.GOMAXPROCS(0))}
-	b.meter = newMeter(libraries, b.threads)
 	for _, m := range list {
 		if err := b.model(m); err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
@@ -175,9 +177,15 @@ func checkBench(c *cli.Context) error {
 			return err
 		}
 	}
-	for _, name := range []string{"threads", "turns"} {
-		if c.Int(name) < 0 {
-			return usagef(c, "--%s %d: want 0 or more", name, c.Int(name))
+	if n := c.Int("turns"); n < 0 {
+		return usagef(c, "--turns %d: want 0 or more", n)
+	}
+	for i, n := range benchThreads(c) {
+		if n < 0 {
+			return usagef(c, "--threads %d: want 0 or more", n)
+		}
+		if slices.Contains(benchThreads(c)[:i], n) {
+			return usagef(c, "--threads: %d threads are asked for twice", n)
 		}
 	}
 	if n := c.Int("rounds"); n < 1 {
@@ -256,6 +264,18 @@ func benchLibraries(c *cli.Context) ([]blas.Candidate, error) {
 	return list, nil
 }
 
+// benchThreads are the numbers of threads that --threads asks for, all without it.
+func benchThreads(c *cli.Context) []int {
+	list := slices.Clone(c.IntSlice("threads"))
+	if len(list) == 0 {
+		list = []int{0}
+	}
+	for i, n := range list {
+		list[i] = cmp.Or(n, runtime.GOMAXPROCS(0))
+	}
+	return list
+}
+
 // A benchEngine is an engine with its name in the tables.
 type benchEngine struct {
 	name string
@@ -264,8 +284,9 @@ type benchEngine struct {
 	flags   []string             // that choose it alone
 }
 
-// benchEngines are the engines that --engine names or, without it, all that are here: gorgonia with each of the libraries, and onnxruntime.
-func benchEngines(c *cli.Context, libraries []blas.Candidate) ([]benchEngine, error) {
+// benchEngines are the engines that --engine names or, without it, all that are here: gorgonia with each of the libraries, and onnxruntime; on
+// so many threads.
+func benchEngines(c *cli.Context, libraries []blas.Candidate, threads int) ([]benchEngine, error) {
 	var list []benchEngine
 	names := c.StringSlice("engine")
 	all := names
@@ -276,7 +297,7 @@ func benchEngines(c *cli.Context, libraries []blas.Candidate) ([]benchEngine, er
 		switch name {
 		case engineGorgonia:
 			for _, b := range libraries {
-				e, err := gorgonia.New(gorgonia.Options{BLAS: b.Impl, Threads: c.Int("threads")})
+				e, err := gorgonia.New(gorgonia.Options{BLAS: b.Impl, Threads: threads})
 				if err != nil {
 					return nil, err
 				}
@@ -287,7 +308,7 @@ func benchEngines(c *cli.Context, libraries []blas.Candidate) ([]benchEngine, er
 			if err != nil {
 				return nil, err
 			}
-			o.Threads = c.Int("threads")
+			o.Threads = threads
 			e, err := onnxruntime.NewEngine(o)
 			switch {
 			case err != nil && names == nil && noSessionFlags(c) == nil: // it was not asked for

@@ -50,7 +50,7 @@ func (b *bench) functions(m models.Model, prog *compiler.Program, s models.Setti
 
 // function times f at a batch. To onnxruntime it is a file, with the weights in it.
 func (b *bench) function(m models.Model, prog *compiler.Program, f *graph.Func, batch, kinds int) error {
-	of := benchOf{Model: m.Name, Func: f.Name, Batch: batch, Threads: b.threads}
+	of := benchOf{Model: m.Name, Func: f.Name, Batch: batch}
 	sizes, err := b.sizes(m, prog, []*graph.Func{f}, batch)
 	if err != nil {
 		return err
@@ -75,24 +75,16 @@ func (b *bench) function(m models.Model, prog *compiler.Program, f *graph.Func, 
 	if _, err := onnx.ExportFile(file, f, state, onnx.Options{NoVectors: true}); err != nil {
 		return err
 	}
-	var racers []racer
-	for _, e := range b.engines {
-		var r []racer
-		if e.session != nil {
-			r, err = b.inFile(e, file, f, sizes, kinds)
-		} else {
-			r = make([]racer, 1)
-			r[0], err = inEngine(e, prog, state, f, in)
-			r[0].bytes = of.Memory
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.name, err)
-		}
-		racers = append(racers, r...)
-	}
 	replace := of.replaced(sizes)
 	replace["{file}"] = file
-	return b.race(of, racers, replace)
+	return b.heats(of, replace, func(e benchEngine) ([]racer, error) {
+		if e.session != nil {
+			return b.inFile(e, file, f, sizes, kinds)
+		}
+		r, err := inEngine(e, prog, state, f, in)
+		r.bytes = of.Memory
+		return []racer{r}, err
+	})
 }
 
 // inEngine is f run by an engine on the inputs in, which it reads where they lie.

@@ -90,7 +90,12 @@ const rare = "one in a hundred"
 // markdownBench is the table of all in Markdown.
 func (a *app) markdownBench(all []benchOf, picture, from string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s; %d threads each.\n\n    %s\n\n", machine(), all[0].Threads, a.commandLine())
+	threads := sameThreads(all)
+	each := ""
+	if threads > 0 {
+		each = fmt.Sprintf("; %s each", counted(threads, "thread"))
+	}
+	fmt.Fprintf(&b, "\n%s%s.\n\n    %s\n\n", machine(), each, a.commandLine())
 	columns := []column{
 		{"", func(t timesOf) string { return strings.ReplaceAll(plain(cmp.Or(t.Version, t.Name)), "|", `\|`) }},
 		{"ms", func(t timesOf) string { return digits(t.Median) }},
@@ -128,6 +133,9 @@ func (a *app) markdownBench(all []benchOf, picture, from string) string {
 	fmt.Fprintln(&b, strings.Repeat("|---", len(head))+"|")
 	for _, of := range all {
 		what := fmt.Sprintf("`%s`, batch %d", of.title(), of.Batch)
+		if threads == 0 {
+			what += ", " + counted(of.Threads, "thread")
+		}
 		for _, t := range of.Times {
 			cells := []string{what}
 			for _, c := range columns {

@@ -17,7 +17,7 @@ func (a *app) printBench(all []benchOf) error {
 		if b.Rhythm != "" {
 			what += ": " + b.Rhythm
 		}
-		fmt.Fprintf(a.out, "%s; batch %d, %d threads, %.3g multiply-adds, %s planned besides %s of state, %s of it new state; %s moved\n", what, b.Batch, b.Threads,
+		fmt.Fprintf(a.out, "%s; batch %d, %s, %.3g multiply-adds, %s planned besides %s of state, %s of it new state; %s moved\n", what, b.Batch, counted(b.Threads, "thread"),
 			b.MultiplyAdds, size(int64(b.Memory)), size(int64(b.State)), size(int64(b.NewState)), size(int64(b.Moved)))
 		rows := [][]string{{"ENGINE", "MS", "SPREAD", "LEAST", "MOST", "P99", "RATIO", "GFLOP/S", "OF PEAK", "EXAMPLES/S", "BYTES", "RESIDENT"}}
 		for _, t := range b.Times {
@@ -58,21 +58,48 @@ func sizeOr(n int) string {
 	return size(int64(n))
 }
 
+// sameThreads is how many threads all ran on, 0 if not all on as many.
+func sameThreads(all []benchOf) int {
+	for _, b := range all {
+		if b.Threads != all[0].Threads {
+			return 0
+		}
+	}
+	return all[0].Threads
+}
+
+// counted is a number of things: 1 thread, 2 threads.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // drawBench draws the ratios.
-func drawBench(all []benchOf, path string) error {
+func drawBench(all []benchOf, path string) error { return benchChart(all).Write(path) }
+
+// benchChart are the ratios as bars.
+func benchChart(all []benchOf) report.BarChart {
 	chart := report.BarChart{Title: "time of a training step", Value: "ratio"}
 	if all[0].Func != "" {
 		chart.Title = "time of a call"
 	}
 	at := map[string]int{}
-	batches := map[string]int{}
+	batches, threads := map[string]map[int]bool{}, sameThreads(all)
 	for _, b := range all {
-		batches[b.title()]++
+		if batches[b.title()] == nil {
+			batches[b.title()] = map[int]bool{}
+		}
+		batches[b.title()][b.Batch] = true
 	}
 	for k, b := range all {
 		name := b.title()
-		if batches[name] > 1 {
+		if len(batches[name]) > 1 {
 			name = fmt.Sprintf("%s, %d", name, b.Batch)
+		}
+		if threads == 0 {
+			name = fmt.Sprintf("%s, %s", name, counted(b.Threads, "thread"))
 		}
 		chart.Names = append(chart.Names, name)
 		for _, t := range b.Times {
@@ -89,5 +116,5 @@ func drawBench(all []benchOf, path string) error {
 			chart.Series[i].Values[k] = float64(t.Ratio)
 		}
 	}
-	return chart.Write(path)
+	return chart
 }

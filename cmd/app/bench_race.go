@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -17,11 +19,27 @@ import (
 
 // A bench is one run of the command.
 type bench struct {
-	c       *cli.Context
-	engines []benchEngine
+	c     *cli.Context
+	teams []team
+	all   []benchOf
+}
+
+// A team is the engines on so many threads, and what measures what the machine does on these.
+type team struct {
 	threads int
+	engines []benchEngine
 	meter   *meter
-	all     []benchOf
+}
+
+// A heat is what a team does: its racers, and the words in commands that stand for what it is of.
+type heat struct {
+	team
+	of      benchOf
+	racers  []racer
+	replace map[string]string
+
+	blocks                 []int       // turns of each racer's block
+	rounds, middles, tails [][]float64 // of each racer
 }
 
 // A racer runs turns, n in a row, and says how many milliseconds one took.
@@ -103,80 +121,134 @@ func (b *bench) sizes(m models.Model, prog *compiler.Program, entries []*graph.F
 // blockTime is how long a block takes, where no flag says how many turns it has.
 const blockTime = 200 * time.Millisecond
 
-// race lets racers take turns, stops them, and puts their times into of.
-func (b *bench) race(of benchOf, racers []racer, replace map[string]string) error {
+// heats races what of is of, on each number of threads; racers are those of an engine.
+func (b *bench) heats(of benchOf, replace map[string]string, racers func(e benchEngine) ([]racer, error)) error {
+	var list []*heat
+	defer func() { stop(list) }()
+	for _, t := range b.teams {
+		h := &heat{team: t, of: of, replace: maps.Clone(replace)}
+		h.of.Threads, h.replace["{threads}"] = t.threads, strconv.Itoa(t.threads)
+		list = append(list, h)
+		for _, e := range t.engines {
+			r, err := racers(e)
+			if err != nil {
+				return fmt.Errorf("%s: %w", e.name, err)
+			}
+			h.racers = append(h.racers, r...)
+		}
+	}
+	return b.race(list)
+}
+
+// stop ends all racers.
+func stop(list []*heat) {
+	for _, h := range list {
+		for _, r := range h.racers {
+			r.close()
+		}
+	}
+}
+
+// race lets the racers of all heats take turns, in the same rounds, and keeps their times.
+func (b *bench) race(heats []*heat) error {
+	for _, h := range heats {
+		if err := b.ready(h); err != nil {
+			return err
+		}
+	}
+	resident := 0 // of this process, if there is nothing else in it
+	for round := range b.c.Int("rounds") {
+		for _, h := range heats {
+			if err := b.round(h); err != nil {
+				return err
+			}
+			if round == 0 && len(b.all) == 0 && len(heats) == 1 && len(h.engines) == len(h.racers) && len(h.racers) == 1 {
+				resident = rt.PeakResident()
+			}
+			h.of.PeakRate, h.of.Bandwidth = max(h.of.PeakRate, h.meter.peak()), max(h.of.Bandwidth, h.meter.bandwidth())
+		}
+	}
+	for _, h := range heats {
+		if err := b.finish(h, resident); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ready adds the commands to the racers of h, and warms all up: plans, pages, caches, compilers.
+func (b *bench) ready(h *heat) error {
 	list, err := references(b.c)
 	if err != nil {
 		return err
 	}
 	for i := range list {
-		r := list[i].with(replace)
-		racers = append(racers, racer{name: r.name, turns: r.turns, stop: r.close, reference: r})
+		r := list[i].with(h.replace)
+		h.racers = append(h.racers, racer{name: r.name, turns: r.turns, stop: r.close, reference: r})
 	}
-	defer func() {
-		for _, r := range racers {
-			r.close()
-		}
-	}()
-	ctx, blocks := b.c.Context, make([]int, len(racers))
-	for i, r := range racers { // warm up: plans, pages, caches, compilers
+	n := len(h.racers)
+	h.blocks, h.rounds, h.middles, h.tails = make([]int, n), make([][]float64, n), make([][]float64, n), make([][]float64, n)
+	for i, r := range h.racers {
 		if r.reference != nil {
-			if err := r.start(ctx); err != nil {
+			if err := r.start(b.c.Context); err != nil {
 				return err
 			}
 			time.Sleep(settle)
 			continue
 		}
-		if blocks[i], err = b.block(r); err != nil {
+		if h.blocks[i], err = b.block(r); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
-	rounds, middles, tails := make([][]float64, len(racers)), make([][]float64, len(racers)), make([][]float64, len(racers))
-	resident := 0 // of this process, if there is nothing else in it
-	for round := range b.c.Int("rounds") {
-		for i, r := range racers {
-			if r.reference == nil { // the others have had the caches, or the CPU was at rest
-				if _, err := r.turns(ctx, max(1, blocks[i]/4)); err != nil {
-					return fmt.Errorf("%s: %w", r.name, err)
-				}
-			}
-			ms, err := r.turns(ctx, blocks[i])
-			if err != nil {
+	return nil
+}
+
+// round runs a block of each of the racers of h.
+func (b *bench) round(h *heat) error {
+	for i, r := range h.racers {
+		if r.reference == nil { // the others have had the caches, or the CPU was at rest
+			if _, err := r.turns(b.c.Context, max(1, h.blocks[i]/4)); err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}
-			rounds[i] = append(rounds[i], ms)
-			switch {
-			case r.took != nil:
-				middles[i], tails[i] = append(middles[i], r.took(.5)), append(tails[i], r.took(.99))
-			case r.reference != nil && r.last.P99 > 0:
-				middles[i], tails[i] = append(middles[i], r.last.P50), append(tails[i], r.last.P99)
-			}
 		}
-		if round == 0 && len(b.all) == 0 && len(b.engines) == len(racers) && len(racers) == 1 {
-			resident = rt.PeakResident()
+		ms, err := r.turns(b.c.Context, h.blocks[i])
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
 		}
-		of.PeakRate, of.Bandwidth = max(of.PeakRate, b.meter.peak()), max(of.Bandwidth, b.meter.bandwidth())
+		h.rounds[i] = append(h.rounds[i], ms)
+		switch {
+		case r.took != nil:
+			h.middles[i], h.tails[i] = append(h.middles[i], r.took(.5)), append(h.tails[i], r.took(.99))
+		case r.reference != nil && r.last.P99 > 0:
+			h.middles[i], h.tails[i] = append(h.middles[i], r.last.P50), append(h.tails[i], r.last.P99)
+		}
 	}
+	return nil
+}
+
+// finish keeps what came out of h. resident is the most memory that this process had, 0 if that says nothing of an engine.
+func (b *bench) finish(h *heat, resident int) (err error) {
+	of := h.of
 	of.Floor, of.MovedFloor = 2*of.MultiplyAdds/of.PeakRate/1e6, of.Moved/of.Bandwidth/1e6
 	fastest := 0
-	for i, r := range racers {
-		if r.reference != nil && (racers[fastest].reference == nil || median(rounds[i]) < median(rounds[fastest])) {
+	for i, r := range h.racers {
+		if r.reference != nil && (h.racers[fastest].reference == nil || median(h.rounds[i]) < median(h.rounds[fastest])) {
 			fastest = i
 		}
 	}
-	for i, r := range racers {
-		t := times(rounds[i], rounds[fastest])
+	for i, r := range h.racers {
+		t := times(h.rounds[i], h.rounds[fastest])
 		if t.Name, t.Memory = r.name, r.bytes; r.bytes > 0 {
 			t.NewState = of.NewState
 		}
 		t.Resident = resident
 		if b.c.Bool("resident") && r.reference == nil {
-			if t.Resident, err = b.resident(b.engines[i], of); err != nil {
+			if t.Resident, err = b.resident(h.engines[i], of); err != nil {
 				return err
 			}
 		}
-		if len(tails[i]) > 0 {
-			t.P50, t.P99 = median(middles[i]), median(tails[i])
+		if len(h.tails[i]) > 0 {
+			t.P50, t.P99 = median(h.middles[i]), median(h.tails[i])
 		}
 		if r.reference != nil {
 			t.Reference, t.Version, t.Memory, t.Resident = true, r.last.Version, r.last.Bytes, r.last.Resident

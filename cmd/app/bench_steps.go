@@ -21,7 +21,7 @@ import (
 // steps times a turn of m: one go through its rhythm of Steps, on inputs that are drawn once.
 func (b *bench) steps(m models.Model, prog *compiler.Program, s models.Settings, batch int) error {
 	rhythm := m.Train.Turns()
-	of := benchOf{Model: m.Name, Batch: batch, Threads: b.threads, Rhythm: rhythm.String()}
+	of := benchOf{Model: m.Name, Batch: batch, Rhythm: rhythm.String()}
 	var entries []*graph.Func
 	for _, name := range rhythm.Steps() {
 		entries = append(entries, prog.Step(name))
@@ -39,18 +39,13 @@ func (b *bench) steps(m models.Model, prog *compiler.Program, s models.Settings,
 			return err
 		}
 	}
-	var racers []racer
-	for _, e := range b.engines {
+	return b.heats(of, of.replaced(sizes), func(e benchEngine) ([]racer, error) {
 		r, err := t.on(e.name, e.Engine)
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.name, err)
-		}
 		if e.session == nil {
 			r.bytes = of.Memory
 		}
-		racers = append(racers, r)
-	}
-	return b.race(of, racers, of.replaced(sizes))
+		return []racer{r}, err
+	})
 }
 
 // count adds to of what a run of f takes.
@@ -83,7 +78,7 @@ func (of benchOf) replaced(sizes graph.Binding) map[string]string {
 		list = append(list, fmt.Sprintf("%s=%d", name, sizes[name]))
 	}
 	return map[string]string{
-		"{model}": of.Model, "{func}": of.Func, "{batch}": strconv.Itoa(of.Batch), "{threads}": strconv.Itoa(of.Threads), "{sizes}": strings.Join(list, " "),
+		"{model}": of.Model, "{func}": of.Func, "{batch}": strconv.Itoa(of.Batch), "{sizes}": strings.Join(list, " "),
 	}
 }
 

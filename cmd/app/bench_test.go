@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,9 +67,63 @@ func TestBenchMarkdown(t *testing.T) {
 	if !ok || !ok2 || strings.Contains(inside, "old") || strings.Count(inside, "step-vae") != 2 {
 		t.Fatalf("the page is\n%s", text)
 	}
-	contains(t, inside, blas.Vectors(), "1 threads", "    GODEBUG=cpu.none=off sardonyx bench step-vae --engine gorgonia", "| `step-vae`, batch 2 | gorgonia, pure Go", "|  | v\\|1 | 2000 | ±0% | 1.00 |", "floor: the products alone", "GB/s", "![ratios](bars.png)")
+	contains(t, inside, blas.Vectors(), "; 1 thread each.", "    GODEBUG=cpu.none=off sardonyx bench step-vae --engine gorgonia", "| `step-vae`, batch 2 | gorgonia, pure Go", "|  | v\\|1 | 2000 | ±0% | 1.00 |", "floor: the products alone", "GB/s", "![ratios](bars.png)")
 	if strings.Contains(inside, "in a hundred") {
 		t.Error("there is a column without a cell")
+	}
+}
+
+// TestBenchThreads: several numbers of threads take turns in the same rounds, each with its own command, and stand apart in all that is written.
+func TestBenchThreads(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("page.md", []byte("<!-- bench steps -->\n<!-- end of bench steps -->\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	args := "bench step-vae --engine gorgonia --blas go --batch 2 --rounds 3 --turns 1 --threads 1 --threads 2"
+	out := must(t, args+" --json --markdown page.md --png bars.png --against", `echo {threads} >> runs; echo '{"ms": {threads}}'`)
+	var list []benchOf
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 2 {
+		t.Fatalf("it is of %+v", list)
+	}
+	for i, b := range list {
+		own, against := b.Times[0], b.Times[1]
+		if b.Threads != i+1 || len(b.Times) != 2 || len(own.Rounds) != 3 || against.Median != float64(i+1) || float64(own.Ratio) != own.Median/against.Median {
+			t.Errorf("%d threads: %+v", b.Threads, b.Times)
+		}
+		if !(b.PeakRate > 0) || b.Floor != 2*b.MultiplyAdds/b.PeakRate/1e6 {
+			t.Errorf("%d threads: a peak of %v, a floor of %v ms", b.Threads, b.PeakRate, b.Floor)
+		}
+	}
+	if got := strings.Fields(readText(t, "runs")); !slices.Equal(got, strings.Fields("1 2 1 2 1 2")) {
+		t.Errorf("the commands ran on %v threads", got)
+	}
+	page := readText(t, "page.md")
+	contains(t, page, "| `step-vae`, batch 2, 1 thread |", "| `step-vae`, batch 2, 2 threads |")
+	if strings.Contains(page, " each.") {
+		t.Error("the page says how many threads each has")
+	}
+	contains(t, must(t, args), "batch 2, 1 thread,", "batch 2, 2 threads,")
+}
+
+// TestBenchBars names bars by what tells them apart.
+func TestBenchBars(t *testing.T) {
+	one, two := []timesOf{{Name: "a", Ratio: 1}}, []timesOf{{Name: "a", Ratio: 2}, {Name: "b", Ratio: 3}}
+	for _, c := range []struct {
+		all  []benchOf
+		want []string
+	}{
+		{[]benchOf{{Model: "m", Batch: 2, Threads: 2, Times: one}, {Model: "n", Batch: 4, Threads: 2, Times: two}}, []string{"m", "n"}},
+		{[]benchOf{{Model: "m", Batch: 2, Threads: 2, Times: one}, {Model: "m", Batch: 4, Threads: 2, Times: two}}, []string{"m, 2", "m, 4"}},
+		{[]benchOf{{Model: "m", Batch: 2, Threads: 1, Times: one}, {Model: "m", Batch: 2, Threads: 2, Times: two}}, []string{"m, 1 thread", "m, 2 threads"}},
+		{[]benchOf{{Model: "m", Batch: 2, Threads: 1, Times: one}, {Model: "m", Batch: 4, Threads: 2, Times: two}}, []string{"m, 2, 1 thread", "m, 4, 2 threads"}},
+	} {
+		chart := benchChart(c.all)
+		if !slices.Equal(chart.Names, c.want) || len(chart.Series) != 2 || chart.Series[0].Values[1] != 2 || !math.IsNaN(chart.Series[1].Values[0]) {
+			t.Errorf("%+v, want the names %v", chart, c.want)
+		}
 	}
 }
 
@@ -212,6 +267,8 @@ func TestBadBench(t *testing.T) {
 		{"bench step-vae --markdown empty.md#x", "", exitUsage, "<!-- bench x -->"},
 		{"bench --infer vae --markdown empty.md", "", exitUsage, "<!-- bench functions -->"},
 		{"bench --infer vae --resident", "", exitUsage, "--resident is of training steps"},
+		{"bench step-vae --threads -1", "", exitUsage, "--threads -1"},
+		{"bench step-vae --threads 1 --threads 2 --threads 1", "", exitUsage, "1 threads are asked for twice"},
 		{"bench step-vae --turns -1", "", exitUsage, "--turns -1"},
 		{"bench step-vae --rounds 0", "", exitUsage, "--rounds 0"},
 		{"bench step-vae --batch -1", "", exitUsage, "--batch -1"},
