@@ -23,6 +23,13 @@ type BLAS interface {
 	Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int)
 }
 
+// A VectorBLAS is a BLAS that also multiplies a matrix and a vector, y = alpha·op(a)·x + beta·y for a of m rows and n columns. It may add up
+// in another order than Sgemm does, which must not depend on the number of rows.
+type VectorBLAS interface {
+	BLAS
+	Sgemv(tA blas.Transpose, m, n int, alpha float32, a []float32, lda int, x []float32, incX int, beta float32, y []float32, incY int)
+}
+
 // A Context carries what kernels need from their surroundings. It belongs to one caller at a time.
 type Context struct {
 	BLAS    BLAS

@@ -7,7 +7,7 @@ const gemmGrain = 1 << 18
 
 // Gemm is out = alpha·op(a)·op(b) + beta·out, where op transposes on request: op(a) is m×k, op(b) k×n, out m×n, row-major
 // with the given strides. Where alpha or beta is 0, what it multiplies does not count. The work is cut along the longer
-// side of out, so results do not depend on how k is summed.
+// side of out, so results do not depend on how k is summed. Few rows or columns are summed up as a [VectorBLAS] does.
 func Gemm[T Number](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, out []T, ldc int) {
 	if m == 0 || n == 0 {
 		return
@@ -21,6 +21,9 @@ func Gemm[T Number](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda in
 				Scale(row, row, beta)
 			}
 		}
+		return
+	}
+	if byVectors(c, tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, out, ldc) {
 		return
 	}
 	if m >= n {
@@ -40,6 +43,46 @@ func Gemm[T Number](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda in
 		}
 		gemm(c.BLAS, tA, tB, m, hi-lo, k, alpha, a, lda, b[at:], ldb, beta, out[lo:], ldc)
 	})
+}
+
+const (
+	fewVectors  = 4       // that are worth reading a matrix for each
+	longSum     = 32      // elements that are worth adding up in parts
+	vectorBlock = 1 << 17 // elements of a matrix, which stay in the second-level cache for the next vector
+)
+
+// byVectors is Gemm as products of a matrix, whose rows are as long as the sums, and few vectors; it is false if there are other ways only.
+// It looks at the whole product, so which order sums have does not depend on how that is cut.
+func byVectors[T Number](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, out []T, ldc int) bool {
+	v, ok := c.BLAS.(VectorBLAS)
+	x, single := any(a).([]float32)
+	if !ok || !single || k < longSum {
+		return false
+	}
+	y, z, row, col := any(b).([]float32), any(out).([]float32), ldc, 1
+	switch {
+	case n <= fewVectors && n <= m && !tA:
+	case m <= fewVectors && tB: // outᵀ = op(b)ᵀ·op(a)ᵀ
+		m, n, x, lda, y, ldb, tB, row, col = n, m, y, ldb, x, lda, !tA, 1, ldc
+	default:
+		return false
+	}
+	next, step := 1, ldb // vector, and element of one
+	if tB {
+		next, step = ldb, 1
+	}
+	block := m
+	if n > 1 {
+		block = max(1, vectorBlock/k)
+	}
+	c.Parallel(m, max(1, gemmGrain/(n*k)), func(lo, hi int) {
+		for i := lo; i < hi; i += block {
+			for j := range n {
+				v.Sgemv(blas.NoTrans, min(block, hi-i), k, float32(alpha), x[i*lda:], lda, y[j*next:], step, float32(beta), z[i*row+j*col:], row)
+			}
+		}
+	})
+	return true
 }
 
 // gemm is one call of the BLAS, or plain loops over integers.

@@ -96,3 +96,11 @@ func check(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) {
 		panic(fmt.Sprintf("blas: a product of %dx%d by %dx%d has a side above 2³¹", rowsA, colsA, rowsB, colsB))
 	}
 }
+
+// checkVector is check for a matrix of m rows and n columns, or its transpose, and a vector.
+func checkVector(tA blas.Transpose, m, n, a, lda, x, incX, y, incY int) {
+	if tA != blas.NoTrans {
+		m, n = n, m
+	}
+	check(tA, blas.NoTrans, m, 1, n, a, lda, x, incX, y, incY)
+}

@@ -52,7 +52,7 @@ func againstGonum(t *testing.T, l Impl) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var gonum pureGo
 	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {2, 3, 0}, {6, 16, 3}, {10, 11, 12}, {64, 33, 17}, {128, 512, 20}, {130, 50, 300}, {9, 1050, 5}, {5, 4, 520},
-		{7, 17, 257}, {119, 15, 256}, {121, 32, 255}, {12, 1025, 1}, {0, 5, 7}, {8, 0, 7}} {
+		{7, 17, 257}, {40, 1, 70}, {3, 1, 5}, {119, 15, 256}, {121, 32, 255}, {12, 1025, 1}, {0, 5, 7}, {8, 0, 7}} {
 		for _, tr := range [][2]blas.Transpose{{blas.NoTrans, blas.NoTrans}, {blas.Trans, blas.NoTrans}, {blas.NoTrans, blas.Trans}, {blas.Trans, blas.Trans}} {
 			for _, ab := range [][2]float64{{1, 0}, {1.5, .5}, {1, 1}, {-2, 0}} {
 				m, n, k := s[0], s[1], s[2]
@@ -137,7 +137,8 @@ func TestLevels(t *testing.T) {
 		t.Skip("this machine has no vector loops")
 	}
 	r := rand.New(rand.NewPCG(3, 4))
-	sizes := [][3]int{{1, 1, 1}, {70, 50, 40}, {3, 200, 300}, {100, 1, 513}, {1, 100, 7}}
+	sizes := [][3]int{{1, 1, 1}, {70, 50, 40}, {3, 200, 300}, {100, 1, 513}, {1, 100, 7}, {1, 1030, 520}, {2, 70, 300},
+		{40, 1100, 1}, {70, 4, 300}, {70, 7, 90}, {300, 130, 70}}
 	for _, d := range []int{-1, 0, 1} {
 		for _, m := range []int{2, 6, 8, 12, 16, 18, 24, blockM} {
 			sizes = append(sizes, [3]int{m + d, 50, 5})
@@ -178,12 +179,127 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// inParts is what every level must compute of a matrix and a vector, to the bit.
+func inParts(tA bool, m, n int, alpha float32, a []float32, lda int, x []float32, incX int, beta float32, y []float32, incY int) {
+	if tA {
+		inOrder(true, false, n, 1, m, alpha, a, lda, x, incX, beta, y, incY)
+		return
+	}
+	for i := range m {
+		var parts [16]float32
+		for d := range n {
+			parts[d%16] = fma32(a[i*lda+d], x[d*incX], parts[d%16])
+		}
+		for half := 8; half > 0; half /= 2 {
+			for p := range half {
+				parts[p] += parts[p+half]
+			}
+		}
+		sum := alpha * parts[0]
+		if beta != 0 {
+			old := beta * y[i*incY]
+			sum += old
+		}
+		y[i*incY] = sum
+	}
+}
+
+// TestVector multiplies matrices and vectors as TestLevels does matrices.
+func TestVector(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, s := range [][2]int{{1, 1}, {2, 3}, {3, 16}, {4, 15}, {5, 17}, {8, 31}, {7, 32}, {9, 33}, {1, 300}, {64, 513}, {1030, 20}, {20, 1030}} {
+		for _, tA := range []bool{false, true} {
+			m, n := s[0], s[1]
+			for _, inc := range []int{1, 3} {
+				lda := n + 2
+				a, x, y := single(random(r, m*lda)), single(random(r, max(m, n)*inc)), single(random(r, max(m, n)*inc))
+				for _, f := range [][2]float32{{1, 0}, {1, 1}, {-.7, .3}} {
+					want := slices.Clone(y)
+					if f[1] == 0 {
+						y[0] = float32(math.NaN()) // must be overwritten
+					}
+					inParts(tA, m, n, f[0], a, lda, x, inc, f[1], want, inc)
+					for _, v := range levels {
+						got := slices.Clone(y)
+						vectorGo{level: v}.Sgemv(transposed(tA), m, n, f[0], a, lda, x, inc, f[1], got, inc)
+						for i, w := range want {
+							if math.Float32bits(got[i]) != math.Float32bits(w) {
+								t.Fatalf("%s: %v, transposed %v, factors %v, steps %d: element %d is %v, want %v", v.name, s, tA, f, inc, i, got[i], w)
+							}
+						}
+					}
+					if f[1] == 0 {
+						y[0] = 1
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestFewVectors: products of few rows or columns are those of a matrix and each vector, if the rows of the matrix are as long as the sums,
+// and have the same bits however they are cut.
+func TestFewVectors(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, s := range [][3]int{{1, 1, 40}, {2, 1, 32}, {1, 2, 32}, {64, 1, 70}, {37, 2, 100}, {9, 4, 33}, {9, 5, 33}, {4, 4, 33}, {3, 40, 50}, {1, 9, 64}, {4, 11, 37},
+		{200, 3, 1000}, {20, 1, 31}} {
+		for kind := range 4 {
+			m, n, k := s[0], s[1], s[2]
+			tA, tB := kind&1 != 0, kind&2 != 0
+			lda, ldb, ldc := k+2, n+1, n+3
+			if tA {
+				lda = m + 2
+			}
+			if tB {
+				ldb = k + 1
+			}
+			a, b, c := single(random(r, (m+k)*lda)), single(random(r, (n+k)*ldb)), single(random(r, m*ldc))
+			for _, f := range [][2]float32{{1, 0}, {-.7, .3}} {
+				want := slices.Clone(c)
+				switch {
+				case n <= 4 && n <= m && !tA && k >= 32:
+					for j := range n {
+						x, step := b[j:], ldb
+						if tB {
+							x, step = b[j*ldb:], 1
+						}
+						inParts(false, m, k, f[0], a, lda, x, step, f[1], want[j:], ldc)
+					}
+				case m <= 4 && tB && k >= 32:
+					for i := range m {
+						x, step := a[i*lda:], 1
+						if tA {
+							x, step = a[i:], lda
+						}
+						inParts(false, n, k, f[0], b, ldb, x, step, f[1], want[i*ldc:], 1)
+					}
+				default:
+					inOrder(tA, tB, m, n, k, f[0], a, lda, b, ldb, f[1], want, ldc)
+				}
+				for _, v := range levels {
+					for _, threads := range []int{1, 2, 3} {
+						ctx := kernel.NewContext(vectorGo{level: v}, threads)
+						ctx.Grain = 1
+						got := slices.Clone(c)
+						kernel.Gemm(ctx, tA, tB, m, n, k, f[0], a, lda, b, ldb, f[1], got, ldc)
+						for i, w := range want {
+							if math.Float32bits(got[i]) != math.Float32bits(w) {
+								t.Fatalf("%s: %v, transposed %v %v, factors %v, %d threads: element (%d, %d) is %v, want %v", v.name, s, tA, tB, f, threads, i/ldc, i%ldc, got[i], w)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestPooled: a product takes its memory again, whatever is in it. How often it allocates is not counted under the race detector,
 // which empties pools at random.
 func TestPooled(t *testing.T) {
 	const m, k = 300, 20
 	for _, v := range levels {
-		for _, n := range []int{1, few, few + 1} {
+		for _, n := range []int{1, 5, 9} {
 			a, b, c := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n)
 			stale := slices.Repeat([]float32{float32(math.NaN())}, m*n)
 			turns.Put(&stale)

@@ -15,7 +15,7 @@ func TestBounds(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, v := range levels {
 		for range 2000 {
-			m, n, k := 1+r.IntN(20), 1+r.IntN(70), 1+r.IntN(14)
+			m, n, k := 1+r.IntN(20), 1+r.IntN(70), 1+r.IntN(40)
 			tA, tB := r.IntN(2) == 0, r.IntN(2) == 0
 			lda, ldb := k, n
 			if tA {
@@ -25,6 +25,11 @@ func TestBounds(t *testing.T) {
 				ldb = k
 			}
 			vectorGo{level: v}.Sgemm(transposed(tA), transposed(tB), m, n, k, 1, a[len(a)-m*k:], lda, b[len(b)-k*n:], ldb, float32(r.IntN(2)), c[len(c)-m*n:], n)
+			rows, cols := m, k
+			if tA {
+				rows, cols = k, m
+			}
+			vectorGo{level: v}.Sgemv(transposed(tA), rows, cols, 1, a[len(a)-m*k:], lda, b[len(b)-k:], 1, float32(r.IntN(2)), c[len(c)-m:], 1)
 		}
 	}
 }

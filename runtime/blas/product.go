@@ -32,7 +32,11 @@ type tile func(k int, a *float32, rowA, colA int, b *float32, ldb int, c *float3
 type level struct {
 	name  string
 	width int      // columns of a vector
+	alone int      // rows of a result that are fastest made one after the other
 	tiles [][]tile // by rows − 1 and vectors − 1
+
+	combine []combine // by depths
+	dots    []dots    // along one row, and along dotRows
 }
 
 // levels are those that the CPU has, the fastest last.
@@ -44,6 +48,9 @@ type packed struct {
 	b [maxCols * blockK]float32
 	// edge is a tile of which only a part belongs to the result.
 	edge [maxRows * maxCols]float32
+	// dots are the parts of sums along rows, row the sums of a part of a row of the result.
+	dots [dotRows * dotParts]float32
+	row  [rowPart]float32
 }
 
 var memory = sync.Pool{New: func() any { return new(packed) }}
@@ -53,28 +60,28 @@ func (v *level) product(tA, tB bool, m, n, k int, alpha float32, a []float32, ld
 	if beta != 0 && beta != 1 {
 		scale(beta, c, m, n, ldc)
 	}
-	if n <= few && m > n && alpha == 1 {
-		v.turned(tA, tB, m, n, k, a, lda, b, ldb, beta != 0, c, ldc)
+	if alpha == 1 && v.few(tA, tB, m, n, k, a, lda, b, ldb, beta != 0, c, ldc) {
 		return
 	}
 	p := memory.Get().(*packed)
 	defer memory.Put(p)
 	rows, cols := len(v.tiles), v.width*len(v.tiles[0])
-	packs := alpha != 1 || tA && n > cols || !tA && lda%pageful == 0 && m > blockM/4 && n > 16*cols
+	packs := alpha != 1 || tA && n > 2*cols || !tA && lda%pageful == 0 && m > blockM/4 && n > 16*cols
+	cols = even((n+v.width-1)/v.width, len(v.tiles[0])) * v.width
 	for l := 0; l < k; l += blockK {
 		kb := min(blockK, k-l)
 		for i := 0; i < m; i += blockM {
-			left := operand{a, i*lda + l, lda, 1, rows * lda}
+			left := operand{a, i*lda + l, lda, 1}
 			if tA {
-				left = operand{a, l*lda + i, 1, lda, rows}
+				left = operand{a, l*lda + i, 1, lda}
 			}
 			mb := min(blockM, m-i)
 			if packs {
-				left = left.pack(p.a[:], rows, mb, kb, alpha)
+				left = left.pack(p.a[:], mb, kb, alpha)
 			}
 			for j := 0; j < n; j += cols {
 				nb := min(cols, n-j)
-				right := operand{b, l*ldb + j, ldb, 1, 0}
+				right := operand{b, l*ldb + j, ldb, 1}
 				if tB || mb > direct*rows || nb%v.width != 0 {
 					right = v.pack(p.b[:], b, ldb, tB, j, nb, l, kb)
 				}
@@ -84,8 +91,13 @@ func (v *level) product(tA, tB bool, m, n, k int, alpha float32, a []float32, ld
 	}
 }
 
+// even is how much of n each part has, of the fewest that have at most so much, where no part is much smaller than the others.
+func even(n, most int) int {
+	parts := (n + most - 1) / most
+	return (n + parts - 1) / parts
+}
+
 const (
-	few     = 2    // columns of a result that fill too little of a vector
 	pageful = 1024 // elements after which rows of a meet in the same places of the caches, where not all stay
 )
 
@@ -119,52 +131,32 @@ func scale(beta float32, c []float32, m, n, ldc int) {
 	}
 }
 
-// An operand is a block of a matrix, or its transpose, where it lies: its first element is x[at], its rows, its columns,
-// and strips of a tile's rows are so many elements apart.
+// An operand is a block of a matrix, or its transpose, where it lies: its first element is x[at], its rows and columns are so many elements
+// apart.
 type operand struct {
-	x               []float32
-	at              int
-	row, col, strip int
+	x            []float32
+	at, row, col int
 }
 
-// pack copies m rows of k elements of a, times alpha, into strips of so many rows: the elements of a column side by side. Where those of a
-// row are, they stay so.
-func (a operand) pack(to []float32, rows, m, k int, alpha float32) operand {
+// pack copies m rows of k elements of a, times alpha, side by side.
+func (a operand) pack(to []float32, m, k int, alpha float32) operand {
 	if a.col == 1 {
 		for i := range m {
-			row, from := to[i*k:][:k], a.x[a.at+i*a.row:][:k]
-			if alpha == 1 {
-				copy(row, from)
-			} else {
-				kernel.Scale(row, from, alpha)
-			}
+			copy(to[i*k:][:k], a.x[a.at+i*a.row:])
 		}
-		return operand{to, 0, k, 1, rows * k}
-	}
-	s := 0
-	if alpha == 1 && (rows == 8 || rows == 6) { // two strips at a time, a line of the caches or less, without calls
-		for ; s+2*rows <= m; s += 2 * rows {
-			first, second := to[s*k:][:rows*k], to[(s+rows)*k:][:rows*k]
-			for d := range k {
-				from, at := a.x[a.at+s+d*a.col:][:2*rows], d*rows
-				if rows == 8 {
-					*(*[8]float32)(first[at:]), *(*[8]float32)(second[at:]) = [8]float32(from), [8]float32(from[8:])
-				} else {
-					*(*[6]float32)(first[at:]), *(*[6]float32)(second[at:]) = [6]float32(from), [6]float32(from[6:])
-				}
-			}
+	} else {
+		for l := 0; l < k; l += turnedK {
+			kernel.Transpose(m, min(turnedK, k-l), to[l:], k, a.x[a.at+l*a.col:], a.col)
 		}
 	}
-	for ; s < m; s += rows {
-		strip, n := to[s*k:], min(rows, m-s)
-		for d := range k {
-			for i, v := range a.x[a.at+s+d*a.col:][:n] {
-				strip[d*rows+i] = alpha * v
-			}
-		}
+	if alpha != 1 {
+		kernel.Scale(to[:m*k], to[:m*k], alpha)
 	}
-	return operand{to, 0, 1, rows, rows * k}
+	return operand{to, 0, k, 1}
 }
+
+// turnedK is how many columns of an operand are turned at a time, so that the pages that they are in stay known to the CPU.
+const turnedK = 64
 
 // pack copies k rows of n elements of op(b), from (l, j) on, side by side into rows of whole vectors, filled up with zeros.
 func (v *level) pack(to []float32, b []float32, ldb int, tB bool, j, n, l, k int) operand {
@@ -174,21 +166,21 @@ func (v *level) pack(to []float32, b []float32, ldb int, tB bool, j, n, l, k int
 			row := to[d*size:][:size]
 			clear(row[copy(row, b[(l+d)*ldb+j:][:n]):])
 		}
-		return operand{to, 0, size, 1, 0}
+		return operand{to, 0, size, 1}
 	}
 	if n < size {
 		clear(to[:k*size])
 	}
 	kernel.Transpose(k, n, to, size, b[j*ldb+l:], ldb)
-	return operand{to, 0, size, 1, 0}
+	return operand{to, 0, size, 1}
 }
 
 // strip makes, or adds to, m rows of n columns of c, no more columns than a tile has.
 func (v *level) strip(p *packed, m, n, k int, a, b operand, c []float32, ldc int, add bool) {
 	vectors := (n + v.width - 1) / v.width
-	rows, size := len(v.tiles), vectors*v.width
+	rows, size := even(m, len(v.tiles)), vectors*v.width
 	for i := 0; i < m; i += rows {
-		at, r := a.at+i/rows*a.strip, min(rows, m-i)
+		at, r := a.at+i*a.row, min(rows, m-i)
 		do := v.tiles[r-1][vectors-1]
 		if n == size {
 			do(k, &a.x[at], a.row, a.col, &b.x[b.at], b.row, &c[i*ldc], ldc, add)

@@ -6,16 +6,16 @@ func init() {
 	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
 		return
 	}
-	levels = []*level{{"AVX2", 8, [][]tile{
+	levels = []*level{{"AVX2", 8, 2, [][]tile{
 		{tileAVX2_1x1, tileAVX2_1x2},
 		{tileAVX2_2x1, tileAVX2_2x2},
 		{tileAVX2_3x1, tileAVX2_3x2},
 		{tileAVX2_4x1, tileAVX2_4x2},
 		{tileAVX2_5x1, tileAVX2_5x2},
 		{tileAVX2_6x1, tileAVX2_6x2},
-	}}}
+	}, []combine{combineAVX2_8, combineAVX2_4, combineAVX2_1}, []dots{dotsAVX2_1, dotsAVX2_4}}}
 	if cpu.X86.HasAVX512F {
-		levels = append(levels, &level{"AVX-512", 16, [][]tile{
+		levels = append(levels, &level{"AVX-512", 16, 1, [][]tile{
 			{tileAVX512_1x1, tileAVX512_1x2, tileAVX512_1x3},
 			{tileAVX512_2x1, tileAVX512_2x2, tileAVX512_2x3},
 			{tileAVX512_3x1, tileAVX512_3x2, tileAVX512_3x3},
@@ -24,6 +24,6 @@ func init() {
 			{tileAVX512_6x1, tileAVX512_6x2, tileAVX512_6x3},
 			{tileAVX512_7x1, tileAVX512_7x2, tileAVX512_7x3},
 			{tileAVX512_8x1, tileAVX512_8x2, tileAVX512_8x3},
-		}})
+		}, []combine{combineAVX512_8, combineAVX512_4, combineAVX512_1}, []dots{dotsAVX512_1, dotsAVX512_4}})
 	}
 }

@@ -825,6 +825,587 @@ store:
 	VZEROUPPER
 	RET
 
+// func combineAVX2_1(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+// Requires: AVX, FMA3
+TEXT ·combineAVX2_1(SB), NOSPLIT, $0-50
+	MOVQ         n+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         c+40(FP), BX
+	MOVQ         colA+16(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         ldb+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVB         more+48(FP), SI
+	MOVB         add+49(FP), DI
+	VBROADCASTSS (CX), Y0
+
+fours:
+	SUBQ    $0x20, AX
+	JL      few
+	TESTB   SI, SI
+	JZ      fourMoreNot
+	VMOVUPS (BX), Y1
+	VMOVUPS 32(BX), Y2
+	VMOVUPS 64(BX), Y3
+	VMOVUPS 96(BX), Y4
+	JMP     fourMore
+
+fourMoreNot:
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+fourMore:
+	VFMADD231PS (DX), Y0, Y1
+	VFMADD231PS 32(DX), Y0, Y2
+	VFMADD231PS 64(DX), Y0, Y3
+	VFMADD231PS 96(DX), Y0, Y4
+	TESTB       DI, DI
+	JZ          fourWrite
+	VADDPS      (BX), Y1, Y1
+	VADDPS      32(BX), Y2, Y2
+	VADDPS      64(BX), Y3, Y3
+	VADDPS      96(BX), Y4, Y4
+
+fourWrite:
+	VMOVUPS Y1, (BX)
+	VMOVUPS Y2, 32(BX)
+	VMOVUPS Y3, 64(BX)
+	VMOVUPS Y4, 96(BX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	JMP     fours
+
+few:
+	ADDQ $0x00000020, AX
+
+vectors:
+	SUBQ    $0x08, AX
+	JL      rest
+	TESTB   SI, SI
+	JZ      vectorMoreNot
+	VMOVUPS (BX), Y1
+	JMP     vectorMore
+
+vectorMoreNot:
+	VXORPS Y1, Y1, Y1
+
+vectorMore:
+	VFMADD231PS (DX), Y0, Y1
+	TESTB       DI, DI
+	JZ          vectorWrite
+	VADDPS      (BX), Y1, Y1
+
+vectorWrite:
+	VMOVUPS Y1, (BX)
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	JMP     vectors
+
+rest:
+	ADDQ $0x08, AX
+
+elements:
+	SUBQ   $0x01, AX
+	JL     done
+	TESTB  SI, SI
+	JZ     moreElementNot
+	VMOVSS (BX), X1
+	JMP    moreElement
+
+moreElementNot:
+	VXORPS X1, X1, X1
+
+moreElement:
+	VFMADD231SS (DX), X0, X1
+	TESTB       DI, DI
+	JZ          writeElement
+	VADDSS      (BX), X1, X1
+
+writeElement:
+	VMOVSS X1, (BX)
+	ADDQ   $0x00000004, DX
+	ADDQ   $0x00000004, BX
+	JMP    elements
+
+done:
+	VZEROUPPER
+	RET
+
+// func combineAVX2_4(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+// Requires: AVX, FMA3
+TEXT ·combineAVX2_4(SB), NOSPLIT, $0-50
+	MOVQ         n+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         c+40(FP), BX
+	MOVQ         colA+16(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         ldb+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVB         more+48(FP), R8
+	MOVB         add+49(FP), R9
+	VBROADCASTSS (CX), Y0
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y1
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y2
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y3
+	LEAQ         (DI)(DI*2), CX
+
+fours:
+	SUBQ    $0x20, AX
+	JL      few
+	TESTB   R8, R8
+	JZ      fourMoreNot
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VMOVUPS 64(BX), Y6
+	VMOVUPS 96(BX), Y7
+	JMP     fourMore
+
+fourMoreNot:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+fourMore:
+	VFMADD231PS (DX), Y0, Y4
+	VFMADD231PS 32(DX), Y0, Y5
+	VFMADD231PS 64(DX), Y0, Y6
+	VFMADD231PS 96(DX), Y0, Y7
+	VFMADD231PS (DX)(DI*1), Y1, Y4
+	VFMADD231PS 32(DX)(DI*1), Y1, Y5
+	VFMADD231PS 64(DX)(DI*1), Y1, Y6
+	VFMADD231PS 96(DX)(DI*1), Y1, Y7
+	VFMADD231PS (DX)(DI*2), Y2, Y4
+	VFMADD231PS 32(DX)(DI*2), Y2, Y5
+	VFMADD231PS 64(DX)(DI*2), Y2, Y6
+	VFMADD231PS 96(DX)(DI*2), Y2, Y7
+	VFMADD231PS (DX)(CX*1), Y3, Y4
+	VFMADD231PS 32(DX)(CX*1), Y3, Y5
+	VFMADD231PS 64(DX)(CX*1), Y3, Y6
+	VFMADD231PS 96(DX)(CX*1), Y3, Y7
+	TESTB       R9, R9
+	JZ          fourWrite
+	VADDPS      (BX), Y4, Y4
+	VADDPS      32(BX), Y5, Y5
+	VADDPS      64(BX), Y6, Y6
+	VADDPS      96(BX), Y7, Y7
+
+fourWrite:
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VMOVUPS Y6, 64(BX)
+	VMOVUPS Y7, 96(BX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, BX
+	JMP     fours
+
+few:
+	ADDQ $0x00000020, AX
+
+vectors:
+	SUBQ    $0x08, AX
+	JL      rest
+	TESTB   R8, R8
+	JZ      vectorMoreNot
+	VMOVUPS (BX), Y4
+	JMP     vectorMore
+
+vectorMoreNot:
+	VXORPS Y4, Y4, Y4
+
+vectorMore:
+	VFMADD231PS (DX), Y0, Y4
+	VFMADD231PS (DX)(DI*1), Y1, Y4
+	VFMADD231PS (DX)(DI*2), Y2, Y4
+	VFMADD231PS (DX)(CX*1), Y3, Y4
+	TESTB       R9, R9
+	JZ          vectorWrite
+	VADDPS      (BX), Y4, Y4
+
+vectorWrite:
+	VMOVUPS Y4, (BX)
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	JMP     vectors
+
+rest:
+	ADDQ $0x08, AX
+
+elements:
+	SUBQ   $0x01, AX
+	JL     done
+	TESTB  R8, R8
+	JZ     moreElementNot
+	VMOVSS (BX), X4
+	JMP    moreElement
+
+moreElementNot:
+	VXORPS X4, X4, X4
+
+moreElement:
+	VFMADD231SS (DX), X0, X4
+	VFMADD231SS (DX)(DI*1), X1, X4
+	VFMADD231SS (DX)(DI*2), X2, X4
+	VFMADD231SS (DX)(CX*1), X3, X4
+	TESTB       R9, R9
+	JZ          writeElement
+	VADDSS      (BX), X4, X4
+
+writeElement:
+	VMOVSS X4, (BX)
+	ADDQ   $0x00000004, DX
+	ADDQ   $0x00000004, BX
+	JMP    elements
+
+done:
+	VZEROUPPER
+	RET
+
+// func combineAVX2_8(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+// Requires: AVX, FMA3
+TEXT ·combineAVX2_8(SB), NOSPLIT, $0-50
+	MOVQ         n+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         c+40(FP), BX
+	MOVQ         colA+16(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         ldb+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVB         more+48(FP), R8
+	MOVB         add+49(FP), R9
+	VBROADCASTSS (CX), Y0
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y1
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y2
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y3
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y4
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y5
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y6
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Y7
+	LEAQ         (DI)(DI*2), CX
+	LEAQ         (DX)(DI*4), SI
+
+fours:
+	SUBQ    $0x20, AX
+	JL      few
+	TESTB   R8, R8
+	JZ      fourMoreNot
+	VMOVUPS (BX), Y8
+	VMOVUPS 32(BX), Y9
+	VMOVUPS 64(BX), Y10
+	VMOVUPS 96(BX), Y11
+	JMP     fourMore
+
+fourMoreNot:
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+fourMore:
+	VFMADD231PS (DX), Y0, Y8
+	VFMADD231PS 32(DX), Y0, Y9
+	VFMADD231PS 64(DX), Y0, Y10
+	VFMADD231PS 96(DX), Y0, Y11
+	VFMADD231PS (DX)(DI*1), Y1, Y8
+	VFMADD231PS 32(DX)(DI*1), Y1, Y9
+	VFMADD231PS 64(DX)(DI*1), Y1, Y10
+	VFMADD231PS 96(DX)(DI*1), Y1, Y11
+	VFMADD231PS (DX)(DI*2), Y2, Y8
+	VFMADD231PS 32(DX)(DI*2), Y2, Y9
+	VFMADD231PS 64(DX)(DI*2), Y2, Y10
+	VFMADD231PS 96(DX)(DI*2), Y2, Y11
+	VFMADD231PS (DX)(CX*1), Y3, Y8
+	VFMADD231PS 32(DX)(CX*1), Y3, Y9
+	VFMADD231PS 64(DX)(CX*1), Y3, Y10
+	VFMADD231PS 96(DX)(CX*1), Y3, Y11
+	VFMADD231PS (SI), Y4, Y8
+	VFMADD231PS 32(SI), Y4, Y9
+	VFMADD231PS 64(SI), Y4, Y10
+	VFMADD231PS 96(SI), Y4, Y11
+	VFMADD231PS (SI)(DI*1), Y5, Y8
+	VFMADD231PS 32(SI)(DI*1), Y5, Y9
+	VFMADD231PS 64(SI)(DI*1), Y5, Y10
+	VFMADD231PS 96(SI)(DI*1), Y5, Y11
+	VFMADD231PS (SI)(DI*2), Y6, Y8
+	VFMADD231PS 32(SI)(DI*2), Y6, Y9
+	VFMADD231PS 64(SI)(DI*2), Y6, Y10
+	VFMADD231PS 96(SI)(DI*2), Y6, Y11
+	VFMADD231PS (SI)(CX*1), Y7, Y8
+	VFMADD231PS 32(SI)(CX*1), Y7, Y9
+	VFMADD231PS 64(SI)(CX*1), Y7, Y10
+	VFMADD231PS 96(SI)(CX*1), Y7, Y11
+	TESTB       R9, R9
+	JZ          fourWrite
+	VADDPS      (BX), Y8, Y8
+	VADDPS      32(BX), Y9, Y9
+	VADDPS      64(BX), Y10, Y10
+	VADDPS      96(BX), Y11, Y11
+
+fourWrite:
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	VMOVUPS Y10, 64(BX)
+	VMOVUPS Y11, 96(BX)
+	ADDQ    $0x00000080, DX
+	ADDQ    $0x00000080, SI
+	ADDQ    $0x00000080, BX
+	JMP     fours
+
+few:
+	ADDQ $0x00000020, AX
+
+vectors:
+	SUBQ    $0x08, AX
+	JL      rest
+	TESTB   R8, R8
+	JZ      vectorMoreNot
+	VMOVUPS (BX), Y8
+	JMP     vectorMore
+
+vectorMoreNot:
+	VXORPS Y8, Y8, Y8
+
+vectorMore:
+	VFMADD231PS (DX), Y0, Y8
+	VFMADD231PS (DX)(DI*1), Y1, Y8
+	VFMADD231PS (DX)(DI*2), Y2, Y8
+	VFMADD231PS (DX)(CX*1), Y3, Y8
+	VFMADD231PS (SI), Y4, Y8
+	VFMADD231PS (SI)(DI*1), Y5, Y8
+	VFMADD231PS (SI)(DI*2), Y6, Y8
+	VFMADD231PS (SI)(CX*1), Y7, Y8
+	TESTB       R9, R9
+	JZ          vectorWrite
+	VADDPS      (BX), Y8, Y8
+
+vectorWrite:
+	VMOVUPS Y8, (BX)
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, SI
+	ADDQ    $0x00000020, BX
+	JMP     vectors
+
+rest:
+	ADDQ $0x08, AX
+
+elements:
+	SUBQ   $0x01, AX
+	JL     done
+	TESTB  R8, R8
+	JZ     moreElementNot
+	VMOVSS (BX), X8
+	JMP    moreElement
+
+moreElementNot:
+	VXORPS X8, X8, X8
+
+moreElement:
+	VFMADD231SS (DX), X0, X8
+	VFMADD231SS (DX)(DI*1), X1, X8
+	VFMADD231SS (DX)(DI*2), X2, X8
+	VFMADD231SS (DX)(CX*1), X3, X8
+	VFMADD231SS (SI), X4, X8
+	VFMADD231SS (SI)(DI*1), X5, X8
+	VFMADD231SS (SI)(DI*2), X6, X8
+	VFMADD231SS (SI)(CX*1), X7, X8
+	TESTB       R9, R9
+	JZ          writeElement
+	VADDSS      (BX), X8, X8
+
+writeElement:
+	VMOVSS X8, (BX)
+	ADDQ   $0x00000004, DX
+	ADDQ   $0x00000004, SI
+	ADDQ   $0x00000004, BX
+	JMP    elements
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotsAVX2_1(k int, a *float32, lda int, x *float32, sums *float32)
+// Requires: AVX, FMA3
+TEXT ·dotsAVX2_1(SB), NOSPLIT, $0-40
+	MOVQ   k+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   x+24(FP), DX
+	MOVQ   sums+32(FP), BX
+	MOVQ   lda+16(FP), SI
+	SHLQ   $0x02, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+next:
+	SUBQ        $0x10, AX
+	JL          rest
+	VMOVUPS     (DX), Y2
+	VFMADD231PS (CX), Y2, Y0
+	VMOVUPS     32(DX), Y2
+	VFMADD231PS 32(CX), Y2, Y1
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	JMP         next
+
+rest:
+	ADDQ    $0x10, AX
+	JZ      sum
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	MOVQ    BX, SI
+
+element:
+	VMOVSS      (DX), X0
+	VMOVSS      (SI), X1
+	VFMADD231SS (CX), X0, X1
+	VMOVSS      X1, (SI)
+	ADDQ        $0x04, CX
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, SI
+	DECQ        AX
+	JNZ         element
+	VMOVUPS     (BX), Y0
+	VMOVUPS     32(BX), Y1
+
+sum:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (BX)
+	VZEROUPPER
+	RET
+
+// func dotsAVX2_4(k int, a *float32, lda int, x *float32, sums *float32)
+// Requires: AVX, FMA3
+TEXT ·dotsAVX2_4(SB), NOSPLIT, $0-40
+	MOVQ   k+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   x+24(FP), DX
+	MOVQ   sums+32(FP), BX
+	MOVQ   lda+16(FP), SI
+	SHLQ   $0x02, SI
+	LEAQ   (SI)(SI*2), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+next:
+	SUBQ        $0x10, AX
+	JL          rest
+	VMOVUPS     (DX), Y8
+	VFMADD231PS (CX), Y8, Y0
+	VFMADD231PS (CX)(SI*1), Y8, Y2
+	VFMADD231PS (CX)(SI*2), Y8, Y4
+	VFMADD231PS (CX)(DI*1), Y8, Y6
+	VMOVUPS     32(DX), Y8
+	VFMADD231PS 32(CX), Y8, Y1
+	VFMADD231PS 32(CX)(SI*1), Y8, Y3
+	VFMADD231PS 32(CX)(SI*2), Y8, Y5
+	VFMADD231PS 32(CX)(DI*1), Y8, Y7
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	JMP         next
+
+rest:
+	ADDQ    $0x10, AX
+	JZ      sum
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VMOVUPS Y2, 64(BX)
+	VMOVUPS Y3, 96(BX)
+	VMOVUPS Y4, 128(BX)
+	VMOVUPS Y5, 160(BX)
+	VMOVUPS Y6, 192(BX)
+	VMOVUPS Y7, 224(BX)
+	MOVQ    BX, R8
+
+element:
+	VMOVSS      (DX), X0
+	VMOVSS      (R8), X1
+	VFMADD231SS (CX), X0, X1
+	VMOVSS      X1, (R8)
+	VMOVSS      64(R8), X1
+	VFMADD231SS (CX)(SI*1), X0, X1
+	VMOVSS      X1, 64(R8)
+	VMOVSS      128(R8), X1
+	VFMADD231SS (CX)(SI*2), X0, X1
+	VMOVSS      X1, 128(R8)
+	VMOVSS      192(R8), X1
+	VFMADD231SS (CX)(DI*1), X0, X1
+	VMOVSS      X1, 192(R8)
+	ADDQ        $0x04, CX
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, R8
+	DECQ        AX
+	JNZ         element
+	VMOVUPS     (BX), Y0
+	VMOVUPS     32(BX), Y1
+	VMOVUPS     64(BX), Y2
+	VMOVUPS     96(BX), Y3
+	VMOVUPS     128(BX), Y4
+	VMOVUPS     160(BX), Y5
+	VMOVUPS     192(BX), Y6
+	VMOVUPS     224(BX), Y7
+
+sum:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (BX)
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X0, X2, X2
+	VMOVHLPS     X2, X2, X0
+	VADDPS       X0, X2, X2
+	VMOVSHDUP    X2, X0
+	VADDSS       X0, X2, X2
+	VMOVSS       X2, 4(BX)
+	VADDPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X0, X4, X4
+	VMOVHLPS     X4, X4, X0
+	VADDPS       X0, X4, X4
+	VMOVSHDUP    X4, X0
+	VADDSS       X0, X4, X4
+	VMOVSS       X4, 8(BX)
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X0, X6, X6
+	VMOVHLPS     X6, X6, X0
+	VADDPS       X0, X6, X6
+	VMOVSHDUP    X6, X0
+	VADDSS       X0, X6, X6
+	VMOVSS       X6, 12(BX)
+	VZEROUPPER
+	RET
+
 // func tileAVX512_1x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_1x1(SB), NOSPLIT, $0-65
@@ -3009,5 +3590,569 @@ store:
 	VMOVUPS Z21, (AX)
 	VMOVUPS Z22, 64(AX)
 	VMOVUPS Z23, 128(AX)
+	VZEROUPPER
+	RET
+
+// func combineAVX512_1(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·combineAVX512_1(SB), NOSPLIT, $0-50
+	MOVQ         n+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         c+40(FP), BX
+	MOVQ         colA+16(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         ldb+32(FP), SI
+	SHLQ         $0x02, SI
+	MOVB         more+48(FP), SI
+	MOVB         add+49(FP), DI
+	VBROADCASTSS (CX), Z0
+
+fours:
+	SUBQ    $0x40, AX
+	JL      few
+	TESTB   SI, SI
+	JZ      fourMoreNot
+	VMOVUPS (BX), Z1
+	VMOVUPS 64(BX), Z2
+	VMOVUPS 128(BX), Z3
+	VMOVUPS 192(BX), Z4
+	JMP     fourMore
+
+fourMoreNot:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+fourMore:
+	VFMADD231PS (DX), Z0, Z1
+	VFMADD231PS 64(DX), Z0, Z2
+	VFMADD231PS 128(DX), Z0, Z3
+	VFMADD231PS 192(DX), Z0, Z4
+	TESTB       DI, DI
+	JZ          fourWrite
+	VADDPS      (BX), Z1, Z1
+	VADDPS      64(BX), Z2, Z2
+	VADDPS      128(BX), Z3, Z3
+	VADDPS      192(BX), Z4, Z4
+
+fourWrite:
+	VMOVUPS Z1, (BX)
+	VMOVUPS Z2, 64(BX)
+	VMOVUPS Z3, 128(BX)
+	VMOVUPS Z4, 192(BX)
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	JMP     fours
+
+few:
+	ADDQ $0x00000040, AX
+
+vectors:
+	SUBQ    $0x10, AX
+	JL      rest
+	TESTB   SI, SI
+	JZ      vectorMoreNot
+	VMOVUPS (BX), Z5
+	JMP     vectorMore
+
+vectorMoreNot:
+	VPXORD Z5, Z5, Z5
+
+vectorMore:
+	VFMADD231PS (DX), Z0, Z5
+	TESTB       DI, DI
+	JZ          vectorWrite
+	VADDPS      (BX), Z5, Z5
+
+vectorWrite:
+	VMOVUPS Z5, (BX)
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	JMP     vectors
+
+rest:
+	ADDQ $0x10, AX
+
+elements:
+	SUBQ   $0x01, AX
+	JL     done
+	TESTB  SI, SI
+	JZ     moreElementNot
+	VMOVSS (BX), X1
+	JMP    moreElement
+
+moreElementNot:
+	VXORPS X1, X1, X1
+
+moreElement:
+	VFMADD231SS (DX), X0, X1
+	TESTB       DI, DI
+	JZ          writeElement
+	VADDSS      (BX), X1, X1
+
+writeElement:
+	VMOVSS X1, (BX)
+	ADDQ   $0x00000004, DX
+	ADDQ   $0x00000004, BX
+	JMP    elements
+
+done:
+	VZEROUPPER
+	RET
+
+// func combineAVX512_4(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·combineAVX512_4(SB), NOSPLIT, $0-50
+	MOVQ         n+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         c+40(FP), BX
+	MOVQ         colA+16(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         ldb+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVB         more+48(FP), R8
+	MOVB         add+49(FP), R9
+	VBROADCASTSS (CX), Z0
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z1
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z2
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z3
+	LEAQ         (DI)(DI*2), CX
+
+fours:
+	SUBQ    $0x40, AX
+	JL      few
+	TESTB   R8, R8
+	JZ      fourMoreNot
+	VMOVUPS (BX), Z4
+	VMOVUPS 64(BX), Z5
+	VMOVUPS 128(BX), Z6
+	VMOVUPS 192(BX), Z7
+	JMP     fourMore
+
+fourMoreNot:
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+fourMore:
+	VFMADD231PS (DX), Z0, Z4
+	VFMADD231PS 64(DX), Z0, Z5
+	VFMADD231PS 128(DX), Z0, Z6
+	VFMADD231PS 192(DX), Z0, Z7
+	VFMADD231PS (DX)(DI*1), Z1, Z4
+	VFMADD231PS 64(DX)(DI*1), Z1, Z5
+	VFMADD231PS 128(DX)(DI*1), Z1, Z6
+	VFMADD231PS 192(DX)(DI*1), Z1, Z7
+	VFMADD231PS (DX)(DI*2), Z2, Z4
+	VFMADD231PS 64(DX)(DI*2), Z2, Z5
+	VFMADD231PS 128(DX)(DI*2), Z2, Z6
+	VFMADD231PS 192(DX)(DI*2), Z2, Z7
+	VFMADD231PS (DX)(CX*1), Z3, Z4
+	VFMADD231PS 64(DX)(CX*1), Z3, Z5
+	VFMADD231PS 128(DX)(CX*1), Z3, Z6
+	VFMADD231PS 192(DX)(CX*1), Z3, Z7
+	TESTB       R9, R9
+	JZ          fourWrite
+	VADDPS      (BX), Z4, Z4
+	VADDPS      64(BX), Z5, Z5
+	VADDPS      128(BX), Z6, Z6
+	VADDPS      192(BX), Z7, Z7
+
+fourWrite:
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, 192(BX)
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	JMP     fours
+
+few:
+	ADDQ $0x00000040, AX
+
+vectors:
+	SUBQ    $0x10, AX
+	JL      rest
+	TESTB   R8, R8
+	JZ      vectorMoreNot
+	VMOVUPS (BX), Z8
+	JMP     vectorMore
+
+vectorMoreNot:
+	VPXORD Z8, Z8, Z8
+
+vectorMore:
+	VFMADD231PS (DX), Z0, Z8
+	VFMADD231PS (DX)(DI*1), Z1, Z8
+	VFMADD231PS (DX)(DI*2), Z2, Z8
+	VFMADD231PS (DX)(CX*1), Z3, Z8
+	TESTB       R9, R9
+	JZ          vectorWrite
+	VADDPS      (BX), Z8, Z8
+
+vectorWrite:
+	VMOVUPS Z8, (BX)
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	JMP     vectors
+
+rest:
+	ADDQ $0x10, AX
+
+elements:
+	SUBQ   $0x01, AX
+	JL     done
+	TESTB  R8, R8
+	JZ     moreElementNot
+	VMOVSS (BX), X4
+	JMP    moreElement
+
+moreElementNot:
+	VXORPS X4, X4, X4
+
+moreElement:
+	VFMADD231SS (DX), X0, X4
+	VFMADD231SS (DX)(DI*1), X1, X4
+	VFMADD231SS (DX)(DI*2), X2, X4
+	VFMADD231SS (DX)(CX*1), X3, X4
+	TESTB       R9, R9
+	JZ          writeElement
+	VADDSS      (BX), X4, X4
+
+writeElement:
+	VMOVSS X4, (BX)
+	ADDQ   $0x00000004, DX
+	ADDQ   $0x00000004, BX
+	JMP    elements
+
+done:
+	VZEROUPPER
+	RET
+
+// func combineAVX512_8(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·combineAVX512_8(SB), NOSPLIT, $0-50
+	MOVQ         n+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         c+40(FP), BX
+	MOVQ         colA+16(FP), SI
+	SHLQ         $0x02, SI
+	MOVQ         ldb+32(FP), DI
+	SHLQ         $0x02, DI
+	MOVB         more+48(FP), R8
+	MOVB         add+49(FP), R9
+	VBROADCASTSS (CX), Z0
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z1
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z2
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z3
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z4
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z5
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z6
+	ADDQ         SI, CX
+	VBROADCASTSS (CX), Z7
+	LEAQ         (DI)(DI*2), CX
+	LEAQ         (DX)(DI*4), SI
+
+fours:
+	SUBQ    $0x40, AX
+	JL      few
+	TESTB   R8, R8
+	JZ      fourMoreNot
+	VMOVUPS (BX), Z8
+	VMOVUPS 64(BX), Z9
+	VMOVUPS 128(BX), Z10
+	VMOVUPS 192(BX), Z11
+	JMP     fourMore
+
+fourMoreNot:
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+fourMore:
+	VFMADD231PS (DX), Z0, Z8
+	VFMADD231PS 64(DX), Z0, Z9
+	VFMADD231PS 128(DX), Z0, Z10
+	VFMADD231PS 192(DX), Z0, Z11
+	VFMADD231PS (DX)(DI*1), Z1, Z8
+	VFMADD231PS 64(DX)(DI*1), Z1, Z9
+	VFMADD231PS 128(DX)(DI*1), Z1, Z10
+	VFMADD231PS 192(DX)(DI*1), Z1, Z11
+	VFMADD231PS (DX)(DI*2), Z2, Z8
+	VFMADD231PS 64(DX)(DI*2), Z2, Z9
+	VFMADD231PS 128(DX)(DI*2), Z2, Z10
+	VFMADD231PS 192(DX)(DI*2), Z2, Z11
+	VFMADD231PS (DX)(CX*1), Z3, Z8
+	VFMADD231PS 64(DX)(CX*1), Z3, Z9
+	VFMADD231PS 128(DX)(CX*1), Z3, Z10
+	VFMADD231PS 192(DX)(CX*1), Z3, Z11
+	VFMADD231PS (SI), Z4, Z8
+	VFMADD231PS 64(SI), Z4, Z9
+	VFMADD231PS 128(SI), Z4, Z10
+	VFMADD231PS 192(SI), Z4, Z11
+	VFMADD231PS (SI)(DI*1), Z5, Z8
+	VFMADD231PS 64(SI)(DI*1), Z5, Z9
+	VFMADD231PS 128(SI)(DI*1), Z5, Z10
+	VFMADD231PS 192(SI)(DI*1), Z5, Z11
+	VFMADD231PS (SI)(DI*2), Z6, Z8
+	VFMADD231PS 64(SI)(DI*2), Z6, Z9
+	VFMADD231PS 128(SI)(DI*2), Z6, Z10
+	VFMADD231PS 192(SI)(DI*2), Z6, Z11
+	VFMADD231PS (SI)(CX*1), Z7, Z8
+	VFMADD231PS 64(SI)(CX*1), Z7, Z9
+	VFMADD231PS 128(SI)(CX*1), Z7, Z10
+	VFMADD231PS 192(SI)(CX*1), Z7, Z11
+	TESTB       R9, R9
+	JZ          fourWrite
+	VADDPS      (BX), Z8, Z8
+	VADDPS      64(BX), Z9, Z9
+	VADDPS      128(BX), Z10, Z10
+	VADDPS      192(BX), Z11, Z11
+
+fourWrite:
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, 192(BX)
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, SI
+	ADDQ    $0x00000100, BX
+	JMP     fours
+
+few:
+	ADDQ $0x00000040, AX
+
+vectors:
+	SUBQ    $0x10, AX
+	JL      rest
+	TESTB   R8, R8
+	JZ      vectorMoreNot
+	VMOVUPS (BX), Z12
+	JMP     vectorMore
+
+vectorMoreNot:
+	VPXORD Z12, Z12, Z12
+
+vectorMore:
+	VFMADD231PS (DX), Z0, Z12
+	VFMADD231PS (DX)(DI*1), Z1, Z12
+	VFMADD231PS (DX)(DI*2), Z2, Z12
+	VFMADD231PS (DX)(CX*1), Z3, Z12
+	VFMADD231PS (SI), Z4, Z12
+	VFMADD231PS (SI)(DI*1), Z5, Z12
+	VFMADD231PS (SI)(DI*2), Z6, Z12
+	VFMADD231PS (SI)(CX*1), Z7, Z12
+	TESTB       R9, R9
+	JZ          vectorWrite
+	VADDPS      (BX), Z12, Z12
+
+vectorWrite:
+	VMOVUPS Z12, (BX)
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, SI
+	ADDQ    $0x00000040, BX
+	JMP     vectors
+
+rest:
+	ADDQ $0x10, AX
+
+elements:
+	SUBQ   $0x01, AX
+	JL     done
+	TESTB  R8, R8
+	JZ     moreElementNot
+	VMOVSS (BX), X8
+	JMP    moreElement
+
+moreElementNot:
+	VXORPS X8, X8, X8
+
+moreElement:
+	VFMADD231SS (DX), X0, X8
+	VFMADD231SS (DX)(DI*1), X1, X8
+	VFMADD231SS (DX)(DI*2), X2, X8
+	VFMADD231SS (DX)(CX*1), X3, X8
+	VFMADD231SS (SI), X4, X8
+	VFMADD231SS (SI)(DI*1), X5, X8
+	VFMADD231SS (SI)(DI*2), X6, X8
+	VFMADD231SS (SI)(CX*1), X7, X8
+	TESTB       R9, R9
+	JZ          writeElement
+	VADDSS      (BX), X8, X8
+
+writeElement:
+	VMOVSS X8, (BX)
+	ADDQ   $0x00000004, DX
+	ADDQ   $0x00000004, SI
+	ADDQ   $0x00000004, BX
+	JMP    elements
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotsAVX512_1(k int, a *float32, lda int, x *float32, sums *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dotsAVX512_1(SB), NOSPLIT, $0-40
+	MOVQ   k+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   x+24(FP), DX
+	MOVQ   sums+32(FP), BX
+	MOVQ   lda+16(FP), SI
+	SHLQ   $0x02, SI
+	VPXORD Z0, Z0, Z0
+
+next:
+	SUBQ        $0x10, AX
+	JL          rest
+	VMOVUPS     (DX), Z1
+	VFMADD231PS (CX), Z1, Z0
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	JMP         next
+
+rest:
+	ADDQ    $0x10, AX
+	JZ      sum
+	VMOVUPS Z0, (BX)
+	MOVQ    BX, SI
+
+element:
+	VMOVSS      (DX), X0
+	VMOVSS      (SI), X1
+	VFMADD231SS (CX), X0, X1
+	VMOVSS      X1, (SI)
+	ADDQ        $0x04, CX
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, SI
+	DECQ        AX
+	JNZ         element
+	VMOVUPS     (BX), Z0
+
+sum:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDSS        X1, X0, X0
+	VMOVSS        X0, (BX)
+	VZEROUPPER
+	RET
+
+// func dotsAVX512_4(k int, a *float32, lda int, x *float32, sums *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·dotsAVX512_4(SB), NOSPLIT, $0-40
+	MOVQ   k+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   x+24(FP), DX
+	MOVQ   sums+32(FP), BX
+	MOVQ   lda+16(FP), SI
+	SHLQ   $0x02, SI
+	LEAQ   (SI)(SI*2), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+next:
+	SUBQ        $0x10, AX
+	JL          rest
+	VMOVUPS     (DX), Z4
+	VFMADD231PS (CX), Z4, Z0
+	VFMADD231PS (CX)(SI*1), Z4, Z1
+	VFMADD231PS (CX)(SI*2), Z4, Z2
+	VFMADD231PS (CX)(DI*1), Z4, Z3
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	JMP         next
+
+rest:
+	ADDQ    $0x10, AX
+	JZ      sum
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, 192(BX)
+	MOVQ    BX, R8
+
+element:
+	VMOVSS      (DX), X0
+	VMOVSS      (R8), X1
+	VFMADD231SS (CX), X0, X1
+	VMOVSS      X1, (R8)
+	VMOVSS      64(R8), X1
+	VFMADD231SS (CX)(SI*1), X0, X1
+	VMOVSS      X1, 64(R8)
+	VMOVSS      128(R8), X1
+	VFMADD231SS (CX)(SI*2), X0, X1
+	VMOVSS      X1, 128(R8)
+	VMOVSS      192(R8), X1
+	VFMADD231SS (CX)(DI*1), X0, X1
+	VMOVSS      X1, 192(R8)
+	ADDQ        $0x04, CX
+	ADDQ        $0x04, DX
+	ADDQ        $0x04, R8
+	DECQ        AX
+	JNZ         element
+	VMOVUPS     (BX), Z0
+	VMOVUPS     64(BX), Z1
+	VMOVUPS     128(BX), Z2
+	VMOVUPS     192(BX), Z3
+
+sum:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VMOVHLPS      X0, X0, X4
+	VADDPS        X4, X0, X0
+	VMOVSHDUP     X0, X4
+	VADDSS        X4, X0, X0
+	VMOVSS        X0, (BX)
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDSS        X0, X1, X1
+	VMOVSS        X1, 4(BX)
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X0
+	VADDPS        X0, X2, X2
+	VMOVHLPS      X2, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSHDUP     X2, X0
+	VADDSS        X0, X2, X2
+	VMOVSS        X2, 8(BX)
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPS        X0, X3, X3
+	VMOVHLPS      X3, X3, X0
+	VADDPS        X0, X3, X3
+	VMOVSHDUP     X3, X0
+	VADDSS        X0, X3, X3
+	VMOVSS        X3, 12(BX)
 	VZEROUPPER
 	RET

@@ -64,6 +64,31 @@ func tileAVX2_6x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c 
 //go:noescape
 func tileAVX2_6x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
 
+// combineAVX2_1 is c = a·b for 1 elements of a, or, with more, c + a·b, fused; or the sum is added to c.
+//
+//go:noescape
+func combineAVX2_1(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+
+// combineAVX2_4 is c = a·b for 4 elements of a, or, with more, c + a·b, fused; or the sum is added to c.
+//
+//go:noescape
+func combineAVX2_4(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+
+// combineAVX2_8 is c = a·b for 8 elements of a, or, with more, c + a·b, fused; or the sum is added to c.
+//
+//go:noescape
+func combineAVX2_8(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+
+// dotsAVX2_1 makes sums the products of 1 rows of a with x, by way of the parts of all, for which there must be place.
+//
+//go:noescape
+func dotsAVX2_1(k int, a *float32, lda int, x *float32, sums *float32)
+
+// dotsAVX2_4 makes sums the products of 4 rows of a with x, by way of the parts of all, for which there must be place.
+//
+//go:noescape
+func dotsAVX2_4(k int, a *float32, lda int, x *float32, sums *float32)
+
 // tileAVX512_1x1 is a·b, or is added, to the tile of 1 rows of 16 at c.
 //
 //go:noescape
@@ -183,3 +208,28 @@ func tileAVX512_8x2(k int, a *float32, rowA int, colA int, b *float32, ldb int, 
 //
 //go:noescape
 func tileAVX512_8x3(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// combineAVX512_1 is c = a·b for 1 elements of a, or, with more, c + a·b, fused; or the sum is added to c.
+//
+//go:noescape
+func combineAVX512_1(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+
+// combineAVX512_4 is c = a·b for 4 elements of a, or, with more, c + a·b, fused; or the sum is added to c.
+//
+//go:noescape
+func combineAVX512_4(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+
+// combineAVX512_8 is c = a·b for 8 elements of a, or, with more, c + a·b, fused; or the sum is added to c.
+//
+//go:noescape
+func combineAVX512_8(n int, a *float32, colA int, b *float32, ldb int, c *float32, more bool, add bool)
+
+// dotsAVX512_1 makes sums the products of 1 rows of a with x, by way of the parts of all, for which there must be place.
+//
+//go:noescape
+func dotsAVX512_1(k int, a *float32, lda int, x *float32, sums *float32)
+
+// dotsAVX512_4 makes sums the products of 4 rows of a with x, by way of the parts of all, for which there must be place.
+//
+//go:noescape
+func dotsAVX512_4(k int, a *float32, lda int, x *float32, sums *float32)

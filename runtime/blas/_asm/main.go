@@ -31,6 +31,12 @@ func main() {
 				s.tile(rows, vectors)
 			}
 		}
+		for _, depth := range []int{1, 4, 8} {
+			s.combine(depth)
+		}
+		for _, rows := range []int{1, 4} {
+			s.dots(rows)
+		}
 	}
 	Generate()
 }
