@@ -276,6 +276,13 @@ func TestFewVectors(t *testing.T) {
 				default:
 					inOrder(tA, tB, m, n, k, f[0], a, lda, b, ldb, f[1], want, ldc)
 				}
+				got := slices.Clone(c) // also where there are no vectors
+				kernel.Gemm(kernel.NewContext(Go(), 1), tA, tB, m, n, k, f[0], a, lda, b, ldb, f[1], got, ldc)
+				for i, w := range want {
+					if !(math.Abs(float64(got[i]-w)) < 1e-3) {
+						t.Fatalf("%v, transposed %v %v, factors %v: element (%d, %d) is %v, want %v", s, tA, tB, f, i/ldc, i%ldc, got[i], w)
+					}
+				}
 				for _, v := range levels {
 					for _, threads := range []int{1, 2, 3} {
 						ctx := kernel.NewContext(vectorGo{level: v}, threads)
