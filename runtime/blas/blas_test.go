@@ -138,7 +138,7 @@ func TestLevels(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	sizes := [][3]int{{1, 1, 1}, {70, 50, 40}, {3, 200, 300}, {100, 1, 513}, {1, 100, 7}, {1, 1030, 520}, {2, 70, 300},
-		{40, 1100, 1}, {70, 4, 300}, {70, 7, 90}, {300, 130, 70}}
+		{40, 1100, 1}, {1100, 1, 1}, {70, 3, 1}, {70, 4, 300}, {70, 7, 90}, {300, 130, 70}}
 	for _, d := range []int{-1, 0, 1} {
 		for _, m := range []int{2, 6, 8, 12, 16, 18, 24, blockM} {
 			sizes = append(sizes, [3]int{m + d, 50, 5})
@@ -152,14 +152,14 @@ func TestLevels(t *testing.T) {
 	}
 	for _, s := range sizes {
 		m, n, k := s[0], s[1], s[2]
-		for kind := range 4 {
-			tA, tB := kind&1 != 0, kind&2 != 0
-			lda, ldb, ldc := k+2, n+1, n+3
+		for kind := range 16 {
+			tA, tB, pad := kind&1 != 0, kind&2 != 0, kind>>2&1
+			lda, ldb, ldc := k+2*pad, n+pad, n+3*(kind>>3)
 			if tA {
-				lda = m + 2
+				lda = m + 2*pad
 			}
 			if tB {
-				ldb = k + 1
+				ldb = k + pad
 			}
 			a, b, c := single(random(r, (m+k)*lda)), single(random(r, (n+k)*ldb)), single(random(r, m*ldc))
 			for _, f := range [][2]float32{{1, 0}, {1, 1}, {-.7, .3}} {
@@ -428,6 +428,8 @@ func BenchmarkSgemm(b *testing.B) {
 		{m: 784, n: 512, k: 128, tA: true}, {m: 32, n: 784, k: 25}, {m: 64, n: 256, k: 288}, {m: 128, n: 256, k: 1024},
 		{m: 64, n: 512, k: 256, tB: true}, {m: 3, n: 1024, k: 512}, {m: 32, n: 16, k: 32}, {m: 2048, n: 512, k: 128},
 		{m: 512, n: 128, k: 2048, tA: true}, {m: 128, n: 128, k: 32, tB: true}, {m: 64, n: 1, k: 2048},
+		{m: 1024, n: 1, k: 64, tA: true}, {m: 1, n: 512, k: 784}, {m: 1, n: 512, k: 784, tB: true}, {m: 64, n: 1024, k: 1},
+		{m: 64, n: 2, k: 2048}, {m: 2, n: 512, k: 784, tB: true}, {m: 64, n: 4, k: 2048, tA: true}, {m: 64, n: 6, k: 784, tB: true},
 	} {
 		r := rand.New(rand.NewPCG(1, 2)) // not zeros: gonum skips those
 		x, y, z := single(random(r, s.m*s.k)), single(random(r, s.k*s.n)), make([]float32, s.m*s.n)

@@ -34,10 +34,10 @@ func (v *level) few(tA, tB bool, m, n, k int, a []float32, lda int, b []float32,
 		right.row, right.col = ldb, 1
 	}
 	switch {
-	case (m <= v.alone || k == 1) && (!tB || k == 1 && ldb == 1):
-		v.byRows(m, n, k, left, b, ldb, c, ldc, add)
-	case n == 1 && tA && ldc == 1:
+	case n == 1 && ldc == 1 && (tA || k == 1 && lda == 1): // the transpose is one row
 		v.byRows(1, m, k, right, a, lda, c, m, add)
+	case (m <= v.alone || k == 1 && n >= v.width) && (!tB || k == 1 && ldb == 1):
+		v.byRows(m, n, k, left, b, ldb, c, ldc, add)
 	case n <= len(v.tiles) && m > n && n < v.width:
 		v.turned(tA, tB, m, n, k, a, lda, b, ldb, add, c, ldc)
 	default:

@@ -80,6 +80,7 @@ var kernelMutations = []mutation{
 	{"blas: rows of b that are not the first begin anew", "runtime/blas/few.go", "ldb, &sums[0], d > 0,", "ldb, &sums[0], false,", "./runtime/blas", "Levels"},
 	{"blas: the second block of rows of b replaces the first", "runtime/blas/few.go", "to[x] += s", "to[x] = s", "./runtime/blas", "Levels"},
 	{"blas: a part of a long row begins at the row's beginning", "runtime/blas/few.go", "&b[(l+d)*ldb+j]", "&b[(l+d)*ldb]", "./runtime/blas", "Levels"},
+	{"blas: a column with steps is taken for a row", "runtime/blas/few.go", "k == 1 && lda == 1)", "k == 1)", "./runtime/blas", "Levels"},
 	{"blas: a vector with steps is read without", "runtime/blas/few.go", "(*p)[i] = x[i*incX]", "(*p)[i] = x[i]", "./runtime/blas", "Vector"},
 	{"blas: what a vector has is not taken times beta", "runtime/blas/few.go", "float32(beta * *at)", "*at", "./runtime/blas", "Vector"},
 	{"few vectors: the second goroutine begins with the first row", "graph/kernel/gemm.go", "float32(alpha), x[i*lda:]", "float32(alpha), x[(i-lo)*lda:]", "./runtime/blas", "FewVectors"},
