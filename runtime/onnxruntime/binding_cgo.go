@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -24,6 +26,7 @@ type nativeBoundSession struct {
 	scalars []boundScalar
 	finish  []func() error // after a run, in this order
 	cancel  canceller
+	yield   yielder
 }
 
 // A boundScalar is an input of rank 0: the bindings take a copy of its element, so another element is bound anew.
@@ -111,6 +114,9 @@ func (b *nativeBoundSession) setOutput(at int, f fetch, x *tensor.Tensor) (err e
 }
 
 func (b *nativeBoundSession) run(ctx context.Context) error {
+	if b.yield.due(time.Now) {
+		runtime.Gosched()
+	}
 	for i := range b.scalars {
 		if err := b.setScalar(&b.scalars[i]); err != nil {
 			return err
