@@ -15,7 +15,9 @@ func Memory(f *graph.Func, b graph.Binding) (*memory.Plan, error) {
 }
 
 // computable is f as plans take it: of ops that have kernels, as few as may be.
-func computable(f *graph.Func) *graph.Func { return graph.Fuse(graph.Lower(f, graph.Computes)) }
+func computable(f *graph.Func) *graph.Func {
+	return graph.Fuse(graph.Rectified(graph.Lower(f, graph.Computes)))
+}
 
 // bookkeeping is what gorgonia's graph and ours take for a value, in bytes, as measured.
 const bookkeeping = 2 << 10

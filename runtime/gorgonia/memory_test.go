@@ -12,6 +12,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/compiler/models/classifier"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/vae"
+	"github.com/sardonyx-ml/sardonyx/compiler/models/yardstick"
 	"github.com/sardonyx-ml/sardonyx/compiler/nn"
 	"github.com/sardonyx-ml/sardonyx/compiler/optim"
 	"github.com/sardonyx-ml/sardonyx/graph"
@@ -66,8 +67,32 @@ func TestPeakOfTheZoo(t *testing.T) {
 	}
 }
 
+// TestRectifiersKeepOne: a convolutional net keeps the results of its rectifiers until its gradients, and not what they are made of.
+func TestRectifiersKeepOne(t *testing.T) {
+	for _, m := range yardstick.Models {
+		if m.Name != "step-cnn" {
+			continue
+		}
+		prog, err := m.Define(m.Settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := prog.Step("train")
+		p, err := Memory(f, f.BindAll(64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const rectified = 4 * 64 * (32*28*28 + 64*14*14) // bytes of both layers
+		if least := rectified; p.Live < least || 10*p.Live > 16*least {
+			t.Errorf("%d bytes are needed at once, the rectifiers' results are %d", p.Live, least)
+		}
+		return
+	}
+	t.Error("there is no such yardstick")
+}
+
 // TestPeak prints the table of docs/benchmarks.md, with -v, and holds it: the arena is at most 1.3 times what is needed at once, and
-// what a run takes of the heap is what [Peak] says, within a tenth.
+// what a run takes of the heap is what [Peak] says, within a tenth or what a convolution has besides.
 func TestPeak(t *testing.T) {
 	t.Logf("%-18s %9s %9s %9s %9s %9s %9s", "MB", "before", "now", "arena", "live", "predicted", "measured")
 	for _, c := range []struct {
@@ -97,12 +122,16 @@ func TestPeak(t *testing.T) {
 			if 10*p.Arena > 13*p.Live {
 				t.Errorf("%s: an arena of %d bytes, where %d are needed at once", f.Name, p.Arena, p.Live)
 			}
-			if c.run && (10*measured > 11*predicted || 10*measured < 9*predicted) {
+			slack := max(predicted/10, convolution)
+			if c.run && (measured > predicted+slack || measured < predicted-slack) {
 				t.Errorf("%s: a run takes %d bytes, %d by the plan", f.Name, measured, predicted)
 			}
 		}
 	}
 }
+
+// convolution is the memory of its own that a convolution has on one goroutine, in bytes, at most.
+const convolution = 3 << 19
 
 // heapOf is what a run of f takes of the heap, state, plan and what kernels keep, and the bytes of the state.
 func heapOf(t *testing.T, prog *compiler.Program, f *graph.Func, b graph.Binding) (bytes, state int) {

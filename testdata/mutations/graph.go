@@ -1,6 +1,9 @@
 package main
 
 var graphMutations = []mutation{
+	{"rectified: one that turns signs", "graph/rectified.go", "leaky.Alpha >= 0", "true", "./graph", "TestRectified"},
+	{"rectified: what others read goes too", "graph/rectified.go", "if _, ok := n.Op.(Step); !ok {\n\t\t\treturn false", "if _, ok := n.Op.(Step); !ok {\n\t\t\tcontinue", "./graph", "TestRectified"},
+	{"rectified: nothing is done in an engine", "runtime/gorgonia/arena.go", "graph.Fuse(graph.Rectified(graph.Lower(f, graph.Computes)))", "graph.Fuse(graph.Lower(f, graph.Computes))", "./runtime/gorgonia", "TestRectifiersKeepOne"},
 	{"fits: any place of a table", "graph/fits.go", "at < -int64(size) || at >= int64(size)", "at >= int64(size)", "./graph", "TestFits"},
 	{"fits: only one size is another", "graph/fits.go", "change(i+1, many-1)", "change(i, many-1)", "./graph", "TestFits"},
 	{"finite: a divisor shows", "graph/op_finite.go", "return reached(y.Args[0])\n\t\t}", "return reached(y.Args[0]) || len(y.Args) > 1 && reached(y.Args[1])\n\t\t}", "./graph", "AllFiniteShown"},

@@ -1,6 +1,8 @@
 package main
 
 var runtimeMutations = []mutation{
+	{"onnxruntime: bound calls never give way", "runtime/onnxruntime/yield.go", "if t.Sub(y.last) < yieldAfter {", "if true {", "./runtime/onnxruntime", "TestYield"},
+	{"onnxruntime: bound calls give way each time", "runtime/onnxruntime/yield.go", "if t.Sub(y.last) < yieldAfter {", "if false {", "./runtime/onnxruntime", "TestYield"},
 	{"engine: no limit of the device's memory", "runtime/onnxruntime/cuda.go", "if o.MemoryLimit > 0 {", "if o.MemoryLimit > 0 && !o.turns {", "./runtime/onnxruntime", "TestSettings"},
 	{"engine: new state is committed before it is looked at", "runtime/gorgonia/engine.go", "if !c.p.ok() {\n\t\t\treturn c.Explain()\n\t\t}\n\t\tc.p.commit(c.x.state)", "c.p.commit(c.x.state)\n\t\tif !c.p.ok() {\n\t\t\treturn c.Explain()\n\t\t}", "./runtime/gorgonia", ""},
 	{"engine: only the loss is held to be finite", "compiler/guard.go", ".AllFinite(state...)", ".AllFinite()", "./compiler ./runtime/gorgonia", ""},
