@@ -105,7 +105,7 @@ func (a *app) benchCommand() *cli.Command {
 			&cli.PathFlag{Name: "markdown", Usage: "put the table, with date, machine, versions and command line, into the page `FILE.md#NAME`, between its lines <!-- bench NAME --> and <!-- end of bench NAME --> (default NAME: steps, with --infer functions)"},
 			jsonFlag,
 		),
-		Action: a.bench,
+		Action: finishing(a.bench), // files and commands of its own
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -24,7 +25,7 @@ type reference struct {
 	cmd    *exec.Cmd // of one that stays
 	in     io.WriteCloser
 	out    *bufio.Reader
-	errs   *strings.Builder
+	errs   *tail
 	unused *said // of one that does not, what it said when it was tried
 	last   said
 }
@@ -79,9 +80,10 @@ func (r reference) with(replace map[string]string) *reference {
 
 // start runs the command until it is ready, or to its end.
 func (r *reference) start(ctx context.Context) error {
-	r.errs = new(strings.Builder)
+	r.errs = new(tail)
 	r.cmd = exec.CommandContext(ctx, "sh", "-c", r.command)
 	r.cmd.Stderr, r.cmd.WaitDelay = r.errs, time.Second
+	withChildren(r.cmd)
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
 		return r.fail("%w", err)
@@ -95,9 +97,14 @@ func (r *reference) start(ctx context.Context) error {
 	r.out = bufio.NewReader(out)
 	last := ""
 	for {
-		line, err := r.out.ReadString('\n')
-		if strings.TrimSpace(line) != "" {
-			last = strings.TrimSpace(line)
+		line, err := r.line()
+		if errors.Is(err, errLongLine) {
+			r.cmd.Cancel()
+			r.close()
+			return r.fail("%w", err)
+		}
+		if line != "" {
+			last = line
 			if s, ok := r.said(last); ok && s.Ready {
 				return nil
 			}
@@ -106,13 +113,45 @@ func (r *reference) start(ctx context.Context) error {
 			break
 		}
 	}
-	r.in.Close()
-	err = r.cmd.Wait()
-	if r.cmd = nil; err != nil {
+	err = r.close()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
 		return r.fail("%w%s", err, r.complaint())
 	}
 	r.unused, err = r.result(last)
 	return err
+}
+
+// maxSaid bounds the lines of a command, and what is kept of its standard error.
+const maxSaid = 1 << 20
+
+var errLongLine = fmt.Errorf("it printed a line of more than %d bytes", maxSaid)
+
+// line reads a line, without the space around it.
+func (r *reference) line() (string, error) {
+	var line []byte
+	for {
+		part, err := r.out.ReadSlice('\n')
+		if line = append(line, part...); len(line) > maxSaid {
+			return "", errLongLine
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return strings.TrimSpace(string(line)), err
+		}
+	}
+}
+
+// A tail keeps the last of what is written to it.
+type tail struct{ kept []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - maxSaid; over > maxSaid {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(p), nil
 }
 
 // said reads a line, if it is what a command says.
@@ -130,16 +169,19 @@ func (r *reference) result(line string) (*said, error) {
 	return s, nil
 }
 
-// complaint is what the command has written to its standard error, on lines of its own.
+// maxComplaint bounds what an error repeats of a command's.
+const maxComplaint = 4 << 10
+
+// complaint is the end of what the command has written to its standard error, on lines of its own.
 func (r *reference) complaint() string {
-	if text := strings.TrimSpace(r.errs.String()); text != "" {
+	if text := strings.TrimSpace(string(r.errs.kept[max(0, len(r.errs.kept)-maxComplaint):])); text != "" {
 		return "\n" + text
 	}
 	return ""
 }
 
 func (r *reference) fail(format string, args ...any) error {
-	return fmt.Errorf("--against: %s: %w", r.command, fmt.Errorf(format, args...))
+	return complaintError{fmt.Errorf("--against: %s: %w", plain(r.command), fmt.Errorf(format, args...))}
 }
 
 // turns measures once more; how many turns that has is up to the command.
@@ -153,14 +195,21 @@ func (r *reference) turns(ctx context.Context, _ int) (float64, error) {
 	if r.unused = nil; s == nil {
 		line, err := "", error(nil)
 		if _, err = io.WriteString(r.in, "\n"); err == nil {
-			line, err = r.out.ReadString('\n')
+			line, err = r.line()
 		}
 		if err != nil {
-			ended := r.cmd.Wait()
-			r.cmd = nil
+			if errors.Is(err, errLongLine) {
+				r.cmd.Cancel()
+				r.close()
+				return 0, r.fail("%w", err)
+			}
+			ended := r.close()
+			if ctx.Err() != nil {
+				return 0, ctx.Err()
+			}
 			return 0, r.fail("it ended between two rounds: %w%s", cmp.Or(ended, err), r.complaint())
 		}
-		if s, err = r.result(strings.TrimSpace(line)); err != nil {
+		if s, err = r.result(line); err != nil {
 			return 0, err
 		}
 	}
@@ -168,7 +217,7 @@ func (r *reference) turns(ctx context.Context, _ int) (float64, error) {
 	return *s.MS, nil
 }
 
-// close ends a command that stays: it reads to the end of what it is asked, and has some seconds to do so.
+// close ends a command: it reads to the end of what it is asked, and has some seconds to do so.
 func (r *reference) close() error {
 	if r.cmd == nil {
 		return nil
@@ -176,7 +225,7 @@ func (r *reference) close() error {
 	cmd := r.cmd
 	r.cmd = nil
 	r.in.Close()
-	late := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
+	late := time.AfterFunc(5*time.Second, func() { cmd.Cancel() })
 	defer late.Stop()
 	return cmd.Wait()
 }

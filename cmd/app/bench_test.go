@@ -1,7 +1,9 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -242,6 +245,27 @@ func TestReferences(t *testing.T) {
 	}
 }
 
+// TestBenchEnds: when a context ends, so do the commands, with what they have started.
+func TestBenchEnds(t *testing.T) {
+	for name, command := range map[string]string{
+		"before it is ready": `sleep 60; echo`, "after": `echo '{"ready": true}'; sleep 60; echo`, "deaf": `trap '' INT TERM; echo '{"ready": true}'; sleep 60; sleep 60`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &reference{command: command}
+			ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer stop()
+			begin := time.Now()
+			_, err := r.turns(ctx, 1)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the error is %v", err)
+			}
+			if took := time.Since(begin); took > 30*time.Second || r.cmd != nil {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
 // TestBadBench asks for what cannot be.
 func TestBadBench(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -280,6 +304,10 @@ func TestBadBench(t *testing.T) {
 		{one, `echo '{"ms": 0}'`, exitError, "above 0"},
 		{one, "echo broken >&2; exit 3", exitError, "broken"},
 		{one, "exit 4", exitError, "exit status 4\n"},
+		{one, "yes | tr -d '\\n'", exitError, "it printed a line of more than 1048576 bytes"},
+		{one, `echo '{"ready": true}'; read x; yes | tr -d '\n'`, exitError, "it printed a line of more than 1048576 bytes"},
+		{one, "head -c 5000000 /dev/zero | tr '\\0' x >&2; echo '{\"ms\": 0}'", exitError, "above 0"},
+		{one, "head -c 5000000 /dev/zero | tr '\\0' x >&2; exit 5", exitError, "exit status 5\nxxxxx"},
 		{one, `echo '{"ready": true}'; read x; echo gone >&2`, exitError, "gone"},
 		{one, `echo '{"ready": true}'; read x; echo fast; read x`, exitError, `want a JSON object with "ms"`},
 	} {

@@ -35,8 +35,8 @@ func escape(s, keep string) string {
 	return b.String()
 }
 
-// message is the text of an error for a terminal. It is one line, but for mistakes in a model and for errors that are
-// several, which have lines of their own.
+// message is the text of an error for a terminal. It is one line, but for mistakes in a model, for errors that are
+// several, and for what commands complain of, which have lines of their own.
 func message(err error) string {
 	if hasLines(err) {
 		return escape(err.Error(), "\n\t")
@@ -44,11 +44,17 @@ func message(err error) string {
 	return plain(err.Error())
 }
 
-// hasLines reports whether err is mistakes in a model or several errors.
+// hasLines reports whether err is mistakes in a model, several errors, or what a command of the user's complained of.
 func hasLines(err error) bool {
 	var mistakes graph.Diags
-	return errors.As(err, &mistakes) || several(err)
+	var complained complaintError
+	return errors.As(err, &mistakes) || errors.As(err, &complained) || several(err)
 }
+
+// A complaintError is an error with what a command has written to its standard error, on lines of its own.
+type complaintError struct{ error }
+
+func (e complaintError) Unwrap() error { return e.error }
 
 // several reports whether err is, or wraps, a list of errors.
 func several(err error) bool {
