@@ -9,7 +9,7 @@ MNIST   ?= $(or $(SARDONYX_CACHE),$(HOME)/.cache/sardonyx)/data/mnist
 ROUNDS  ?= 5
 PYTHON  ?= python3
 
-.PHONY: build setup demo test test-cuda cuda-bundle check race nocgo generate mutations bench latency arm64 clean compare
+.PHONY: build setup demo test parity test-cuda cuda-bundle check race nocgo generate mutations bench latency arm64 clean compare
 
 build: ## the command, bin/sardonyx
 	$(GO) build -o $(BIN) ./cmd/sardonyx
@@ -29,6 +29,9 @@ demo: setup ## train the VAE on MNIST, export it, verify it, sample it in onnxru
 
 test: setup ## all tests
 	$(GO) test -timeout 30m ./...
+
+parity: setup ## 200 training steps of the yardsticks and a WGAN-GP, at full size, in gorgonia and onnxruntime, and how far they are apart; minutes
+	SARDONYX_TEST_FULL=1 $(GO) test -count=1 -v -timeout 60m -run 'TestEngineSteps$$' ./runtime/onnxruntime
 
 check: ## what a reviewer would run besides the tests
 	$(GO) vet ./...

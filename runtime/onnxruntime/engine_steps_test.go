@@ -1,123 +1,127 @@
 package onnxruntime_test
 
 import (
-	"errors"
-	"math"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"github.com/sardonyx-ml/sardonyx/compiler/models"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/gan"
-	"github.com/sardonyx-ml/sardonyx/compiler/models/modelstest"
 	"github.com/sardonyx-ml/sardonyx/compiler/models/yardstick"
 	"github.com/sardonyx-ml/sardonyx/graph"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
-	"github.com/sardonyx-ml/sardonyx/runtime"
-	"github.com/sardonyx-ml/sardonyx/runtime/gorgonia"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
+	"github.com/sardonyx-ml/sardonyx/runtime/racetest"
 )
 
+// fullSizes says that all models train freely on the batches that they are made for; the DCGAN and the WGAN-GP have small ones otherwise.
+var fullSizes = os.Getenv("SARDONYX_TEST_FULL") != ""
+
 // TestEngineSteps takes 200 steps of the yardsticks and of a WGAN-GP, whose critic is differentiated twice, in gorgonia and in onnxruntime,
-// from one seed on the same data: the losses must be the same. Where two networks play against each other, what rounding does grows
-// tenfold in some twenty steps; there, onnxruntime goes on from gorgonia's state every few steps. Now and then a value is so near to the
-// kink of a leaky ReLU that rounding decides the slope; the gradient of a gradient then jumps, and the rest of the stretch is another.
+// from one seed on the same data. How far they may be apart is measured beside them, in gorgonia: see [parity].
+//
+// Each model trains freely. The losses are then the same to tol, as long as rounding does not take gorgonia farther from itself: to the end,
+// unless a value comes so near to the kink of a ReLU that rounding decides its slope, after which gradients are others. Two networks that play
+// against each other are chaotic: what rounding does grows tenfold in some five steps. So models with kinks train a second time, from
+// gorgonia's state again every few steps, so few that most stretches meet no kink; in their median the states too must be the same, but for
+// roundings. Of the DCGAN more than half meet one in eight steps at a batch of 8, and in the first step at 64.
 func TestEngineSteps(t *testing.T) {
 	requireLibrary(t)
-	ours, err := gorgonia.New(gorgonia.Options{Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := onnxruntime.NewEngine(onTested(onnxruntime.Options{Threads: 2}))
-	if err != nil {
-		t.Fatal(err)
+	if racetest.Enabled {
+		t.Skip("plain arithmetic")
 	}
 	steps := 200
 	if testing.Short() {
 		steps = 20
 	}
+	theirs, err := onnxruntime.NewEngine(onTested(onnxruntime.Options{Threads: 2}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
-		model    models.Model
-		settings models.Settings
-		batch    int
-		stretch  int     // steps from one state
-		tol      float64 // of losses, relative to them and a tenth
-		kinks    int     // stretches that may leave tol
+		model   models.Model
+		batch   int     // unless sizes are full; 0 is that of the full size
+		stretch int     // steps from one state
+		kicked  int     // runs for the envelope
+		tol     float64 // of losses, relative to them and a tenth
+		states  bool    // whether states are compared too
+		within  int     // for how many steps tol decides, at least
 	}{
-		{yardstick.Models[0], nil, 8, steps, 5e-6, 0},
-		{yardstick.Models[1], nil, 4, steps, 2e-6, 0},
-		{yardstick.Models[2], models.Settings{"depth": 2, "width": 32, "context": 16}, 4, steps, 2e-6, 0},
-		{yardstick.Models[3], nil, 2, 2, 1e-3, 0},
-		{gan.WGANGP, nil, 4, 10, 2e-5, 1},
+		{yardstick.Models[0], 0, steps, 2, 1e-4, false, 4},
+		{yardstick.Models[0], 0, 8, 1, 1e-5, true, 0},
+		{yardstick.Models[1], 0, steps, 2, 1e-4, false, 4},
+		{yardstick.Models[1], 0, 8, 1, 1e-4, true, 0},
+		{yardstick.Models[2], 0, steps, 1, 1e-5, true, steps},
+		{yardstick.Models[3], 8, steps, 2, 1e-3, false, 4},
+		{yardstick.Models[3], 8, 4, 1, 1e-3, true, 0},
+		{gan.WGANGP, 8, steps, 3, 1e-3, false, 2},
+		{gan.WGANGP, 8, 4, 1, 1e-3, true, 0},
 	} {
-		t.Run(tt.model.Name, func(t *testing.T) {
-			prog := modelstest.Define(t, tt.model, tt.settings)
-			load := func(e runtime.Engine) (runtime.Executable, *runtime.State) {
-				state, err := runtime.NewState(prog, 3)
-				if err != nil {
-					t.Fatal(err)
-				}
-				x, err := e.Load(prog, state)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { x.Close() })
-				return x, state
+		if tt.batch == 0 || fullSizes && tt.stretch == steps {
+			tt.batch = tt.model.Train.Batch
+		}
+		t.Run(fmt.Sprintf("%s/%d", tt.model.Name, tt.stretch), func(t *testing.T) {
+			p := newParity(t, tt.model, tt.stretch, tt.kicked)
+			got := newTrajectory(t, theirs, p.prog)
+			p.got = append(p.got, got)
+			p.steps(t, steps, tt.batch, tt.states)
+			e := p.envelope()
+			t.Log("onnxruntime", got.show())
+			for _, x := range p.kicked {
+				t.Log("gorgonia, kicked", x.show())
 			}
-			x, want := load(ours)
-			y, got := load(theirs)
-			r := rand.New(rand.NewPCG(1, 2))
-			kinks := map[int]bool{} // stretches that left tol
-			for n := range steps {
-				if n%tt.stretch == 0 && n > 0 {
-					for _, name := range want.Names() {
-						w, err := want.Tensor(name)
-						if err == nil {
-							err = got.Set(name, w)
-						}
-						if err != nil {
-							t.Fatal(err)
-						}
-					}
-				}
-				for _, name := range tt.model.Train.Turns().Steps() {
-					in := drawn(r, prog.Step(name), tt.batch)
-					w, wErr := runtime.Run(t.Context(), x, name, in)
-					g, gErr := runtime.Run(t.Context(), y, name, in)
-					if err := errors.Join(wErr, gErr); err != nil {
-						t.Fatal(err)
-					}
-					a, b := g["loss"].At(0), w["loss"].At(0)
-					d := math.Abs(a-b) / (.1 + math.Abs(b))
-					if d > far(tt.tol) {
-						kinks[n/tt.stretch] = true
-					}
-					if !(d <= .05) || len(kinks) > tt.kinks {
-						t.Fatalf("step %d: the loss of %s is %v, in gorgonia %v", n, name, a, b)
-					}
-				}
+			within := e.within(tt.tol) / len(p.turns)
+			t.Logf("losses are apart by %.1e at most, in the envelope by %.1e, which decides after %d steps of %d", got.worst(), e.worst[len(e.worst)-1][losses], within, tt.stretch)
+			if within < tt.within {
+				t.Errorf("the envelope of the losses is within %v for %d steps: the test says nothing", tt.tol, within)
+			}
+			if wrong := got.judge(e, tt.tol, tt.states); wrong != "" {
+				t.Error(wrong)
 			}
 		})
 	}
 }
 
-// drawn are inputs of f for a batch: floats in [0, 1), and whole numbers below ten.
-func drawn(r *rand.Rand, f *graph.Func, batch int) map[string]*tensor.Tensor {
+// drawn are inputs of f for a batch that can be learnt: an image is noise with a bright band, by its class, and a token's label the sum of it
+// and the one before. Where noisy is true a quarter of the labels are 0: of a loss that is nearly nothing, gradients are rounding.
+func drawn(r *rand.Rand, f *graph.Func, batch int, noisy bool) map[string]*tensor.Tensor {
+	const classes = 10
+	class := make([]int, batch)
+	for i := range class {
+		class[i] = r.IntN(classes)
+	}
 	in := map[string]*tensor.Tensor{}
 	for _, v := range f.Inputs {
-		if v.IsSize() {
-			in[v.Name] = tensor.Scalar(int64(batch))
-			continue
-		}
 		shape, _ := v.Sizes(f.BindAll(batch)) // of symbols that all are bound
 		x := tensor.New(v.DType(), shape...)
+		each := x.Len() / batch
 		for i := range x.Len() {
-			if v.DType().Float() {
-				x.Set(i, r.Float64())
-			} else {
-				x.SetInt(i, int64(r.IntN(10)))
+			switch {
+			case v.IsSize():
+				x.SetInt(0, int64(batch))
+			case v.DType().Float():
+				x.Set(i, .2*r.Float64())
+				if i%each*classes/each == class[i/each] {
+					x.Set(i, x.At(i)+.7)
+				}
+			case v.Name == "token":
+				x.SetInt(i, int64(r.IntN(classes)))
+			case each == 1:
+				x.SetInt(i, int64(class[i]))
 			}
 		}
 		in[v.Name] = x
+	}
+	if token := in["token"]; token != nil {
+		for i := range token.Len() {
+			in["label"].SetInt(i, (token.Int(i)+token.Int(max(0, i-1)))%classes)
+		}
+	}
+	if label := in["label"]; label != nil && noisy {
+		for i := range label.Len() {
+			label.SetInt(i, label.Int(i)*int64(min(1, r.IntN(4))))
+		}
 	}
 	return in
 }
