@@ -25,7 +25,7 @@ const fusedBlock = kernel.SumBlock
 // ([AllFinite]), are taken on the way. Every number stays the same, bit for bit. It is for engines, after differentiation; a Fused op has
 // no ONNX form.
 func Fuse(f *Func) *Func {
-	f = InBodies(f, Fuse)
+	f = fuseClasses(InBodies(f, Fuse))
 	u := newUsage(f)
 	clusters := u.clusters()
 	args, to, finite := make([][]*Value, len(f.Values)), make([]*Value, len(f.Values)), make([]*Value, len(f.Values)) // by the IDs in f

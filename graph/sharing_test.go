@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -140,11 +141,11 @@ func checkSharing(t *testing.T, what string, y *graph.Value, in []*tensor.Tensor
 	}
 }
 
-// sameBits wants got to have want's elements, in any shape.
+// sameBits wants got to have want's elements, bit by bit but for NaN, in any shape.
 func sameBits(t *testing.T, what string, got, want *tensor.Tensor) {
 	t.Helper()
 	for i := range want.Len() {
-		if g, w := got.At(i), want.At(i); g != w && (g == g || w == w) {
+		if g, w := got.At(i), want.At(i); math.Float64bits(g) != math.Float64bits(w) && (g == g || w == w) {
 			t.Fatalf("%s: element %d is %v, want %v", what, i, g, w)
 		}
 	}

@@ -122,7 +122,7 @@ func fill[T any](out []T, x T) {
 }
 
 // operands returns the two operands' steps: 1, or 0 for an operand of one element.
-func operands[T any](out, a, b []T) (sa, sb int) {
+func operands[U, T any](out []U, a, b []T) (sa, sb int) {
 	if len(a) == len(out) {
 		sa = 1
 	}
@@ -324,6 +324,23 @@ func Finite[T Float](a []T) bool {
 		}
 	}
 	return true
+}
+
+// Keep is 0 where u is below the limit, else a · c.
+func Keep[T Float](out, a, u []T, limit, c T) {
+	if y, ok := any(out).([]float32); ok && loops.keep != nil && len(y) >= vectorWidth {
+		n := len(y) &^ (vectorWidth - 1)
+		loops.keep(&y[0], &any(a).([]float32)[0], &any(u).([]float32)[0], n, float32(limit), float32(c))
+		out, a, u = out[n:], a[n:], u[n:]
+	}
+	a, u = a[:len(out)], u[:len(out)]
+	for i := range out {
+		var y T
+		if !(u[i] < limit) {
+			y = a[i] * c
+		}
+		out[i] = y
+	}
 }
 
 // BitAnd has the bits that a and b both have.

@@ -229,6 +229,12 @@ func dot[T Float](a, b []T) T {
 // maxOf is the largest element, [Lowest] of none, NaN if any is. It keeps four candidates, since each waits for the one before.
 func maxOf[T Number](a []T) T {
 	low := Lowest[T]()
+	if x, ok := any(a).([]float32); ok && loops.max != nil && len(x) >= vectorWidth {
+		n := len(x) &^ (vectorWidth - 1)
+		if most, ok := loops.max(&x[0], n); ok && most != 0 { // of zeros the positive one is larger, which the loop does not know
+			low, a = T(most), a[n:]
+		}
+	}
 	m0, m1, m2, m3 := low, low, low, low
 	for len(a) >= 4 {
 		b := a[:4:4]

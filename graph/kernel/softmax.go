@@ -76,3 +76,52 @@ func softmax[T Float](c *Context, out, in []T, outer, n, inner int, row func(y, 
 		}
 	})
 }
+
+// LogSoftmaxAt is LogSoftmax of each row of in, of n elements, at the place that class says, where one below 0 counts from the end; 0 where
+// it is outside. top and log are what is subtracted from a row: its largest element, and the logarithm of the sum.
+func LogSoftmaxAt[T Float](c *Context, out, top, log, in []T, class []int64, n int) {
+	c.Parallel(len(out), max(1, reduceGrain/(8*n)), func(lo, hi int) {
+		y := make([]T, n)
+		for i := lo; i < hi; i++ {
+			x := in[i*n : (i+1)*n]
+			top[i] = maxOf(x)
+			Shift(y, x, -top[i])
+			Exp(y, y)
+			log[i] = T(math.Log1p(float64(sumOfOthers(y))))
+			out[i] = 0
+			if k, err := position(class[i], n, i); err == nil {
+				out[i] += x[k] - top[i] - log[i]
+			}
+		}
+	})
+}
+
+// LogSoftmaxAtGrad is the gradient of LogSoftmaxAt for in, from the gradient g of its first result.
+func LogSoftmaxAtGrad[T Float](c *Context, out, in []T, class []int64, top, log, g []T, n int) {
+	c.Parallel(len(g), max(1, reduceGrain/(8*n)), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			k, err := position(class[i], n, i)
+			hit := err == nil
+			var total T // of the gradient of the row's LogSoftmax, which is g at one place and 0 elsewhere
+			if hit {
+				total += g[i]
+			}
+			for from := 0; from < n; from += SumBlock {
+				to := min(from+SumBlock, n)
+				y := out[i*n+from : i*n+to]
+				Shift(y, in[i*n+from:i*n+to], -top[i])
+				Shift(y, y, -log[i])
+				Exp(y, y)
+				Scale(y, y, total)
+				var own T
+				if hit && from <= k && k < to {
+					own = g[i] - y[k-from]
+				}
+				Sub(y, []T{0}, y)
+				if hit && from <= k && k < to {
+					y[k-from] = own
+				}
+			}
+		}
+	})
+}

@@ -17,6 +17,9 @@ type partial32 func(out, a *float32, n int) int
 // of the counter.
 type draw32 func(out *float32, n int, block, step, seed uint64)
 
+// A compare32 compares a[i] with b[i] for i < n, a multiple of [vectorWidth]. The steps are the operands', in bytes a vector.
+type compare32 func(out *bool, a, b *float32, n, stepA, stepB int)
+
 // vectorWidth is how many elements a vector loop computes at a time, drawWidth how many it draws.
 const (
 	vectorWidth = 8
@@ -38,6 +41,12 @@ type vectorLoops struct {
 	maxFours                            func(out, r0, r1 *float32, n int)                     // of windows of 2×2; any n above 0
 	scatterFours                        func(d0, d1, r0, r1, slopes *float32, n int)
 	uniform, normal                     draw32
+	equal, notEqual, less, lessEqual    compare32
+	and, or, differ                     func(out, a, b *bool, n, stepB int)
+	where                               func(out *float32, condition *bool, a, b *float32, n, stepA, stepB int)
+	flags                               func(out *float32, a *bool, n int)
+	keep                                func(out, a, u *float32, n int, limit, c float32)
+	max                                 func(a *float32, n int) (most float32, ok bool)
 }
 
 // A level has the loops of a level of vector instructions.

@@ -14,6 +14,9 @@ func init() {
 	loops.fill, loops.sum, loops.dot, loops.finite = fillAVX2, sumAVX2, dotAVX2, finiteAVX2
 	loops.transpose, loops.maxFours, loops.scatterFours = transposeAVX2, maxFoursAVX2, scatterFoursAVX2
 	loops.uniform, loops.normal = uniformAVX2, normalAVX2
+	loops.equal, loops.notEqual, loops.less, loops.lessEqual = equalAVX2, notEqualAVX2, lessAVX2, lessEqualAVX2
+	loops.and, loops.or, loops.differ = andAVX2, orAVX2, differAVX2
+	loops.where, loops.flags, loops.keep, loops.max = whereAVX2, flagsAVX2, keepAVX2, maxAVX2
 	loops.exp = func(out, a *float32, n int) int { return expAVX2(out, a, n, &powers[0]) }
 	loops.sigmoid = func(out, a *float32, n int) int { return sigmoidAVX2(out, a, n, &powers[0]) }
 	loops.silu = func(out, a *float32, n int) int { return siluAVX2(out, a, n, &powers[0]) }

@@ -2858,6 +2858,313 @@ scatterFoursDone:
 	VZEROUPPER
 	RET
 
+// func equalAVX2(out *bool, a *float32, b *float32, n int, stepA int, stepB int)
+// Requires: AVX, AVX2
+TEXT ·equalAVX2(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stepA+32(FP), DI
+	MOVQ    stepB+40(FP), R8
+	VMOVDQU const_bytes_4<>+0(SB), X0
+	XORQ    SI, SI
+	JMP     equalTest
+
+equalNext:
+	VMOVUPS      (CX), Y1
+	VCMPPS       $0x00, (DX), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X2
+	VPACKSSDW    X2, X1, X2
+	VPACKSSWB    X2, X2, X2
+	VPAND        X0, X2, X2
+	VMOVQ        X2, (AX)(SI*1)
+	ADDQ         DI, CX
+	ADDQ         R8, DX
+	ADDQ         $0x08, SI
+
+equalTest:
+	CMPQ SI, BX
+	JLT  equalNext
+	VZEROUPPER
+	RET
+
+DATA const_bytes_4<>+0(SB)/8, $0x0101010101010101
+DATA const_bytes_4<>+8(SB)/8, $0x0101010101010101
+DATA const_bytes_4<>+16(SB)/8, $0x0101010101010101
+DATA const_bytes_4<>+24(SB)/8, $0x0101010101010101
+GLOBL const_bytes_4<>(SB), RODATA|NOPTR, $32
+
+// func notEqualAVX2(out *bool, a *float32, b *float32, n int, stepA int, stepB int)
+// Requires: AVX, AVX2
+TEXT ·notEqualAVX2(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stepA+32(FP), DI
+	MOVQ    stepB+40(FP), R8
+	VMOVDQU const_bytes_4<>+0(SB), X0
+	XORQ    SI, SI
+	JMP     notEqualTest
+
+notEqualNext:
+	VMOVUPS      (CX), Y1
+	VCMPPS       $0x04, (DX), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X2
+	VPACKSSDW    X2, X1, X2
+	VPACKSSWB    X2, X2, X2
+	VPAND        X0, X2, X2
+	VMOVQ        X2, (AX)(SI*1)
+	ADDQ         DI, CX
+	ADDQ         R8, DX
+	ADDQ         $0x08, SI
+
+notEqualTest:
+	CMPQ SI, BX
+	JLT  notEqualNext
+	VZEROUPPER
+	RET
+
+// func lessAVX2(out *bool, a *float32, b *float32, n int, stepA int, stepB int)
+// Requires: AVX, AVX2
+TEXT ·lessAVX2(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stepA+32(FP), DI
+	MOVQ    stepB+40(FP), R8
+	VMOVDQU const_bytes_4<>+0(SB), X0
+	XORQ    SI, SI
+	JMP     lessTest
+
+lessNext:
+	VMOVUPS      (CX), Y1
+	VCMPPS       $0x11, (DX), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X2
+	VPACKSSDW    X2, X1, X2
+	VPACKSSWB    X2, X2, X2
+	VPAND        X0, X2, X2
+	VMOVQ        X2, (AX)(SI*1)
+	ADDQ         DI, CX
+	ADDQ         R8, DX
+	ADDQ         $0x08, SI
+
+lessTest:
+	CMPQ SI, BX
+	JLT  lessNext
+	VZEROUPPER
+	RET
+
+// func lessEqualAVX2(out *bool, a *float32, b *float32, n int, stepA int, stepB int)
+// Requires: AVX, AVX2
+TEXT ·lessEqualAVX2(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    stepA+32(FP), DI
+	MOVQ    stepB+40(FP), R8
+	VMOVDQU const_bytes_4<>+0(SB), X0
+	XORQ    SI, SI
+	JMP     lessEqualTest
+
+lessEqualNext:
+	VMOVUPS      (CX), Y1
+	VCMPPS       $0x12, (DX), Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X2
+	VPACKSSDW    X2, X1, X2
+	VPACKSSWB    X2, X2, X2
+	VPAND        X0, X2, X2
+	VMOVQ        X2, (AX)(SI*1)
+	ADDQ         DI, CX
+	ADDQ         R8, DX
+	ADDQ         $0x08, SI
+
+lessEqualTest:
+	CMPQ SI, BX
+	JLT  lessEqualNext
+	VZEROUPPER
+	RET
+
+// func andAVX2(out *bool, a *bool, b *bool, n int, stepB int)
+TEXT ·andAVX2(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	MOVQ stepB+32(FP), DI
+	XORQ SI, SI
+	JMP  andTest
+
+andNext:
+	MOVQ (CX)(SI*1), R8
+	ANDQ (DX), R8
+	MOVQ R8, (AX)(SI*1)
+	ADDQ DI, DX
+	ADDQ $0x08, SI
+
+andTest:
+	CMPQ SI, BX
+	JLT  andNext
+	RET
+
+// func orAVX2(out *bool, a *bool, b *bool, n int, stepB int)
+TEXT ·orAVX2(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	MOVQ stepB+32(FP), DI
+	XORQ SI, SI
+	JMP  orTest
+
+orNext:
+	MOVQ (CX)(SI*1), R8
+	ORQ  (DX), R8
+	MOVQ R8, (AX)(SI*1)
+	ADDQ DI, DX
+	ADDQ $0x08, SI
+
+orTest:
+	CMPQ SI, BX
+	JLT  orNext
+	RET
+
+// func differAVX2(out *bool, a *bool, b *bool, n int, stepB int)
+TEXT ·differAVX2(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	MOVQ stepB+32(FP), DI
+	XORQ SI, SI
+	JMP  differTest
+
+differNext:
+	MOVQ (CX)(SI*1), R8
+	XORQ (DX), R8
+	MOVQ R8, (AX)(SI*1)
+	ADDQ DI, DX
+	ADDQ $0x08, SI
+
+differTest:
+	CMPQ SI, BX
+	JLT  differNext
+	RET
+
+// func whereAVX2(out *float32, condition *bool, a *float32, b *float32, n int, stepA int, stepB int)
+// Requires: AVX, AVX2
+TEXT ·whereAVX2(SB), NOSPLIT, $0-56
+	MOVQ out+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ b+24(FP), DX
+	MOVQ n+32(FP), BX
+	MOVQ condition+8(FP), DI
+	MOVQ stepA+40(FP), R8
+	MOVQ stepB+48(FP), R9
+	XORQ SI, SI
+	JMP  whereTest
+
+whereNext:
+	VPMOVZXBD (DI)(SI*1), Y0
+	VPSLLD    $0x1f, Y0, Y0
+	VMOVUPS   (CX), Y1
+	VMOVUPS   (DX), Y2
+	VBLENDVPS Y0, Y1, Y2, Y2
+	VMOVUPS   Y2, (AX)(SI*4)
+	ADDQ      R8, CX
+	ADDQ      R9, DX
+	ADDQ      $0x08, SI
+
+whereTest:
+	CMPQ SI, BX
+	JLT  whereNext
+	VZEROUPPER
+	RET
+
+// func flagsAVX2(out *float32, a *bool, n int)
+// Requires: AVX, AVX2
+TEXT ·flagsAVX2(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+	JMP  flagsTest
+
+flagsNext:
+	VPMOVZXBD (CX)(BX*1), Y0
+	VCVTDQ2PS Y0, Y0
+	VMOVUPS   Y0, (AX)(BX*4)
+	ADDQ      $0x08, BX
+
+flagsTest:
+	CMPQ BX, DX
+	JLT  flagsNext
+	VZEROUPPER
+	RET
+
+// func keepAVX2(out *float32, a *float32, u *float32, n int, limit float32, c float32)
+// Requires: AVX
+TEXT ·keepAVX2(SB), NOSPLIT, $0-40
+	MOVQ         out+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         u+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VBROADCASTSS limit+32(FP), Y0
+	VBROADCASTSS c+36(FP), Y1
+	XORQ         SI, SI
+	JMP          keepTest
+
+keepNext:
+	VMOVUPS (DX)(SI*4), Y3
+	VCMPPS  $0x11, Y0, Y3, Y3
+	VMULPS  (CX)(SI*4), Y1, Y2
+	VANDNPS Y2, Y3, Y2
+	VMOVUPS Y2, (AX)(SI*4)
+	ADDQ    $0x08, SI
+
+keepTest:
+	CMPQ SI, BX
+	JLT  keepNext
+	VZEROUPPER
+	RET
+
+// func maxAVX2(a *float32, n int) (most float32, ok bool)
+// Requires: AVX, SSE
+TEXT ·maxAVX2(SB), NOSPLIT, $0-21
+	MOVQ    a+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VMOVUPS (AX), Y0
+	VXORPS  Y1, Y1, Y1
+	XORQ    DX, DX
+	JMP     maxTest
+
+maxNext:
+	VMOVUPS (AX)(DX*4), Y2
+	VMAXPS  Y2, Y0, Y0
+	VCMPPS  $0x03, Y2, Y2, Y2
+	VORPS   Y2, Y1, Y1
+	ADDQ    $0x08, DX
+
+maxTest:
+	CMPQ         DX, CX
+	JLT          maxNext
+	VEXTRACTF128 $0x00, Y0, X2
+	VEXTRACTF128 $0x01, Y0, X0
+	VMAXPS       X0, X2, X2
+	VPERMILPS    $0x4e, X2, X0
+	VMAXPS       X0, X2, X2
+	VPERMILPS    $0xb1, X2, X0
+	VMAXPS       X0, X2, X2
+	VPTEST       Y1, Y1
+	SETEQ        AL
+	MOVSS        X2, most+16(FP)
+	MOVB         AL, ok+20(FP)
+	VZEROUPPER
+	RET
+
 // func spinPause()
 TEXT ·spinPause(SB), NOSPLIT, $0
 	PAUSE

@@ -200,5 +200,60 @@ func maxFoursAVX2(out *float32, r0 *float32, r1 *float32, n int)
 //go:noescape
 func scatterFoursAVX2(d0 *float32, d1 *float32, r0 *float32, r1 *float32, slopes *float32, n int)
 
+// equalAVX2 is out = a = b, elementwise. A step is that of an operand, in bytes.
+//
+//go:noescape
+func equalAVX2(out *bool, a *float32, b *float32, n int, stepA int, stepB int)
+
+// notEqualAVX2 is out = a ≠ b, true for NaN, elementwise. A step is that of an operand, in bytes.
+//
+//go:noescape
+func notEqualAVX2(out *bool, a *float32, b *float32, n int, stepA int, stepB int)
+
+// lessAVX2 is out = a < b, elementwise. A step is that of an operand, in bytes.
+//
+//go:noescape
+func lessAVX2(out *bool, a *float32, b *float32, n int, stepA int, stepB int)
+
+// lessEqualAVX2 is out = a ≤ b, elementwise. A step is that of an operand, in bytes.
+//
+//go:noescape
+func lessEqualAVX2(out *bool, a *float32, b *float32, n int, stepA int, stepB int)
+
+// andAVX2 is out = a and b, elementwise. The step is that of b, in bytes.
+//
+//go:noescape
+func andAVX2(out *bool, a *bool, b *bool, n int, stepB int)
+
+// orAVX2 is out = a or b, elementwise. The step is that of b, in bytes.
+//
+//go:noescape
+func orAVX2(out *bool, a *bool, b *bool, n int, stepB int)
+
+// differAVX2 is out = either a or b, elementwise. The step is that of b, in bytes.
+//
+//go:noescape
+func differAVX2(out *bool, a *bool, b *bool, n int, stepB int)
+
+// whereAVX2 is out = a where the condition holds, else b, elementwise. A step is that of an operand, in bytes.
+//
+//go:noescape
+func whereAVX2(out *float32, condition *bool, a *float32, b *float32, n int, stepA int, stepB int)
+
+// flagsAVX2 is out = 1 where a holds, else 0.
+//
+//go:noescape
+func flagsAVX2(out *float32, a *bool, n int)
+
+// keepAVX2 is out = 0 where u is below the limit, else a · c, elementwise.
+//
+//go:noescape
+func keepAVX2(out *float32, a *float32, u *float32, n int, limit float32, c float32)
+
+// maxAVX2 is the largest element of a, n a multiple of eight and not 0; it is not ok if one is NaN.
+//
+//go:noescape
+func maxAVX2(a *float32, n int) (most float32, ok bool)
+
 // spinPause tells the CPU that it waits in a loop.
 func spinPause()

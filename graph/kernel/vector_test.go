@@ -42,6 +42,12 @@ var vectorKernels = map[string]func(out, a, b []float32){
 	"Tanh of large":     func(out, a, b []float32) { Scale(out, a, 8); Tanh(out, out) },
 	"Erf of large":      func(out, a, b []float32) { Scale(out, a, 5); Erf(out, out) },
 	"GELU of large":     func(out, a, b []float32) { Scale(out, a, 20); GELU(out, out) },
+	"Keep":              func(out, a, b []float32) { Keep(out, a, b, .25, 1.5) },
+	"Max": func(out, a, b []float32) {
+		for i := range out {
+			out[i] = maxOf(a[i:])
+		}
+	},
 	"Sum": func(out, a, b []float32) {
 		for i := range out {
 			out[i] = sum(a[i:])
@@ -80,7 +86,7 @@ func TestVectorLoops(t *testing.T) {
 				withLoops(v.vectorLoops, func() {
 					f(got, a, b)
 					same(t, fmt.Sprintf("%s: %s of %d", v.name, name, n), got, want)
-					if name == "Sum" || name == "Dot" {
+					if name == "Sum" || name == "Dot" || name == "Max" {
 						return
 					}
 					for _, place := range []*[]float32{&a, &b} {
@@ -91,6 +97,79 @@ func TestVectorLoops(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// TestBoolLoops compares, chooses and converts with vectors and without, on all lengths around whole vectors, with operands of all elements
+// and of one, in place and not: the bits must be the same, and what lies behind must stay.
+func TestBoolLoops(t *testing.T) {
+	if loops.where == nil {
+		t.Skip("this machine has no vector loops")
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	const behind = 40
+	for n := range 70 {
+		for one := range 16 {
+			length := func(k int) int {
+				if one>>k&1 == 1 {
+					return 1
+				}
+				return n
+			}
+			x, c := make([][]float32, 2), make([][]bool, 2)
+			for k := range 2 {
+				x[k], c[k] = make([]float32, length(k)), make([]bool, length(2+k))
+				for i := range x[k] {
+					if x[k][i] = float32(r.IntN(3)); r.IntN(3) == 0 {
+						x[k][i] = awkward[r.IntN(len(awkward))]
+					}
+				}
+				for i := range c[k] {
+					c[k][i] = r.IntN(2) == 0
+				}
+			}
+			run := func() ([]bool, []float32) {
+				var bools []bool
+				var floats []float32
+				for _, f := range []func(out []bool){
+					func(out []bool) { Equal(out, x[0], x[1]) }, func(out []bool) { NotEqual(out, x[0], x[1]) },
+					func(out []bool) { Less(out, x[0], x[1]) }, func(out []bool) { LessEqual(out, x[0], x[1]) },
+					func(out []bool) { Greater(out, x[0], x[1]) }, func(out []bool) { GreaterEqual(out, x[0], x[1]) },
+					func(out []bool) { And(out, c[0], c[1]) }, func(out []bool) { Or(out, c[0], c[1]) },
+					func(out []bool) { Not(out, c[0]) },
+					func(out []bool) { copy(out, c[0]); And(out, out, c[1]) },
+				} {
+					out := make([]bool, n+behind)
+					if f(out[:n]); slices.Contains(out[n:], true) {
+						t.Fatalf("something is written behind %d elements", n)
+					}
+					bools = append(bools, out[:n]...)
+				}
+				for _, f := range []func(out []float32){
+					func(out []float32) { Where(out, c[0], x[0], x[1]) }, func(out []float32) { Flags(out, c[0]) },
+					func(out []float32) { copy(out, x[1]); Where(out, c[0], x[0], out) },
+				} {
+					out := make([]float32, n+behind)
+					f(out[:n])
+					if slices.ContainsFunc(out[n:], func(x float32) bool { return x != 0 }) {
+						t.Fatalf("something is written behind %d elements", n)
+					}
+					floats = append(floats, out[:n]...)
+				}
+				return bools, floats
+			}
+			if n == 0 {
+				continue
+			}
+			var want []bool
+			var wantFloats []float32
+			withLoops(vectorLoops{}, func() { want, wantFloats = run() })
+			got, gotFloats := run()
+			if !slices.Equal(got, want) {
+				t.Fatalf("of %d elements, operands %b: %v with vectors, %v without", n, one, got, want)
+			}
+			same(t, fmt.Sprintf("choices of %d, operands %b", n, one), gotFloats, wantFloats)
 		}
 	}
 }

@@ -62,6 +62,7 @@ func main() {
 	random()
 	transpose()
 	fours()
+	bools()
 	spinPause()
 	Generate()
 }
