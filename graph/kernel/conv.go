@@ -14,7 +14,13 @@ type ConvShape struct {
 }
 
 // ConvForward is y = x ∗ w.
-func ConvForward[T Float](c *Context, s ConvShape, y, x, w []T) { convolve(c, s, y, x, w, false) }
+func ConvForward[T Float](c *Context, s ConvShape, y, x, w []T) {
+	if g := gatherer[T](c, s); s.gathers(g, s.O/s.Groups) {
+		gatherForward(c, g, s, any(y).([]float32), any(x).([]float32), any(w).([]float32))
+		return
+	}
+	convolve(c, s, y, x, w, false)
+}
 
 // convolve is ConvForward, with w or with the filters that mirror makes of w.
 func convolve[T Float](c *Context, s ConvShape, y, x, w []T, mirrored bool) {
@@ -78,6 +84,10 @@ func ConvInput[T Float](c *Context, s ConvShape, dx, w, dy []T) {
 		clear(dx)
 		return
 	}
+	if g := gatherer[T](c, s); s.gathers(g, s.C/s.Groups) {
+		gatherInput(c, g, s, any(dx).([]float32), any(w).([]float32), any(dy).([]float32))
+		return
+	}
 	if a, ok := s.adjoint(); ok {
 		convolve(c, a, dx, dy, w, true)
 		return
@@ -122,6 +132,10 @@ func ConvInput[T Float](c *Context, s ConvShape, dx, w, dy []T) {
 func ConvWeight[T Float](c *Context, s ConvShape, dw, x, dy []T) {
 	if len(dy) == 0 || len(dw) == 0 {
 		clear(dw)
+		return
+	}
+	if g := gatherer[T](c, s); s.gathersWeight(g) {
+		gatherWeight(c, g, s, any(dw).([]float32), any(x).([]float32), any(dy).([]float32))
 		return
 	}
 	o, in, size := s.O/s.Groups, s.C/s.Groups, s.KH*s.KW

@@ -9,16 +9,23 @@ import (
 	"github.com/sardonyx-ml/sardonyx/runtime/blas"
 )
 
-// benchConvs are the convolutions of a small image classifier (28×28 digits, batch 64) and of a DCGAN (64×64 images).
+// benchConvs are the convolutions of a small image classifier (28×28 digits, batch 64), of DCGANs (32×32 and 64×64 images) and of a ResNet
+// (a batch of 8).
 var benchConvs = []struct {
 	name string
 	s    kernel.ConvShape
 }{
 	{"digits1_1x28x28_32", sameConv(64, 1, 28, 32, 3)},
 	{"digits2_32x14x14_64", sameConv(64, 32, 14, 64, 3)},
+	{"gan_3x32x32_64", halfConv(64, 3, 32, 64)},
+	{"gan_64x16x16_128", halfConv(64, 64, 16, 128)},
+	{"gan_128x8x8_256", halfConv(64, 128, 8, 256)},
 	{"dcgan_64x32x32_128", halfConv(32, 64, 32, 128)},
 	{"dcgan_256x8x8_512", halfConv(32, 256, 8, 512)},
 	{"pointwise_64x14x14_64", sameConv(64, 64, 14, 64, 1)},
+	{"resnet_64x56x56_64", sameConv(8, 64, 56, 64, 3)},
+	{"resnet_256x14x14_256", sameConv(8, 256, 14, 256, 3)},
+	{"resnet_512x7x7_512", sameConv(8, 512, 7, 512, 3)},
 }
 
 // sameConv keeps the size of the images.

@@ -123,8 +123,8 @@ func planes[T Float](u *unfolding, buf []T) (lanes, images, phases []T) {
 }
 
 // pointwise reports whether the image is its own unfolding: a 1×1 filter at every pixel.
-func (u *unfolding) pointwise() bool {
-	return u.KH == 1 && u.KW == 1 && u.phases == 1 && u.Pads == [4]int{} && u.OH == u.H && u.OW == u.W
+func (s ConvShape) pointwise() bool {
+	return s.KH == 1 && s.KW == 1 && s.Strides == [2]int{1, 1} && s.Pads == [4]int{} && s.OH == s.H && s.OW == s.W
 }
 
 // pixel is where the first pixel of p stands in y, in a channel.

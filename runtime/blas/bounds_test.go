@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"gonum.org/v1/gonum/blas"
 )
 
 // TestBounds multiplies matrices behind which no memory may be touched: one element too far ends the test with a fault.
@@ -30,6 +32,16 @@ func TestBounds(t *testing.T) {
 				rows, cols = k, m
 			}
 			vectorGo{level: v}.Sgemv(transposed(tA), rows, cols, 1, a[len(a)-m*k:], lda, b[len(b)-k:], 1, float32(r.IntN(2)), c[len(c)-m:], 1)
+
+			g := vectorGo{level: v}
+			s, columns := scatter(r, m, n, k), g.Scolumns(n)
+			x, packed := a[len(a)-len(s.x):], b[len(b)-k*columns:]
+			if tB {
+				g.Spack(packed, k, 0, blas.Trans, k, n, a[len(a)-k*n:], k)
+			} else {
+				g.Spack(packed, k, 0, blas.NoTrans, k, n, a[len(a)-k*n:], n)
+			}
+			g.Sgather(n, x, s.rows, s.cols, packed, tA, c[len(c)-m*columns:], columns)
 		}
 	}
 }

@@ -35,8 +35,9 @@ type level struct {
 	alone int      // rows of a result that are fastest made one after the other
 	tiles [][]tile // by rows − 1 and vectors − 1
 
-	combine []combine // by depths
-	dots    []dots    // along one row, and along dotRows
+	combine []combine    // by depths
+	dots    []dots       // along one row, and along dotRows
+	gathers [][]gathered // as tiles
 }
 
 // levels are those that the CPU has, the fastest last.

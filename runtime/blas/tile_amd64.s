@@ -1406,6 +1406,885 @@ sum:
 	VZEROUPPER
 	RET
 
+// func gatherAVX2_1x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_1x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y1
+	VBROADCASTSS (DI)(SI*4), Y2
+	VFMADD231PS  Y2, Y1, Y0
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), CL
+	TESTB        CL, CL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_1x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_1x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y2
+	VMOVUPS      32(CX), Y3
+	VBROADCASTSS (DI)(SI*4), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), CL
+	TESTB        CL, CL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_2x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_2x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y2
+	VBROADCASTSS (R8)(SI*4), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VBROADCASTSS (DI)(SI*4), Y3
+	VFMADD231PS  Y3, Y2, Y1
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_2x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_2x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y4
+	VMOVUPS      32(CX), Y5
+	VBROADCASTSS (R8)(SI*4), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS (DI)(SI*4), Y6
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VADDPS       32(AX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_3x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_3x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y3
+	VBROADCASTSS (R8)(SI*4), Y4
+	VFMADD231PS  Y4, Y3, Y0
+	VBROADCASTSS (R9)(SI*4), Y4
+	VFMADD231PS  Y4, Y3, Y1
+	VBROADCASTSS (DI)(SI*4), Y4
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y1, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_3x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_3x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y6
+	VMOVUPS      32(CX), Y7
+	VBROADCASTSS (R8)(SI*4), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS (R9)(SI*4), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y3
+	VBROADCASTSS (DI)(SI*4), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VADDPS       32(AX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y4, Y4
+	VMOVUPS      Y4, (AX)
+	VADDPS       32(AX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_4x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_4x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y4
+	VBROADCASTSS (R8)(SI*4), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (R9)(SI*4), Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R10)(SI*4), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (DI)(SI*4), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y1, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_4x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_4x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y8
+	VMOVUPS      32(CX), Y9
+	VBROADCASTSS (R8)(SI*4), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R9)(SI*4), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS (R10)(SI*4), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS (DI)(SI*4), Y10
+	VFMADD231PS  Y10, Y8, Y6
+	VFMADD231PS  Y10, Y9, Y7
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VADDPS       32(AX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y4, Y4
+	VMOVUPS      Y4, (AX)
+	VADDPS       32(AX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y6, Y6
+	VMOVUPS      Y6, (AX)
+	VADDPS       32(AX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	VMOVUPS Y7, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_5x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_5x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y5
+	VBROADCASTSS (R8)(SI*4), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS (R9)(SI*4), Y6
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS (R10)(SI*4), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (R11)(SI*4), Y6
+	VFMADD231PS  Y6, Y5, Y3
+	VBROADCASTSS (DI)(SI*4), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y1, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y3, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y4, Y4
+	VMOVUPS      Y4, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_5x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_5x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y10
+	VMOVUPS      32(CX), Y11
+	VBROADCASTSS (R8)(SI*4), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS (R9)(SI*4), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS (R10)(SI*4), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS (R11)(SI*4), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS (DI)(SI*4), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VADDPS       32(AX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y4, Y4
+	VMOVUPS      Y4, (AX)
+	VADDPS       32(AX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y6, Y6
+	VMOVUPS      Y6, (AX)
+	VADDPS       32(AX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y8, Y8
+	VMOVUPS      Y8, (AX)
+	VADDPS       32(AX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, (AX)
+	VMOVUPS Y9, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_6x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_6x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS (R8)(SI*4), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS (R9)(SI*4), Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VBROADCASTSS (R10)(SI*4), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VBROADCASTSS (R11)(SI*4), Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VBROADCASTSS (R12)(SI*4), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS (DI)(SI*4), Y7
+	VFMADD231PS  Y7, Y6, Y5
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y1, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y3, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y4, Y4
+	VMOVUPS      Y4, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y5, Y5
+	VMOVUPS      Y5, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX2_6x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, FMA3
+TEXT ·gatherAVX2_6x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (R8)(SI*4), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS (R9)(SI*4), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS (R10)(SI*4), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS (R11)(SI*4), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS (R12)(SI*4), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS (DI)(SI*4), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       32(AX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VADDPS       32(AX), Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y4, Y4
+	VMOVUPS      Y4, (AX)
+	VADDPS       32(AX), Y5, Y5
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y6, Y6
+	VMOVUPS      Y6, (AX)
+	VADDPS       32(AX), Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y8, Y8
+	VMOVUPS      Y8, (AX)
+	VADDPS       32(AX), Y9, Y9
+	VMOVUPS      Y9, 32(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Y10, Y10
+	VMOVUPS      Y10, (AX)
+	VADDPS       32(AX), Y11, Y11
+	VMOVUPS      Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, (AX)
+	VMOVUPS Y9, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y10, (AX)
+	VMOVUPS Y11, 32(AX)
+	VZEROUPPER
+	RET
+
 // func tileAVX512_1x1(k int, a *float32, rowA int, colA int, b *float32, ldb int, c *float32, ldc int, add bool)
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_1x1(SB), NOSPLIT, $0-65
@@ -4154,5 +5033,2345 @@ sum:
 	VMOVSHDUP     X3, X0
 	VADDSS        X0, X3, X3
 	VMOVSS        X3, 12(BX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_1x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_1x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z1
+	VBROADCASTSS (DI)(SI*4), Z2
+	VFMADD231PS  Z2, Z1, Z0
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), CL
+	TESTB        CL, CL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_1x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_1x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z2
+	VMOVUPS      64(CX), Z3
+	VBROADCASTSS (DI)(SI*4), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), CL
+	TESTB        CL, CL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_1x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_1x3(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z3
+	VMOVUPS      64(CX), Z4
+	VMOVUPS      128(CX), Z5
+	VBROADCASTSS (DI)(SI*4), Z6
+	VFMADD231PS  Z6, Z3, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VFMADD231PS  Z6, Z5, Z2
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), CL
+	TESTB        CL, CL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VADDPS       128(AX), Z2, Z2
+	VMOVUPS      Z2, 128(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_2x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_2x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z2
+	VBROADCASTSS (R8)(SI*4), Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VBROADCASTSS (DI)(SI*4), Z3
+	VFMADD231PS  Z3, Z2, Z1
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z1, Z1
+	VMOVUPS      Z1, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_2x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_2x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z4
+	VMOVUPS      64(CX), Z5
+	VBROADCASTSS (R8)(SI*4), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS (DI)(SI*4), Z6
+	VFMADD231PS  Z6, Z4, Z2
+	VFMADD231PS  Z6, Z5, Z3
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VADDPS       64(AX), Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_2x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_2x3(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z6
+	VMOVUPS      64(CX), Z7
+	VMOVUPS      128(CX), Z8
+	VBROADCASTSS (R8)(SI*4), Z9
+	VFMADD231PS  Z9, Z6, Z0
+	VFMADD231PS  Z9, Z7, Z1
+	VFMADD231PS  Z9, Z8, Z2
+	VBROADCASTSS (DI)(SI*4), Z9
+	VFMADD231PS  Z9, Z6, Z3
+	VFMADD231PS  Z9, Z7, Z4
+	VFMADD231PS  Z9, Z8, Z5
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VADDPS       128(AX), Z2, Z2
+	VMOVUPS      Z2, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VADDPS       64(AX), Z4, Z4
+	VMOVUPS      Z4, 64(AX)
+	VADDPS       128(AX), Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, 128(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_3x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_3x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z3
+	VBROADCASTSS (R8)(SI*4), Z4
+	VFMADD231PS  Z4, Z3, Z0
+	VBROADCASTSS (R9)(SI*4), Z4
+	VFMADD231PS  Z4, Z3, Z1
+	VBROADCASTSS (DI)(SI*4), Z4
+	VFMADD231PS  Z4, Z3, Z2
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_3x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_3x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z6
+	VMOVUPS      64(CX), Z7
+	VBROADCASTSS (R8)(SI*4), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS (R9)(SI*4), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z3
+	VBROADCASTSS (DI)(SI*4), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VADDPS       64(AX), Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VADDPS       64(AX), Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_3x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_3x3(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z9
+	VMOVUPS      64(CX), Z10
+	VMOVUPS      128(CX), Z11
+	VBROADCASTSS (R8)(SI*4), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z1
+	VFMADD231PS  Z12, Z11, Z2
+	VBROADCASTSS (R9)(SI*4), Z12
+	VFMADD231PS  Z12, Z9, Z3
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS (DI)(SI*4), Z12
+	VFMADD231PS  Z12, Z9, Z6
+	VFMADD231PS  Z12, Z10, Z7
+	VFMADD231PS  Z12, Z11, Z8
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VADDPS       128(AX), Z2, Z2
+	VMOVUPS      Z2, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VADDPS       64(AX), Z4, Z4
+	VMOVUPS      Z4, 64(AX)
+	VADDPS       128(AX), Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	VADDPS       128(AX), Z8, Z8
+	VMOVUPS      Z8, 128(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, 128(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_4x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_4x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z4
+	VBROADCASTSS (R8)(SI*4), Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (R9)(SI*4), Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VBROADCASTSS (R10)(SI*4), Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VBROADCASTSS (DI)(SI*4), Z5
+	VFMADD231PS  Z5, Z4, Z3
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_4x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_4x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z8
+	VMOVUPS      64(CX), Z9
+	VBROADCASTSS (R8)(SI*4), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (R9)(SI*4), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS (R10)(SI*4), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS (DI)(SI*4), Z10
+	VFMADD231PS  Z10, Z8, Z6
+	VFMADD231PS  Z10, Z9, Z7
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VADDPS       64(AX), Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VADDPS       64(AX), Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_4x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_4x3(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z12
+	VMOVUPS      64(CX), Z13
+	VMOVUPS      128(CX), Z14
+	VBROADCASTSS (R8)(SI*4), Z15
+	VFMADD231PS  Z15, Z12, Z0
+	VFMADD231PS  Z15, Z13, Z1
+	VFMADD231PS  Z15, Z14, Z2
+	VBROADCASTSS (R9)(SI*4), Z15
+	VFMADD231PS  Z15, Z12, Z3
+	VFMADD231PS  Z15, Z13, Z4
+	VFMADD231PS  Z15, Z14, Z5
+	VBROADCASTSS (R10)(SI*4), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VFMADD231PS  Z15, Z14, Z8
+	VBROADCASTSS (DI)(SI*4), Z15
+	VFMADD231PS  Z15, Z12, Z9
+	VFMADD231PS  Z15, Z13, Z10
+	VFMADD231PS  Z15, Z14, Z11
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VADDPS       128(AX), Z2, Z2
+	VMOVUPS      Z2, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VADDPS       64(AX), Z4, Z4
+	VMOVUPS      Z4, 64(AX)
+	VADDPS       128(AX), Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	VADDPS       128(AX), Z8, Z8
+	VMOVUPS      Z8, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z9, Z9
+	VMOVUPS      Z9, (AX)
+	VADDPS       64(AX), Z10, Z10
+	VMOVUPS      Z10, 64(AX)
+	VADDPS       128(AX), Z11, Z11
+	VMOVUPS      Z11, 128(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	VMOVUPS Z10, 64(AX)
+	VMOVUPS Z11, 128(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_5x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_5x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z5
+	VBROADCASTSS (R8)(SI*4), Z6
+	VFMADD231PS  Z6, Z5, Z0
+	VBROADCASTSS (R9)(SI*4), Z6
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS (R10)(SI*4), Z6
+	VFMADD231PS  Z6, Z5, Z2
+	VBROADCASTSS (R11)(SI*4), Z6
+	VFMADD231PS  Z6, Z5, Z3
+	VBROADCASTSS (DI)(SI*4), Z6
+	VFMADD231PS  Z6, Z5, Z4
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_5x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_5x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z10
+	VMOVUPS      64(CX), Z11
+	VBROADCASTSS (R8)(SI*4), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS (R9)(SI*4), Z12
+	VFMADD231PS  Z12, Z10, Z2
+	VFMADD231PS  Z12, Z11, Z3
+	VBROADCASTSS (R10)(SI*4), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS (R11)(SI*4), Z12
+	VFMADD231PS  Z12, Z10, Z6
+	VFMADD231PS  Z12, Z11, Z7
+	VBROADCASTSS (DI)(SI*4), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VADDPS       64(AX), Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VADDPS       64(AX), Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VADDPS       64(AX), Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_5x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_5x3(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z15
+	VMOVUPS      64(CX), Z16
+	VMOVUPS      128(CX), Z17
+	VBROADCASTSS (R8)(SI*4), Z18
+	VFMADD231PS  Z18, Z15, Z0
+	VFMADD231PS  Z18, Z16, Z1
+	VFMADD231PS  Z18, Z17, Z2
+	VBROADCASTSS (R9)(SI*4), Z18
+	VFMADD231PS  Z18, Z15, Z3
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS (R10)(SI*4), Z18
+	VFMADD231PS  Z18, Z15, Z6
+	VFMADD231PS  Z18, Z16, Z7
+	VFMADD231PS  Z18, Z17, Z8
+	VBROADCASTSS (R11)(SI*4), Z18
+	VFMADD231PS  Z18, Z15, Z9
+	VFMADD231PS  Z18, Z16, Z10
+	VFMADD231PS  Z18, Z17, Z11
+	VBROADCASTSS (DI)(SI*4), Z18
+	VFMADD231PS  Z18, Z15, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z18, Z17, Z14
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VADDPS       128(AX), Z2, Z2
+	VMOVUPS      Z2, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VADDPS       64(AX), Z4, Z4
+	VMOVUPS      Z4, 64(AX)
+	VADDPS       128(AX), Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	VADDPS       128(AX), Z8, Z8
+	VMOVUPS      Z8, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z9, Z9
+	VMOVUPS      Z9, (AX)
+	VADDPS       64(AX), Z10, Z10
+	VMOVUPS      Z10, 64(AX)
+	VADDPS       128(AX), Z11, Z11
+	VMOVUPS      Z11, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VADDPS       64(AX), Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	VADDPS       128(AX), Z14, Z14
+	VMOVUPS      Z14, 128(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	VMOVUPS Z10, 64(AX)
+	VMOVUPS Z11, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	VMOVUPS Z14, 128(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_6x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_6x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z6
+	VBROADCASTSS (R8)(SI*4), Z7
+	VFMADD231PS  Z7, Z6, Z0
+	VBROADCASTSS (R9)(SI*4), Z7
+	VFMADD231PS  Z7, Z6, Z1
+	VBROADCASTSS (R10)(SI*4), Z7
+	VFMADD231PS  Z7, Z6, Z2
+	VBROADCASTSS (R11)(SI*4), Z7
+	VFMADD231PS  Z7, Z6, Z3
+	VBROADCASTSS (R12)(SI*4), Z7
+	VFMADD231PS  Z7, Z6, Z4
+	VBROADCASTSS (DI)(SI*4), Z7
+	VFMADD231PS  Z7, Z6, Z5
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z5, Z5
+	VMOVUPS      Z5, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_6x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_6x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z12
+	VMOVUPS      64(CX), Z13
+	VBROADCASTSS (R8)(SI*4), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS (R9)(SI*4), Z14
+	VFMADD231PS  Z14, Z12, Z2
+	VFMADD231PS  Z14, Z13, Z3
+	VBROADCASTSS (R10)(SI*4), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS (R11)(SI*4), Z14
+	VFMADD231PS  Z14, Z12, Z6
+	VFMADD231PS  Z14, Z13, Z7
+	VBROADCASTSS (R12)(SI*4), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS (DI)(SI*4), Z14
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z14, Z13, Z11
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VADDPS       64(AX), Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VADDPS       64(AX), Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VADDPS       64(AX), Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VADDPS       64(AX), Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_6x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_6x3(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z18
+	VMOVUPS      64(CX), Z19
+	VMOVUPS      128(CX), Z20
+	VBROADCASTSS (R8)(SI*4), Z21
+	VFMADD231PS  Z21, Z18, Z0
+	VFMADD231PS  Z21, Z19, Z1
+	VFMADD231PS  Z21, Z20, Z2
+	VBROADCASTSS (R9)(SI*4), Z21
+	VFMADD231PS  Z21, Z18, Z3
+	VFMADD231PS  Z21, Z19, Z4
+	VFMADD231PS  Z21, Z20, Z5
+	VBROADCASTSS (R10)(SI*4), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VFMADD231PS  Z21, Z20, Z8
+	VBROADCASTSS (R11)(SI*4), Z21
+	VFMADD231PS  Z21, Z18, Z9
+	VFMADD231PS  Z21, Z19, Z10
+	VFMADD231PS  Z21, Z20, Z11
+	VBROADCASTSS (R12)(SI*4), Z21
+	VFMADD231PS  Z21, Z18, Z12
+	VFMADD231PS  Z21, Z19, Z13
+	VFMADD231PS  Z21, Z20, Z14
+	VBROADCASTSS (DI)(SI*4), Z21
+	VFMADD231PS  Z21, Z18, Z15
+	VFMADD231PS  Z21, Z19, Z16
+	VFMADD231PS  Z21, Z20, Z17
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VADDPS       128(AX), Z2, Z2
+	VMOVUPS      Z2, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VADDPS       64(AX), Z4, Z4
+	VMOVUPS      Z4, 64(AX)
+	VADDPS       128(AX), Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	VADDPS       128(AX), Z8, Z8
+	VMOVUPS      Z8, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z9, Z9
+	VMOVUPS      Z9, (AX)
+	VADDPS       64(AX), Z10, Z10
+	VMOVUPS      Z10, 64(AX)
+	VADDPS       128(AX), Z11, Z11
+	VMOVUPS      Z11, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VADDPS       64(AX), Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	VADDPS       128(AX), Z14, Z14
+	VMOVUPS      Z14, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z15, Z15
+	VMOVUPS      Z15, (AX)
+	VADDPS       64(AX), Z16, Z16
+	VMOVUPS      Z16, 64(AX)
+	VADDPS       128(AX), Z17, Z17
+	VMOVUPS      Z17, 128(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	VMOVUPS Z10, 64(AX)
+	VMOVUPS Z11, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	VMOVUPS Z14, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z15, (AX)
+	VMOVUPS Z16, 64(AX)
+	VMOVUPS Z17, 128(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_7x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_7x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), R13
+	LEAQ   (SI)(R13*4), R13
+	MOVQ   48(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z7
+	VBROADCASTSS (R8)(SI*4), Z8
+	VFMADD231PS  Z8, Z7, Z0
+	VBROADCASTSS (R9)(SI*4), Z8
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS (R10)(SI*4), Z8
+	VFMADD231PS  Z8, Z7, Z2
+	VBROADCASTSS (R11)(SI*4), Z8
+	VFMADD231PS  Z8, Z7, Z3
+	VBROADCASTSS (R12)(SI*4), Z8
+	VFMADD231PS  Z8, Z7, Z4
+	VBROADCASTSS (R13)(SI*4), Z8
+	VFMADD231PS  Z8, Z7, Z5
+	VBROADCASTSS (DI)(SI*4), Z8
+	VFMADD231PS  Z8, Z7, Z6
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z5, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_7x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_7x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), R13
+	LEAQ   (SI)(R13*4), R13
+	MOVQ   48(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z14
+	VMOVUPS      64(CX), Z15
+	VBROADCASTSS (R8)(SI*4), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS (R9)(SI*4), Z16
+	VFMADD231PS  Z16, Z14, Z2
+	VFMADD231PS  Z16, Z15, Z3
+	VBROADCASTSS (R10)(SI*4), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS (R11)(SI*4), Z16
+	VFMADD231PS  Z16, Z14, Z6
+	VFMADD231PS  Z16, Z15, Z7
+	VBROADCASTSS (R12)(SI*4), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS (R13)(SI*4), Z16
+	VFMADD231PS  Z16, Z14, Z10
+	VFMADD231PS  Z16, Z15, Z11
+	VBROADCASTSS (DI)(SI*4), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VADDPS       64(AX), Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VADDPS       64(AX), Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VADDPS       64(AX), Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VADDPS       64(AX), Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VADDPS       64(AX), Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_7x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_7x3(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), R13
+	LEAQ   (SI)(R13*4), R13
+	MOVQ   48(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z21
+	VMOVUPS      64(CX), Z22
+	VMOVUPS      128(CX), Z23
+	VBROADCASTSS (R8)(SI*4), Z24
+	VFMADD231PS  Z24, Z21, Z0
+	VFMADD231PS  Z24, Z22, Z1
+	VFMADD231PS  Z24, Z23, Z2
+	VBROADCASTSS (R9)(SI*4), Z24
+	VFMADD231PS  Z24, Z21, Z3
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS (R10)(SI*4), Z24
+	VFMADD231PS  Z24, Z21, Z6
+	VFMADD231PS  Z24, Z22, Z7
+	VFMADD231PS  Z24, Z23, Z8
+	VBROADCASTSS (R11)(SI*4), Z24
+	VFMADD231PS  Z24, Z21, Z9
+	VFMADD231PS  Z24, Z22, Z10
+	VFMADD231PS  Z24, Z23, Z11
+	VBROADCASTSS (R12)(SI*4), Z24
+	VFMADD231PS  Z24, Z21, Z12
+	VFMADD231PS  Z24, Z22, Z13
+	VFMADD231PS  Z24, Z23, Z14
+	VBROADCASTSS (R13)(SI*4), Z24
+	VFMADD231PS  Z24, Z21, Z15
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS (DI)(SI*4), Z24
+	VFMADD231PS  Z24, Z21, Z18
+	VFMADD231PS  Z24, Z22, Z19
+	VFMADD231PS  Z24, Z23, Z20
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VADDPS       128(AX), Z2, Z2
+	VMOVUPS      Z2, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VADDPS       64(AX), Z4, Z4
+	VMOVUPS      Z4, 64(AX)
+	VADDPS       128(AX), Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	VADDPS       128(AX), Z8, Z8
+	VMOVUPS      Z8, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z9, Z9
+	VMOVUPS      Z9, (AX)
+	VADDPS       64(AX), Z10, Z10
+	VMOVUPS      Z10, 64(AX)
+	VADDPS       128(AX), Z11, Z11
+	VMOVUPS      Z11, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VADDPS       64(AX), Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	VADDPS       128(AX), Z14, Z14
+	VMOVUPS      Z14, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z15, Z15
+	VMOVUPS      Z15, (AX)
+	VADDPS       64(AX), Z16, Z16
+	VMOVUPS      Z16, 64(AX)
+	VADDPS       128(AX), Z17, Z17
+	VMOVUPS      Z17, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VADDPS       64(AX), Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	VADDPS       128(AX), Z20, Z20
+	VMOVUPS      Z20, 128(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	VMOVUPS Z10, 64(AX)
+	VMOVUPS Z11, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	VMOVUPS Z14, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z15, (AX)
+	VMOVUPS Z16, 64(AX)
+	VMOVUPS Z17, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, (AX)
+	VMOVUPS Z19, 64(AX)
+	VMOVUPS Z20, 128(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_8x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_8x1(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), R13
+	LEAQ   (SI)(R13*4), R13
+	MOVQ   48(DI), R14
+	LEAQ   (SI)(R14*4), R14
+	MOVQ   56(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z8
+	VBROADCASTSS (R8)(SI*4), Z9
+	VFMADD231PS  Z9, Z8, Z0
+	VBROADCASTSS (R9)(SI*4), Z9
+	VFMADD231PS  Z9, Z8, Z1
+	VBROADCASTSS (R10)(SI*4), Z9
+	VFMADD231PS  Z9, Z8, Z2
+	VBROADCASTSS (R11)(SI*4), Z9
+	VFMADD231PS  Z9, Z8, Z3
+	VBROADCASTSS (R12)(SI*4), Z9
+	VFMADD231PS  Z9, Z8, Z4
+	VBROADCASTSS (R13)(SI*4), Z9
+	VFMADD231PS  Z9, Z8, Z5
+	VBROADCASTSS (R14)(SI*4), Z9
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (DI)(SI*4), Z9
+	VFMADD231PS  Z9, Z8, Z7
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z5, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z7, Z7
+	VMOVUPS      Z7, (AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, (AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_8x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_8x2(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), R13
+	LEAQ   (SI)(R13*4), R13
+	MOVQ   48(DI), R14
+	LEAQ   (SI)(R14*4), R14
+	MOVQ   56(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VBROADCASTSS (R8)(SI*4), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS (R9)(SI*4), Z18
+	VFMADD231PS  Z18, Z16, Z2
+	VFMADD231PS  Z18, Z17, Z3
+	VBROADCASTSS (R10)(SI*4), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS (R11)(SI*4), Z18
+	VFMADD231PS  Z18, Z16, Z6
+	VFMADD231PS  Z18, Z17, Z7
+	VBROADCASTSS (R12)(SI*4), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS (R13)(SI*4), Z18
+	VFMADD231PS  Z18, Z16, Z10
+	VFMADD231PS  Z18, Z17, Z11
+	VBROADCASTSS (R14)(SI*4), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS (DI)(SI*4), Z18
+	VFMADD231PS  Z18, Z16, Z14
+	VFMADD231PS  Z18, Z17, Z15
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VADDPS       64(AX), Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VADDPS       64(AX), Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VADDPS       64(AX), Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VADDPS       64(AX), Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VADDPS       64(AX), Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VADDPS       64(AX), Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, (AX)
+	VMOVUPS Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gatherAVX512_8x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512_8x3(SB), NOSPLIT, $0-65
+	MOVQ   k+0(FP), AX
+	MOVQ   b+32(FP), CX
+	MOVQ   cols+24(FP), DX
+	MOVQ   ldb+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   x+8(FP), SI
+	MOVQ   rows+16(FP), DI
+	MOVQ   (DI), R8
+	LEAQ   (SI)(R8*4), R8
+	MOVQ   8(DI), R9
+	LEAQ   (SI)(R9*4), R9
+	MOVQ   16(DI), R10
+	LEAQ   (SI)(R10*4), R10
+	MOVQ   24(DI), R11
+	LEAQ   (SI)(R11*4), R11
+	MOVQ   32(DI), R12
+	LEAQ   (SI)(R12*4), R12
+	MOVQ   40(DI), R13
+	LEAQ   (SI)(R13*4), R13
+	MOVQ   48(DI), R14
+	LEAQ   (SI)(R14*4), R14
+	MOVQ   56(DI), DI
+	LEAQ   (SI)(DI*4), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+next:
+	MOVQ         (DX), SI
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VBROADCASTSS (R8)(SI*4), Z27
+	VFMADD231PS  Z27, Z24, Z0
+	VFMADD231PS  Z27, Z25, Z1
+	VFMADD231PS  Z27, Z26, Z2
+	VBROADCASTSS (R9)(SI*4), Z27
+	VFMADD231PS  Z27, Z24, Z3
+	VFMADD231PS  Z27, Z25, Z4
+	VFMADD231PS  Z27, Z26, Z5
+	VBROADCASTSS (R10)(SI*4), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VFMADD231PS  Z27, Z26, Z8
+	VBROADCASTSS (R11)(SI*4), Z27
+	VFMADD231PS  Z27, Z24, Z9
+	VFMADD231PS  Z27, Z25, Z10
+	VFMADD231PS  Z27, Z26, Z11
+	VBROADCASTSS (R12)(SI*4), Z27
+	VFMADD231PS  Z27, Z24, Z12
+	VFMADD231PS  Z27, Z25, Z13
+	VFMADD231PS  Z27, Z26, Z14
+	VBROADCASTSS (R13)(SI*4), Z27
+	VFMADD231PS  Z27, Z24, Z15
+	VFMADD231PS  Z27, Z25, Z16
+	VFMADD231PS  Z27, Z26, Z17
+	VBROADCASTSS (R14)(SI*4), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VFMADD231PS  Z27, Z26, Z20
+	VBROADCASTSS (DI)(SI*4), Z27
+	VFMADD231PS  Z27, Z24, Z21
+	VFMADD231PS  Z27, Z25, Z22
+	VFMADD231PS  Z27, Z26, Z23
+	ADDQ         $0x08, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          next
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+64(FP), DL
+	TESTB        DL, DL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VADDPS       128(AX), Z2, Z2
+	VMOVUPS      Z2, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	VADDPS       64(AX), Z4, Z4
+	VMOVUPS      Z4, 64(AX)
+	VADDPS       128(AX), Z5, Z5
+	VMOVUPS      Z5, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	VADDPS       128(AX), Z8, Z8
+	VMOVUPS      Z8, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z9, Z9
+	VMOVUPS      Z9, (AX)
+	VADDPS       64(AX), Z10, Z10
+	VMOVUPS      Z10, 64(AX)
+	VADDPS       128(AX), Z11, Z11
+	VMOVUPS      Z11, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VADDPS       64(AX), Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	VADDPS       128(AX), Z14, Z14
+	VMOVUPS      Z14, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z15, Z15
+	VMOVUPS      Z15, (AX)
+	VADDPS       64(AX), Z16, Z16
+	VMOVUPS      Z16, 64(AX)
+	VADDPS       128(AX), Z17, Z17
+	VMOVUPS      Z17, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VADDPS       64(AX), Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	VADDPS       128(AX), Z20, Z20
+	VMOVUPS      Z20, 128(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z21, Z21
+	VMOVUPS      Z21, (AX)
+	VADDPS       64(AX), Z22, Z22
+	VMOVUPS      Z22, 64(AX)
+	VADDPS       128(AX), Z23, Z23
+	VMOVUPS      Z23, 128(AX)
+	VZEROUPPER
+	RET
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	VMOVUPS Z4, 64(AX)
+	VMOVUPS Z5, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	VMOVUPS Z8, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	VMOVUPS Z10, 64(AX)
+	VMOVUPS Z11, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	VMOVUPS Z14, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z15, (AX)
+	VMOVUPS Z16, 64(AX)
+	VMOVUPS Z17, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, (AX)
+	VMOVUPS Z19, 64(AX)
+	VMOVUPS Z20, 128(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z21, (AX)
+	VMOVUPS Z22, 64(AX)
+	VMOVUPS Z23, 128(AX)
 	VZEROUPPER
 	RET

@@ -89,6 +89,66 @@ func dotsAVX2_1(k int, a *float32, lda int, x *float32, sums *float32)
 //go:noescape
 func dotsAVX2_4(k int, a *float32, lda int, x *float32, sums *float32)
 
+// gatherAVX2_1x1 is a·b, or is added, to the tile of 1 rows of 8 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_1x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_1x2 is a·b, or is added, to the tile of 1 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_1x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_2x1 is a·b, or is added, to the tile of 2 rows of 8 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_2x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_2x2 is a·b, or is added, to the tile of 2 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_2x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_3x1 is a·b, or is added, to the tile of 3 rows of 8 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_3x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_3x2 is a·b, or is added, to the tile of 3 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_3x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_4x1 is a·b, or is added, to the tile of 4 rows of 8 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_4x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_4x2 is a·b, or is added, to the tile of 4 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_4x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_5x1 is a·b, or is added, to the tile of 5 rows of 8 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_5x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_5x2 is a·b, or is added, to the tile of 5 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_5x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_6x1 is a·b, or is added, to the tile of 6 rows of 8 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_6x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX2_6x2 is a·b, or is added, to the tile of 6 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX2_6x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
 // tileAVX512_1x1 is a·b, or is added, to the tile of 1 rows of 16 at c.
 //
 //go:noescape
@@ -233,3 +293,123 @@ func dotsAVX512_1(k int, a *float32, lda int, x *float32, sums *float32)
 //
 //go:noescape
 func dotsAVX512_4(k int, a *float32, lda int, x *float32, sums *float32)
+
+// gatherAVX512_1x1 is a·b, or is added, to the tile of 1 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_1x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_1x2 is a·b, or is added, to the tile of 1 rows of 32 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_1x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_1x3 is a·b, or is added, to the tile of 1 rows of 48 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_1x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_2x1 is a·b, or is added, to the tile of 2 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_2x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_2x2 is a·b, or is added, to the tile of 2 rows of 32 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_2x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_2x3 is a·b, or is added, to the tile of 2 rows of 48 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_2x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_3x1 is a·b, or is added, to the tile of 3 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_3x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_3x2 is a·b, or is added, to the tile of 3 rows of 32 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_3x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_3x3 is a·b, or is added, to the tile of 3 rows of 48 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_3x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_4x1 is a·b, or is added, to the tile of 4 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_4x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_4x2 is a·b, or is added, to the tile of 4 rows of 32 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_4x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_4x3 is a·b, or is added, to the tile of 4 rows of 48 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_4x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_5x1 is a·b, or is added, to the tile of 5 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_5x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_5x2 is a·b, or is added, to the tile of 5 rows of 32 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_5x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_5x3 is a·b, or is added, to the tile of 5 rows of 48 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_5x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_6x1 is a·b, or is added, to the tile of 6 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_6x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_6x2 is a·b, or is added, to the tile of 6 rows of 32 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_6x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_6x3 is a·b, or is added, to the tile of 6 rows of 48 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_6x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_7x1 is a·b, or is added, to the tile of 7 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_7x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_7x2 is a·b, or is added, to the tile of 7 rows of 32 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_7x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_7x3 is a·b, or is added, to the tile of 7 rows of 48 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_7x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_8x1 is a·b, or is added, to the tile of 8 rows of 16 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_8x1(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_8x2 is a·b, or is added, to the tile of 8 rows of 32 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_8x2(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// gatherAVX512_8x3 is a·b, or is added, to the tile of 8 rows of 48 at c; element (i, l) of a is x[rows[i]+cols[l]].
+//
+//go:noescape
+func gatherAVX512_8x3(k int, x *float32, rows *int, cols *int, b *float32, ldb int, c *float32, ldc int, add bool)

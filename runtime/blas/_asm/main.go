@@ -37,16 +37,20 @@ func main() {
 		for _, rows := range []int{1, 4} {
 			s.dots(rows)
 		}
+		for rows := 1; rows <= s.rows; rows++ {
+			for vectors := 1; vectors <= s.vectors; vectors++ {
+				s.gathered(rows, vectors)
+			}
+		}
 	}
 	Generate()
 }
 
-// tile writes the loop for a tile of so many rows of so many vectors.
+// tile writes the loop for a tile of so many rows of so many vectors, whose elements of a are so many rows and columns apart.
 func (s set) tile(rows, vectors int) {
-	name := fmt.Sprintf("tile%s_%dx%d", s.name, rows, vectors)
-	TEXT(name, NOSPLIT, "func(k int, a *float32, rowA, colA int, b *float32, ldb int, c *float32, ldc int, add bool)")
+	TEXT(fmt.Sprintf("tile%s_%dx%d", s.name, rows, vectors), NOSPLIT, "func(k int, a *float32, rowA, colA int, b *float32, ldb int, c *float32, ldc int, add bool)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s is a·b, or is added, to the tile of %d rows of %d at c.", name, rows, vectors*s.width))
+	Doc(fmt.Sprintf("tile%s_%dx%d is a·b, or is added, to the tile of %d rows of %d at c.", s.name, rows, vectors, rows, vectors*s.width))
 	k, b := Load(Param("k"), GP64()), Load(Param("b"), GP64())
 	row, col, ldb := bytes("rowA"), bytes("colA"), bytes("ldb")
 	a := []Register{Load(Param("a"), GP64())} // rows 0 and 4
@@ -70,6 +74,20 @@ func (s set) tile(rows, vectors int) {
 			return at
 		}
 	}
+	sums := s.sums(rows, vectors)
+	Label("next")
+	s.step(sums, b, element)
+	for _, p := range a {
+		ADDQ(col, p)
+	}
+	ADDQ(ldb, b)
+	DECQ(k)
+	JNZ(LabelRef("next"))
+	s.write(sums)
+}
+
+// sums are those of a tile, 0.
+func (s set) sums(rows, vectors int) [][]VecVirtual {
 	sums := make([][]VecVirtual, rows)
 	for i := range sums {
 		for range vectors {
@@ -78,26 +96,27 @@ func (s set) tile(rows, vectors int) {
 			sums[i] = append(sums[i], v)
 		}
 	}
-	Label("next")
-	right := make([]VecVirtual, vectors)
+	return sums
+}
+
+// step adds to the sums what a row of b, at b, and a column of a make.
+func (s set) step(sums [][]VecVirtual, b Register, a func(row int) Mem) {
+	right := make([]VecVirtual, len(sums[0]))
 	for j := range right {
 		right[j] = s.vector()
 		VMOVUPS(Mem{Base: b, Disp: 4 * s.width * j}, right[j])
 	}
 	x := s.vector()
 	for i := range sums {
-		VBROADCASTSS(element(i), x)
+		VBROADCASTSS(a(i), x)
 		for j := range right {
 			VFMADD231PS(x, right[j], sums[i][j])
 		}
 	}
-	for _, p := range a {
-		ADDQ(col, p)
-	}
-	ADDQ(ldb, b)
-	DECQ(k)
-	JNZ(LabelRef("next"))
+}
 
+// write writes the sums to c, or adds them to it, and returns.
+func (s set) write(sums [][]VecVirtual) {
 	c, ldc := Load(Param("c"), GP64()), bytes("ldc")
 	write := func(sum func(at Mem, v VecVirtual)) {
 		for i := range sums {
@@ -106,7 +125,7 @@ func (s set) tile(rows, vectors int) {
 				sum(at, v)
 				VMOVUPS(v, at)
 			}
-			if i < rows-1 {
+			if i < len(sums)-1 {
 				ADDQ(ldc, c)
 			}
 		}
