@@ -50,13 +50,17 @@ func floats(n int) []float32 {
 	return out
 }
 
-// BenchmarkConv runs on the BLAS that SARDONYX_BLAS asks for, or the best there is.
+// BenchmarkConv runs on the BLAS that SARDONYX_BLAS asks for, or the best there is; if that gathers, also with unfolded images.
 func BenchmarkConv(b *testing.B) {
 	impl, err := blas.Default()
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Log(impl.Name())
+	ways := map[string]kernel.BLAS{"unfolded": impl}
+	if _, ok := impl.(kernel.Gatherer); ok {
+		ways = map[string]kernel.BLAS{"gathered": impl, "unfolded": struct{ kernel.BLAS }{impl}}
+	}
 	for _, bc := range benchConvs {
 		s := bc.s
 		x, w, y := floats(s.N*s.C*s.H*s.W), floats(s.O*s.C/s.Groups*s.KH*s.KW), floats(s.N*s.O*s.OH*s.OW)
@@ -70,13 +74,15 @@ func BenchmarkConv(b *testing.B) {
 			{"weight", func(c *kernel.Context) { kernel.ConvWeight(c, s, w, x, y) }},
 		} {
 			for _, threads := range []int{1, 2} {
-				b.Run(fmt.Sprintf("%s/%s/%d", bc.name, k.name, threads), func(b *testing.B) {
-					c := kernel.NewContext(impl, threads)
-					for b.Loop() {
-						k.run(c)
-					}
-					b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-				})
+				for name, impl := range ways {
+					b.Run(fmt.Sprintf("%s/%s/%d/%s", bc.name, k.name, threads, name), func(b *testing.B) {
+						c := kernel.NewContext(impl, threads)
+						for b.Loop() {
+							k.run(c)
+						}
+						b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+					})
+				}
 			}
 		}
 	}

@@ -61,9 +61,9 @@ var gatherCases = []kernel.ConvShape{
 	convCase(kernel.ConvShape{N: 2, C: 3, H: 6, W: 5, O: 8, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}),
 	convCase(kernel.ConvShape{N: 3, C: 30, H: 5, W: 4, O: 9, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}),    // more elements than one sum
 	convCase(kernel.ConvShape{N: 70, C: 2, H: 2, W: 2, O: 8, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}),    // more pixels
-	convCase(kernel.ConvShape{N: 3, C: 131, H: 3, W: 3, O: 8, KH: 3, KW: 1, Pads: [4]int{1, 0, 1, 0}}),   // several copies of channels for the filters' gradient
-	convCase(kernel.ConvShape{N: 4, C: 520, H: 3, W: 2, O: 8, KH: 1, KW: 2, Pads: [4]int{0, 1, 0, 0}}),   // and for results
-	convCase(kernel.ConvShape{N: 50, C: 16, H: 4, W: 4, O: 265, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}), // and for the images' gradient
+	convCase(kernel.ConvShape{N: 3, C: 131, H: 3, W: 3, O: 8, KH: 3, KW: 1, Pads: [4]int{1, 0, 1, 0}}),   // several copies of channels for dw
+	convCase(kernel.ConvShape{N: 4, C: 520, H: 3, W: 2, O: 8, KH: 1, KW: 2, Pads: [4]int{0, 1, 0, 0}}),   // and for y
+	convCase(kernel.ConvShape{N: 50, C: 16, H: 4, W: 4, O: 265, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}), // and for dx
 	convCase(kernel.ConvShape{N: 1, C: 2, H: 70, W: 61, O: 8, KH: 3, KW: 3, Pads: [4]int{1, 1, 1, 1}}),   // bands by pixels
 	convCase(kernel.ConvShape{N: 2, C: 40, H: 33, W: 70, O: 8, KH: 3, KW: 2, Pads: [4]int{1, 1, 1, 0}}),  // bands by elements
 	convCase(kernel.ConvShape{N: 2, C: 8, H: 75, W: 66, O: 12, KH: 4, KW: 4, Strides: [2]int{2, 2}, Pads: [4]int{1, 2, 1, 1}}),

@@ -52,7 +52,8 @@ func (g vectorGo) Sgather(n int, x []float32, rows, cols []int, packed []float32
 	lo, hi := span(rows)
 	left, right := span(cols)
 	if lo+left < 0 || hi+right >= len(x) || len(packed) < k*g.Scolumns(n) || len(c) < (m-1)*ldc+g.Scolumns(n) {
-		panic(fmt.Sprintf("blas: a gathered product of %dx%d by %dx%d does not fit its slices of %d, %d and %d elements", m, k, k, n, len(x), len(packed), len(c)))
+		panic(fmt.Sprintf("blas: a gathered product of %dx%d by %dx%d does not fit its slices of %d, %d and %d elements",
+			m, k, k, n, len(x), len(packed), len(c)))
 	}
 	most := len(g.gathers)
 	g.strips(n, func(j, width int) {
