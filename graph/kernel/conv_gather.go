@@ -64,13 +64,14 @@ type source struct {
 	pixels              []int // where the windows of a patch begin
 }
 
-// cut makes patches of at most most pixels, with so many elements of results each.
-func (s *source) cut(most, results int) {
+// cut makes patches of at most most pixels, with so many elements of results each, which so many goroutines share evenly, if they can.
+func (s *source) cut(goroutines, most, results int) {
+	most = min(most, ceilDiv(s.n*s.grid.y*s.grid.x, goroutines))
 	high := func(rows int) int { return (rows-1)*s.step.y + s.window.y }
 	wide := (s.grid.x-1)*s.step.x + s.window.x
 	fits := func(images, rows int) bool {
 		pixels := images * rows * s.grid.x
-		return pixels <= min(most, gatherPixels) && images*s.channels*high(rows)*wide+pixels*results <= gatherElements
+		return pixels <= most && images*s.channels*high(rows)*wide+pixels*results <= gatherElements
 	}
 	for s.rows = s.grid.y; s.rows > 1 && !fits(1, s.rows); {
 		s.rows = ceilDiv(s.rows, 2)
@@ -78,6 +79,12 @@ func (s *source) cut(most, results int) {
 	s.bands = ceilDiv(s.grid.y, s.rows)
 	for s.images = 1; s.bands == 1 && s.images < s.n && fits(s.images+1, s.rows); {
 		s.images++
+	}
+	for images := s.images; images > s.images/2; images-- {
+		if ceilDiv(s.n, images)%goroutines == 0 {
+			s.images = images
+			break
+		}
 	}
 	s.plane = place{high(s.rows), wide}
 	if s.inside = s.before.y <= 0 && s.before.x <= 0 && high(s.grid.y)-s.before.y <= s.h && wide-s.before.x <= s.w; s.inside {
@@ -195,7 +202,7 @@ func gatherForward(c *Context, g Gatherer, s ConvShape, y, x, w []float32) {
 	o, in, size := s.O/s.Groups, s.C/s.Groups, s.KH*s.KW
 	k, columns := in*size, g.Scolumns(o)
 	src := s.images(gatherChannels)
-	src.cut(ceilDiv(s.N*s.OH*s.OW, c.Threads), columns)
+	src.cut(max(c.Threads, 1), gatherPixels, columns)
 	elements := src.elements(s.filter())
 	items, filters := src.patches()*s.Groups, s.Groups*k*columns
 	scratch := Scratch[float32](c, filters+workers(c, items)*(src.size()+len(src.pixels)*columns))
@@ -239,7 +246,7 @@ func (s ConvShape) phases(goroutines, columns int) (*source, []phase) {
 	}
 	src := &source{n: s.N, all: s.O, h: s.OH, w: s.OW, channels: min(gatherChannels, s.O/s.Groups),
 		grid: place{u.h, u.w}, step: place{1, 1}, before: hi, window: place{hi.y - lo.y + 1, hi.x - lo.x + 1}}
-	src.cut(ceilDiv(s.N*u.h*u.w, goroutines), u.phases*columns)
+	src.cut(max(goroutines, 1), gatherPixels, u.phases*columns)
 	phases, rows := make([]phase, u.phases), 0
 	for i := range phases {
 		var filter []place
@@ -319,7 +326,7 @@ func gatherWeight(c *Context, g Gatherer, s ConvShape, dw, x, dy []float32) {
 	o, in, size := s.O/s.Groups, s.C/s.Groups, s.KH*s.KW
 	k := in * size
 	src := s.images(weightChannels)
-	src.cut(gatherDepth, 0)
+	src.cut(1, gatherDepth, 0) // however many goroutines there are: a patch is a sum
 	elements := src.elements(s.filter())
 	each := ceilDiv(c.Threads, s.Groups) // goroutines for each group: first by channels, then by filters
 	parts := min(in, ceilDiv(ceilDiv(in, src.channels), each)*each)
