@@ -89,8 +89,14 @@ func TestFuseClassesNeeded(t *testing.T) {
 		}
 	}
 	for name, make := range map[string]func(x, hit, zero *graph.Value) *graph.Value{
-		"not where it is":  func(x, hit, zero *graph.Value) *graph.Value { return hit.Where(zero, x.LogSoftmax(-1)).Sum(-1) },
-		"not zeros":        func(x, hit, zero *graph.Value) *graph.Value { return hit.Where(x.LogSoftmax(-1), zero.Shift(1)).Sum(-1) },
+		"not where it is": func(x, hit, zero *graph.Value) *graph.Value { return hit.Where(zero, x.LogSoftmax(-1)).Sum(-1) },
+		"not zeros": func(x, hit, zero *graph.Value) *graph.Value {
+			return hit.Where(x.LogSoftmax(-1), zero.Shift(1)).Sum(-1)
+		},
+		"of 32 bits": func(x, hit, zero *graph.Value) *graph.Value {
+			class := x.Func().Input("small", graph.I32, 4)
+			return class.OneHot(4, graph.F32).Greater(zero).Where(x.LogSoftmax(-1), zero).Sum(-1)
+		},
 		"along the others": func(x, hit, zero *graph.Value) *graph.Value { return hit.Where(x.LogSoftmax(0), zero).Sum(-1) },
 		"over the others":  func(x, hit, zero *graph.Value) *graph.Value { return hit.Where(x.LogSoftmax(-1), zero).Sum(0) },
 	} {
@@ -102,4 +108,33 @@ func TestFuseClassesNeeded(t *testing.T) {
 			t.Errorf("%s, and it is\n%v", name, text)
 		}
 	}
+}
+
+// TestFuseClassesPlace computes the gradient over the logits, and over nothing else.
+func TestFuseClassesPlace(t *testing.T) {
+	const rows, classes = 3, 1100
+	g := graph.Fuse(crossEntropy(graph.F32, rows, classes))
+	for _, n := range g.Nodes {
+		if _, ok := n.Op.(graph.LogSoftmaxAtGrad); !ok {
+			continue
+		}
+		in := []*tensor.Tensor{tensor.New(graph.F32, rows, classes), tensor.New(graph.I64, rows), tensor.New(graph.F32, rows), tensor.New(graph.F32, rows), tensor.New(graph.F32, rows, 1)}
+		for k, x := range in {
+			for i := range x.Len() {
+				x.Set(i, float64((i*7+k)%11))
+			}
+			if n.Results[0].Shares(k) != map[bool]graph.Sharing{true: graph.Over, false: graph.Apart}[k == 0] {
+				t.Errorf("over argument %d: %v", k, n.Results[0].Shares(k))
+			}
+		}
+		want := tensor.New(graph.F32, rows, classes)
+		for _, out := range []*tensor.Tensor{want, in[0]} {
+			if err := n.Run(newContext(1), []*tensor.Tensor{out}, in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sameBits(t, "over the logits", in[0], want)
+		return
+	}
+	t.Error("there is no gradient")
 }

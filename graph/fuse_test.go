@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,8 +65,9 @@ func TestFuse(t *testing.T) {
 // TestFuseRandom fuses random graphs over operands that broadcast in every way, with more arguments in a tree than a fused
 // op takes, sums and what must be finite, and wants the same bits on any number of goroutines, and of the ops that fused ones are made of.
 func TestFuseRandom(t *testing.T) {
-	var fused, results, sums, looked int
-	for seed := range uint64(40) {
+	var fused, results, looked int
+	kinds := map[string]int{} // of steps and of reductions
+	for seed := range uint64(120) {
 		f, in := randomElementwise(rand.New(rand.NewPCG(seed, 1)), []graph.DType{graph.F32, graph.F64}[seed%2])
 		g := graph.Fuse(f)
 		if err := g.Verify(); err != nil {
@@ -73,7 +75,16 @@ func TestFuseRandom(t *testing.T) {
 		}
 		for _, n := range g.Nodes {
 			if o, ok := n.Op.(graph.Fused); ok {
-				fused, results, sums, looked = fused+1, results+len(o.Results), sums+len(o.Sums), looked+len(o.Finite)
+				fused, results, looked = fused+1, results+len(o.Results), looked+len(o.Finite)
+				for _, s := range o.Steps {
+					kinds[graph.OpName(s.Op)]++
+				}
+				for _, r := range o.Reductions {
+					kinds["of "+graph.OpName(r.Op)]++
+					if sum, ok := r.Op.(graph.Sum); ok {
+						kinds[fmt.Sprint("of Sum ", sum.Axes)]++
+					}
+				}
 			}
 		}
 		apart := graph.Lower(g, func(n *graph.Node) bool { _, ok := n.Op.(graph.Fused); return !ok })
@@ -94,8 +105,14 @@ func TestFuseRandom(t *testing.T) {
 			}
 		}
 	}
-	if fused < 40 || results < 80 || sums < 20 || looked < 10 {
-		t.Errorf("only %d fused ops, %d results, %d sums, %d looked at", fused, results, sums, looked)
+	if fused < 120 || results < 240 || looked < 30 {
+		t.Errorf("only %d fused ops, %d results, %d looked at", fused, results, looked)
+	}
+	for _, kind := range []string{"Less", "LessEqual", "Greater", "GreaterEqual", "Equal", "Not", "And", "Or", "Where", "Cast", "Dropout", "RandomUniform",
+		"RandomNormal", "of ReduceMax", "of Sum", "of Sum [0]", "of Sum [1]", "of Sum [0 2]"} {
+		if kinds[kind] < 3 {
+			t.Errorf("only %d %s", kinds[kind], kind)
+		}
 	}
 }
 
@@ -143,17 +160,34 @@ func TestFuseAdam(t *testing.T) {
 	}
 }
 
-// randomElementwise is a Func of 25 elementwise ops on 10 inputs, with values for the inputs.
+// randomElementwise is a Func of 30 ops that go element by element on 12 inputs that broadcast, with values for the inputs, sums over axes
+// and words on what is finite.
 func randomElementwise(r *rand.Rand, dtype graph.DType) (*graph.Func, map[string]*tensor.Tensor) {
-	f := graph.NewFunc("f", false)
-	rows, cols := []int{1, 7, 40, 1100}[r.IntN(4)], []int{1, 3, 8, 300}[r.IntN(4)]
-	shapes := [][]int{{rows, cols}, {cols}, {rows, 1}, {}, {1}, {1, cols}}
+	f := graph.NewFunc("f", true)
+	full := [][]int{{1100, 3}, {40, 300}, {7, 8}, {1, 1}, {300, 17}, {3, 1030}, {2, 5, 3, 3}, {3, 4, 20, 15}, {1, 6, 70}, {150, 1, 2}, {2, 3000}, {5, 2, 900}}[r.IntN(12)]
 	in := map[string]*tensor.Tensor{}
-	var values []*graph.Value
-	for i := range 10 {
-		x := tensor.New(dtype, shapes[r.IntN(len(shapes))]...)
+	var values, flags []*graph.Value
+	for i := range 12 {
+		shape := slices.Clone(full)
+		if i > 2 {
+			shape = shape[r.IntN(len(full)+1):]
+			for k := range shape {
+				if r.IntN(3) == 0 {
+					shape[k] = 1
+				}
+			}
+		}
+		t := dtype
+		if i%4 == 2 {
+			t = graph.Bool
+		}
+		x := tensor.New(t, shape...)
 		for k := range x.Len() {
-			x.Set(k, r.NormFloat64())
+			if x.Set(k, r.NormFloat64()); t == graph.Bool {
+				x.Set(k, float64(r.IntN(2)))
+			} else if r.IntN(9) == 0 {
+				x.Set(k, []float64{0, math.Copysign(0, -1), 1}[r.IntN(3)])
+			}
 		}
 		var dims []graph.Dim
 		for _, n := range x.Shape() {
@@ -161,33 +195,94 @@ func randomElementwise(r *rand.Rand, dtype graph.DType) (*graph.Func, map[string
 		}
 		name := fmt.Sprint("x", i)
 		in[name] = x
-		values = append(values, f.Input(name, dtype, dims...))
-	}
-	pick := func() *graph.Value {
-		if r.IntN(2) == 0 {
-			return values[len(values)-1-r.IntN(4)] // a late one, so that trees grow deep
+		if v := f.Input(name, t, dims...); t == graph.Bool {
+			flags = append(flags, v)
+		} else {
+			values = append(values, v)
 		}
-		return values[r.IntN(len(values))]
 	}
+	late := func(list []*graph.Value) *graph.Value {
+		if r.IntN(2) == 0 {
+			return list[len(list)-1-r.IntN(min(4, len(list)))] // so that chains grow long
+		}
+		return list[r.IntN(len(list))]
+	}
+	pick, flag := func() *graph.Value { return late(values) }, func() *graph.Value { return late(flags) }
 	ops := []func(a, b *graph.Value) *graph.Value{
 		(*graph.Value).Add, (*graph.Value).Sub, (*graph.Value).Mul, (*graph.Value).Div, (*graph.Value).Max,
 		func(a, b *graph.Value) *graph.Value { return a.Lerp(b, .3) },
 		func(a, _ *graph.Value) *graph.Value { return a.Sigmoid() },
 		func(a, _ *graph.Value) *graph.Value { return a.Exp() },
 		func(a, _ *graph.Value) *graph.Value { return a.ReLU() },
+		func(a, _ *graph.Value) *graph.Value { return a.LeakyReLU(.2).Mul(a.Step()) },
 		func(a, _ *graph.Value) *graph.Value { return a.Scale(.7) },
 		func(a, _ *graph.Value) *graph.Value { return a.Sub(a.MeanKeep()) }, // a is needed before the difference
+		func(a, b *graph.Value) *graph.Value { return flag().Where(a, b) },
+		func(a, b *graph.Value) *graph.Value { return flag().Where(a, a.Scalar(0)) },
+		func(a, b *graph.Value) *graph.Value { return flag().Cast(dtype).Mul(a) },
+		func(a, _ *graph.Value) *graph.Value { return a.Dropout(.4) },
+		func(a, _ *graph.Value) *graph.Value { return a.UniformLike().Add(a) },
+		func(a, _ *graph.Value) *graph.Value { return a.Add(a.NormalLike()) },
 	}
-	for range 25 {
+	tests := []func(a, b *graph.Value) *graph.Value{
+		(*graph.Value).Less, (*graph.Value).LessEqual, (*graph.Value).Greater, (*graph.Value).GreaterEqual, (*graph.Value).Equal,
+		func(a, _ *graph.Value) *graph.Value { return a.Cast(graph.Bool) },
+		func(_, _ *graph.Value) *graph.Value { return flag().And(flag()) },
+		func(_, _ *graph.Value) *graph.Value { return flag().Or(flag()) },
+		func(_, _ *graph.Value) *graph.Value { return flag().Not() },
+		func(a, b *graph.Value) *graph.Value { return a.Less(b).And(a.Greater(a.Scalar(-1))) },
+	}
+	for range 30 {
 		values = append(values, ops[r.IntN(len(ops))](pick(), pick()))
+		if r.IntN(3) == 0 {
+			flags = append(flags, tests[r.IntN(len(tests))](pick(), pick()))
+		}
 	}
 	for i := range 3 {
 		f.Output(fmt.Sprint("y", i), values[len(values)-1-2*i])
 	}
-	for i := range 4 {
-		f.Output(fmt.Sprint("sum", i), pick().Sum())
+	f.Output("flags", flags[len(flags)-1])
+	sums := 0
+	sum := func(v *graph.Value) {
+		f.Output(fmt.Sprint("sum", sums), v)
+		sums++
+	}
+	for range 4 {
+		sum(pick().Sum())
+		sum(pick().ReduceMax())
+	}
+	for _, v := range values[len(values)-6:] {
+		switch n := v.Rank(); r.IntN(4) {
+		case 0:
+			if n > 0 {
+				sum(v.SumKeep(0))
+			}
+		case 1:
+			if n > 0 {
+				sum(v.Sum(-1))
+				sum(v.Square().SumKeep(-1))
+			}
+		case 2:
+			if n > 2 {
+				sum(v.Sum(0, -1))
+			}
+		case 3:
+			if n > 1 {
+				sum(v.Scale(2).Sum(0))
+				sum(v.SumKeep(0))
+			}
+		}
 	}
 	f.Output("finite", pick().AllFinite(pick(), pick()))
+	if len(f.Diags) > 0 {
+		panic(f.Diags)
+	}
+	for _, v := range f.Params { // the random state
+		x := tensor.New(graph.I64, 2)
+		x.Set(0, 5)
+		x.Set(1, 7)
+		in[v.Name] = x
+	}
 	return f, in
 }
 

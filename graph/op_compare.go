@@ -142,11 +142,9 @@ func (Not) Takes() []Arg { return twoBools[:1] }
 func (Not) Infer(in *Infer) ([]Type, error) { return in.Same(0) }
 
 // Run negates.
-func (Not) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
-	y := tensor.Data[bool](out[0])
-	for i, x := range tensor.Data[bool](in[0]) {
-		y[i] = !x
-	}
+func (Not) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	y, x := tensor.Data[bool](out[0]), tensor.Data[bool](in[0])
+	c.Parallel(len(y), grain, func(lo, hi int) { kernel.Not(y[lo:hi], x[lo:hi]) })
 	return nil
 }
 
@@ -156,16 +154,6 @@ func (Not) Forms() []Form { return form("Not") }
 // Samples covers two ranks.
 func (o Not) Samples() []Sample {
 	return []Sample{{Op: o, In: []SampleInput{{DType: Bool, Shape: []int{}}}}, {Op: o, In: []SampleInput{{DType: Bool, Shape: []int{2, 5}}}}}
-}
-
-// evalLogic runs a logical kernel of two arguments; either may be one element.
-func evalLogic(c *kernel.Context, f func(a, b bool) bool, out *tensor.Tensor, in []*tensor.Tensor) error {
-	compare(c, func(out, a, b []bool) {
-		for i := range out {
-			out[i] = f(a[min(i, len(a)-1)], b[min(i, len(b)-1)])
-		}
-	}, out, in)
-	return nil
 }
 
 func logicSamples(op Op) []Sample {
@@ -180,7 +168,8 @@ func (v *Value) And(w *Value) *Value { return Apply(And{}, v, w) }
 
 // Run computes it.
 func (And) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return evalLogic(c, func(a, b bool) bool { return a && b }, out[0], in)
+	compare(c, kernel.And, out[0], in)
+	return nil
 }
 
 // Forms is And.
@@ -197,7 +186,8 @@ func (v *Value) Or(w *Value) *Value { return Apply(Or{}, v, w) }
 
 // Run computes it.
 func (Or) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
-	return evalLogic(c, func(a, b bool) bool { return a || b }, out[0], in)
+	compare(c, kernel.Or, out[0], in)
+	return nil
 }
 
 // Forms is Or.
@@ -240,40 +230,33 @@ func (Where) VJP(n *Node, gs []*Value) []*Value {
 
 // Run selects.
 func (Where) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
+	if out[0].DType() == F32 { // which has a vector loop
+		y, values := tensor.Data[float32](out[0]), [][]float32{tensor.Data[float32](in[1]), tensor.Data[float32](in[2])}
+		where(c, y, values, out[0].Shape(), in)
+		return nil
+	}
 	switch y := out[0].Units().(type) {
 	case []uint8:
-		where(c, y, out[0].Shape(), in)
+		where(c, y, units(y, in), out[0].Shape(), in)
 	case []uint16:
-		where(c, y, out[0].Shape(), in)
+		where(c, y, units(y, in), out[0].Shape(), in)
 	case []uint32:
-		where(c, y, out[0].Shape(), in)
+		where(c, y, units(y, in), out[0].Shape(), in)
 	case []uint64:
-		where(c, y, out[0].Shape(), in)
+		where(c, y, units(y, in), out[0].Shape(), in)
 	case []string:
-		where(c, y, out[0].Shape(), in)
+		where(c, y, units(y, in), out[0].Shape(), in)
 	}
 	return nil
 }
 
-func where[T any](c *kernel.Context, y []T, shape []int, in []*tensor.Tensor) {
-	cond, a, b := tensor.Data[bool](in[0]), in[1].Units().([]T), in[2].Units().([]T)
-	shapes := [][]int{in[0].Shape(), in[1].Shape(), in[2].Shape()}
-	pick := func(r *kernel.Run) {
-		step := [3]int{1, 1, 1}
-		for k := range step {
-			if r.One[k] {
-				step[k] = 0
-			}
-		}
-		for i := range r.N {
-			if cond[r.At[0]+i*step[0]] {
-				y[r.Out+i] = a[r.At[1]+i*step[1]]
-			} else {
-				y[r.Out+i] = b[r.At[2]+i*step[2]]
-			}
-		}
-	}
-	kernel.Runs(c, shape, shapes, grain, func() func(*kernel.Run) { return pick })
+// units are the second and the third argument as y is.
+func units[T any](_ []T, in []*tensor.Tensor) [][]T {
+	return [][]T{in[1].Units().([]T), in[2].Units().([]T)}
+}
+
+func where[T any](c *kernel.Context, y []T, values [][]T, shape []int, in []*tensor.Tensor) {
+	kernel.MapWhere(c, y, shape, tensor.Data[bool](in[0]), values, [][]int{in[1].Shape(), in[2].Shape(), in[0].Shape()}, grain)
 }
 
 // Forms is Where.

@@ -208,7 +208,7 @@ func (o Dropout) Infer(in *Infer) ([]Type, error) {
 // VJP drops the same elements of g.
 func (o Dropout) VJP(n *Node, g []*Value) []*Value { return []*Value{Apply(o, g[0], n.Args[1]), nil} }
 
-// Run draws the mask into the result and multiplies.
+// Run draws the mask, a block at a time, and multiplies.
 func (o Dropout) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	switch y := out[0].Raw().(type) {
 	case []float32:
@@ -222,16 +222,23 @@ func (o Dropout) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 }
 
 func dropout[T kernel.Float](c *kernel.Context, d kernel.Draw, p float64, y, x []T) {
-	kernel.Uniform(c, d, y)
-	keep := T(1 / (1 - p))
-	limit := T(math.Ceil(p*(1<<24)) / (1 << 24)) // the draws are multiples of 2⁻²⁴: below p are those below this
-	for i, u := range y {
-		if u < limit {
-			y[i] = 0
-		} else {
-			y[i] = x[i] * keep
+	c.Parallel((len(y)+dropBlock-1)/dropBlock, max(1, grain/drawCost/dropBlock), func(lo, hi int) {
+		var u [dropBlock]T
+		for at := lo * dropBlock; at < min(hi*dropBlock, len(y)); at += dropBlock {
+			n := min(dropBlock, len(y)-at)
+			kernel.UniformFrom(d, at, u[:n])
+			drop(p, y[at:at+n], x[at:at+n], u[:n])
 		}
-	}
+	})
+}
+
+// dropBlock is how many elements of a mask are drawn at a time: they stay in the first-level cache.
+const dropBlock = 1024
+
+// drop zeroes x where the uniform numbers u are below p, and scales the rest.
+func drop[T kernel.Float](p float64, y, x, u []T) {
+	limit := T(math.Ceil(p*(1<<24)) / (1 << 24)) // the draws are multiples of 2⁻²⁴: below p are those below this
+	kernel.Keep(y, x, u, limit, T(1/(1-p)))
 }
 
 // Lower draws the mask and selects.

@@ -25,8 +25,8 @@ func (v *Value) Shares(k int) Sharing {
 	if !ours(v.Op) {
 		return Apart
 	}
-	if o, ok := v.Op.(Fused); len(v.Results) > 1 && (!ok || !o.last(v.Index)) { // others read the argument when v is written
-		return Apart
+	if o, ok := v.Op.(Fused); ok && (!o.last(v.Index) || v.Args[k].DType() != v.DType()) || !ok && len(v.Results) > 1 {
+		return Apart // others read the argument when v is written
 	}
 	switch o := v.Op.(type) {
 	case sharer:
@@ -52,8 +52,10 @@ func (Barrier) shares(k int) Sharing {
 	return Apart
 }
 
-func (o Fused) shares(int) Sharing {
-	if !o.last(0) && o.Results == nil { // sums alone
+func (Fused) shares(int) Sharing { return Over }
+
+func (Dropout) shares(k int) Sharing {
+	if k == 1 { // the random state
 		return Apart
 	}
 	return Over

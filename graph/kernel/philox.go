@@ -35,26 +35,44 @@ type Draw struct {
 // randomGrain is the number of blocks of four elements worth a goroutine.
 const randomGrain = 1 << 10
 
-// each fills out, four elements from each block of random words, two by two with pair, and float32 with vector as far as that goes.
-func each[T Float](c *Context, d Draw, out []T, vector draw32, pair func(a, b uint32) (T, T)) {
+// each fills out by fill, which makes numbers from that of a block of four on.
+func each[T Float](c *Context, out []T, fill func(out []T, block int)) {
+	c.Parallel((len(out)+3)/4, randomGrain, func(lo, hi int) { fill(out[4*lo:min(4*hi, len(out))], lo) })
+}
+
+// from fills out with the numbers from that of number at on, by fill.
+func from[T Float](out []T, at int, fill func(out []T, block int)) {
+	if skip := at % 4; skip > 0 {
+		var four [4]T
+		fill(four[:], at/4)
+		n := copy(out, four[skip:])
+		out, at = out[n:], at+n
+	}
+	if len(out) > 0 {
+		fill(out, at/4)
+	}
+}
+
+// drawn fills out, four elements from each block of random words, two by two with pair, and float32 with vector as far as that goes.
+func drawn[T Float](d Draw, out []T, block int, vector draw32, pair func(a, b uint32) (T, T)) {
 	step := d.Step<<16 | uint64(uint16(d.Stream))
-	single, _ := any(out).([]float32)
-	c.Parallel((len(out)+3)/4, randomGrain, func(lo, hi int) {
-		if n := (min(4*hi, len(single)) - 4*lo) &^ (drawWidth - 1); n > 0 && vector != nil {
-			vector(&single[4*lo], n, uint64(lo), step, d.Seed)
-			lo += n / 4
+	if single, ok := any(out).([]float32); ok && vector != nil {
+		if n := len(single) &^ (drawWidth - 1); n > 0 {
+			vector(&single[0], n, uint64(block), step, d.Seed)
+			out, block = out[n:], block+n/4
 		}
-		for i := lo; i < hi; i++ {
-			w0, w1, w2, w3 := philox(uint32(i), uint32(uint64(i)>>32), uint32(step), uint32(step>>32), uint32(d.Seed), uint32(d.Seed>>32))
-			x0, x1 := pair(w0, w1)
-			x2, x3 := pair(w2, w3)
-			if rest := out[4*i:]; len(rest) >= 4 {
-				rest[0], rest[1], rest[2], rest[3] = x0, x1, x2, x3
-			} else {
-				copy(rest, []T{x0, x1, x2, x3})
-			}
+	}
+	for i := block; len(out) > 0; i++ {
+		w0, w1, w2, w3 := philox(uint32(i), uint32(uint64(i)>>32), uint32(step), uint32(step>>32), uint32(d.Seed), uint32(d.Seed>>32))
+		x0, x1 := pair(w0, w1)
+		x2, x3 := pair(w2, w3)
+		if len(out) < 4 {
+			copy(out, []T{x0, x1, x2, x3})
+			break
 		}
-	})
+		out[0], out[1], out[2], out[3] = x0, x1, x2, x3
+		out = out[4:]
+	}
 }
 
 // unit is a uniform number in [0, 1) with 24 bits, exact in both types.
@@ -62,16 +80,34 @@ func unit[T Float](w uint32) T { return T(int32(w>>8)) * 0x1p-24 }
 
 // Uniform fills out with uniform numbers in [0, 1), multiples of 2⁻²⁴.
 func Uniform[T Float](c *Context, d Draw, out []T) {
-	each(c, d, out, loops.uniform, func(a, b uint32) (T, T) { return unit[T](a), unit[T](b) })
+	each(c, out, func(out []T, block int) { drawUniform(d, out, block) })
+}
+
+// UniformFrom is the part of what [Uniform] draws that begins with number at.
+func UniformFrom[T Float](d Draw, at int, out []T) {
+	from(out, at, func(out []T, block int) { drawUniform(d, out, block) })
+}
+
+func drawUniform[T Float](d Draw, out []T, block int) {
+	drawn(d, out, block, loops.uniform, func(a, b uint32) (T, T) { return unit[T](a), unit[T](b) })
 }
 
 // Normal fills out with standard normal numbers, by the method of Box and Muller (1958). None is beyond 5.9.
 func Normal[T Float](c *Context, d Draw, out []T) {
+	each(c, out, func(out []T, block int) { drawNormal(d, out, block) })
+}
+
+// NormalFrom is the part of what [Normal] draws that begins with number at.
+func NormalFrom[T Float](d Draw, at int, out []T) {
+	from(out, at, func(out []T, block int) { drawNormal(d, out, block) })
+}
+
+func drawNormal[T Float](d Draw, out []T, block int) {
 	switch out := any(out).(type) {
 	case []float32:
-		each(c, d, out, loops.normal, normal32)
+		drawn(d, out, block, loops.normal, normal32)
 	case []float64:
-		each(c, d, out, nil, normal64)
+		drawn(d, out, block, nil, normal64)
 	}
 }
 

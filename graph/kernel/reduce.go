@@ -136,6 +136,44 @@ func (r reduction[T]) all(c *Context, in []T) T {
 // Total is the sum of a as [Sum] makes it of a block, and of the sums of blocks.
 func Total[T Number](a []T) T { return sum(a) }
 
+// Most is the largest element of a, as [ReduceMax] finds it.
+func Most[T Number](a []T) T { return maxOf(a) }
+
+// A Reduction is how a sum over some axes comes about from rows and blocks: see the constants.
+type Reduction struct {
+	Kind          ReductionKind
+	Rows, Row, Of int // rows of Row elements; Of is how many results there are
+}
+
+// A ReductionKind says which elements a sum adds up first, and what it adds up then.
+type ReductionKind int
+
+const (
+	Everything ReductionKind = iota // blocks of SumBlock elements, then these
+	ByRow                           // each row, and of those of one result, in order, these, from 0 on: result i is of the rows i, i+Of, ...
+	ByColumn                        // RowBlock rows, element by element, then these, from 0 on
+)
+
+// RowBlock is how many rows a sum by columns adds up by themselves.
+const RowBlock = rowBlock
+
+// ReductionOf is how a sum of the given shape over axes, the first, the last or both, comes about.
+func ReductionOf(shape, axes []int) Reduction {
+	l := newLayout(shape, axes)
+	n := elements(shape)
+	switch last := len(l.dims) - 1; {
+	case last < 0 || last == 0 && l.reduce[0]:
+		return Reduction{Everything, 1, n, 1}
+	case !l.reduce[last]:
+		row := l.dims[last]
+		return Reduction{ByColumn, n / max(row, 1), row, row}
+	case last == 1: // of rows
+		return Reduction{ByRow, l.dims[0], l.dims[1], l.dims[0]}
+	default:
+		return Reduction{ByRow, l.dims[0] * l.dims[1], l.dims[2], l.dims[1]}
+	}
+}
+
 // kept is, for each group of axes, the stride of the results along it; 0 along reduced ones.
 func kept(l layout) []int {
 	out := make([]int, len(l.dims))

@@ -1,7 +1,7 @@
 package kernel
 
 // maxOperands bounds the operands of one broadcast loop.
-const maxOperands = 8
+const maxOperands = 12
 
 // A Run is a stretch of the output over which every operand is either contiguous or one element.
 type Run struct {
@@ -38,9 +38,6 @@ func newGrid(out []int, shapes [][]int) grid {
 	}
 	return g
 }
-
-// inner is the length of the longest runs.
-func (g grid) inner() int { return g.dims[len(g.dims)-1] }
 
 // runs calls do for the runs that make up the elements of the output from lo to hi.
 func (g grid) runs(lo, hi int, do func(r *Run)) {
@@ -131,75 +128,4 @@ func joins(outer, inner [maxOperands]int, size, operands int) bool {
 		}
 	}
 	return true
-}
-
-// mapBlock is the number of elements that [Map] gathers where runs are shorter than shortRun.
-const (
-	mapBlock = 1024
-	shortRun = mapBlock / 4
-)
-
-// Map computes out[i] from the elements of in that broadcast to i. f gets stretches: each input has as many elements as
-// the output, or one. Short runs are gathered into longer ones first, so that a call of f is always worth its price.
-func Map[T, U any](c *Context, f func(out []U, in [][]T), out []U, shape []int, in [][]T, shapes [][]int, grain int) {
-	Broadcast(c, func(lo, hi int, in [][]T) { f(out[lo:hi], in) }, shape, in, shapes, grain)
-}
-
-// Broadcast is Map without an output: f gets the stretch, from lo to hi, and the elements of in for it.
-func Broadcast[T any](c *Context, f func(lo, hi int, in [][]T), shape []int, in [][]T, shapes [][]int, grain int) {
-	g := newGrid(shape, shapes)
-	gather := g.inner() < min(shortRun, g.size)
-	c.Parallel(g.size, grain, func(lo, hi int) {
-		args := make([][]T, len(in))
-		if gather {
-			broadcastGathered(g, f, in, args, lo, hi)
-			return
-		}
-		g.runs(lo, hi, func(r *Run) {
-			for k, x := range in {
-				n := r.N
-				if r.One[k] {
-					n = 1
-				}
-				args[k] = x[r.At[k] : r.At[k]+n]
-			}
-			f(r.Out, r.Out+r.N, args)
-		})
-	})
-}
-
-// broadcastGathered is Broadcast on the elements from lo to hi, in blocks; the operands that are broadcast are gathered.
-func broadcastGathered[T any](g grid, f func(lo, hi int, in [][]T), in, args [][]T, lo, hi int) {
-	var gathered []int
-	var buf [maxOperands][]T
-	for k, x := range in {
-		if len(x) != g.size && len(x) != 1 {
-			gathered = append(gathered, k)
-			buf[k] = make([]T, min(mapBlock, hi-lo))
-		}
-	}
-	for ; lo < hi; lo += mapBlock {
-		end := min(hi, lo+mapBlock)
-		for k, x := range in {
-			switch {
-			case buf[k] != nil:
-				args[k] = buf[k][:end-lo]
-			case len(x) == 1:
-				args[k] = x
-			default:
-				args[k] = x[lo:end]
-			}
-		}
-		g.runs(lo, end, func(r *Run) {
-			for _, k := range gathered {
-				to := args[k][r.Out-lo:][:r.N]
-				if r.One[k] {
-					fill(to, in[k][r.At[k]])
-				} else {
-					copy(to, in[k][r.At[k]:])
-				}
-			}
-		})
-		f(lo, end, args)
-	}
 }

@@ -16,23 +16,23 @@ func LogSoftmax[T Float](c *Context, out, in []T, outer, n, inner int) {
 	softmax(c, out, in, outer, n, inner, func(y, x []T, top T) {
 		Shift(y, x, -top)
 		Exp(y, y)
-		log := T(math.Log1p(float64(sumOfOthers(y))))
+		log := logOfSum(y)
 		for i, v := range x[:len(y)] {
 			y[i] = v - top - log // not v − (top + log): a large top would swallow the digits of log
 		}
 	})
 }
 
-// sumOfOthers is the sum of y but for the first 1, the largest element's, whose logarithm is 0: next to it a sum would lose
-// the digits of the others. It spoils y.
-func sumOfOthers[T Float](y []T) T {
+// logOfSum is the logarithm of the sum of y, of which the largest element is 1. The first 1 is left out and added by the logarithm: next to
+// it a sum would lose the digits of the others. It spoils y.
+func logOfSum[T Float](y []T) T {
 	for i, v := range y {
 		if v == 1 {
 			y[i] = 0
 			break
 		}
 	}
-	return sum(y)
+	return T(math.Log1p(float64(sum(y))))
 }
 
 // softmaxLines is the number of strided lines that are gathered together, since they share cache lines.
@@ -87,7 +87,7 @@ func LogSoftmaxAt[T Float](c *Context, out, top, log, in []T, class []int64, n i
 			top[i] = maxOf(x)
 			Shift(y, x, -top[i])
 			Exp(y, y)
-			log[i] = T(math.Log1p(float64(sumOfOthers(y))))
+			log[i] = logOfSum(y)
 			out[i] = 0
 			if k, err := position(class[i], n, i); err == nil {
 				out[i] += x[k] - top[i] - log[i]
