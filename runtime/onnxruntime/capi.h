@@ -63,6 +63,7 @@ static status default_allocator(void **a) { return AS(78, status, void **)(a); }
 static status create_memory(const char *name, int id, void **m) {
 	return AS(68, status, const char *, int, int, int, void **)(name, 0, id, 0, m);
 }
+static status register_allocator(void *env, void *a) { return AS(176, status, void *, void *)(env, a); }
 static status session_allocator(void *s, void *m, void **a) { return AS(131, status, void *, void *, void **)(s, m, a); }
 static status cuda_options(void **c) { return AS(205, status, void **)(c); }
 static status set_cuda(void *c, char **keys, char **values, size_t n) { return AS(206, status, void *, char **, char **, size_t)(c, keys, values, n); }

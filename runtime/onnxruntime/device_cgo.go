@@ -66,11 +66,12 @@ func newDevice(o Options) (device, error) {
 	if err == nil {
 		d.memory, err = describe("Cpu", 0)
 	}
-	if err == nil {
-		err = nativeError(C.default_allocator(&d.allocator))
-	}
-	if err == nil && o.Device == CUDA {
+	switch {
+	case err != nil:
+	case o.Device == CUDA:
 		err = d.cuda(lib)
+	default:
+		d.allocator, err = hostMemory(d.env)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -118,7 +119,6 @@ func (d *nativeDevice) cuda(lib Library) error {
 	if d.keeper, err = d.open(model, opening{}); err != nil {
 		return cudaError(lib, err)
 	}
-	d.allocator = nil // the process's is not to be released
 	return nativeError(C.session_allocator(d.keeper.(*nativeDeviceSession).p, memory, &d.allocator))
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -27,7 +28,8 @@ func Available() bool { return true }
 var env struct {
 	sync.Mutex
 	started bool
-	cuda    bool // the CUDA provider's library is registered
+	cuda    bool           // the CUDA provider's library is registered
+	pages   unsafe.Pointer // an allocator that is registered; nil before an engine wants it
 	lib     Library
 }
 

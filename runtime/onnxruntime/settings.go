@@ -37,6 +37,9 @@ func (o Options) settings() settings {
 		// Threads that have nothing to do wait awake for a moment only, and not at all between runs.
 		s.entries["session.intra_op.spin_duration_us"], s.entries["session.force_spinning_stop"] = "100", "1"
 	}
+	if o.turns && o.Device == CPU {
+		s.entries["session.use_env_allocators"] = "1" // that of hostMemory
+	}
 	if o.Device == CUDA {
 		s.cuda = cudaOptions(o)
 		if o.turns {

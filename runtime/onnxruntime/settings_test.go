@@ -8,7 +8,7 @@ import (
 
 // TestSettings: options set what they say, alike for sessions and engines but for what an engine's sessions need beside each other.
 func TestSettings(t *testing.T) {
-	turns := map[string]string{"session.intra_op.spin_duration_us": "100", "session.force_spinning_stop": "1"}
+	turns := map[string]string{"session.intra_op.spin_duration_us": "100", "session.force_spinning_stop": "1", "session.use_env_allocators": "1"}
 	placed := map[string]string{"session.intra_op.spin_duration_us": "100", "session.force_spinning_stop": "1", placing: "1"}
 	cuda := func(more ...string) map[string]string {
 		list := map[string]string{"device_id": "0", "use_tf32": "0", "arena_extend_strategy": "kSameAsRequested"}
