@@ -119,11 +119,12 @@ func (Softplus) LowerFast(n *Node) []*Value {
 }
 
 // SoftplusTail is what the softplus of x has above max(x, 0), of ops that runtimes compute by vectors: ln(1+s), where s is e to the power
-// −abs x. The logarithm is of u, the sum as it is rounded, and (s−(u−1))/u what that has lost.
+// −abs x. The logarithm is of u, the sum as it is rounded, and s−(u−1) what that has lost, where u is near 1; where it is not, that is less than
+// the logarithm's own rounding.
 func SoftplusTail(x *Value) *Value {
 	s := x.Abs().Neg().Exp()
 	u := s.Shift(1)
-	return u.Log().Add(s.Sub(u.Shift(-1)).Div(u))
+	return u.Log().Add(s.Sub(u.Shift(-1)))
 }
 
 // Samples covers the ranks.

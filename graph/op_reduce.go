@@ -136,13 +136,25 @@ func (o Sum) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 // Forms is ReduceSum.
 func (Sum) Forms() []Form { return reduceForms("ReduceSum", 13) }
 
-// LowerFast sums up each example, and then over the examples: runtimes do the first by vectors, on all processors.
+// LowerFast sums up each example, and then over the examples: runtimes do the first by vectors, on all processors. Of all elements of a large
+// matrix it sums up each row first, and rows, as for the gradient of a bias, by a product with ones.
 func (o Sum) LowerFast(n *Node) []*Value {
 	x := n.Args[0]
-	if !eachFirst(o.Axes, x) {
-		return nil
+	switch {
+	case len(o.Axes) == 0 && !o.KeepDims && large(x):
+		return []*Value{x.Sum(-1).Sum()}
+	case x.Rank() == 2 && slices.Equal(o.Axes, []int{0}) && x.DType() == F32:
+		return []*Value{n.fn.Full(F32, 1, 1, x.Shape()[0]).MatMul(x).Reshape(n.Results[0].Shape()...)}
+	case eachFirst(o.Axes, x):
+		return []*Value{Apply(Sum{Axes: []int{0}, KeepDims: o.KeepDims}, Apply(Sum{Axes: o.Axes[1:], KeepDims: o.KeepDims}, x))}
 	}
-	return []*Value{Apply(Sum{Axes: []int{0}, KeepDims: o.KeepDims}, Apply(Sum{Axes: o.Axes[1:], KeepDims: o.KeepDims}, x))}
+	return nil
+}
+
+// large reports whether x is a matrix, or more, of so many floats that several processors add them up faster than one.
+func large(x *Value) bool {
+	n := x.Shape().Size()
+	return x.Rank() > 1 && x.DType().Float() && !n.Symbolic() && n >= 1<<16
 }
 
 // eachFirst reports whether a sum over the axes of x is one over examples, axis 0, and more, and leaves something.
@@ -150,9 +162,10 @@ func eachFirst(axes []int, x *Value) bool {
 	return len(axes) > 1 && len(axes) < x.Rank() && axes[0] == 0 && x.DType().Float()
 }
 
-// Samples covers the kinds of axes.
+// Samples covers the kinds of axes, and a large matrix.
 func (Sum) Samples() []Sample {
-	return reduceSamples(func(axes []int, keep bool) Op { return Sum{Axes: axes, KeepDims: keep} }, false)
+	many := Sample{Op: Sum{}, In: []SampleInput{{Shape: []int{257, 3, 86}, NoGrad: true}}}
+	return append(reduceSamples(func(axes []int, keep bool) Op { return Sum{Axes: axes, KeepDims: keep} }, false), many)
 }
 
 // Mean is the mean over Axes; no axes means all of them. ONNX: ReduceMean.

@@ -8,7 +8,7 @@ var graphMutations = []mutation{
 	{"fits: only one size is another", "graph/fits.go", "change(i+1, many-1)", "change(i, many-1)", "./graph", "TestFits"},
 	{"finite: a divisor shows", "graph/op_finite.go", "return reached(y.Args[0])\n\t\t}", "return reached(y.Args[0]) || len(y.Args) > 1 && reached(y.Args[1])\n\t\t}", "./graph", "AllFiniteShown"},
 	{"finite: a sum that overflows is of infinite elements", "graph/op_finite.go", "func() []*Value { return o.Lower(n) })", "func() []*Value { return []*Value{finite} })", "./graph", "TestOps/AllFinite"},
-	{"softplus: what the sum lost", "graph/op_activation.go", "s.Sub(u.Shift(-1)).Div(u)", "s.Sub(u.Shift(-1)).Scale(0)", "./graph", "SoftplusTail"},
+	{"softplus: what the sum lost", "graph/op_activation.go", "s.Sub(u.Shift(-1))", "s.Sub(u.Shift(-1)).Scale(0)", "./graph", "SoftplusTail"},
 	{"rows: a filter's taps go the other way", "graph/conv_rows.go", "order = append(order, int64(c*taps+tap))", "order = append(order, int64(c*taps+taps-1-tap))", "./graph", "TestOps/Conv"},
 	{"rows: padding is not before", "graph/conv_rows.go", "tap[i] = p*o.Strides[i] + tap[i]*o.Dilations[i] - o.Pads[i]", "tap[i] = p*o.Strides[i] + tap[i]*o.Dilations[i]", "./graph", "TestOps/Conv"},
 	{"rows: what is outside is the first pixel", "graph/conv_rows.go", "pixels[i] = n\n", "pixels[i] = 0 * n\n", "./graph", "TestOps/Conv"},
