@@ -99,7 +99,6 @@ var graphMutations = []mutation{
 	{"fuse: the sum of each block is that of the first", "graph/fused_run.go", "list[lo/fusedBlock] =", "list[0] =", "./graph", "TestFuse"},
 	{"fuse: one result alone must be finite", "graph/fused_steps.go", "slices.Contains(o.Finite, -1-i)", "slices.Contains(o.Finite[:min(1, len(o.Finite))], -1-i)", "./graph", "TestFuse"},
 	{"fuse: any result may lie over an argument", "graph/sharing.go", "(!o.last(v.Index) ||", "(false && !o.last(v.Index) ||", "./graph", "Sharing"},
-	{"fuse: bools lie over floats", "graph/sharing.go", "v.Args[k].DType() != v.DType())", "v.Args[k].DType() == String)", "./graph", "Sharing"},
 	{"fuse: blocks are one element too far apart", "graph/kernel/stretch.go", "\t\t\tx = x[lo:hi]", "\t\t\tx = x[:hi-lo]", "./graph ./graph/kernel", "TestFuse|Stretches"},
 	{"fuse: what is repeated begins with each stretch", "graph/kernel/stretch.go", "o.repeated[k][lo%l.period:][:hi-lo]", "o.repeated[k][:hi-lo]", "./graph ./graph/kernel", "TestFuse|Stretches|Map"},
 	{"fuse: each stretch draws from the beginning", "graph/fused_steps.go", "kernel.UniformFrom(s.draw, s.at, u)", "kernel.UniformFrom(s.draw, 0, u)", "./graph", "TestFuse"},
