@@ -108,7 +108,8 @@ func (f *Func) BindNear(n int) Binding {
 	for k := n / 2; k > 0; k /= 2 {
 		others = append(others, k)
 	}
-	for k := 2 * max(n, 1); k <= max(n, maxNear); k *= 2 {
+	for k := max(n, 1); k <= maxNear/2; {
+		k *= 2
 		others = append(others, k)
 	}
 	tries := 0

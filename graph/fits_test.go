@@ -52,6 +52,7 @@ func TestFits(t *testing.T) {
 			x := f.Input("x", graph.I64, seq)
 			return f.Param("table", nil, 5, 2).Gather(x.Assert(x.Less(f.Arange(seq)), "rising"), 0)
 		}, 32, "", "seq=32"},
+		{"more than memory has", func(f *graph.Func) *graph.Value { return f.Input("x", graph.F32, batch, seq) }, 1 << 62, "no size", "batch=4503599627370496 seq=64"},
 		{"nothing fits", func(f *graph.Func) *graph.Value {
 			x := f.Arange(seq).Add(f.FullInt(graph.I64, 100))
 			return f.Input("x", graph.I64, seq).Add(x.InRange(100, "never"))

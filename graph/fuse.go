@@ -89,9 +89,9 @@ type cluster struct {
 
 func (g *cluster) root() *Value { return g.members[len(g.members)-1] }
 
-// sized reports whether the arguments alone tell the shape.
+// sized reports whether the arguments alone tell the shape, as a random state, which is i64[2], does not.
 func (g *cluster) sized() bool {
-	return slices.ContainsFunc(g.leaves, func(a *Value) bool { return a.Shape().Equal(g.root().Shape()) }) ||
+	return slices.ContainsFunc(g.leaves, func(a *Value) bool { return a.DType() != I64 && a.Shape().Equal(g.root().Shape()) }) ||
 		!slices.ContainsFunc(g.members, func(m *Value) bool { draws, _ := drawing(m.Op); return draws })
 }
 

@@ -163,7 +163,7 @@ func classSumOf(v *Value) (classSum, bool) {
 	return classSum{}, false
 }
 
-// chosen is the one-hot value of v, if v is something where that is, and 0 elsewhere.
+// chosen is the one-hot value of v, if v is something where that is, and 0 elsewhere, of its shape.
 func chosen(v *Value) *Value {
 	if _, ok := v.Op.(Where); !ok || !zero(v.Args[2]) {
 		return nil
@@ -172,7 +172,7 @@ func chosen(v *Value) *Value {
 	if _, ok := hit.Op.(Greater); !ok || !zero(hit.Args[1]) {
 		return nil
 	}
-	if _, ok := hit.Args[0].Op.(OneHot); !ok || hit.Args[0].Args[0].DType() != I64 {
+	if _, ok := hit.Args[0].Op.(OneHot); !ok || hit.Args[0].Args[0].DType() != I64 || !hit.Args[0].Shape().Equal(v.Shape()) {
 		return nil
 	}
 	return hit.Args[0]

@@ -93,6 +93,9 @@ func TestFuseClassesNeeded(t *testing.T) {
 		"not zeros": func(x, hit, zero *graph.Value) *graph.Value {
 			return hit.Where(x.LogSoftmax(-1), zero.Shift(1)).Sum(-1)
 		},
+		"over more rows": func(x, hit, zero *graph.Value) *graph.Value {
+			return hit.Where(x.LogSoftmax(-1), x.Func().Full(graph.F32, 0, 3, 4, 4)).Sum(-1)
+		},
 		"of 32 bits": func(x, hit, zero *graph.Value) *graph.Value {
 			class := x.Func().Input("small", graph.I32, 4)
 			return class.OneHot(4, graph.F32).Greater(zero).Where(x.LogSoftmax(-1), zero).Sum(-1)

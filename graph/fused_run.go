@@ -165,6 +165,8 @@ func (o Fused) axes() []int {
 func (r *fusedRun[T]) run(c *kernel.Context) {
 	each := max(1, grain/r.o.kernels.cost)
 	switch {
+	case r.stretches.Size() == 0:
+		r.nothing()
 	case r.o.Reductions == nil && r.o.Finite == nil:
 		c.Parallel(r.stretches.Size(), each, func(lo, hi int) {
 			m := r.memory()
@@ -184,6 +186,16 @@ func (r *fusedRun[T]) run(c *kernel.Context) {
 	}
 	if r.o.Finite != nil {
 		tensor.Data[bool](r.out[len(r.out)-1])[0] = !r.notFinite.Load()
+	}
+}
+
+// nothing reduces no elements: a row of none still has a sum.
+func (r *fusedRun[T]) nothing() {
+	for i := range r.o.Reductions {
+		y := r.reduced(i)
+		for k := range y {
+			y[k] = r.fold(i, nil)
+		}
 	}
 }
 
