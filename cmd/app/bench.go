@@ -181,8 +181,8 @@ func checkBench(c *cli.Context) error {
 		return usagef(c, "--turns %d: want 0 or more", n)
 	}
 	for i, n := range benchThreads(c) {
-		if n < 0 {
-			return usagef(c, "--threads %d: want 0 or more", n)
+		if err := checkThreads(c, n); err != nil {
+			return err
 		}
 		if slices.Contains(benchThreads(c)[:i], n) {
 			return usagef(c, "--threads: %d threads are asked for twice", n)

@@ -18,6 +18,7 @@ import (
 	"github.com/sardonyx-ml/sardonyx/exporters/numpy"
 	"github.com/sardonyx-ml/sardonyx/exporters/onnx"
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/atomicfile"
 	"github.com/sardonyx-ml/sardonyx/runtime/data"
 	"github.com/sardonyx-ml/sardonyx/runtime/onnxruntime"
@@ -368,4 +369,12 @@ func (a *app) printArrays(c *cli.Context, title string, arrays map[string]*tenso
 		rows = append(rows, row)
 	}
 	return a.table(rows)
+}
+
+// checkThreads is a usage error if n, of --threads, is a number of threads that no engine has.
+func checkThreads(c *cli.Context, n int) error {
+	if _, err := rt.Threads(n); err != nil {
+		return usagef(c, "--threads: %v", err)
+	}
+	return nil
 }

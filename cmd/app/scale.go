@@ -101,10 +101,13 @@ func (a *app) scaleCommand() *cli.Command {
 }
 
 func (a *app) scale(c *cli.Context) error {
-	for name, least := range map[string]int{"batch": 0, "threads": 0, "rounds": 1} {
+	for name, least := range map[string]int{"batch": 0, "rounds": 1} {
 		if c.Int(name) < least {
 			return usagef(c, "--%s %d: want %d or more", name, c.Int(name), least)
 		}
+	}
+	if err := checkThreads(c, c.Int("threads")); err != nil {
+		return err
 	}
 	list, err := a.scaledSeries(c)
 	if err != nil {

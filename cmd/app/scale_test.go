@@ -199,7 +199,7 @@ func TestBadScale(t *testing.T) {
 		{"scale step-gpt --vary depth=2000", exitError, "depth"},
 		{"scale frob --vary batch=1", exitError, "frob"},
 		{"scale step-gpt --vary batch=1 --rounds 0", exitUsage, "--rounds 0"},
-		{"scale step-gpt --vary batch=1 --threads -1", exitUsage, "--threads -1"},
+		{"scale step-gpt --vary batch=1 --threads -1", exitUsage, "--threads: -1 threads"},
 		{"scale step-gpt --vary batch=1 --png there/is/no/folder", exitError, "cannot be written"},
 	} {
 		r := command(c.args)

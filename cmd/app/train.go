@@ -168,10 +168,13 @@ func (a *app) trainConfig(c *cli.Context, m models.Model) (train.Config, string,
 			return cfg, "", usagef(c, "--%s %d: want 1 or more", f.name, *f.to)
 		}
 	}
-	for _, name := range []string{"patience", "log-every", "limit", "threads"} {
+	for _, name := range []string{"patience", "log-every", "limit"} {
 		if c.Int(name) < 0 {
 			return cfg, "", usagef(c, "--%s %d: want 0 or more", name, c.Int(name))
 		}
+	}
+	if err := checkThreads(c, c.Int("threads")); err != nil {
+		return cfg, "", err
 	}
 	if err := cfg.Dir.Ready(cfg.Resume); err != nil {
 		return cfg, "", err

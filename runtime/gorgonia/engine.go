@@ -8,7 +8,6 @@ package gorgonia
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 
 	"github.com/sardonyx-ml/sardonyx/compiler"
@@ -22,7 +21,7 @@ import (
 // Options configure the engine. The zero value uses the fastest BLAS found and all CPUs.
 type Options struct {
 	BLAS    blas.Impl // nil: blas.Default()
-	Threads int       // goroutines a kernel may use; 0: one a CPU
+	Threads int       // goroutines a kernel may use; 0: one a CPU ([rt.Threads])
 	Grain   int       // least work worth a goroutine, see [kernel.Context]; 0: each kernel's own
 	// Observe, if it is not nil, is called of each run of an entry point, with its [graph.Func], and of each op in it: see [kernel.Context].
 	Observe func(of any, out, args []*tensor.Tensor) (done func())
@@ -51,11 +50,12 @@ func New(o Options) (*Engine, error) {
 		}
 		o.BLAS = b
 	}
-	if o.Threads < 0 || o.Grain < 0 || o.MaxPlans < 0 {
-		return nil, fmt.Errorf("gorgonia: %d threads, a grain of %d and %d plans: none may be negative", o.Threads, o.Grain, o.MaxPlans)
+	if o.Grain < 0 || o.MaxPlans < 0 {
+		return nil, fmt.Errorf("gorgonia: a grain of %d and %d plans: none may be negative", o.Grain, o.MaxPlans)
 	}
-	if o.Threads == 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
+	var err error
+	if o.Threads, err = rt.Threads(o.Threads); err != nil {
+		return nil, fmt.Errorf("gorgonia: %w", err)
 	}
 	if o.MaxPlans == 0 {
 		o.MaxPlans = 16

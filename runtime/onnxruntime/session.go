@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+	rt "github.com/sardonyx-ml/sardonyx/runtime"
 	"github.com/sardonyx-ml/sardonyx/runtime/profile"
 )
 
@@ -39,7 +40,7 @@ type Options struct {
 	// CUDAGraphs has an [Engine] on CUDA record what a training step launches in its first runs, and launch it at once from then on. A
 	// run then ends before its context does.
 	CUDAGraphs bool
-	// Threads is how many threads one node's computation may use, the caller's among them; 0 is GOMAXPROCS.
+	// Threads is how many threads one node's computation may use, the caller's among them; 0 is GOMAXPROCS ([rt.Threads]).
 	Threads int
 	// DisableOptimizations runs the graph as it is written, node by node: slower, for finding out where numbers differ.
 	DisableOptimizations bool
@@ -68,8 +69,8 @@ func (o Options) check() (Options, error) {
 	if o.Device != CUDA && (o.TF32 || o.MemoryLimit > 0 || o.CUDAGraphs) {
 		return o, fmt.Errorf("TF32, graphs and a limit of memory are for the device %s, and the device is %s", CUDA, o.Device)
 	}
-	if o.Threads < 0 {
-		return o, fmt.Errorf("%d threads: the number must be positive, or 0 for one a processor", o.Threads)
+	if _, err := rt.Threads(o.Threads); err != nil {
+		return o, err
 	}
 	return o, nil
 }
