@@ -256,7 +256,7 @@ func (x *trajectory) note(at int, lossApart float64, got, want, start [groups][]
 }
 
 // An envelope is how far rounding takes a training from itself, by the place in a stretch: the farthest of the kicked runs up to there, in the
-// median of the stretches and in the worst.
+// lower quartile of the stretches and in the worst.
 type envelope struct{ typical, worst [][measures]float64 }
 
 func (p *parity) envelope() (e envelope) {
@@ -264,7 +264,7 @@ func (p *parity) envelope() (e envelope) {
 	for at := range p.kicked[0].apart {
 		for m := range measures {
 			for _, x := range p.kicked {
-				typical[m] = max(typical[m], median(x.apart[at][m]))
+				typical[m] = max(typical[m], quartile(x.apart[at][m]))
 				worst[m] = max(worst[m], slices.Max(x.apart[at][m]))
 			}
 		}
@@ -273,43 +273,48 @@ func (p *parity) envelope() (e envelope) {
 	return e
 }
 
-func median(list []float64) float64 {
+// quartile is what a quarter of the stretches, those that meet no kink, are apart by at most. What is wrong with an engine is wrong in all.
+func quartile(list []float64) float64 {
 	list = slices.Sorted(slices.Values(list))
-	return list[len(list)/2]
+	return list[len(list)/4]
 }
 
-// judge says where x is first farther from want than the envelope allows; "" is nowhere. In no stretch may losses be apart by more than tol, as
-// long as the factor times the envelope's worst is within it. From there on, states of a free run are held to that, since losses of runs that
-// have come apart leap. If states is true, stretches are short: in their median neither states nor losses may be apart by more than
-// roundings, or the factor times the envelope's median.
+// judge says where x is first farther from want than the envelope allows; "" is nowhere. If states is true, neither states nor losses may be
+// apart, in the lower quartile of the stretches, by more than roundings, or the factor times the envelope's quartile. If there is but one
+// stretch, a free run, losses may be apart by tol, as long as the envelope is within that. From there on its parameters are held to the factor
+// times the envelope, since losses of runs that have come apart leap. Which run meets a kink first is chance: so a free run may be ahead.
 func (x *trajectory) judge(e envelope, tol float64, states bool) string {
 	for at := range x.apart {
 		for m := range measures {
-			if d, of := median(x.apart[at][m]), e.typical[at][m]; states && !(d <= max(far(least[m]), factor*of)) {
+			if d, of := quartile(x.apart[at][m]), e.typical[at][m]; states && !(d <= max(far(least[m]), factor*of)) {
 				return fmt.Sprintf("after %d runs of a Step %s are apart by %.1e, in the envelope by %.1e", at+1, measured[m], d, of)
 			}
 		}
+		if len(x.apart[at][losses]) > 1 {
+			continue
+		}
 		m, bound := losses, far(tol)
 		if at >= e.within(tol) {
-			if !states {
-				m = params
-			}
-			bound = far(least[m]) + factor*e.worst[at][m]
+			m, bound = params, far(least[params])+factor*e.ahead(at)[params]
 		}
-		if d := slices.Max(x.apart[at][m]); !(d <= bound) {
-			return fmt.Sprintf("after %d runs of a Step %s are apart by %.1e at most, in the envelope by %.1e", at+1, measured[m], d, e.worst[at][m])
+		if d := x.apart[at][m][0]; !(d <= bound) {
+			return fmt.Sprintf("after %d runs of a Step %s are apart by %.1e, in the envelope by %.1e", at+1, measured[m], d, e.ahead(at)[m])
 		}
 	}
 	return ""
 }
 
+// ahead is the envelope of a run of a Step twice as late, and some more.
+func (e envelope) ahead(at int) [measures]float64 { return e.worst[min(2*at+16, len(e.worst)-1)] }
+
 // within is how many runs of a Step it takes until the envelope of the losses decides, and not tol; all if it never does.
 func (e envelope) within(tol float64) int {
-	n := slices.IndexFunc(e.worst, func(x [measures]float64) bool { return factor*x[losses] > tol })
-	if n < 0 {
-		return len(e.worst)
+	for at := range e.worst {
+		if factor*e.ahead(at)[losses] > tol {
+			return at
+		}
 	}
-	return n
+	return len(e.worst)
 }
 
 // worst is what the losses were apart by at most.
@@ -320,7 +325,7 @@ func (x *trajectory) worst() (d float64) {
 	return d
 }
 
-// show is what x was apart by at some places, of each measure in the median of the stretches and at most.
+// show is what x was apart by at some places, of each measure in the lower quartile of the stretches and at most.
 func (x *trajectory) show() string {
 	var b strings.Builder
 	for at, of := range x.apart {
@@ -329,7 +334,7 @@ func (x *trajectory) show() string {
 		}
 		fmt.Fprintf(&b, "\n    after %d:", at+1)
 		for m := range measures {
-			fmt.Fprintf(&b, "  %s %.1e %.1e", measured[m], median(of[m]), slices.Max(of[m]))
+			fmt.Fprintf(&b, "  %s %.1e %.1e", measured[m], quartile(of[m]), slices.Max(of[m]))
 		}
 	}
 	return b.String()
