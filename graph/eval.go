@@ -101,7 +101,9 @@ func (n *Node) Run(c *kernel.Context, out, args []*tensor.Tensor) (err error) {
 	if err := n.compute(c, out, args); err != nil {
 		return err
 	}
-	done()
+	if done != nil {
+		done()
+	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/sardonyx-ml/sardonyx/graph/kernel"
@@ -168,15 +167,7 @@ func (r *fusedRun[T]) run(c *kernel.Context) {
 	case r.stretches.Size() == 0:
 		r.nothing()
 	case r.o.Reductions == nil && r.o.Finite == nil:
-		c.Parallel(r.stretches.Size(), each, func(lo, hi int) {
-			m := r.memory()
-			defer m.free()
-			for lo < hi {
-				end := r.stretches.End(lo, hi, fusedBlock)
-				r.stretch(m, lo, end)
-				lo = end
-			}
-		})
+		kernel.Cut(c, r.stretches.Size(), each, fusedStretches[T]{r})
 	case r.reduction.Kind == kernel.ByRow:
 		r.rows(c, each)
 	case r.reduction.Kind == kernel.ByColumn:
@@ -199,6 +190,20 @@ func (r *fusedRun[T]) nothing() {
 	}
 }
 
+// fusedStretches does elements of which nothing is reduced.
+type fusedStretches[T kernel.Float] struct{ *fusedRun[T] }
+
+// Part does the elements from lo to hi.
+func (r *fusedStretches[T]) Part(own *kernel.Context, lo, hi int) {
+	m := r.memory(own)
+	for lo < hi {
+		end := r.stretches.End(lo, hi, fusedBlock)
+		r.stretch(m, lo, end)
+		lo = end
+	}
+	m.free(own)
+}
+
 // table is memory for n numbers of each reduction.
 func (r *fusedRun[T]) table(c *kernel.Context, n int) {
 	q := len(r.o.Reductions)
@@ -215,16 +220,22 @@ func (r *fusedRun[T]) reduced(i int) []T { return tensor.Data[T](r.out[len(r.res
 func (r *fusedRun[T]) everything(c *kernel.Context, each int) {
 	blocks := (r.stretches.Size() + fusedBlock - 1) / fusedBlock
 	r.table(c, blocks)
-	c.Parallel(blocks, max(1, each/fusedBlock), func(lo, hi int) {
-		m := r.memory()
-		defer m.free()
-		for b := lo; b < hi; b++ {
-			r.stretch(m, b*fusedBlock, min((b+1)*fusedBlock, r.stretches.Size()))
-		}
-	})
+	kernel.Cut(c, blocks, max(1, each/fusedBlock), fusedBlocks[T]{r})
 	for i, list := range r.partial {
 		r.reduced(i)[0] = r.fold(i, list)
 	}
+}
+
+// fusedBlocks does blocks of everything.
+type fusedBlocks[T kernel.Float] struct{ *fusedRun[T] }
+
+// Part does the blocks from lo to hi.
+func (r *fusedBlocks[T]) Part(own *kernel.Context, lo, hi int) {
+	m := r.memory(own)
+	for b := lo; b < hi; b++ {
+		r.stretch(m, b*fusedBlock, min((b+1)*fusedBlock, r.stretches.Size()))
+	}
+	m.free(own)
 }
 
 // fold is reduction i of x.
@@ -239,14 +250,23 @@ func (r *fusedRun[T]) fold(i int, x []T) T {
 func (r *fusedRun[T]) rows(c *kernel.Context, each int) {
 	row := max(r.reduction.Row, 1)
 	r.table(c, r.reduction.Rows)
-	c.Parallel(r.reduction.Rows, max(1, each/row), func(lo, hi int) {
-		m := r.memory()
-		defer m.free()
-		for ; lo < hi; lo += r.block / row {
-			r.stretch(m, lo*r.reduction.Row, min(lo+r.block/row, hi)*r.reduction.Row)
-		}
-	})
+	kernel.Cut(c, r.reduction.Rows, max(1, each/row), fusedRows[T]{r, row})
 	r.join(r.reduction.Of)
+}
+
+// fusedRows does rows, of row elements or of none.
+type fusedRows[T kernel.Float] struct {
+	*fusedRun[T]
+	row int
+}
+
+// Part does the rows from lo to hi.
+func (r *fusedRows[T]) Part(own *kernel.Context, lo, hi int) {
+	m := r.memory(own)
+	for ; lo < hi; lo += r.block / r.row {
+		r.stretch(m, lo*r.reduction.Row, min(lo+r.block/r.row, hi)*r.reduction.Row)
+	}
+	m.free(own)
 }
 
 // columns adds up the rows of each RowBlock of them, a part of a row at a time if it is long, and then these.
@@ -262,19 +282,28 @@ func (r *fusedRun[T]) columns(c *kernel.Context, each int) {
 		together = fusedBlock / row
 	}
 	r.table(c, blocks*row)
-	c.Parallel(blocks*parts, max(1, each/(kernel.RowBlock*width)), func(lo, hi int) {
-		m := r.memory()
-		defer m.free()
-		for ; lo < hi; lo++ {
-			left := lo % parts * width
-			right := min(left+width, row)
-			first := lo / parts * kernel.RowBlock
-			for end := min(first+kernel.RowBlock, rows); first < end; first += together {
-				r.stretch(m, first*row+left, (min(first+together, end)-1)*row+right)
-			}
-		}
-	})
+	kernel.Cut(c, blocks*parts, max(1, each/(kernel.RowBlock*width)), fusedColumns[T]{r, width, parts, together})
 	r.join(row)
+}
+
+// fusedColumns does RowBlock rows, or one of parts of them, which are width columns; whole rows so many together.
+type fusedColumns[T kernel.Float] struct {
+	*fusedRun[T]
+	width, parts, together int
+}
+
+// Part does the parts from lo to hi.
+func (r *fusedColumns[T]) Part(own *kernel.Context, lo, hi int) {
+	m, rows, row := r.memory(own), r.reduction.Rows, r.reduction.Row
+	for ; lo < hi; lo++ {
+		left := lo % r.parts * r.width
+		right := min(left+r.width, row)
+		first := lo / r.parts * kernel.RowBlock
+		for end := min(first+kernel.RowBlock, rows); first < end; first += r.together {
+			r.stretch(m, first*row+left, (min(first+r.together, end)-1)*row+right)
+		}
+	}
+	m.free(own)
 }
 
 // join adds up, for each of n results, every n-th of what its reduction has gathered, in order.
@@ -323,25 +352,19 @@ type fusedMemory[T kernel.Float] struct {
 	step   stretch[T]
 }
 
-// fusedMemories are those that no run has, of f32 and of f64.
-var fusedMemories [2]sync.Pool
-
-func (*fusedMemory[T]) pool() *sync.Pool {
-	var zero T
-	if _, single := any(zero).(float32); single {
-		return &fusedMemories[0]
-	}
-	return &fusedMemories[1]
+// free gives m back to c, without what it was used on.
+func (m *fusedMemory[T]) free(c *kernel.Context) {
+	m.in.Drop()
+	m.masks.Drop()
+	clear(m.step.in)
+	clear(m.step.masks)
+	m.step = stretch[T]{in: m.step.in[:0], masks: m.step.masks[:0]}
+	kernel.GiveBack(c, m)
 }
 
-func (m *fusedMemory[T]) free() { m.pool().Put(m) }
-
 // memory is a goroutine's memory for a run.
-func (r *fusedRun[T]) memory() *fusedMemory[T] {
-	m, _ := (*fusedMemory[T])(nil).pool().Get().(*fusedMemory[T])
-	if m == nil {
-		m = &fusedMemory[T]{}
-	}
+func (r *fusedRun[T]) memory(c *kernel.Context) *fusedMemory[T] {
+	m := kernel.Borrow[fusedMemory[T]](c)
 	k := r.o.kernels
 	m.floats = slices.Grow(m.floats[:0], k.blocks[floatKind]*r.block)[:k.blocks[floatKind]*r.block]
 	m.bools = slices.Grow(m.bools[:0], k.blocks[boolKind]*r.block)[:k.blocks[boolKind]*r.block]

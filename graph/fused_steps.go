@@ -165,7 +165,8 @@ func stepKernelOf[T kernel.Float](op Op) (k stepKernel[T], cost int) {
 		return func(s *stretch[T]) { kernel.Where(s.out, s.masks[0], s.in[0], s.in[1]) }, 1
 	case Cast:
 		if o.To == Bool {
-			return func(s *stretch[T]) { kernel.NotEqual(s.mask, s.in[0], []T{0}) }, 1
+			zero := []T{0}
+			return func(s *stretch[T]) { kernel.NotEqual(s.mask, s.in[0], zero) }, 1
 		}
 		return func(s *stretch[T]) { kernel.Flags(s.out, s.masks[0]) }, 1
 	case RandomUniform:

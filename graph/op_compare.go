@@ -34,7 +34,7 @@ func (k comparison) eval(c *kernel.Context, op Op, out *tensor.Tensor, in []*ten
 
 // compare runs a kernel of two arguments of one type and a result of type bool.
 func compare[T tensor.Element](c *kernel.Context, f func(out []bool, a, b []T), out *tensor.Tensor, in []*tensor.Tensor) {
-	kernel.Map(c, func(out []bool, in [][]T) { f(out, in[0], in[1]) }, tensor.Data[bool](out), out.Shape(),
+	kernel.Map2(c, f, tensor.Data[bool](out), out.Shape(),
 		[][]T{tensor.Data[T](in[0]), tensor.Data[T](in[1])}, [][]int{in[0].Shape(), in[1].Shape()}, grain)
 }
 
@@ -231,32 +231,26 @@ func (Where) VJP(n *Node, gs []*Value) []*Value {
 // Run selects.
 func (Where) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 	if out[0].DType() == F32 { // which has a vector loop
-		y, values := tensor.Data[float32](out[0]), [][]float32{tensor.Data[float32](in[1]), tensor.Data[float32](in[2])}
-		where(c, y, values, out[0].Shape(), in)
+		where(c, tensor.Data[float32](out[0]), tensor.Data[float32](in[1]), tensor.Data[float32](in[2]), out[0].Shape(), in)
 		return nil
 	}
 	switch y := out[0].Units().(type) {
 	case []uint8:
-		where(c, y, units(y, in), out[0].Shape(), in)
+		where(c, y, in[1].Units().([]uint8), in[2].Units().([]uint8), out[0].Shape(), in)
 	case []uint16:
-		where(c, y, units(y, in), out[0].Shape(), in)
+		where(c, y, in[1].Units().([]uint16), in[2].Units().([]uint16), out[0].Shape(), in)
 	case []uint32:
-		where(c, y, units(y, in), out[0].Shape(), in)
+		where(c, y, in[1].Units().([]uint32), in[2].Units().([]uint32), out[0].Shape(), in)
 	case []uint64:
-		where(c, y, units(y, in), out[0].Shape(), in)
+		where(c, y, in[1].Units().([]uint64), in[2].Units().([]uint64), out[0].Shape(), in)
 	case []string:
-		where(c, y, units(y, in), out[0].Shape(), in)
+		where(c, y, in[1].Units().([]string), in[2].Units().([]string), out[0].Shape(), in)
 	}
 	return nil
 }
 
-// units are the second and the third argument as y is.
-func units[T any](_ []T, in []*tensor.Tensor) [][]T {
-	return [][]T{in[1].Units().([]T), in[2].Units().([]T)}
-}
-
-func where[T any](c *kernel.Context, y []T, values [][]T, shape []int, in []*tensor.Tensor) {
-	kernel.MapWhere(c, y, shape, tensor.Data[bool](in[0]), values, [][]int{in[1].Shape(), in[2].Shape(), in[0].Shape()}, grain)
+func where[T any](c *kernel.Context, y, a, b []T, shape []int, in []*tensor.Tensor) {
+	kernel.MapWhere(c, y, shape, tensor.Data[bool](in[0]), a, b, [][]int{in[1].Shape(), in[2].Shape(), in[0].Shape()}, grain)
 }
 
 // Forms is Where.

@@ -37,17 +37,27 @@ func (o AllFinite) Run(c *kernel.Context, out, in []*tensor.Tensor) error {
 		}
 		n += x.Len()
 	}
-	var bad atomic.Bool
-	c.Parallel(n, grain, func(lo, hi int) {
-		for _, x := range in {
-			if a, b := max(lo, 0), min(hi, x.Len()); a < b && !finite(x, a, b) {
-				bad.Store(true)
-			}
-			lo, hi = lo-x.Len(), hi-x.Len()
-		}
-	})
+	bad := kernel.Borrow[atomic.Bool](c)
+	bad.Store(false)
+	kernel.Cut(c, n, grain, looking{in, bad})
 	tensor.Data[bool](out[0])[0] = !bad.Load()
+	kernel.GiveBack(c, bad)
 	return nil
+}
+
+// looking is the task of AllFinite.
+type looking struct {
+	in  []*tensor.Tensor
+	bad *atomic.Bool
+}
+
+func (l *looking) Part(_ *kernel.Context, lo, hi int) {
+	for _, x := range l.in {
+		if a, b := max(lo, 0), min(hi, x.Len()); a < b && !finite(x, a, b) {
+			l.bad.Store(true)
+		}
+		lo, hi = lo-x.Len(), hi-x.Len()
+	}
 }
 
 // finite reports whether the elements lo to hi of x are finite.

@@ -87,29 +87,22 @@ func matMul[T kernel.Number](c *kernel.Context, _ MatMul, out, in []*tensor.Tens
 	for _, d := range outer {
 		count *= d
 	}
-	one := func(c *kernel.Context, i, j, l int) {
-		kernel.Gemm(c, false, false, n, m, k, 1, x[i*n*k:], k, y[j*k*m:], m, 0, z[l*n*m:], m)
-	}
-	each := func(c *kernel.Context, inner *kernel.Context, grain int) {
-		products := func(r *kernel.Run) {
-			for t := range r.N {
-				i, j := r.At[0], r.At[1]
-				if !r.One[0] {
-					i += t
-				}
-				if !r.One[1] {
-					j += t
-				}
-				one(inner, i, j, r.Out+t)
+	each := func(c *kernel.Context, r *kernel.Run) {
+		for t := range r.N {
+			i, j := r.At[0], r.At[1]
+			if !r.One[0] {
+				i += t
 			}
+			if !r.One[1] {
+				j += t
+			}
+			kernel.Gemm(c, false, false, n, m, k, 1, x[i*n*k:], k, y[j*k*m:], m, 0, z[(r.Out+t)*n*m:], m)
 		}
-		kernel.Runs(c, outer, shapes, grain, func() func(*kernel.Run) { return products })
 	}
-	serial := kernel.NewContext(c.BLAS, 1)
 	if count >= c.Threads { // whole products on each goroutine
-		each(c, serial, max(1, (64<<10)/max(1, n*k*m)))
+		kernel.Runs(c, outer, shapes, max(1, (64<<10)/max(1, n*k*m)), each)
 	} else { // few large ones: cut each
-		each(serial, c, 1)
+		kernel.Runs(kernel.NewContext(c.BLAS, 1), outer, shapes, 1, func(_ *kernel.Context, r *kernel.Run) { each(c, r) })
 	}
 	return nil
 }

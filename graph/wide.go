@@ -11,12 +11,17 @@ import (
 // ([tensor.DType.Wide]): converted to it before the kernel runs, and its results are rounded, or cut to their low bits, once. So a
 // kernel is right in every width, and a 16-bit float is computed as well as f32 can.
 
-// widen returns what n's kernel is run with instead of out and args, and what is to be done after it. An argument that may be of
+// widen returns what n's kernel is run with instead of out and args, and what is to be done after it, if not nil. An argument that may be of
 // any dtype is not computed with, only moved, and stays as it is, as do results of its dtype.
 func (n *Node) widen(c *kernel.Context, out, args []*tensor.Tensor) (wideOut, wideArgs []*tensor.Tensor, done func()) {
 	if _, ok := n.Op.(BodyKernel); ok || !narrow(out) && !narrow(args) {
-		return out, args, func() {}
+		return out, args, nil
 	}
+	return n.widened(c, out, args)
+}
+
+// widened is widen where there is something to convert.
+func (n *Node) widened(c *kernel.Context, out, args []*tensor.Tensor) (wideOut, wideArgs []*tensor.Tensor, done func()) {
 	var scratch []*wideTensor
 	wide := func(x *tensor.Tensor) *tensor.Tensor {
 		w := newWide(x)

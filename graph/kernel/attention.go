@@ -44,15 +44,26 @@ func Attention[T Float](c *Context, s AttentionShape, y, q, k, v []T, mask Atten
 	if len(y) == 0 {
 		return
 	}
-	a := attention[T]{s, q, k, v, mask}
-	block := s.block()
-	blocks := ceilDiv(s.Rows, block)
-	blocked(c, s.Batch*s.Heads*blocks, block*s.Keys, func(c *Context, item int, p []T) {
-		head, r0 := item/blocks, item%blocks*block
-		r1 := min(s.Rows, r0+block)
-		n := a.probabilities(c, p, nil, head, r0, r1)
-		Gemm(c, false, false, r1-r0, s.Values, n, 1, p, n, a.values(head), s.Values, 0, y[(head*s.Rows+r0)*s.Values:], s.Values)
-	})
+	a := Borrow[attend[T]](c)
+	*a = attend[T]{attention[T]{s, q, k, v, mask}, y, s.block()}
+	blocked(c, s.Batch*s.Heads*ceilDiv(s.Rows, a.block), a.block*s.Keys, a)
+	*a = attend[T]{}
+	GiveBack(c, a)
+}
+
+// attend is the work of Attention; an item is a block of a head.
+type attend[T Float] struct {
+	attention[T]
+	y     []T
+	block int
+}
+
+func (a *attend[T]) item(c *Context, i int, p []T) {
+	blocks := ceilDiv(a.Rows, a.block)
+	head, r0 := i/blocks, i%blocks*a.block
+	r1 := min(a.Rows, r0+a.block)
+	n := a.probabilities(c, p, nil, head, r0, r1)
+	Gemm(c, false, false, r1-r0, a.Values, n, 1, p, n, a.values(head), a.Values, 0, a.y[(head*a.Rows+r0)*a.Values:], a.Values)
 }
 
 // AttentionGrad is the gradient of Attention: from that of y, g, it makes those of q, k and v. It computes the probabilities again,
@@ -64,52 +75,70 @@ func AttentionGrad[T Float](c *Context, s AttentionShape, dq, dk, dv, q, k, v, g
 		clear(dq)
 		return
 	}
-	a := attention[T]{s, q, k, v, mask}
-	block, shared := s.block(), s.Heads/s.Groups
-	size := block * s.Keys
-	blocked(c, s.Batch*s.Groups, 3*size, func(c *Context, group int, buf []T) {
-		p, dp, slope := buf[:size], buf[size:2*size], buf[2*size:]
-		if s.Softcap == 0 {
-			slope = nil
-		}
-		dk, dv := dk[group*s.Keys*s.Size:], dv[group*s.Keys*s.Values:]
-		for head := group * shared; head < (group+1)*shared; head++ {
-			for r0 := 0; r0 < s.Rows; r0 += block {
-				r1 := min(s.Rows, r0+block)
-				rows := r1 - r0
-				n := a.probabilities(c, p, slope, head, r0, r1)
-				q, dq := q[(head*s.Rows+r0)*s.Size:], dq[(head*s.Rows+r0)*s.Size:]
-				g := g[(head*s.Rows+r0)*s.Values:]
-				Gemm(c, true, false, n, s.Values, rows, 1, p, n, g, s.Values, 1, dv, s.Values)
-				Gemm(c, false, true, rows, n, s.Values, 1, g, s.Values, a.values(head), s.Values, 0, dp, n)
-				c.Parallel(rows, max(1, reduceGrain/(4*n)), func(lo, hi int) {
-					for i := lo * n; i < hi*n; i += n {
-						d, p := dp[i:i+n], p[i:i+n]
-						Shift(d, d, -dot(d, p))
-						Mul(d, d, p)
-						if slope != nil {
-							Mul(d, d, slope[i:i+n])
-						}
-					}
-				})
-				Gemm(c, false, false, rows, s.Size, n, T(s.Scale), dp, n, a.keys(head), s.Size, 0, dq, s.Size)
-				Gemm(c, true, false, n, s.Size, rows, T(s.Scale), dp, n, q, s.Size, 1, dk, s.Size)
-			}
-		}
-	})
+	a := Borrow[attendBack[T]](c)
+	*a = attendBack[T]{attention[T]{s, q, k, v, mask}, dq, dk, dv, g, s.block()}
+	blocked(c, s.Batch*s.Groups, 3*a.block*s.Keys, a)
+	*a = attendBack[T]{}
+	GiveBack(c, a)
 }
 
-// blocked runs do for n items, with scratch of the given size. Where there are too few for the goroutines, do gets them all to itself.
-func blocked[T Float](c *Context, n, size int, do func(c *Context, item int, buf []T)) {
+// attendBack is the work of AttentionGrad; an item is a group of heads.
+type attendBack[T Float] struct {
+	attention[T]
+	dq, dk, dv, g []T
+	block         int
+}
+
+func (a *attendBack[T]) item(c *Context, group int, buf []T) {
+	shared, size := a.Heads/a.Groups, a.block*a.Keys
+	p, dp, slope := buf[:size], buf[size:2*size], buf[2*size:]
+	if a.Softcap == 0 {
+		slope = nil
+	}
+	dk, dv := a.dk[group*a.Keys*a.Size:], a.dv[group*a.Keys*a.Values:]
+	for head := group * shared; head < (group+1)*shared; head++ {
+		for r0 := 0; r0 < a.Rows; r0 += a.block {
+			r1 := min(a.Rows, r0+a.block)
+			rows := r1 - r0
+			n := a.probabilities(c, p, slope, head, r0, r1)
+			q, dq := a.q[(head*a.Rows+r0)*a.Size:], a.dq[(head*a.Rows+r0)*a.Size:]
+			g := a.g[(head*a.Rows+r0)*a.Values:]
+			Gemm(c, true, false, n, a.Values, rows, 1, p, n, g, a.Values, 1, dv, a.Values)
+			Gemm(c, false, true, rows, n, a.Values, 1, g, a.Values, a.values(head), a.Values, 0, dp, n)
+			Cut(c, rows, max(1, reduceGrain/(4*n)), softmaxBack[T]{dp, p, slope, n})
+			Gemm(c, false, false, rows, a.Size, n, T(a.Scale), dp, n, a.keys(head), a.Size, 0, dq, a.Size)
+			Gemm(c, true, false, n, a.Size, rows, T(a.Scale), dp, n, q, a.Size, 1, dk, a.Size)
+		}
+	}
+}
+
+// softmaxBack makes the gradients of products of those of probabilities p, dp, in rows of n.
+type softmaxBack[T Float] struct {
+	dp, p, slope []T
+	n            int
+}
+
+func (s *softmaxBack[T]) Part(_ *Context, lo, hi int) {
+	for i := lo * s.n; i < hi*s.n; i += s.n {
+		d, p := s.dp[i:i+s.n], s.p[i:i+s.n]
+		Shift(d, d, -dot(d, p))
+		Mul(d, d, p)
+		if s.slope != nil {
+			Mul(d, d, s.slope[i:i+s.n])
+		}
+	}
+}
+
+// blocked does n items, with scratch of the given size. Where there are too few for the goroutines, each gets all of them to itself.
+func blocked[T Float](c *Context, n, size int, do items[T]) {
 	if n < c.Threads {
 		buf := Scratch[T](c, size)
 		for i := range n {
-			do(c, i, buf)
+			do.item(c, i, buf)
 		}
 		return
 	}
-	serial := &Context{BLAS: c.BLAS, Threads: 1}
-	share(c, n, Scratch[T](c, workers(c, n)*size), func(item int, buf []T) { do(serial, item, buf) })
+	shareItems(c, n, Scratch[T](c, workers(c, n)*size), do)
 }
 
 // keys are those of a head, and all after them.
@@ -130,35 +159,45 @@ func (a *attention[T]) probabilities(c *Context, p, slope []T, head, r0, r1 int)
 	if n == 0 {
 		return n
 	}
-	c.Parallel(r1-r0, max(1, reduceGrain/(8*n)), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			row := p[i*n : (i+1)*n]
-			x, rest := row[:a.seen(r0+i)], row[a.seen(r0+i):]
-			clear(rest)
-			if a.Softcap > 0 {
-				Scale(x, x, T(1/a.Softcap))
-				Tanh(x, x)
-				if slope != nil {
-					to := slope[i*n : (i+1)*n]
-					clear(to[len(x):])
-					for j, t := range x {
-						to[j] = 1 - t*t
-					}
-				}
-				Scale(x, x, T(a.Softcap))
-			}
-			a.hide(x, head, r0+i)
-			top := maxOf(x)
-			if math.IsInf(float64(top), -1) {
-				clear(x)
-				continue
-			}
-			Shift(x, x, -top)
-			Exp(x, x)
-			Scale(x, x, 1/sum(x))
-		}
-	})
+	Cut(c, r1-r0, max(1, reduceGrain/(8*n)), softmaxRows[T]{a, p, slope, head, r0, n})
 	return n
+}
+
+// softmaxRows makes probabilities of products, in rows of n, of which the first is row r0 of a head.
+type softmaxRows[T Float] struct {
+	*attention[T]
+	p, slope    []T
+	head, r0, n int
+}
+
+func (s *softmaxRows[T]) Part(_ *Context, lo, hi int) {
+	n := s.n
+	for i := lo; i < hi; i++ {
+		row := s.p[i*n : (i+1)*n]
+		x, rest := row[:s.seen(s.r0+i)], row[s.seen(s.r0+i):]
+		clear(rest)
+		if s.Softcap > 0 {
+			Scale(x, x, T(1/s.Softcap))
+			Tanh(x, x)
+			if s.slope != nil {
+				to := s.slope[i*n : (i+1)*n]
+				clear(to[len(x):])
+				for j, t := range x {
+					to[j] = 1 - t*t
+				}
+			}
+			Scale(x, x, T(s.Softcap))
+		}
+		s.hide(x, s.head, s.r0+i)
+		top := maxOf(x)
+		if math.IsInf(float64(top), -1) {
+			clear(x)
+			continue
+		}
+		Shift(x, x, -top)
+		Exp(x, x)
+		Scale(x, x, 1/sum(x))
+	}
 }
 
 // seen is how many of the first keys a row sees, but for the mask.

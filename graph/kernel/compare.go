@@ -1,5 +1,10 @@
 package kernel
 
+import (
+	"slices"
+	"sync"
+)
+
 // The comparisons write out[i] from a[i] and b[i]; each operand has as many elements as out, or one.
 
 // Equal is a = b.
@@ -51,12 +56,16 @@ func compared[T Number](f compare32, out []bool, a, b []T) (restOut []bool, rest
 	if !ok || n == 0 || f == nil {
 		return out, a, b
 	}
-	var few [2][vectorWidth]float32
+	few := repeats.Get().(*[2][vectorWidth]float32)
 	p, stepA := steps(&few[0], x)
 	q, stepB := steps(&few[1], any(b).([]float32))
 	f(&out[0], p, q, n, stepA, stepB)
+	repeats.Put(few)
 	return out[n:], rest(a, n), rest(b, n)
 }
+
+// repeats is memory for two operands of one element. What a vector loop is given cannot be on the stack.
+var repeats = sync.Pool{New: func() any { return new([2][vectorWidth]float32) }}
 
 // steps is where a vector loop finds an operand, and how many bytes it goes on for each vector. One of one element is repeated in few.
 func steps(few *[vectorWidth]float32, a []float32) (*float32, int) {
@@ -92,10 +101,11 @@ func Where[T any](out []T, condition []bool, a, b []T) {
 	}
 	if y, ok := any(out).([]float32); ok && loops.where != nil && len(y) >= vectorWidth {
 		n := len(y) &^ (vectorWidth - 1)
-		var few [2][vectorWidth]float32
+		few := repeats.Get().(*[2][vectorWidth]float32)
 		p, stepA := steps(&few[0], any(a).([]float32))
 		q, stepB := steps(&few[1], any(b).([]float32))
 		loops.where(&y[0], &condition[0], p, q, n, stepA, stepB)
+		repeats.Put(few)
 		out, condition, a, b = out[n:], condition[n:], rest(a, n), rest(b, n)
 	}
 	sa, sb := operands(out, a, b)
@@ -133,8 +143,11 @@ func Or(out, a, b []bool) { logic(loops.or, out, a, b, func(a, b bool) bool { re
 
 // Not is true where a is not.
 func Not(out, a []bool) {
-	logic(loops.differ, out, a, []bool{true}, func(a, b bool) bool { return a != b })
+	logic(loops.differ, out, a, always[:1], func(a, b bool) bool { return a != b })
 }
+
+// never and always are operands of one element, repeated.
+var never, always = [vectorWidth]bool{}, [vectorWidth]bool(slices.Repeat([]bool{true}, vectorWidth))
 
 // logic computes f, which is symmetric, of a and b, by loop as far as whole vectors go.
 func logic(loop func(out, a, b *bool, n, stepB int), out, a, b []bool, f func(a, b bool) bool) {
@@ -142,12 +155,11 @@ func logic(loop func(out, a, b *bool, n, stepB int), out, a, b []bool, f func(a,
 		a, b = b, a
 	}
 	if n := len(out) &^ (vectorWidth - 1); n > 0 && loop != nil && len(a) == len(out) {
-		var few [vectorWidth]bool
-		p, step := &few[0], 0
-		if len(b) > 1 {
-			p, step = &b[0], vectorWidth
-		} else {
-			fill(few[:], b[0])
+		p, step := &b[0], vectorWidth
+		if len(b) == 1 {
+			if p, step = &never[0], 0; b[0] {
+				p = &always[0]
+			}
 		}
 		loop(&out[0], &a[0], p, n, step)
 		out, a, b = out[n:], a[n:], rest(b, n)

@@ -47,6 +47,9 @@ type Context struct {
 	scratch64 [2][]float64
 
 	helpers []*helper
+	job     *job       // of the last cut, to be used again; nil if a helper may still look at it
+	own     []*Context // of the parts of a cut
+	spare   []any      // what Borrow gives out
 }
 
 // NewContext returns a context that computes matrix products with b, on at most threads goroutines; 0 means one a CPU.
@@ -88,25 +91,88 @@ func (c *Context) grain(own int) int {
 // Parallel calls do on consecutive ranges that cover [0, n), on up to c.Threads goroutines, none of them smaller than
 // grain (except that there is always one range when n > 0); c.Grain goes before grain. The cut depends only on n, the grain
 // and c.Threads, so results are the same on every run. A panic in do is raised again on the calling goroutine.
-func (c *Context) Parallel(n, grain int, do func(lo, hi int)) {
-	parts := min(c.Threads, n/c.grain(grain))
-	if parts <= 1 {
-		if n > 0 {
-			do(0, n)
+//
+// do is new memory in each call. A kernel that runs in every step has a [Task] instead.
+func (c *Context) Parallel(n, grain int, do func(lo, hi int)) { c.cut(n, grain, parts(do)) }
+
+// parts is a Task that needs no context.
+type parts func(lo, hi int)
+
+func (do parts) Part(_ *Context, lo, hi int) { do(lo, hi) }
+
+// A Task is work that goroutines share: Part does the elements from lo to hi. c is a context of one thread that the part has to itself.
+type Task interface{ Part(c *Context, lo, hi int) }
+
+// Cut runs the task t as [Context.Parallel] runs a function. It is copied to memory that c keeps for such tasks, so a cut takes none.
+func Cut[T any, P interface {
+	*T
+	Task
+}](c *Context, n, grain int, t T) {
+	p := Borrow[T](c)
+	*p = t
+	c.cut(n, grain, P(p))
+	var zero T
+	*p = zero
+	GiveBack(c, p)
+}
+
+// Borrow returns memory for a T that c keeps from one use to the next, with what the last borrower has left in it, or new memory. Who
+// borrows clears what would keep tensors from being collected.
+func Borrow[T any](c *Context) *T {
+	for i, x := range c.spare {
+		if p, ok := x.(*T); ok {
+			last := len(c.spare) - 1
+			c.spare[i] = c.spare[last]
+			c.spare = c.spare[:last]
+			return p
 		}
+	}
+	return new(T)
+}
+
+// GiveBack returns what Borrow gave.
+func GiveBack[T any](c *Context, p *T) { c.spare = append(c.spare, p) }
+
+// cut does all parts of t.
+func (c *Context) cut(n, grain int, t Task) {
+	parts := min(c.Threads, n/c.grain(grain))
+	if n > 0 {
+		parts = max(parts, 1)
+	}
+	for len(c.own) < parts {
+		c.own = append(c.own, &Context{Threads: 1})
+	}
+	for _, own := range c.own {
+		own.BLAS = c.BLAS
+	}
+	if parts == 1 {
+		t.Part(c.own[0], 0, n)
+	}
+	if parts <= 1 {
 		return
 	}
 	for len(c.helpers) < parts-1 {
 		c.helpers = append(c.helpers, new(helper))
 	}
-	j := &job{n: n, parts: parts, do: do}
-	j.left.Store(int32(parts))
+	j := c.job
+	if c.job = nil; j == nil { // a part may cut with c too
+		j = new(job)
+	}
+	j.begin(t, c.own, n, parts)
 	for _, h := range c.helpers[:parts-1] {
 		h.give(j)
 	}
 	j.run()
 	j.wait()
-	if j.failed != nil {
-		panic(j.failed)
+	for _, h := range c.helpers[:parts-1] {
+		h.takeBack(j)
+	}
+	failed := j.failed
+	if j.users.Load() == 0 {
+		j.task, j.failed = nil, nil
+		c.job = j
+	}
+	if failed != nil {
+		panic(failed)
 	}
 }

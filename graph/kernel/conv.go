@@ -170,15 +170,39 @@ func workers(c *Context, n int) int { return min(max(c.Threads, 1), n) }
 
 // share runs do for each of n items, with an equal part of scratch for each of the goroutines.
 func share[T Float](c *Context, n int, scratch []T, do func(item int, buf []T)) {
+	shareItems(c, n, scratch, eachItem[T](do))
+}
+
+// eachItem is items by a function.
+type eachItem[T Float] func(i int, buf []T)
+
+func (do eachItem[T]) item(_ *Context, i int, buf []T) { do(i, buf) }
+
+// items are done one after the other by each of some goroutines, in memory and with a context of one thread that it has to itself.
+type items[T Float] interface {
+	item(own *Context, i int, buf []T)
+}
+
+// shareItems is share of items that take no memory.
+func shareItems[T Float](c *Context, n int, scratch []T, do items[T]) {
 	count := workers(c, n)
-	size := len(scratch) / count
-	c.Parallel(count, 1, func(lo, hi int) {
-		for w := lo; w < hi; w++ {
-			for i := w * n / count; i < (w+1)*n/count; i++ {
-				do(i, scratch[w*size:(w+1)*size])
-			}
+	Cut(c, count, 1, sharing[T]{do, n, count, scratch})
+}
+
+// sharing is the task of shareItems.
+type sharing[T Float] struct {
+	items[T]
+	n, count int
+	scratch  []T
+}
+
+func (s *sharing[T]) Part(own *Context, lo, hi int) {
+	size := len(s.scratch) / s.count
+	for w := lo; w < hi; w++ {
+		for i := w * s.n / s.count; i < (w+1)*s.n/s.count; i++ {
+			s.item(own, i, s.scratch[w*size:(w+1)*size])
 		}
-	})
+	}
 }
 
 // ceilDiv is ⌈a/b⌉ for positive numbers.

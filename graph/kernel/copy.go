@@ -36,49 +36,68 @@ func Copy[E any](c *Context, shape []int, dst []E, to View, src []E, from View) 
 	if n == 0 {
 		return
 	}
-	dims, to, from := joinAxes(shape, to, from)
-	if len(dims) == 0 {
+	w := Borrow[copyWalk](c)
+	w.join(shape, to, from)
+	if len(w.dims) == 0 {
 		dst[to.Base] = src[from.Base]
-		return
+	} else {
+		Cut(c, w.dims[0], max(1, copyGrain*w.dims[0]/n), copying[E]{w, dst, to.Base, src, from.Base})
 	}
-	c.Parallel(dims[0], max(1, copyGrain*dims[0]/n), func(lo, hi int) {
-		part := append([]int{hi - lo}, dims[1:]...)
-		copyAxes(part, dst, to.Base+lo*to.Strides[0], to.Strides, src, from.Base+lo*from.Strides[0], from.Strides)
-	})
+	GiveBack(c, w)
 }
 
-// joinAxes drops axes of size 1, joins neighbours that both views walk as one, and puts the axis along which src is
+// fewAxes is how many axes of a walk take no memory besides it.
+const fewAxes = 8
+
+// A copyWalk is how a copy goes through two views: axes and the strides along them.
+type copyWalk struct {
+	dims, to, from []int
+	few            [3][fewAxes]int
+}
+
+// copying is the task of Copy; the walk begins at d in dst and at s in src.
+type copying[E any] struct {
+	*copyWalk
+	dst []E
+	d   int
+	src []E
+	s   int
+}
+
+func (c *copying[E]) Part(_ *Context, lo, hi int) {
+	copyAxes(hi-lo, c.dims, c.dst, c.d+lo*c.to[0], c.to, c.src, c.s+lo*c.from[0], c.from)
+}
+
+// join drops axes of size 1, joins neighbours that both views walk as one, and puts the axis along which src is
 // contiguous next to the last where dst is contiguous along that: [Transpose] takes the two.
-func joinAxes(shape []int, to, from View) ([]int, View, View) {
-	var dims []int
-	t, f := View{Base: to.Base}, View{Base: from.Base}
+func (w *copyWalk) join(shape []int, to, from View) {
+	w.dims, w.to, w.from = w.few[0][:0], w.few[1][:0], w.few[2][:0]
 	for i, d := range shape {
 		if d == 1 {
 			continue
 		}
-		if n := len(dims); n > 0 && t.Strides[n-1] == d*to.Strides[i] && f.Strides[n-1] == d*from.Strides[i] {
-			dims[n-1] *= d
-			t.Strides[n-1], f.Strides[n-1] = to.Strides[i], from.Strides[i]
+		if n := len(w.dims); n > 0 && w.to[n-1] == d*to.Strides[i] && w.from[n-1] == d*from.Strides[i] {
+			w.dims[n-1] *= d
+			w.to[n-1], w.from[n-1] = to.Strides[i], from.Strides[i]
 			continue
 		}
-		dims = append(dims, d)
-		t.Strides, f.Strides = append(t.Strides, to.Strides[i]), append(f.Strides, from.Strides[i])
+		w.dims, w.to, w.from = append(w.dims, d), append(w.to, to.Strides[i]), append(w.from, from.Strides[i])
 	}
-	last := len(dims) - 1
-	if last >= 2 && t.Strides[last] == 1 && f.Strides[last] > 1 {
-		if k := slices.Index(f.Strides, 1); k >= 0 {
-			for _, list := range [][]int{dims, t.Strides, f.Strides} {
+	last := len(w.dims) - 1
+	if last >= 2 && w.to[last] == 1 && w.from[last] > 1 {
+		if k := slices.Index(w.from, 1); k >= 0 {
+			for _, list := range [][]int{w.dims, w.to, w.from} {
 				v := list[k]
 				copy(list[k:], list[k+1:last])
 				list[last-1] = v
 			}
 		}
 	}
-	return dims, t, f
 }
 
-func copyAxes[E any](dims []int, dst []E, d int, to []int, src []E, s int, from []int) {
-	switch n := dims[0]; {
+// copyAxes copies n indices of the first of dims, and all of the others.
+func copyAxes[E any](n int, dims []int, dst []E, d int, to []int, src []E, s int, from []int) {
+	switch {
 	case len(dims) == 1:
 		copyRow(n, dst, d, to[0], src, s, from[0])
 	case len(dims) == 2 && to[0] > 0 && to[1] == 1 && from[0] == 1 && from[1] > 0:
@@ -94,7 +113,7 @@ func copyAxes[E any](dims []int, dst []E, d int, to []int, src []E, s int, from 
 		}
 	default:
 		for range n {
-			copyAxes(dims[1:], dst, d, to[1:], src, s, from[1:])
+			copyAxes(dims[1], dims[1:], dst, d, to[1:], src, s, from[1:])
 			d += to[0]
 			s += from[0]
 		}

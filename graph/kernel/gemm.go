@@ -26,23 +26,48 @@ func Gemm[T Number](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, lda in
 	if byVectors(c, tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, out, ldc) {
 		return
 	}
+	p := operandsOf[T]{tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, out, ldc}
 	if m >= n {
-		c.Parallel(m, max(1, gemmGrain/(n*k)), func(lo, hi int) {
-			at := lo * lda
-			if tA {
-				at = lo
-			}
-			gemm(c.BLAS, tA, tB, hi-lo, n, k, alpha, a[at:], lda, b, ldb, beta, out[lo*ldc:], ldc)
-		})
-		return
+		Cut(c, m, max(1, gemmGrain/(n*k)), byRows[T]{p})
+	} else {
+		Cut(c, n, max(1, gemmGrain/(m*k)), byColumns[T]{p})
 	}
-	c.Parallel(n, max(1, gemmGrain/(m*k)), func(lo, hi int) {
-		at := lo
-		if tB {
-			at = lo * ldb
-		}
-		gemm(c.BLAS, tA, tB, m, hi-lo, k, alpha, a, lda, b[at:], ldb, beta, out[lo:], ldc)
-	})
+}
+
+// operandsOf are those of a product.
+type operandsOf[T Number] struct {
+	tA, tB  bool
+	m, n, k int
+	alpha   T
+	a       []T
+	lda     int
+	b       []T
+	ldb     int
+	beta    T
+	out     []T
+	ldc     int
+}
+
+// byRows is a product that is cut into rows of out.
+type byRows[T Number] struct{ operandsOf[T] }
+
+func (p *byRows[T]) Part(c *Context, lo, hi int) {
+	at := lo * p.lda
+	if p.tA {
+		at = lo
+	}
+	gemm(c.BLAS, p.tA, p.tB, hi-lo, p.n, p.k, p.alpha, p.a[at:], p.lda, p.b, p.ldb, p.beta, p.out[lo*p.ldc:], p.ldc)
+}
+
+// byColumns is a product that is cut into columns of out.
+type byColumns[T Number] struct{ operandsOf[T] }
+
+func (p *byColumns[T]) Part(c *Context, lo, hi int) {
+	at := lo
+	if p.tB {
+		at = lo * p.ldb
+	}
+	gemm(c.BLAS, p.tA, p.tB, p.m, hi-lo, p.k, p.alpha, p.a, p.lda, p.b[at:], p.ldb, p.beta, p.out[lo:], p.ldc)
 }
 
 const (
@@ -75,14 +100,31 @@ func byVectors[T Number](c *Context, tA, tB bool, m, n, k int, alpha T, a []T, l
 	if n > 1 {
 		block = max(1, vectorBlock/k)
 	}
-	c.Parallel(m, max(1, gemmGrain/(n*k)), func(lo, hi int) {
-		for i := lo; i < hi; i += block {
-			for j := range n {
-				v.Sgemv(blas.NoTrans, min(block, hi-i), k, float32(alpha), x[i*lda:], lda, y[j*next:], step, float32(beta), z[i*row+j*col:], row)
-			}
-		}
-	})
+	Cut(c, m, max(1, gemmGrain/(n*k)), vectorProducts{v, n, k, float32(alpha), x, lda, y, next, step, float32(beta), z, row, col, block})
 	return true
+}
+
+// vectorProducts are products of a matrix x and n vectors of k elements: those of y, which begin next apart, with elements step apart.
+type vectorProducts struct {
+	VectorBLAS
+	n, k       int
+	alpha      float32
+	x          []float32
+	lda        int
+	y          []float32
+	next, step int
+	beta       float32
+	z          []float32
+	row, col   int // how far apart elements of a result and results are
+	block      int // rows at a time
+}
+
+func (p *vectorProducts) Part(_ *Context, lo, hi int) {
+	for i := lo; i < hi; i += p.block {
+		for j := range p.n {
+			p.Sgemv(blas.NoTrans, min(p.block, hi-i), p.k, p.alpha, p.x[i*p.lda:], p.lda, p.y[j*p.next:], p.step, p.beta, p.z[i*p.row+j*p.col:], p.row)
+		}
+	}
 }
 
 // gemm is one call of the BLAS, or plain loops over integers.

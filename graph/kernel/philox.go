@@ -35,10 +35,24 @@ type Draw struct {
 // randomGrain is the number of blocks of four elements worth a goroutine.
 const randomGrain = 1 << 10
 
-// each fills out by fill, which makes numbers from that of a block of four on.
-func each[T Float](c *Context, out []T, fill func(out []T, block int)) {
-	c.Parallel((len(out)+3)/4, randomGrain, func(lo, hi int) { fill(out[4*lo:min(4*hi, len(out))], lo) })
+// A drawing fills out.
+type drawing[T Float] struct {
+	Draw
+	out    []T
+	normal bool // or uniform
 }
+
+// Part does blocks of four.
+func (d *drawing[T]) Part(_ *Context, lo, hi int) {
+	if out := d.out[4*lo : min(4*hi, len(d.out))]; d.normal {
+		drawNormal(d.Draw, out, lo)
+	} else {
+		drawUniform(d.Draw, out, lo)
+	}
+}
+
+// each runs d on all blocks.
+func each[T Float](c *Context, d drawing[T]) { Cut(c, (len(d.out)+3)/4, randomGrain, d) }
 
 // from fills out with the numbers from that of number at on, by fill.
 func from[T Float](out []T, at int, fill func(out []T, block int)) {
@@ -80,7 +94,7 @@ func unit[T Float](w uint32) T { return T(int32(w>>8)) * 0x1p-24 }
 
 // Uniform fills out with uniform numbers in [0, 1), multiples of 2⁻²⁴.
 func Uniform[T Float](c *Context, d Draw, out []T) {
-	each(c, out, func(out []T, block int) { drawUniform(d, out, block) })
+	each(c, drawing[T]{d, out, false})
 }
 
 // UniformFrom is the part of what [Uniform] draws that begins with number at.
@@ -94,7 +108,7 @@ func drawUniform[T Float](d Draw, out []T, block int) {
 
 // Normal fills out with standard normal numbers, by the method of Box and Muller (1958). None is beyond 5.9.
 func Normal[T Float](c *Context, d Draw, out []T) {
-	each(c, out, func(out []T, block int) { drawNormal(d, out, block) })
+	each(c, drawing[T]{d, out, true})
 }
 
 // NormalFrom is the part of what [Normal] draws that begins with number at.

@@ -10,80 +10,164 @@ type layout struct {
 	dims   []int
 	reduce []bool
 	stride []int // in elements of the input
+	kept   []int // in elements of the results; 0 along reduced groups
+
+	few       [3][fewAxes]int
+	fewReduce [fewAxes]bool
 }
 
-func newLayout(shape, axes []int) layout {
-	var l layout
-	drop := make([]bool, len(shape))
-	for _, a := range axes {
-		drop[a] = true
-	}
+// set makes l the layout of a reduction.
+func (l *layout) set(shape, axes []int) {
+	l.dims, l.stride, l.kept, l.reduce = l.few[0][:0], l.few[1][:0], l.few[2][:0], l.fewReduce[:0]
 	for i, d := range shape {
+		drop := slices.Contains(axes, i)
 		if n := len(l.dims); d == 1 {
 			continue
-		} else if n > 0 && l.reduce[n-1] == drop[i] {
+		} else if n > 0 && l.reduce[n-1] == drop {
 			l.dims[n-1] *= d
 		} else {
-			l.dims, l.reduce = append(l.dims, d), append(l.reduce, drop[i])
+			l.dims, l.reduce = append(l.dims, d), append(l.reduce, drop)
 		}
 	}
-	l.stride = make([]int, len(l.dims))
-	s := 1
+	l.stride, l.kept = append(l.stride, l.dims...), append(l.kept, l.dims...)
+	stride, kept := 1, 1
 	for i := len(l.dims) - 1; i >= 0; i-- {
-		l.stride[i] = s
-		s *= l.dims[i]
+		l.stride[i] = stride
+		stride *= l.dims[i]
+		if l.reduce[i] {
+			l.kept[i] = 0
+		} else {
+			l.kept[i] = kept
+			kept *= l.dims[i]
+		}
 	}
-	return l
 }
 
-// reduction is how a reduction starts, folds a stretch to one number, and folds a row into a row of results.
-type reduction[T Number] struct {
-	init T
-	fold func(a []T) T
-	into func(out, a []T) // out[i] = out[i] ⊕ a[i]
-	join func(a, b T) T
+// A reduction folds elements to one.
+type reduction[T Number] int
+
+const (
+	adding = iota
+	multiplying
+	takingMax
+	takingMin
+)
+
+// init is what no element is folded to.
+func (r reduction[T]) init() T {
+	switch r {
+	case multiplying:
+		return 1
+	case takingMax:
+		return Lowest[T]()
+	case takingMin:
+		return Highest[T]()
+	}
+	return 0
+}
+
+// fold is what the stretch a is folded to.
+func (r reduction[T]) fold(a []T) T {
+	switch r {
+	case multiplying:
+		return prod(a)
+	case takingMax:
+		return maxOf(a)
+	case takingMin:
+		return minOf(a)
+	}
+	return sum(a)
+}
+
+// into folds a row into a row of results.
+func (r reduction[T]) into(out, a []T) {
+	switch r {
+	case multiplying:
+		Mul(out, out, a)
+	case takingMax:
+		Max(out, out, a)
+	case takingMin:
+		Min(out, out, a)
+	default:
+		Add(out, out, a)
+	}
+}
+
+// join folds two.
+func (r reduction[T]) join(a, b T) T {
+	switch r {
+	case multiplying:
+		return a * b
+	case takingMax:
+		return max(a, b)
+	case takingMin:
+		return min(a, b)
+	}
+	return a + b
 }
 
 // reduce folds the axes of in into out, which has the kept axes in order.
 func reduce[T Number](c *Context, r reduction[T], out, in []T, shape, axes []int) {
-	l := newLayout(shape, axes)
-	for i := range out {
-		out[i] = r.init
-	}
+	fill(out, r.init())
 	if len(in) == 0 {
 		return
 	}
-	last := len(l.dims) - 1
-	switch {
+	l := Borrow[layout](c)
+	l.set(shape, axes)
+	f := folding[T]{layout: l, reduction: r, out: out, in: in}
+	switch last := len(l.dims) - 1; {
 	case last < 0:
-		out[0] = r.join(r.init, in[0])
-	case last == 0 && l.reduce[0]: // everything
-		out[0] = r.all(c, in)
-	case last == 1 && l.reduce[1]: // rows
-		n := l.dims[1]
-		c.Parallel(l.dims[0], max(1, reduceGrain/n), func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				out[i] = r.fold(in[i*n : (i+1)*n])
-			}
-		})
-	case last == 1 && l.reduce[0]: // columns: whole rows are folded into the row of results
-		n := l.dims[1]
-		c.Parallel(n, max(64, reduceGrain/l.dims[0]), func(lo, hi int) {
-			r.columns(out, in, l.dims[0], n, lo, hi)
-		})
+		out[0] = r.join(r.init(), in[0])
+	case last == 0 && l.reduce[0]:
+		out[0] = f.all(c)
+	case last == 1 && l.reduce[1]:
+		Cut(c, l.dims[0], max(1, reduceGrain/l.dims[1]), foldingRows[T]{f})
+	case last == 1 && l.reduce[0]:
+		Cut(c, l.dims[1], max(64, reduceGrain/l.dims[0]), foldingColumns[T]{f})
 	default: // each goroutine takes a part of the first kept group of axes
-		strides := kept(l)
-		p := 0
 		if l.reduce[0] {
-			p = 1
+			f.cut = 1
 		}
-		c.Parallel(l.dims[p], max(1, reduceGrain/(len(in)/l.dims[p])), func(lo, hi int) {
-			part := l
-			part.dims = slices.Clone(l.dims)
-			part.dims[p] = hi - lo
-			r.walk(part, 0, out, in, lo*strides[p], lo*l.stride[p], strides)
-		})
+		n := l.dims[f.cut]
+		Cut(c, n, max(1, reduceGrain/(len(in)/n)), foldingGroups[T]{f})
 	}
+	GiveBack(c, l)
+}
+
+// A folding is the operands of a reduction.
+type folding[T Number] struct {
+	*layout
+	reduction[T]
+	out, in []T
+	cut     int // the group of axes that is cut
+}
+
+// foldingRows folds rows, each to an element.
+type foldingRows[T Number] struct{ folding[T] }
+
+func (f *foldingRows[T]) Part(_ *Context, lo, hi int) {
+	n := f.dims[1]
+	for i := lo; i < hi; i++ {
+		f.out[i] = f.fold(f.in[i*n : (i+1)*n])
+	}
+}
+
+// foldingColumns folds whole rows into the row of results.
+type foldingColumns[T Number] struct{ folding[T] }
+
+func (f *foldingColumns[T]) Part(own *Context, lo, hi int) {
+	b := Borrow[[columnBlock]T](own)
+	f.columns(b, f.out, f.in, f.dims[0], f.dims[1], lo, hi)
+	GiveBack(own, b)
+}
+
+// foldingGroups folds several groups of axes.
+type foldingGroups[T Number] struct{ folding[T] }
+
+func (f *foldingGroups[T]) Part(own *Context, lo, hi int) {
+	b := Borrow[[columnBlock]T](own)
+	f.walk(b, 0, hi-lo, lo*f.kept[f.cut], lo*f.stride[f.cut])
+	GiveBack(own, b)
 }
 
 // The rows of columns are folded in blocks, whose results are then folded, since the error of a sum grows with its length.
@@ -93,14 +177,13 @@ const (
 )
 
 // columns folds the rows of in, [rows n], from column lo to hi.
-func (r reduction[T]) columns(out, in []T, rows, n, lo, hi int) {
+func (r reduction[T]) columns(buf *[columnBlock]T, out, in []T, rows, n, lo, hi int) {
 	if rows <= rowBlock {
 		for i := range rows {
 			r.into(out[lo:hi], in[i*n+lo:i*n+hi])
 		}
 		return
 	}
-	var buf [columnBlock]T
 	for ; lo < hi; lo += columnBlock {
 		end := min(hi, lo+columnBlock)
 		part := buf[:end-lo]
@@ -122,15 +205,29 @@ func (r reduction[T]) columns(out, in []T, rows, n, lo, hi int) {
 const SumBlock = 1024
 
 // all folds everything, in blocks of fixed size so that the result does not depend on the number of goroutines.
-func (r reduction[T]) all(c *Context, in []T) T {
-	blocks := ceilDiv(len(in), SumBlock)
-	part := make([]T, blocks)
-	c.Parallel(blocks, reduceGrain/SumBlock, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			part[i] = r.fold(in[i*SumBlock : min(len(in), (i+1)*SumBlock)])
-		}
-	})
-	return r.fold(part)
+func (f folding[T]) all(c *Context) T {
+	part := Borrow[[]T](c)
+	if n := ceilDiv(len(f.in), SumBlock); cap(*part) < n {
+		*part = make([]T, n)
+	} else {
+		*part = (*part)[:n]
+	}
+	Cut(c, len(*part), reduceGrain/SumBlock, foldingBlocks[T]{f.reduction, *part, f.in})
+	total := f.fold(*part)
+	GiveBack(c, part)
+	return total
+}
+
+// foldingBlocks folds each block of in to an element of part.
+type foldingBlocks[T Number] struct {
+	reduction[T]
+	part, in []T
+}
+
+func (f *foldingBlocks[T]) Part(_ *Context, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		f.part[i] = f.fold(f.in[i*SumBlock : min(len(f.in), (i+1)*SumBlock)])
+	}
 }
 
 // Total is the sum of a as [Sum] makes it of a block, and of the sums of blocks.
@@ -159,7 +256,8 @@ const RowBlock = rowBlock
 
 // ReductionOf is how a sum of the given shape over axes, the first, the last or both, comes about.
 func ReductionOf(shape, axes []int) Reduction {
-	l := newLayout(shape, axes)
+	var l layout
+	l.set(shape, axes)
 	n := elements(shape)
 	switch last := len(l.dims) - 1; {
 	case last < 0 || last == 0 && l.reduce[0]:
@@ -174,38 +272,29 @@ func ReductionOf(shape, axes []int) Reduction {
 	}
 }
 
-// kept is, for each group of axes, the stride of the results along it; 0 along reduced ones.
-func kept(l layout) []int {
-	out := make([]int, len(l.dims))
-	s := 1
-	for i := len(l.dims) - 1; i >= 0; i-- {
-		if !l.reduce[i] {
-			out[i] = s
-			s *= l.dims[i]
-		}
+// walk goes over the groups from the outermost on, n indices of the one that is cut; the last is folded as a stretch or, with the one
+// before, as columns. o and i are where the results and the elements begin.
+func (f *foldingGroups[T]) walk(buf *[columnBlock]T, group, n, o, i int) {
+	count := f.dims[group]
+	if group == f.cut {
+		count = n
 	}
-	return out
-}
-
-// walk goes over the groups from the outermost on; the last is folded as a stretch or, with the one before, as columns.
-func (r reduction[T]) walk(l layout, group int, out, in []T, o, i int, strides []int) {
-	n := l.dims[group]
-	if group == len(l.dims)-1 {
-		row := in[i : i+n]
-		if l.reduce[group] {
-			out[o] = r.join(out[o], r.fold(row))
+	if group == len(f.dims)-1 {
+		row := f.in[i : i+count]
+		if f.reduce[group] {
+			f.out[o] = f.join(f.out[o], f.fold(row))
 		} else {
-			r.into(out[o:o+n], row)
+			f.into(f.out[o:o+count], row)
 		}
 		return
 	}
-	if group == len(l.dims)-2 && l.reduce[group] {
-		width := l.dims[group+1]
-		r.columns(out[o:o+width], in[i:i+n*width], n, width, 0, width)
+	if group == len(f.dims)-2 && f.reduce[group] {
+		width := f.dims[group+1]
+		f.columns(buf, f.out[o:o+width], f.in[i:i+count*width], count, width, 0, width)
 		return
 	}
-	for k := range n {
-		r.walk(l, group+1, out, in, o+k*strides[group], i+k*l.stride[group], strides)
+	for k := range count {
+		f.walk(buf, group+1, n, o+k*f.kept[group], i+k*f.stride[group])
 	}
 }
 
@@ -308,51 +397,34 @@ func minOf[T Number](a []T) T {
 
 // Sum adds the elements of in, of the given shape, along axes (sorted, distinct; none leaves in as it is).
 func Sum[T Number](c *Context, out, in []T, shape, axes []int) {
-	reduce(c, reduction[T]{
-		fold: sum[T],
-		into: func(out, a []T) { Add(out, out, a) },
-		join: func(a, b T) T { return a + b },
-	}, out, in, shape, axes)
+	reduce(c, reduction[T](adding), out, in, shape, axes)
 }
 
 // Mean averages along axes; over no elements it is NaN.
 func Mean[T Float](c *Context, out, in []T, shape, axes []int) {
 	Sum(c, out, in, shape, axes)
-	n := T(1)
+	n := Borrow[[1]T](c)
+	n[0] = 1
 	for _, a := range axes {
-		n *= T(shape[a])
+		n[0] *= T(shape[a])
 	}
-	Div(out, out, []T{n})
+	Div(out, out, n[:])
+	GiveBack(c, n)
 }
 
 // ReduceMax is the largest element along axes; [Lowest] over no elements.
 func ReduceMax[T Number](c *Context, out, in []T, shape, axes []int) {
-	reduce(c, reduction[T]{
-		init: Lowest[T](),
-		fold: maxOf[T],
-		into: func(out, a []T) { Max(out, out, a) },
-		join: func(a, b T) T { return max(a, b) },
-	}, out, in, shape, axes)
+	reduce(c, reduction[T](takingMax), out, in, shape, axes)
 }
 
 // ReduceMin is the smallest element along axes; [Highest] over no elements.
 func ReduceMin[T Number](c *Context, out, in []T, shape, axes []int) {
-	reduce(c, reduction[T]{
-		init: Highest[T](),
-		fold: minOf[T],
-		into: func(out, a []T) { Min(out, out, a) },
-		join: func(a, b T) T { return min(a, b) },
-	}, out, in, shape, axes)
+	reduce(c, reduction[T](takingMin), out, in, shape, axes)
 }
 
 // Prod multiplies the elements along axes; over no elements it is 1.
 func Prod[T Number](c *Context, out, in []T, shape, axes []int) {
-	reduce(c, reduction[T]{
-		init: 1,
-		fold: prod[T],
-		into: func(out, a []T) { Mul(out, out, a) },
-		join: func(a, b T) T { return a * b },
-	}, out, in, shape, axes)
+	reduce(c, reduction[T](multiplying), out, in, shape, axes)
 }
 
 // prod multiplies in four running products, since each waits for the one before.

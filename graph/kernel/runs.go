@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // maxOperands bounds the operands of one broadcast loop.
 const maxOperands = 12
 
@@ -13,13 +15,26 @@ type Run struct {
 
 // Runs cuts the broadcast of operands of the given shapes to the shape out into runs, and calls do for each, on up to
 // c.Threads goroutines. Shapes align at their last axes, as in NumPy and ONNX; the caller has checked that they broadcast.
-// grain is the smallest number of elements worth a goroutine. start is called once on each goroutine and returns the do of
-// that goroutine, which may keep memory of its own.
-func Runs(c *Context, out []int, shapes [][]int, grain int, start func() (do func(r *Run))) {
-	g := newGrid(out, shapes)
-	c.Parallel(g.size, grain, func(lo, hi int) {
-		g.runs(lo, hi, start())
-	})
+// grain is the smallest number of elements worth a goroutine. do may use own, a context of one thread.
+func Runs(c *Context, out []int, shapes [][]int, grain int, do func(own *Context, r *Run)) {
+	g := Borrow[grid](c)
+	g.set(out, shapes)
+	Cut(c, g.size, grain, eachRun{g, do})
+	GiveBack(c, g)
+}
+
+// eachRun is the task of Runs.
+type eachRun struct {
+	*grid
+	do func(own *Context, r *Run)
+}
+
+func (e *eachRun) Part(c *Context, lo, hi int) {
+	w := Borrow[walk](c)
+	for w.start(e.grid, lo, hi); w.next(); {
+		e.do(c, &w.Run)
+	}
+	GiveBack(c, w)
 }
 
 // A grid is the index space of a broadcast, with adjacent axes joined where every operand walks them with one stride.
@@ -30,64 +45,73 @@ type grid struct {
 	operands int
 }
 
-func newGrid(out []int, shapes [][]int) grid {
-	g := grid{size: 1, operands: len(shapes)}
-	g.dims, g.strides = collapse(out, shapes)
+// set makes g the grid of the broadcast of shapes to out.
+func (g *grid) set(out []int, shapes [][]int) {
+	g.size, g.operands = 1, len(shapes)
+	g.dims, g.strides = collapse(g.dims[:0], g.strides[:0], out, shapes)
 	for _, d := range g.dims {
 		g.size *= d
 	}
-	return g
 }
 
-// runs calls do for the runs that make up the elements of the output from lo to hi.
-func (g grid) runs(lo, hi int, do func(r *Run)) {
+// A walk goes through the runs that make up the elements of the output in a range.
+type walk struct {
+	Run
+	grid   *grid
+	at, hi int
+	index  []int            // of at, along each axis
+	base   [maxOperands]int // where the operands are at index, its last axis aside
+}
+
+// start sets out to the elements from lo to hi.
+func (w *walk) start(g *grid, lo, hi int) {
+	w.grid, w.at, w.hi, w.base = g, lo, hi, [maxOperands]int{}
 	last := len(g.dims) - 1
-	var few [16]int
-	index := few[:]
-	if len(g.dims) > len(few) {
-		index = make([]int, len(g.dims))
-	}
-	var base [maxOperands]int // where the operands are at index, its last axis aside
-	rest := lo
+	w.index = append(w.index[:0], g.dims...)
 	for d := last; d >= 0; d-- {
-		index[d] = rest % g.dims[d]
-		rest /= g.dims[d]
+		w.index[d] = lo % g.dims[d]
+		lo /= g.dims[d]
 		if d < last {
 			for k := range g.operands {
-				base[k] += index[d] * g.strides[d][k]
+				w.base[k] += w.index[d] * g.strides[d][k]
 			}
 		}
 	}
-	var r Run
 	for k := range g.operands {
-		r.One[k] = g.strides[last][k] == 0
-	}
-	for at := lo; at < hi; {
-		r.Out, r.N = at, min(g.dims[last]-index[last], hi-at)
-		for k := range g.operands {
-			r.At[k] = base[k] + index[last]*g.strides[last][k]
-		}
-		do(&r)
-		at += r.N
-		index[last] = 0
-		for d := last - 1; d >= 0; d-- {
-			step := 1
-			if index[d]++; index[d] == g.dims[d] {
-				index[d], step = 0, 1-g.dims[d]
-			}
-			for k := range g.operands {
-				base[k] += step * g.strides[d][k]
-			}
-			if step == 1 {
-				break
-			}
-		}
+		w.One[k] = g.strides[last][k] == 0
 	}
 }
 
-// collapse joins adjacent axes that every operand walks with one stride, and returns the remaining axes (at least one)
-// with each operand's stride along them; 0 where it is broadcast.
-func collapse(out []int, shapes [][]int) (dims []int, strides [][maxOperands]int) {
+// next goes to the next run, if there is one.
+func (w *walk) next() bool {
+	g, last := w.grid, len(w.grid.dims)-1
+	if w.at >= w.hi {
+		return false
+	}
+	w.Out, w.N = w.at, min(g.dims[last]-w.index[last], w.hi-w.at)
+	for k := range g.operands {
+		w.At[k] = w.base[k] + w.index[last]*g.strides[last][k]
+	}
+	w.at += w.N
+	w.index[last] = 0
+	for d := last - 1; d >= 0; d-- {
+		step := 1
+		if w.index[d]++; w.index[d] == g.dims[d] {
+			w.index[d], step = 0, 1-g.dims[d]
+		}
+		for k := range g.operands {
+			w.base[k] += step * g.strides[d][k]
+		}
+		if step == 1 {
+			break
+		}
+	}
+	return true
+}
+
+// collapse joins adjacent axes that every operand walks with one stride, and appends to the empty lists the remaining axes (at least
+// one) and each operand's stride along them; 0 where it is broadcast.
+func collapse(dims []int, strides [][maxOperands]int, out []int, shapes [][]int) ([]int, [][maxOperands]int) {
 	var step [maxOperands]int
 	for k := range step {
 		step[k] = 1
@@ -111,12 +135,10 @@ func collapse(out []int, shapes [][]int) (dims []int, strides [][maxOperands]int
 		dims, strides = append(dims, out[i]), append(strides, st)
 	}
 	if len(dims) == 0 {
-		return []int{1}, make([][maxOperands]int, 1)
+		dims, strides = append(dims, 1), append(strides, [maxOperands]int{})
 	}
-	for i, j := 0, len(dims)-1; i < j; i, j = i+1, j-1 {
-		dims[i], dims[j] = dims[j], dims[i]
-		strides[i], strides[j] = strides[j], strides[i]
-	}
+	slices.Reverse(dims)
+	slices.Reverse(strides)
 	return dims, strides
 }
 

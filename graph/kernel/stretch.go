@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // Stretches are how operands that broadcast to one shape are gone through together, a stretch of the result's elements at a time: of each
 // operand the elements of the stretch lie side by side, or it has one for all of them.
 type Stretches struct {
@@ -21,15 +23,15 @@ const mostRepeated = 16 << 10
 
 // Set makes s those of operands of the given shapes over the shape out, to which they broadcast.
 func (s *Stretches) Set(out []int, shapes [][]int) {
-	*s = Stretches{size: elements(out)}
+	s.size = elements(out)
 	s.inner = s.size
 	for k, shape := range shapes {
+		o := &s.operands[k]
+		o.dims, o.strides, o.period = o.dims[:0], o.strides[:0], 1
 		if n := elements(shape); n == s.size || n == 1 {
 			continue
 		}
-		o := &s.operands[k]
-		o.dims, o.strides = collapse(out, shapes[k:k+1])
-		o.period = 1
+		o.dims, o.strides = collapse(o.dims, o.strides, out, shapes[k:k+1])
 		for d, n := range o.dims {
 			if o.period > 1 || o.strides[d][0] != 0 {
 				o.period *= n
@@ -80,12 +82,13 @@ type Operands[T any] struct {
 	block    int
 	x        [][]T
 	repeated [maxOperands][]T // what has a short period, laid out so that a stretch may begin anywhere in it
+	memory   []T              // for that, if it is no float
 }
 
 // Set makes o the operands x of s, from number first on. inRuns says that no stretch goes beyond the run that it begins in. The memory of
 // c that o takes is another kernel's after the next one begins.
 func (o *Operands[T]) Set(c *Context, s *Stretches, first int, x [][]T, block int, inRuns bool) {
-	*o = Operands[T]{s: s, first: first, x: x, block: block}
+	*o = Operands[T]{s: s, first: first, x: x, block: block, memory: o.memory}
 	if inRuns {
 		return
 	}
@@ -96,7 +99,7 @@ func (o *Operands[T]) Set(c *Context, s *Stretches, first int, x [][]T, block in
 	if total == 0 {
 		return
 	}
-	mem := scratchOf[T](c, total)
+	mem := o.scratch(c, total)
 	for k, x := range x {
 		n := o.toRepeat(k)
 		if n == 0 {
@@ -115,14 +118,14 @@ func (o *Operands[T]) Set(c *Context, s *Stretches, first int, x [][]T, block in
 func (o *Operands[T]) toRepeat(k int) int {
 	l := &o.s.operands[o.first+k]
 	n := l.period + o.block
-	if l.dims == nil || l.period > mostRepeated || 2*n > o.s.size {
+	if len(l.dims) == 0 || l.period > mostRepeated || 2*n > o.s.size {
 		return 0
 	}
 	return n
 }
 
-// scratchOf is memory of c, or new memory of what is no float.
-func scratchOf[T any](c *Context, n int) []T {
+// scratch is memory of c, or o's own of what is no float.
+func (o *Operands[T]) scratch(c *Context, n int) []T {
 	var list []T
 	switch p := any(&list).(type) {
 	case *[]float32:
@@ -130,7 +133,8 @@ func scratchOf[T any](c *Context, n int) []T {
 	case *[]float64:
 		*p = scratch[float64](c, 1, n)
 	default:
-		list = make([]T, n)
+		o.memory = slices.Grow(o.memory[:0], n)[:n]
+		list = o.memory
 	}
 	return list
 }
@@ -141,15 +145,21 @@ type Cursor[T any] struct {
 	bufs [maxOperands][]T
 }
 
+// Drop forgets what At found, so that it may be collected.
+func (c *Cursor[T]) Drop() {
+	clear(c.Args)
+	c.Args = c.Args[:0]
+}
+
 // At finds the elements of o for those from lo to hi, at most a block of them.
 func (c *Cursor[T]) At(o *Operands[T], lo, hi int) {
 	c.Args = c.Args[:0]
 	for k, x := range o.x {
 		l := &o.s.operands[o.first+k]
 		switch {
-		case l.dims == nil && len(x) == o.s.size:
+		case len(l.dims) == 0 && len(x) == o.s.size:
 			x = x[lo:hi]
-		case l.dims == nil: // one element
+		case len(l.dims) == 0: // one element
 		case o.repeated[k] != nil:
 			x = o.repeated[k][lo%l.period:][:hi-lo]
 		default:
@@ -219,22 +229,76 @@ const (
 // Map computes out[i] from the elements of in that broadcast to i. f gets stretches: each input has as many elements as
 // the output, or one. Short runs are gathered into longer ones first, so that a call of f is always worth its price.
 func Map[T, U any](c *Context, f func(out []U, in [][]T), out []U, shape []int, in [][]T, shapes [][]int, grain int) {
-	var m struct {
-		stretches Stretches
-		in        Operands[T]
+	mapWith(c, mapping[T, U]{f: f, out: out}, shape, in, shapes, grain)
+}
+
+// Map2 is Map of two operands.
+func Map2[T, U any](c *Context, f func(out []U, a, b []T), out []U, shape []int, in [][]T, shapes [][]int, grain int) {
+	mapWith(c, mapping[T, U]{f2: f, out: out}, shape, in, shapes, grain)
+}
+
+func mapWith[T, U any](c *Context, f mapping[T, U], shape []int, in [][]T, shapes [][]int, grain int) {
+	m := Borrow[mapping[T, U]](c)
+	*m = f
+	Broadcast(c, m, shape, in, shapes, grain)
+	*m = mapping[T, U]{}
+	GiveBack(c, m)
+}
+
+// A mapping is the function of Map, or of Map2, with its output.
+type mapping[T, U any] struct {
+	f   func(out []U, in [][]T)
+	f2  func(out []U, a, b []T)
+	out []U
+}
+
+func (m *mapping[T, U]) Stretch(lo, hi int, in [][]T) {
+	if m.f2 != nil {
+		m.f2(m.out[lo:hi], in[0], in[1])
+	} else {
+		m.f(m.out[lo:hi], in)
 	}
-	m.stretches.Set(shape, shapes)
-	block := m.stretches.block()
-	m.in.Set(c, &m.stretches, 0, in, block, m.stretches.Long())
-	c.Parallel(m.stretches.size, grain, func(lo, hi int) {
-		var own Cursor[T]
-		for lo < hi {
-			end := m.stretches.End(lo, hi, block)
-			own.At(&m.in, lo, end)
-			f(out[lo:end], own.Args)
-			lo = end
-		}
-	})
+}
+
+// A Stretcher does stretches of a broadcast, from element lo to hi. Each of in, the operands, has as many elements, or one.
+type Stretcher[T any] interface {
+	Stretch(lo, hi int, in [][]T)
+}
+
+// Broadcast is Map without an output.
+func Broadcast[T any](c *Context, do Stretcher[T], shape []int, in [][]T, shapes [][]int, grain int) {
+	b := Borrow[broadcast[T]](c)
+	b.do = do
+	b.stretches.Set(shape, shapes)
+	x := b.x[:copy(b.x[:], in)]
+	b.block = b.stretches.block()
+	b.in.Set(c, &b.stretches, 0, x, b.block, b.stretches.Long())
+	c.cut(b.stretches.size, grain, b)
+	clear(x)
+	clear(b.in.repeated[:])
+	b.do = nil
+	GiveBack(c, b)
+}
+
+// broadcast is the task of Broadcast.
+type broadcast[T any] struct {
+	do        Stretcher[T]
+	stretches Stretches
+	block     int
+	x         [maxOperands][]T
+	in        Operands[T]
+}
+
+func (b *broadcast[T]) Part(c *Context, lo, hi int) {
+	own := Borrow[Cursor[T]](c)
+	for lo < hi {
+		end := b.stretches.End(lo, hi, b.block)
+		own.At(&b.in, lo, end)
+		b.do.Stretch(lo, end, own.Args)
+		lo = end
+	}
+	own.Drop()
+	GiveBack(c, own)
 }
 
 // block is how many elements a stretch has at most, for one kernel.
@@ -245,26 +309,42 @@ func (s *Stretches) block() int {
 	return mapBlock
 }
 
-// MapWhere computes [Where] of a condition and two values that broadcast to out; shapes are those of the values, then the condition's.
-func MapWhere[T any](c *Context, out []T, shape []int, condition []bool, values [][]T, shapes [][]int, grain int) {
-	var m struct {
-		stretches Stretches
-		values    Operands[T]
-		condition Operands[bool]
-	}
+// MapWhere computes [Where] of a condition and the values a and b that broadcast to out; shapes are those of the values, then the condition's.
+func MapWhere[T any](c *Context, out []T, shape []int, condition []bool, a, b []T, shapes [][]int, grain int) {
+	m := Borrow[choosing[T]](c)
 	m.stretches.Set(shape, shapes)
-	block := m.stretches.block()
-	m.values.Set(c, &m.stretches, 0, values, block, m.stretches.Long())
-	m.condition.Set(c, &m.stretches, 2, [][]bool{condition}, block, m.stretches.Long())
-	c.Parallel(m.stretches.size, grain, func(lo, hi int) {
-		var own Cursor[T]
-		var flags Cursor[bool]
-		for lo < hi {
-			end := m.stretches.End(lo, hi, block)
-			own.At(&m.values, lo, end)
-			flags.At(&m.condition, lo, end)
-			Where(out[lo:end], flags.Args[0], own.Args[0], own.Args[1])
-			lo = end
-		}
-	})
+	m.out, m.block = out, m.stretches.block()
+	m.x, m.flags = [2][]T{a, b}, [1][]bool{condition}
+	m.values.Set(c, &m.stretches, 0, m.x[:], m.block, m.stretches.Long())
+	m.condition.Set(c, &m.stretches, 2, m.flags[:], m.block, m.stretches.Long())
+	c.cut(m.stretches.size, grain, m)
+	m.out, m.x, m.flags = nil, [2][]T{}, [1][]bool{}
+	clear(m.values.repeated[:])
+	GiveBack(c, m)
+}
+
+// choosing is the task of MapWhere.
+type choosing[T any] struct {
+	out       []T
+	stretches Stretches
+	block     int
+	x         [2][]T
+	flags     [1][]bool
+	values    Operands[T]
+	condition Operands[bool]
+}
+
+func (m *choosing[T]) Part(c *Context, lo, hi int) {
+	values, flags := Borrow[Cursor[T]](c), Borrow[Cursor[bool]](c)
+	for lo < hi {
+		end := m.stretches.End(lo, hi, m.block)
+		values.At(&m.values, lo, end)
+		flags.At(&m.condition, lo, end)
+		Where(m.out[lo:end], flags.Args[0], values.Args[0], values.Args[1])
+		lo = end
+	}
+	values.Drop()
+	flags.Drop()
+	GiveBack(c, values)
+	GiveBack(c, flags)
 }

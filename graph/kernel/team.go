@@ -6,15 +6,23 @@ import (
 	"time"
 )
 
-// A job is one call of [Context.Parallel]: parts of a range that goroutines claim one after another.
+// A job is one cut: parts of a range that goroutines claim one after another. It may be begun again when it has no users.
 type job struct {
 	n, parts int
-	do       func(lo, hi int)
+	task     Task
+	own      []*Context   // by part
 	next     atomic.Int32 // the first part that nobody has claimed
 	left     atomic.Int32 // parts that are not done
+	users    atomic.Int32 // helpers that have it or may take it
 
 	mu     sync.Mutex
-	failed any // what do panicked with
+	failed any // what the task panicked with
+}
+
+func (j *job) begin(t Task, own []*Context, n, parts int) {
+	j.task, j.own, j.n, j.parts = t, own, n, parts
+	j.next.Store(0)
+	j.left.Store(int32(parts))
 }
 
 // run does parts until none is left to claim.
@@ -37,7 +45,7 @@ func (j *job) part(p int) {
 		}
 		j.left.Add(-1)
 	}()
-	j.do(p*j.n/j.parts, (p+1)*j.n/j.parts)
+	j.task.Part(j.own[p], p*j.n/j.parts, (p+1)*j.n/j.parts)
 }
 
 // wait returns when every part is done.
@@ -66,9 +74,17 @@ const linger = time.Millisecond
 
 // give offers j to h. If h comes late, the caller has done it all.
 func (h *helper) give(j *job) {
+	j.users.Add(1)
 	h.job.Store(j)
 	if h.alive.CompareAndSwap(false, true) {
 		go h.work()
+	}
+}
+
+// takeBack withdraws j, if h has not come to take it.
+func (h *helper) takeBack(j *job) {
+	if h.job.CompareAndSwap(j, nil) {
+		j.users.Add(-1)
 	}
 }
 
@@ -77,6 +93,7 @@ func (h *helper) work() {
 		switch j := h.job.Swap(nil); {
 		case j != nil:
 			j.run()
+			j.users.Add(-1)
 			end = time.Now().Add(linger)
 		case spin(func() bool { return h.job.Load() != nil }):
 		case time.Now().After(end):

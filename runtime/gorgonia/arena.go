@@ -47,17 +47,12 @@ func aligned(n int) []byte {
 }
 
 // place puts the values of p that are to lie in the arena there.
-func (p *plan) place(a *arena) error {
+func (p *plan) place(a *arena) {
 	for i, class := range p.memory.Class {
 		if class != memory.Arena {
 			continue
 		}
 		lo, hi := p.memory.Offset[i], p.memory.Offset[i]+p.memory.Bytes[i]
-		t := tensor.In(a.mem[lo:hi:hi], p.f.Values[i].DType(), p.memory.Shapes[i]...)
-		p.bufs[i].Tensor, p.bufs[i].dense = t, newDense(t)
-		if err := p.let(i); err != nil {
-			return err
-		}
+		p.bufs[i].hold(tensor.In(a.mem[lo:hi:hi], p.f.Values[i].DType(), p.memory.Shapes[i]...))
 	}
-	return nil
 }

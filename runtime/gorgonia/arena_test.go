@@ -227,15 +227,20 @@ func spoil(mem []byte) {
 // deadAfter are the lines of the arena, by their offsets, that hold nothing that is read after op i.
 func (p *plan) deadAfter(i int) []int {
 	read := make([]int, len(p.bufs)) // the last op that reads a value
+	reads := func(id, op int) {
+		for ; id >= 0; id = p.memory.Alias[id] {
+			read[id] = op
+		}
+	}
 	for k, o := range p.ops {
 		for _, a := range o.node.Args {
 			if a != nil {
-				read[a.ID] = k
+				reads(a.ID, k)
 			}
 		}
 	}
 	for _, u := range p.updates {
-		read[u.value] = len(p.ops)
+		reads(u.value, len(p.ops))
 	}
 	needed := make([]bool, p.memory.Arena/memory.Align)
 	results := p.ops[i].node.Results

@@ -79,7 +79,7 @@ func (e *Engine) Load(prog *compiler.Program, s *rt.State) (rt.Executable, error
 	if err := rt.CheckState(prog, s); err != nil {
 		return nil, err
 	}
-	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, faces: faces{}, spares: map[string]*buffer{}, ctx: e.context(), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
+	return &executable{prog: prog, state: s, fused: map[string]*graph.Func{}, spares: map[string]*buffer{}, ctx: e.context(), plans: map[string][]*boundPlan{}, max: e.o.MaxPlans}, nil
 }
 
 // executable is a program with its plans.
@@ -88,7 +88,6 @@ type executable struct {
 	state  *rt.State
 	ctx    *kernel.Context
 	fused  map[string]*graph.Func
-	faces  faces
 	arena  arena
 	pool   pool
 	spares map[string]*buffer      // by name of state: what its next contents are computed into
@@ -173,7 +172,6 @@ func (x *executable) planFor(f *graph.Func, in map[string]*tensor.Tensor) (*boun
 	}
 	if len(list) == x.max { // who has a Call of the oldest may run it still
 		list = slices.Delete(list, 0, 1)
-		clear(x.faces) // they would keep the plan's tensors
 	}
 	x.plans[f.Name] = append(list, bp)
 	return bp, nil
@@ -260,7 +258,6 @@ func (x *executable) Close() error {
 		}
 	}
 	clear(x.plans)
-	clear(x.faces)
 	clear(x.spares)
 	x.arena, x.pool = arena{}, pool{}
 	return nil

@@ -23,9 +23,7 @@ type plan struct {
 	machine G.VM
 	ops     []*kernelOp    // in the order in which they run
 	bufs    []*buffer      // by Value.ID
-	nodes   []*G.Node      // by Value.ID; nil before they are made, and of values that no op takes
 	states  []*graph.Value // the params of f
-	faces   faces          // shared by the plans of an executable
 	updates []update
 	outputs map[string]*tensor.Tensor
 	copies  []*tensor.Tensor // of the outputs that are state or inputs, in f's order: steps of other entries and callers change these
@@ -56,7 +54,7 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 	if err := runtime.Fits(float64(m.Peak())); err != nil {
 		return nil, fmt.Errorf("%s with %v: %w: take smaller batches or a smaller model, or have a training step compute blocks again (nn.Checkpoint)", f.Name, b, err)
 	}
-	p := &plan{f: f, memory: m, binding: b, pool: &x.pool, faces: x.faces, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
+	p := &plan{f: f, memory: m, binding: b, pool: &x.pool, bufs: make([]*buffer, len(f.Values)), outputs: map[string]*tensor.Tensor{}, random: tensor.New(graph.I64, 2)}
 	for i, u := range f.Updates {
 		spare := x.spare(u.Name, u.Value.DType(), m.Shapes[u.Value.ID])
 		if m.Direct[i] {
@@ -121,7 +119,9 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 			}
 		}
 		if m.Class[first] != memory.Constant {
-			p.ops = append(p.ops, o)
+			if !o.still || o.late != nil {
+				p.ops = append(p.ops, o)
+			}
 		} else if _, err := o.Do(); err != nil {
 			return nil, err
 		}
@@ -131,14 +131,10 @@ func newPlan(f *graph.Func, b graph.Binding, x *executable) (*plan, error) {
 	}
 	if x.arena.need(m.Arena) {
 		for _, other := range x.all() {
-			if err := other.place(&x.arena); err != nil {
-				return nil, err
-			}
+			other.place(&x.arena)
 		}
 	}
-	if err := p.place(&x.arena); err != nil {
-		return nil, err
-	}
+	p.place(&x.arena)
 	if err := p.build(); err != nil {
 		return nil, fmt.Errorf("%s: building the gorgonia graph: %w", f.Name, err)
 	}
@@ -164,35 +160,36 @@ func (p *plan) build() (err error) {
 	}
 	for salt := range uint32(maxSalts) {
 		g := G.NewGraph()
-		p.nodes = make([]*G.Node, len(p.bufs))
-		for i, o := range p.ops {
-			o.salt = salt
-			in := make([]*G.Node, 0, len(o.in)+1)
+		nodes, has := make([]*G.Node, len(p.bufs)), make([]*buffer, len(p.bufs)) // by Value.ID; the results of an op have one node
+		var last *graph.Value
+		for _, o := range p.ops {
+			o.salt, o.takes = salt, o.takes[:0]
+			var in []*G.Node
+			take := func(v *graph.Value) {
+				if v == nil {
+					return
+				}
+				for nodes[v.ID] == nil && p.memory.Alias[v.ID] >= 0 { // one value to gorgonia
+					v = p.f.Values[p.memory.Alias[v.ID]]
+				}
+				if nodes[v.ID] == nil {
+					nodes[v.ID], has[v.ID] = p.leaf(g, v), p.bufs[v.ID]
+				}
+				if n := nodes[v.ID]; !slices.Contains(in, n) {
+					in, o.takes = append(in, n), append(o.takes, has[v.ID])
+				}
+			}
 			for _, a := range o.node.Args {
-				if a == nil {
-					continue
-				}
-				if p.nodes[a.ID] == nil {
-					p.nodes[a.ID] = p.leaf(g, a)
-				}
-				in = append(in, p.nodes[a.ID])
+				take(a)
 			}
-			o.previous = nil
-			if i > 0 {
-				if before := p.ops[i-1].node.Results[0]; !slices.Contains(o.node.Args, before) {
-					o.previous = p.bufs[before.ID]
-					in = append(in, p.nodes[before.ID])
-				}
+			take(last)
+			n, err := G.ApplyOp(o, in...)
+			if err != nil {
+				return fmt.Errorf("%s: %w", o.node.Results[0].Text(), err)
 			}
-			for k, v := range o.node.Results {
-				if k == 0 {
-					p.nodes[v.ID], err = G.ApplyOp(o, in...)
-				} else {
-					p.nodes[v.ID], err = G.ApplyOp(restOp{o, k}, p.nodes[o.node.Results[0].ID])
-				}
-				if err != nil {
-					return fmt.Errorf("%s: %w", v.Text(), err)
-				}
+			last = o.node.Results[0]
+			for _, v := range o.node.Results {
+				nodes[v.ID], has[v.ID] = n, o.outs[0]
 			}
 		}
 		if distinct(g) {
@@ -206,7 +203,7 @@ func (p *plan) build() (err error) {
 // leaf is the node of a value that is known before the run: an input, state, or a constant.
 func (p *plan) leaf(g *G.ExprGraph, v *graph.Value) *G.Node {
 	b := p.bufs[v.ID]
-	return G.NewTensor(g, b.dense.Dtype(), b.dense.Dims(), G.WithShape(b.dense.Shape()...), G.WithName(fmt.Sprint("v", v.ID)), G.WithValue(b.dense))
+	return G.NewTensor(g, b.value.dtype, b.value.shape.Dims(), G.WithShape(b.value.shape...), G.WithName(fmt.Sprint("v", v.ID)), G.WithValue(b.value))
 }
 
 // distinct reports whether no two nodes have one hash: gorgonia would take them for the same node.
@@ -222,20 +219,6 @@ func distinct(g *G.ExprGraph) bool {
 	return true
 }
 
-// let tells gorgonia of the tensor that value id has now, if it is a leaf that an op takes.
-func (p *plan) let(id int) error {
-	if p.nodes == nil || p.nodes[id] == nil {
-		return nil
-	}
-	switch p.f.Values[id].Op.(type) {
-	case graph.Input, graph.Param:
-		if err := G.Let(p.nodes[id], p.bufs[id].dense); err != nil {
-			return fmt.Errorf("%s: binding %q: %w", p.f.Name, p.f.Values[id].Name, err)
-		}
-	}
-	return nil
-}
-
 // run computes all values from what the inputs' buffers hold and the state s; with own, random numbers are drawn from p.random instead.
 func (p *plan) run(s *runtime.State, own bool) error {
 	p.begin()
@@ -247,12 +230,7 @@ func (p *plan) run(s *runtime.State, own bool) error {
 		if own && v.Name == graph.RandomState { // of this run alone
 			t = p.random
 		}
-		if b := p.bufs[v.ID]; b.Tensor != t { // a step of this or another plan swapped it
-			p.faces.set(b, t)
-			if err := p.let(v.ID); err != nil {
-				return err
-			}
-		}
+		p.bufs[v.ID].hold(t) // which a step of this or another plan may have swapped
 	}
 	for i, o := range p.f.Outputs {
 		t := p.bufs[o.Value.ID].Tensor
@@ -294,7 +272,7 @@ func (p *plan) commit(s *runtime.State) {
 		}
 	}
 	for _, u := range p.updates {
-		p.faces.set(u.buf, s.Swap(u.name, u.buf.Tensor))
+		u.buf.hold(s.Swap(u.name, u.buf.Tensor))
 	}
 }
 

@@ -120,7 +120,7 @@ var graphMutations = []mutation{
 	{"bools: what is chosen where it does not hold", "graph/kernel/compare.go", "loops.where(&y[0], &condition[0], p, q, n, stepA, stepB)", "loops.where(&y[0], &condition[0], q, p, n, stepB, stepA)", "./graph/kernel", "BoolLoops"},
 	{"largest: of zeros the first", "graph/kernel/reduce.go", "ok && most != 0 {", "ok {", "./graph/kernel", "VectorLoops"},
 	{"draws: a part of a block begins with the block", "graph/kernel/philox.go", "four[skip:]", "four[:]", "./graph/kernel", "DrawFrom"},
-	{"matmul: a broadcast factor moves on", "graph/op_matmul.go", "if !r.One[1] {\n\t\t\t\t\tj += t\n\t\t\t\t}", "j += t", "./graph", "TestOps/MatMul"},
+	{"matmul: a broadcast factor moves on", "graph/op_matmul.go", "if !r.One[1] {\n\t\t\t\tj += t\n\t\t\t}", "j += t", "./graph", "TestOps/MatMul"},
 	{"sizes: division rounds to 0", "graph/symbolic/divide.go", "\tif a%n < 0 {\n\t\tq--\n\t}\n", "", "./graph/symbolic", "Expr"},
 	{"sizes: a divisor of divisors is their sum", "graph/symbolic/divide.go", "Div(Number(m).Times(Number(n)))", "Div(Number(m).Plus(Number(n)))", "./graph/symbolic", "Expr"},
 	{"sizes: a remainder of multiples is not one", "graph/symbolic/divide.go", "scale := Number(n / by)", "scale := Number(1)", "./graph/symbolic", "Expr"},
