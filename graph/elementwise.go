@@ -7,10 +7,25 @@ import (
 	"github.com/sardonyx-ml/sardonyx/graph/tensor"
 )
 
-// flat is an elementwise kernel over stretches: each input has len(out) elements, or one.
-type flat[T any] func(out []T, in [][]T)
+// flat is an elementwise kernel over stretches, of one argument or of two: each has len(out) elements; or one, but for that of one argument.
+type flat[T any] struct {
+	one func(out, a []T)
+	two func(out, a, b []T)
+}
 
-// flats are an elementwise op's kernels; a nil one means that the dtype is not computed.
+// run computes a stretch. Each of in has len(out) elements, or one.
+func (f flat[T]) run(out []T, in [][]T) {
+	if f.two != nil {
+		f.two(out, in[0], in[1])
+	} else {
+		f.one(out, spread(out, in[0]))
+	}
+}
+
+// none reports whether there is no kernel.
+func (f flat[T]) none() bool { return f.one == nil && f.two == nil }
+
+// flats are an elementwise op's kernels, which may not be there for all dtypes.
 type flats struct {
 	f32 flat[float32]
 	f64 flat[float64]
@@ -62,7 +77,7 @@ func noKernel(o Op, x *tensor.Tensor) error {
 }
 
 func evalFlat[T tensor.Element](c *kernel.Context, o Op, f flat[T], out *tensor.Tensor, in []*tensor.Tensor, grain int) error {
-	if f == nil {
+	if f.none() {
 		return noKernel(o, out)
 	}
 	var args [4][]T
@@ -70,27 +85,32 @@ func evalFlat[T tensor.Element](c *kernel.Context, o Op, f flat[T], out *tensor.
 	for i, x := range in {
 		args[i], shapes[i] = tensor.Data[T](x), x.Shape()
 	}
-	kernel.Map(c, f, tensor.Data[T](out), out.Shape(), args[:len(in)], shapes[:len(in)], grain)
+	s := kernel.Borrow[flatStretch[T]](c)
+	*s = flatStretch[T]{f, tensor.Data[T](out)}
+	kernel.Broadcast(c, s, out.Shape(), args[:len(in)], shapes[:len(in)], grain)
+	*s = flatStretch[T]{}
+	kernel.GiveBack(c, s)
 	return nil
 }
 
+// flatStretch computes stretches of out.
+type flatStretch[T any] struct {
+	flat[T]
+	out []T
+}
+
+// Stretch computes the elements from lo to hi.
+func (s *flatStretch[T]) Stretch(lo, hi int, in [][]T) { s.run(s.out[lo:hi], in) }
+
 // unary makes the kernels of an op of one float.
 func unary(cost int, f32 func(out, a []float32), f64 func(out, a []float64)) flats {
-	return flats{f32: one(f32), f64: one(f64), cost: cost}
+	return flats{f32: flat[float32]{one: f32}, f64: flat[float64]{one: f64}, cost: cost}
 }
 
 // integers adds to the kernels of an op of one argument those of integers; without a sign there may be none.
 func (k flats) integers(i64 func(out, a []int64), u64 func(out, a []uint64)) flats {
-	k.i64 = one(i64)
-	if u64 != nil {
-		k.u64 = one(u64)
-	}
+	k.i64.one, k.u64.one = i64, u64
 	return k
-}
-
-// one is a kernel of one argument.
-func one[T any](f func(out, a []T)) flat[T] {
-	return func(out []T, in [][]T) { f(out, spread(out, in[0])) }
 }
 
 // spread makes a as long as out, by copying its one element over out, where it is shorter.
@@ -104,16 +124,11 @@ func spread[T any](out, a []T) []T {
 
 // binary makes the kernels of an op of two floats; the kernels take scalars as slices of one element.
 func binary(cost int, f32 func(out, a, b []float32), f64 func(out, a, b []float64)) flats {
-	return flats{f32: two(f32), f64: two(f64), cost: cost}
+	return flats{f32: flat[float32]{two: f32}, f64: flat[float64]{two: f64}, cost: cost}
 }
 
 // binaryIntegers adds to the kernels of an op of two arguments those of integers.
 func (k flats) binaryIntegers(i64 func(out, a, b []int64), u64 func(out, a, b []uint64)) flats {
-	k.i64, k.u64 = two(i64), two(u64)
+	k.i64.two, k.u64.two = i64, u64
 	return k
-}
-
-// two is a kernel of two arguments.
-func two[T any](f func(out, a, b []T)) flat[T] {
-	return func(out []T, in [][]T) { f(out, in[0], in[1]) }
 }

@@ -68,16 +68,13 @@ func looked(n *Node, in, finite []*Value) []*Value {
 	if known == nil {
 		return nil
 	}
-	var all *Value
 	if rest != nil {
-		all = rest[0].AllFinite(rest[1:]...)
-	} else {
-		all, known = known[0], known[1:]
+		known = append(known, rest[0].AllFinite(rest[1:]...))
 	}
-	for _, ok := range known {
-		all = all.And(ok)
+	if len(known) == 1 {
+		return known
 	}
-	return []*Value{all}
+	return []*Value{Apply(AllTrue{}, known...)}
 }
 
 // A cluster is ops of one shape that are computed together, when all others' arguments are known: in order, the last is its root.
@@ -272,7 +269,7 @@ func fusable(v *Value) (floats DType, ok bool) {
 	switch o := v.Op.(type) {
 	case elementwise:
 		k := o.flats()
-		floats, ok = v.DType(), k.f32 != nil && k.f64 != nil
+		floats, ok = v.DType(), !k.f32.none() && !k.f64.none()
 	case Equal, Less, LessEqual, Greater, GreaterEqual:
 		floats, ok = v.Args[0].DType(), true
 	case Not, And, Or:

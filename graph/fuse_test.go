@@ -116,6 +116,32 @@ func TestFuseRandom(t *testing.T) {
 	}
 }
 
+// TestFuseAllTrue wants what several fused ops say of finite elements to be put together by one op, which sees each.
+func TestFuseAllTrue(t *testing.T) {
+	f := graph.NewFunc("f", false)
+	x, y, z := f.Input("x", graph.F32, 3), f.Input("y", graph.F32, 4), f.Input("z", graph.F32, 5)
+	f.Output("ok", x.Square().Neg().AllFinite(y.Square().Neg(), z.Square().Neg()))
+	h := graph.Fuse(f)
+	if n := h.Nodes[len(h.Nodes)-1]; len(h.Nodes) != 7 || graph.OpName(n.Op) != "AllTrue" || len(n.Args) != 3 {
+		t.Fatalf("want three fused ops and one for all:\n%v", h)
+	}
+	lowered := graph.Lower(h, func(n *graph.Node) bool { return graph.OpName(n.Op) != "AllTrue" })
+	for bad := range 8 {
+		in := map[string]*tensor.Tensor{}
+		for i, name := range []string{"x", "y", "z"} {
+			in[name] = tensor.New(graph.F32, 3+i)
+			if bad>>i&1 == 1 {
+				in[name].Set(i, 1e30)
+			}
+		}
+		for _, f := range []*graph.Func{h, lowered} {
+			if ok := evaluate(t, cutContext(2), f, in)[f.Outputs[0].Value.ID]; ok.At(0) != 1 != (bad != 0) {
+				t.Errorf("%03b are not finite: %v", bad, ok)
+			}
+		}
+	}
+}
+
 // TestFuseAdam wants an update of Adam, the sum that the gradient's norm is made of and the word on the new state to be one op, which sees each
 // element that is not finite.
 func TestFuseAdam(t *testing.T) {

@@ -1,6 +1,11 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/sardonyx-ml/sardonyx/graph/kernel"
+	"github.com/sardonyx-ml/sardonyx/graph/tensor"
+)
 
 // A FusedStep is one op of a Fused: its arguments are numbered, the Fused's own first, then the results of earlier steps.
 type FusedStep struct {
@@ -124,4 +129,33 @@ func (o Fused) Lower(n *Node) []*Value {
 		list = append(list, looked[0].AllFinite(looked[1:]...))
 	}
 	return list
+}
+
+// AllTrue is whether all of its arguments are true: bools, scalars. It is for engines: [Fuse] makes it of what Fused ops say of finite
+// elements, and it has no ONNX form.
+type AllTrue struct{}
+
+// Takes is any number of bools.
+func (AllTrue) Takes() []Arg { return []Arg{{Name: "x", DTypes: Bools, Variadic: true}} }
+
+// Infer returns a bool scalar.
+func (AllTrue) Infer(in *Infer) ([]Type, error) { return in.One(Type{DType: Bool}, nil) }
+
+// Run looks at each.
+func (AllTrue) Run(_ *kernel.Context, out, in []*tensor.Tensor) error {
+	all := true
+	for _, x := range in {
+		all = all && tensor.Data[bool](x)[0]
+	}
+	tensor.Data[bool](out[0])[0] = all
+	return nil
+}
+
+// Lower is And of them.
+func (AllTrue) Lower(n *Node) []*Value {
+	all := n.Args[0]
+	for _, x := range n.Args[1:] {
+		all = all.And(x)
+	}
+	return []*Value{all}
 }

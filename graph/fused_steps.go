@@ -144,7 +144,7 @@ func stepKernelOf[T kernel.Float](op Op) (k stepKernel[T], cost int) {
 		if !ok {
 			f = any(all.f64).(flat[T])
 		}
-		return func(s *stretch[T]) { f(s.out, s.in) }, max(all.cost, 1)
+		return func(s *stretch[T]) { f.run(s.out, s.in) }, max(all.cost, 1)
 	case Equal:
 		return compares(kernel.Equal[T]), 1
 	case Less:

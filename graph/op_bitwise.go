@@ -133,7 +133,7 @@ type BitShiftLeft struct{ shifted }
 // BitShiftLeft is v with its bits moved up by w places, those beyond the highest dropped; the shapes broadcast.
 func (v *Value) BitShiftLeft(w *Value) *Value { return Apply(BitShiftLeft{}, v, w) }
 
-func (BitShiftLeft) flats() flats { return flats{u64: two(kernel.ShiftLeft)} }
+func (BitShiftLeft) flats() flats { return flats{u64: flat[uint64]{two: kernel.ShiftLeft}} }
 
 // Forms is BitShift.
 func (BitShiftLeft) Forms() []Form {
@@ -149,7 +149,7 @@ type BitShiftRight struct{ shifted }
 // BitShiftRight is v with its bits moved down by w places, those below the lowest dropped; the shapes broadcast.
 func (v *Value) BitShiftRight(w *Value) *Value { return Apply(BitShiftRight{}, v, w) }
 
-func (BitShiftRight) flats() flats { return flats{u64: two(kernel.ShiftRight)} }
+func (BitShiftRight) flats() flats { return flats{u64: flat[uint64]{two: kernel.ShiftRight}} }
 
 // Forms is BitShift.
 func (BitShiftRight) Forms() []Form {

@@ -206,10 +206,23 @@ func gemmFloats[T kernel.Float](c *kernel.Context, o Gemm, out, in []*tensor.Ten
 	beta := T(0)
 	if len(in) == 3 {
 		beta = T(o.Beta)
-		kernel.Map(c, func(out []T, in [][]T) { copy(out, spread(out, in[0])) }, y, out[0].Shape(), [][]T{tensor.Data[T](in[2])}, [][]int{in[2].Shape()}, grain)
+		s := kernel.Borrow[addend[T]](c)
+		s.y = y
+		kernel.Broadcast(c, s, out[0].Shape(), [][]T{tensor.Data[T](in[2])}, [][]int{in[2].Shape()}, grain)
+		s.y = nil
+		kernel.GiveBack(c, s)
 	}
 	kernel.Gemm(c, o.TransA, o.TransB, n, m, k, T(o.Alpha), tensor.Data[T](a), a.Dim(1), tensor.Data[T](b), b.Dim(1), beta, y, m)
 	return nil
+}
+
+// addend writes what a product is added to over y.
+type addend[T any] struct{ y []T }
+
+// Stretch writes the elements from lo to hi.
+func (s *addend[T]) Stretch(lo, hi int, in [][]T) {
+	y := s.y[lo:hi]
+	copy(y, spread(y, in[0]))
 }
 
 // Forms is Gemm.

@@ -42,10 +42,13 @@ type reduction struct {
 }
 
 func (k reduction) eval(c *kernel.Context, op Op, list []int, out *tensor.Tensor, in []*tensor.Tensor) error {
-	ax, err := axes(list, in[0].Rank())
+	memory := kernel.Borrow[[]int](c)
+	ax, err := appendAxes((*memory)[:0], list, in[0].Rank())
 	if err != nil {
 		return err
 	}
+	defer kernel.GiveBack(c, memory)
+	*memory = ax
 	if k.some && in[0].Len() == 0 && out.Len() > 0 && out.DType().Integer() {
 		return fmt.Errorf("of no integers none is the largest or smallest: %v", in[0])
 	}

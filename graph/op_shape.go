@@ -12,17 +12,17 @@ var shapeOps = []Sampled{Reshape{}, Transpose{}, Expand{}}
 
 // copyOp runs a strided copy on tensors of any one dtype: only the size of an element matters.
 func copyOp(c *kernel.Context, shape []int, out *tensor.Tensor, to kernel.View, in *tensor.Tensor, from kernel.View) error {
-	switch y := out.Units().(type) {
-	case []uint8:
-		kernel.Copy(c, shape, y, to, in.Units().([]uint8), from)
-	case []uint16:
-		kernel.Copy(c, shape, y, to, in.Units().([]uint16), from)
-	case []uint32:
-		kernel.Copy(c, shape, y, to, in.Units().([]uint32), from)
-	case []uint64:
-		kernel.Copy(c, shape, y, to, in.Units().([]uint64), from)
-	case []string:
-		kernel.Copy(c, shape, y, to, in.Units().([]string), from)
+	switch {
+	case out.DType() == String:
+		kernel.Copy(c, shape, tensor.Data[string](out), to, tensor.Data[string](in), from)
+	case out.DType().Size() == 1:
+		kernel.Copy(c, shape, tensor.Words[uint8](out), to, tensor.Words[uint8](in), from)
+	case out.DType().Size() == 2:
+		kernel.Copy(c, shape, tensor.Words[uint16](out), to, tensor.Words[uint16](in), from)
+	case out.DType().Size() == 4:
+		kernel.Copy(c, shape, tensor.Words[uint32](out), to, tensor.Words[uint32](in), from)
+	case out.DType().Size() == 8:
+		kernel.Copy(c, shape, tensor.Words[uint64](out), to, tensor.Words[uint64](in), from)
 	}
 	return nil
 }

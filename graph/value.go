@@ -296,14 +296,17 @@ func axis(i, rank int) (int, error) {
 
 // axes normalises a set of axes: none means all of them; sorted, distinct.
 func axes(list []int, rank int) ([]int, error) {
+	return appendAxes(make([]int, 0, max(rank, len(list))), list, rank)
+}
+
+// appendAxes appends them to out, which is empty.
+func appendAxes(out, list []int, rank int) ([]int, error) {
 	if len(list) == 0 {
-		out := make([]int, rank)
-		for i := range out {
-			out[i] = i
+		for i := range rank {
+			out = append(out, i)
 		}
 		return out, nil
 	}
-	out := make([]int, 0, len(list))
 	for _, a := range list {
 		k, err := axis(a, rank)
 		if err != nil {
@@ -312,8 +315,10 @@ func axes(list []int, rank int) ([]int, error) {
 		out = append(out, k)
 	}
 	slices.Sort(out)
-	if len(slices.Compact(slices.Clone(out))) != len(list) {
-		return nil, Mistakef("axes counted from the end, such as -1, may name one that is there already", "axes %v name one axis twice", list)
+	for i := 1; i < len(out); i++ {
+		if out[i] == out[i-1] {
+			return nil, Mistakef("axes counted from the end, such as -1, may name one that is there already", "axes %v name one axis twice", list)
+		}
 	}
 	return out, nil
 }

@@ -41,4 +41,13 @@ func (x *Tensor) Units() any {
 	return x.data
 }
 
+// Words is x's elements as [Tensor.Units] has them, T being the type that has their size.
+func Words[T uint8 | uint16 | uint32 | uint64](x *Tensor) []T {
+	mem := x.Bytes()
+	if unsafe.Sizeof(*new(T)) != uintptr(x.dtype.Size()) || x.dtype == String {
+		panic(fmt.Sprintf("tensor.Words: %v as %T", x.dtype, *new(T)))
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(mem))), x.n)
+}
+
 func cast[T Element](x *Tensor) []T { return of[T]{}.over(x.Bytes(), x.n).([]T) }

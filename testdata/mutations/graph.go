@@ -98,6 +98,7 @@ var graphMutations = []mutation{
 	{"resize: the corners of the new image", "graph/op_resize.go", "at *= float64(n-1) / float64(m-1)", "at *= float64(n) / float64(m)", "./graph", "TestOps/Resize"},
 	{"resize: beyond the last pixel", "graph/op_resize.go", "min(max(at, 0), float64(n-1))", "max(at, 0)", "./graph", "TestOps/Resize"},
 	{"fuse: what another op needs before is computed at the root", "graph/fuse.go", "if u.at[n] < root &&", "if u.at[n] > root &&", "./graph", "TestFuse"},
+	{"fuse: the last of what must be finite counts alone", "graph/fused.go", "all = all && tensor", "all = tensor", "./graph", "TestFuseAllTrue"},
 	{"fuse: a block is free while it is needed", "graph/fused_steps.go", "last[-1-a] == i &&", "last[-1-a] >= i &&", "./graph", "TestFuse"},
 	{"fuse: the sum of each block is that of the first", "graph/fused_run.go", "list[lo/fusedBlock] =", "list[0] =", "./graph", "TestFuse"},
 	{"fuse: one result alone must be finite", "graph/fused_steps.go", "slices.Contains(o.Finite, -1-i)", "slices.Contains(o.Finite[:min(1, len(o.Finite))], -1-i)", "./graph", "TestFuse"},
