@@ -41,7 +41,7 @@ const (
 // unfold plans the products of s, with patches for at least the given number of goroutines where it can.
 func (s ConvShape) unfold(goroutines int) *unfolding {
 	u := &unfolding{ConvShape: s, images: 1, phases: s.Strides[0] * s.Strides[1],
-		h: (s.H + s.Strides[0] - 1) / s.Strides[0], w: (s.W + s.Strides[1] - 1) / s.Strides[1]}
+		h: (s.H + s.Strides[0] - 1) / s.Strides[0], w: (s.W + s.Strides[1] - 1) / s.Strides[1], taps: make([]tap, 0, s.KH*s.KW)}
 	columns := max(patchColumns, patchElements/(s.C/s.Groups*s.KH*s.KW))
 	lanes := min(s.N, maxLanes)
 	if s.OW < longRow && !(u.pointwise() && s.OH*s.OW >= patchColumns) && s.H*s.W*lanes <= patchElements {
