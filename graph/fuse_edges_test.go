@@ -21,7 +21,7 @@ func TestFuseFew(t *testing.T) {
 			"its rows":    func(z *graph.Value) *graph.Value { return z.Sum(-1) },
 			"its columns": func(z *graph.Value) *graph.Value { return z.SumKeep(0) },
 			"its middle":  func(z *graph.Value) *graph.Value { return z.Sum(0, -1) },
-			"its end":     func(z *graph.Value) *graph.Value { return z.AllFinite() },
+			"if finite":   func(z *graph.Value) *graph.Value { return z.AllFinite() },
 			"a count":     func(z *graph.Value) *graph.Value { return z.Dropout(.5).Less(z).Cast(graph.F32).Sum() },
 		} {
 			if len(shape) == 0 && (name == "its rows" || name == "its columns") || len(shape) < 2 && name == "its middle" {

@@ -11,8 +11,8 @@ const (
 	perCPU     = 4
 )
 
-// Threads is how many threads an engine has of which n are asked for: n, or one a processor if n is 0. It is an error to ask for fewer than none,
-// or so many that they only wait for one another: a hundred of onnxruntime on each processor take minutes for what one does in a second.
+// Threads is how many threads an engine has that is asked for n: n, or one a processor if n is 0. Fewer than none are an error, and so many
+// that they only wait for one another: with a hundred on each processor onnxruntime takes minutes for what one does in a second.
 func Threads(n int) (int, error) {
 	all := runtime.GOMAXPROCS(0)
 	if most := max(fewThreads, perCPU*runtime.NumCPU(), all); n < 0 || n > most {

@@ -1,7 +1,7 @@
 package main
 
 var runtimeMutations = []mutation{
-	{"threads: an engine has as many as are asked for", "runtime/threads.go", "n < 0 || n > most", "n < 0", "./runtime", "TestThreads"},
+	{"threads: an engine has as many as are asked for", "runtime/threads.go", "n > most {", "n > most<<30 {", "./runtime", "TestThreads"},
 	{"onnxruntime: bound calls never give way", "runtime/onnxruntime/yield.go", "if t.Sub(y.last) < yieldAfter {", "if true {", "./runtime/onnxruntime", "TestYield"},
 	{"onnxruntime: bound calls give way each time", "runtime/onnxruntime/yield.go", "if t.Sub(y.last) < yieldAfter {", "if false {", "./runtime/onnxruntime", "TestYield"},
 	{"engine: no limit of the device's memory", "runtime/onnxruntime/cuda.go", "if o.MemoryLimit > 0 {", "if o.MemoryLimit > 0 && !o.turns {", "./runtime/onnxruntime", "TestSettings"},
