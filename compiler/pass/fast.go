@@ -13,6 +13,7 @@ var fast = []Pass{
 	{Name: "forms", Doc: "give ops the forms that are fast on a CPU", Run: graph.LowerFast, Tolerance: 1e-4},
 	{Name: "simplify", Doc: "drop operations that change nothing, fold transposes into matrix products", Run: simplify(&rules), Tolerance: 1e-6},
 	{Name: "cse", Doc: "compute equal values once", Run: cse},
+	{Name: "products", Doc: "scale matrix products while they are made", Run: scaleProducts, Tolerance: 1e-6},
 	{Name: "moves", Doc: "add before elements are moved, not after", Run: simplify(&moveRules), Tolerance: 1e-6},
 	{Name: "sweep", Doc: "drop what the rewrites left unused", Run: graph.Prune},
 }
