@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-// Blocks are of a power of two bytes or a quarter of one more. Freed ones wait in lists, by their sizes, to be given out again; all memory
-// goes back to the system when the last block is freed.
+// Blocks are of a power of two bytes or some quarters of one more. Freed ones wait in lists, by their sizes, to be given out again: of each
+// size there are never more than were given out at once. All memory goes back to the system when the last block is freed.
 enum { HEAD = 64, HUGE = 1 << 21, CHUNK = 1 << 25, SIZES = 256 };
 
 typedef union block {
