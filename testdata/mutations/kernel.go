@@ -58,7 +58,7 @@ var kernelMutations = []mutation{
 	{"fill: a vector is left out", "graph/kernel/elementwise.go", "loops.fill(&y[0], n, any(x).(float32))", "loops.fill(&y[0], n-vectorWidth, any(x).(float32))", "./graph/kernel", "Vector"},
 	{"pool: the last stretch of a row is one short", "graph/kernel/pool.go", "n: min(stretchSize, s.OW-ox), ox: ox", "n: min(stretchSize-1, s.OW-ox), ox: ox", "./graph/kernel", "TestPool"},
 	{"copy: parts of the source start at the destination's distance", "graph/kernel/copy.go", "c.s+lo*c.from[0], c.from)", "c.s+lo*c.to[0], c.from)", "./graph/kernel", "Copy"},
-	{"map: a run of a part starts where the whole does", "graph/kernel/runs.go", "w.At[k] = w.base[k] + w.index[last]*g.strides[last][k]", "w.At[k] = w.base[k]", "./graph/kernel", "Map"},
+	{"runs: a run of a part starts where the whole does", "graph/kernel/runs.go", "w.At[k] = w.base[k] + w.index[last]*g.strides[last][k]", "w.At[k] = w.base[k]", "./graph", "TestOps/MatMul"},
 	{"map: gathered blocks overlap", "graph/kernel/stretch.go", "outer := lo / l.dims[last]", "outer := 0 * lo / l.dims[last]", "./graph/kernel", "Map|Runs"},
 	{"parallel: parts leave out an element", "graph/kernel/team.go", "p*j.n/j.parts, (p+1)*j.n/j.parts)", "p*(j.n/j.parts), (p+1)*(j.n/j.parts))", "./graph/kernel", "TestParallel"},
 	{"philox: a round's key does not move", "graph/kernel/philox.go", "k1 += w1", "k1 += 0 * w1", "./graph/kernel", "Philox"},
