@@ -154,7 +154,7 @@ func TestPrints(t *testing.T) {
 		{"version", []string{"Sardonyx ", "go1.", "onnxruntime 1."}},
 		{"inspect vae --set hidden=32", []string{"func decode", "func encode", "step train", "f32[batch 32]"}},
 		{"inspect vae --memory --size batch=1000000000", []string{"train: it takes ", "GB of memory: smaller batches take less", "(nn.Checkpoint)"}},
-		{"inspect vae --memory --size batch=64", []string{"log_weights  batch=64 draws=1  3.3 MB", "train        batch=64          10.0 MB  10.2 MB   2.4 MB"}},
+		{"inspect vae --memory --size batch=64", []string{"log_weights  batch=64 draws=1  3.3 MB", "train        batch=64          10.0 MB  10.2 MB   2.2 MB"}},
 		{"inspect {}/run/encode.onnx", []string{"images in [0, 1]", "Image.BitmapPixelFormat", "Gray8", "Normalized_0_1", "ai.onnx 17", "input ", "f32[batch 1 28 28]", "enc.weight", "f32[784 6]", "training.epochs", "test vectors"}},
 		{"inspect {}/run/train.onnx", []string{"train.onnx", "enc.weight", "state; the output enc.weight.next is its next value", "test vectors"}},
 		{"inspect {}/run/train.onnx --json", []string{`"next": "opt.train.m.enc.bias.next"`, `"noise": "normal"`}},
