@@ -76,8 +76,8 @@ test-cuda: ## where there is a GPU: every op's samples and 200 training steps be
 cuda-bundle: ## all that test-cuda needs on a machine with a GPU, but without Go and a network
 	docs/cuda_bundle.sh
 
-compare: setup ## an epoch of the VAE, PyTorch's and ours in turn
-	docs/compare.sh $(MNIST) $(ROUNDS)
+compare: setup ## an epoch of the VAE, PyTorch's and ours in turn; PYTHON is one with PyTorch
+	docs/compare.sh $(MNIST) $(ROUNDS) $(PYTHON)
 
 clean:
 	rm -rf bin out

@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
-# Times an epoch of the VAE's training, PyTorch's and ours in turn, and prints the medians. Needs Debian's python3-torch and
-# libopenblas0-openmp, with which PyTorch uses both its threads well.
+# Times an epoch of the VAE's training, PyTorch's and ours in turn, and prints the medians. Needs a Python that has PyTorch.
 #
-# usage: docs/compare.sh MNIST_DIR [ROUNDS]
+# usage: docs/compare.sh MNIST_DIR [ROUNDS [PYTHON]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-mnist=$1 rounds=${2:-5}
+mnist=$1 rounds=${2:-5} python=${3:-python3}
 times=$(mktemp) run=$(mktemp -d)
 trap 'rm -rf "$times" "$run"' EXIT
 
 torch() {
-	LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu/openblas-openmp /usr/bin/python3 docs/torch_vae.py "$mnist" --threads 2 |
+	"$python" docs/torch_vae.py "$mnist" --threads 2 |
 		sed -n 's/^epoch 1: \([0-9.]*\) s.*/\1/p'
 }
 
