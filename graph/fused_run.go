@@ -9,7 +9,7 @@ import (
 )
 
 // fusedBlock is the number of elements that the ops of a Fused pass on to one another: few enough that they stay in the
-// first-level cache. Where rows are summed up, it is as many whole ones as go into that, or one, which is no longer than longestRow.
+// first-level cache. Where rows are summed up, they pass on as many whole ones as go into that, or one, which is no longer than longestRow.
 const (
 	fusedBlock = kernel.SumBlock
 	longestRow = 4 * fusedBlock
@@ -130,7 +130,7 @@ func (r *fusedRun[T]) lay(out, in []*tensor.Tensor) {
 	if axes := r.o.axes(); axes != nil {
 		r.reduction = kernel.ReductionOf(r.shape, axes)
 		if row := r.reduction.Row; r.reduction.Kind == kernel.ByRow && row > 0 {
-			r.block = max(row, fusedBlock/row*row)
+			r.block = max(row, fusedBlock)
 		}
 	}
 }
