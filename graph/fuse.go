@@ -101,20 +101,10 @@ type usage struct {
 }
 
 func newUsage(f *Func) *usage {
-	u := &usage{f, map[*Node]int{}, make([][]*Node, len(f.Values)), make([]bool, len(f.Values))}
+	u := &usage{f: f, at: map[*Node]int{}}
+	u.users, u.kept = Users(f)
 	for i, n := range f.Nodes {
 		u.at[n] = i
-		for _, a := range n.Args {
-			if a != nil {
-				u.users[a.ID] = append(u.users[a.ID], n)
-			}
-		}
-	}
-	for _, o := range f.Outputs {
-		u.kept[o.Value.ID] = true
-	}
-	for _, o := range f.Updates {
-		u.kept[o.Value.ID] = true
 	}
 	return u
 }

@@ -10,7 +10,8 @@ import (
 // for that: the shares of a gradient in the moments of an optimizer. What is scaled by another number takes that into account. A factor
 // that is far from 1 stays where it is, since squares would vanish or overflow that did not before.
 func scaleProducts(f *graph.Func) *graph.Func {
-	u := readersOf(f)
+	of, kept := graph.Users(f)
+	u := readers{of, kept}
 	factors := map[*graph.Value]float64{} // of new values: what they are to be multiplied by
 	return graph.Rewrite(f, func(out *graph.Func, n *graph.Node, args []*graph.Value) []*graph.Value {
 		v := n.Results[0]
@@ -44,33 +45,18 @@ func scaleProducts(f *graph.Func) *graph.Func {
 	})
 }
 
-// readers are the nodes that read the values of a Func, by ID; of an output and of an update, nil is one.
-type readers [][]*graph.Node
-
-func readersOf(f *graph.Func) readers {
-	r := make(readers, len(f.Values))
-	for _, n := range f.Nodes {
-		for _, a := range n.Args {
-			if a != nil {
-				r[a.ID] = append(r[a.ID], n)
-			}
-		}
-	}
-	for _, o := range f.Outputs {
-		r[o.Value.ID] = append(r[o.Value.ID], nil)
-	}
-	for _, u := range f.Updates {
-		r[u.Value.ID] = append(r[u.Value.ID], nil)
-	}
-	return r
+// readers are the nodes that read the values of a Func, and which of them are outputs or updates, by ID.
+type readers struct {
+	of   [][]*graph.Node
+	kept []bool
 }
 
 // scalable reports whether a factor of v can be left to what reads it: all of that scales, or passes the factor on to what does.
 func (r readers) scalable(v *graph.Value) bool {
-	for _, n := range r[v.ID] {
-		if n == nil {
-			return false
-		}
+	if r.kept[v.ID] {
+		return false
+	}
+	for _, n := range r.of[v.ID] {
 		switch n.Op.(type) {
 		case graph.Scale, graph.Sum:
 		case graph.Square, graph.Reshape, graph.Transpose:
@@ -86,7 +72,7 @@ func (r readers) scalable(v *graph.Value) bool {
 
 // scale is what v is multiplied by first, or 0 if it is by nothing, or by what is far from 1.
 func (r readers) scale(v *graph.Value) float64 {
-	for _, n := range r[v.ID] {
+	for _, n := range r.of[v.ID] {
 		by := 0.
 		switch o := n.Op.(type) {
 		case graph.Scale:
